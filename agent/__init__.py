@@ -1,0 +1,1 @@
+"""The conversation runtime: turns, models, tools. Knows nothing of chats."""

@@ -1,0 +1,74 @@
+"""The protocol of a tool, its effect classes, and what it is told about its call."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from agent.messages import JsonObject, ResultStatus
+from agent.providers.base import ToolSpec
+
+
+class EffectClass(Enum):
+    """What a crash between intent and result means for a call.
+
+    PURE runs again; KEYED runs again with the same key; LOCAL is one transaction with its
+    result; PROBE is asked whether it happened; ONCE (undeclared calls too) is never run again
+    without a person's word.
+    """
+
+    PURE = "pure"
+    KEYED = "keyed"
+    LOCAL = "local"
+    PROBE = "probe"
+    ONCE = "once"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedCall:
+    """A parsed and normalised call: what will run, and nothing else runs.
+
+    `arguments` holds only known fields with defaults filled in; `label` is a few plain words
+    for people ("files: read notes.md").
+    """
+
+    tool: str
+    operation: str
+    arguments: JsonObject
+    effect: EffectClass
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Malformed:
+    """The arguments do not fit; `text` tells the model position and expected shape."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallContext:
+    """Who calls: our call id (the idempotency key) and the session the call belongs to."""
+
+    call_id: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolOutput:
+    """What a call gave; `text` is what the model reads (bounded by the tool)."""
+
+    text: str
+    status: ResultStatus = ResultStatus.DONE
+
+
+class Tool(Protocol):
+    """A tool. `prepare` is pure and total; `run` may block on I/O and be cancelled."""
+
+    @property
+    def spec(self) -> ToolSpec: ...
+
+    def prepare(self, arguments: JsonObject) -> PreparedCall | Malformed:
+        """Normalise the arguments; never raises."""
+
+    async def run(self, call: PreparedCall, context: CallContext) -> ToolOutput:
+        """Perform the call; raises ToolError for failures the model should read."""

@@ -1,0 +1,1 @@
+"""Chat vocabulary and adapters: Slack, Discord, Telegram, the web page, the terminal."""

@@ -1,0 +1,108 @@
+"""What an adapter is: a way in (Source), a way out (Sink), and its abilities as data."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from aiohttp import web
+
+from platforms.blocks import Blocks
+from platforms.content import Operation, Outcome
+from platforms.events import Account, Delivery, Liveness, PlatformName, Receipt
+
+Ingest = Callable[[Delivery], Awaitable[Receipt]]
+"""Journals a delivery. Returns when it is safe to acknowledge, or BUSY when it is not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a platform can do. `render` and `delivery` read this and nothing else about it.
+
+    `text_max` and `part_soft` count `text_unit`s after formatting: `text_max` is the platform's
+    own limit, `part_soft` the size at which we split. `typing_refresh_s` is None where no sign
+    of life exists. `stream`: "edit" shows progress by editing one message, "push" by pushing
+    every state at once.
+    """
+
+    text_max: int
+    part_soft: int
+    text_unit: Literal["utf16", "code_point"]
+    parts_max: int
+    buttons_per_row: int
+    rows: int
+    edit: bool
+    delete: bool
+    react: bool
+    private: Literal["any", "on_press"] | None
+    threads: Literal["start", "join"] | None
+    typing_refresh_s: float | None
+    nonce: bool
+    upload_max_bytes: int
+    stream: Literal["edit", "push"]
+    edit_interval_s: float
+    edit_interval_group_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """An HTTP route an adapter wants on the shared web listener.
+
+    `guarded` routes lie behind the listener's token; the others prove their callers themselves.
+    """
+
+    method: str
+    path: str
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    guarded: bool
+
+
+class Source(Protocol):
+    """The way in."""
+
+    @property
+    def platform(self) -> PlatformName: ...
+
+    async def connect(self) -> Account:
+        """Make the identity call and return who we are; no event is taken yet.
+
+        Raises CredentialsRejected for a refused token, PlatformUnavailable when nobody answers.
+        May be called again after either.
+        """
+
+    async def run(self, ingest: Ingest) -> None:
+        """Feed every delivery to `ingest` and acknowledge by its receipt, until cancelled.
+
+        Called after `connect`. Reconnects by itself where the protocol foresees it; raises
+        PlatformUnavailable when the caller should connect anew, CredentialsRejected when nobody
+        should. Cancelling it leaves nothing acknowledged that was not stored.
+        """
+
+    def routes(self) -> tuple[Route, ...]:
+        """HTTP routes to mount; asked once, before `run`. They answer 503 while `run` is not."""
+
+    def liveness(self) -> Liveness:
+        """Evidence that the transport lives; cheap, never raises."""
+
+    async def close(self) -> None:
+        """Release every connection; called once, last, also after failures."""
+
+
+class Sink(Protocol):
+    """The way out."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def fits(self, body: Blocks) -> bool:
+        """Whether the formatted body is within `part_soft` and every structural limit. Pure."""
+
+    async def perform(self, operation: Operation) -> Outcome:
+        """Carry out one operation with one request.
+
+        Post and Upload return Sent, everything else Done. Raises one of `platforms.errors`;
+        never retries, splits or sleeps.
+        """
+
+
+class Adapter(Source, Sink, Protocol):
+    """One credential of one platform."""
