@@ -1,0 +1,67 @@
+"""What every test has: no network but loopback, hypothesis profiles, a browser where there is one."""
+
+import ipaddress
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+
+class NetworkRefusedError(RuntimeError):
+    """A test reached for something outside this machine; no client may take it for an outage."""
+
+
+def _is_loopback(host: object) -> bool:
+    """Whether `host`, as a socket call was given it, stays on this machine."""
+    if host is None:
+        return True
+    name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+    if name in {"", "localhost"} or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name.split("%", 1)[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _refuse_network(event: str, args: tuple[object, ...]) -> None:
+    if event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
+        address = args[1]
+        # A tuple is an internet address; text and bytes are Unix sockets, None an already bound peer.
+        if isinstance(address, tuple) and not _is_loopback(address[0]):
+            raise NetworkRefusedError(f"{event} to {address[0]}:{address[1]}")
+    elif event in {"socket.getaddrinfo", "socket.gethostbyname"} and not _is_loopback(args[0]):
+        raise NetworkRefusedError(f"name look-up of {args[0]!r}")
+
+
+# An audit hook sees every socket of this process, whichever library opened it.
+sys.addaudithook(_refuse_network)
+
+settings.register_profile(
+    "ci",
+    derandomize=True,  # the same examples everywhere: a red run is a change, not luck
+    database=None,
+    deadline=None,  # the machine's load is not a property
+    max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("soak", settings.get_profile("ci"), derandomize=False, max_examples=5_000)
+settings.load_profile("ci")
+
+
+@pytest.fixture(scope="session")
+def browser_executable() -> str:
+    """The installed Chromium or Chrome; the test is skipped, saying so, when there is none."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    bundled = Path.home().glob(".cache/ms-playwright/chromium-*/chrome-linux*/chrome")
+    if newest := max(bundled, default=None):
+        return str(newest)
+    pytest.skip(
+        "no browser: install chromium (Debian, Ubuntu: apt-get install chromium;"
+        " elsewhere: .venv/bin/playwright install chromium)"
+    )
