@@ -1,4 +1,4 @@
-"""What every test has: no network but loopback, hypothesis profiles, a browser where there is one."""
+"""What every test has: no network but loopback, hypothesis profiles, a browser if there is one."""
 
 import ipaddress
 import shutil
@@ -30,7 +30,7 @@ def _is_loopback(host: object) -> bool:
 def _refuse_network(event: str, args: tuple[object, ...]) -> None:
     if event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
         address = args[1]
-        # A tuple is an internet address; text and bytes are Unix sockets, None an already bound peer.
+        # A tuple is an internet address; text and bytes are Unix sockets, None a connected peer.
         if isinstance(address, tuple) and not _is_loopback(address[0]):
             raise NetworkRefusedError(f"{event} to {address[0]}:{address[1]}")
     elif event in {"socket.getaddrinfo", "socket.gethostbyname"} and not _is_loopback(args[0]):
