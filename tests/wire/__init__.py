@@ -1,0 +1,1 @@
+"""Loopback servers that speak each platform's and provider's protocol."""
