@@ -143,7 +143,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageReceived(Envelope):
-    """Someone wrote a message; `text` is plain with Markdown for code, links and quotes, <= 1 MiB."""
+    """Someone wrote; `text` is plain with Markdown for code, links and quotes, <= 1 MiB."""
 
     message: MessageRef
     text: str

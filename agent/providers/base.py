@@ -1,6 +1,6 @@
 """The protocol of a model provider and the union of its stream events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -80,7 +80,7 @@ class ArgumentsReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartCompleted:
-    """A whole part, ready for the transcript. A ToolCall in it has `id == ""`: ours is set later."""
+    """A whole part, ready for the transcript; a ToolCall in it has no `id` of ours yet."""
 
     part: Part
 
@@ -123,12 +123,12 @@ class Provider(Protocol):
     @property
     def origin(self) -> Origin: ...
 
-    def stream(self, request: ModelRequest, lease: Lease) -> AsyncIterator[StreamEvent]:
+    def stream(self, request: ModelRequest, lease: Lease) -> AsyncGenerator[StreamEvent, None]:
         """Make exactly one request.
 
         Every completed part is reported once by PartCompleted before StreamCompleted; without
         StreamCompleted nothing counts. Any step may raise one ProviderError. Closing the
-        iterator closes the socket.
+        generator closes the socket.
         """
 
     async def close(self) -> None:

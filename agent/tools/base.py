@@ -28,7 +28,8 @@ class PreparedCall:
     """A parsed and normalised call: what will run, and nothing else runs.
 
     `arguments` holds only known fields with defaults filled in; `label` is a few plain words
-    for people ("files: read notes.md").
+    for people ("files: read notes.md"). Calls of one step that share a `resource` run in the
+    model's order, all others side by side.
     """
 
     tool: str
@@ -36,6 +37,7 @@ class PreparedCall:
     arguments: JsonObject
     effect: EffectClass
     label: str
+    resource: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,61 @@
+"""The plan of one turn: who is asked, in which order.
+
+A plan is made when a turn opens, starts at the primary, moves only forward and is dropped when
+the turn closes. So restoring the primary is not code but the object's lifetime.
+"""
+
+from dataclasses import dataclass
+
+from agent.credentials import Credential
+from agent.errors import ProviderError, RequestInvalid
+from agent.providers.base import Provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One provider of the chain with all that belongs to it; limits count tokens."""
+
+    name: str
+    provider: Provider
+    credential: Credential
+    context_window: int
+    max_output_tokens: int | None
+
+    @property
+    def model(self) -> str:
+        """The model's name as people know it."""
+        return self.provider.origin.model
+
+
+class FailoverPlan:
+    """The entries of one turn and how far the turn has moved along them."""
+
+    def __init__(self, entries: tuple[Entry, ...]) -> None:
+        if not entries:
+            raise ValueError("a plan needs at least one entry")
+        self._entries = entries
+        self._index = 0
+
+    @property
+    def primary(self) -> Entry:
+        """Where every turn starts."""
+        return self._entries[0]
+
+    @property
+    def current(self) -> Entry:
+        """Who is asked now."""
+        return self._entries[self._index]
+
+    def advance(self, error: ProviderError) -> Entry | None:
+        """Move to the next entry after `error`, or return None when nobody is left."""
+        if isinstance(error, RequestInvalid) or self._index + 1 >= len(self._entries):
+            return None
+        self._index += 1
+        return self.current
+
+
+def plan_for(entries: tuple[Entry, ...], preferred: str | None) -> FailoverPlan:
+    """Make the plan of a turn; `preferred` names the session's own primary, if it chose one."""
+    chosen = tuple(entry for entry in entries if entry.name == preferred)
+    rest = tuple(entry for entry in entries if entry.name != preferred)
+    return FailoverPlan(chosen + rest if chosen else entries)

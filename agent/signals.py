@@ -1,0 +1,65 @@
+"""How people reach into a running turn from outside: /stop, and new words that interrupt."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Work was cut short. `stopped_by` is None when new words interrupted it."""
+
+    stopped_by: str | None
+
+
+class TurnSignals:
+    """The stop and interrupt flags of one turn; a later turn never inherits them.
+
+    A stop stays set until the turn ends. An interrupt cuts work that allows it; at any other
+    moment it does nothing, since new words join before the next model call anyway.
+    """
+
+    def __init__(self) -> None:
+        self._stopped_by: str | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._interruptible = False
+
+    @property
+    def stopped_by(self) -> str | None:
+        """Who said /stop, or None."""
+        return self._stopped_by
+
+    def stop(self, by: str) -> None:
+        """End the turn now; the first name wins."""
+        if self._stopped_by is None:
+            self._stopped_by = by
+        if self._task is not None:
+            self._task.cancel()
+
+    def interrupt(self) -> None:
+        """Cut the running model call, if one runs; the turn goes on with the new words."""
+        if self._task is not None and self._interruptible:
+            self._task.cancel()
+
+    async def guard(self, work: Coroutine[Any, Any, _T], *, interruptible: bool) -> _T | Cut:
+        """Run `work` until it ends or is cut; what it raises is raised.
+
+        Cancelling the caller cancels the work and waits for its clean-up.
+        """
+        if self._stopped_by is not None:
+            work.close()
+            return Cut(stopped_by=self._stopped_by)
+        task = asyncio.ensure_future(work)
+        self._task = task
+        self._interruptible = interruptible
+        try:
+            await asyncio.wait((task,))
+            return Cut(stopped_by=self._stopped_by) if task.cancelled() else task.result()
+        finally:
+            self._task = None
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
