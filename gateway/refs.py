@@ -1,0 +1,76 @@
+"""Accounts, chats and people as text, the one form of config, command line, rows and `why`.
+
+    account   platform:ID                    telegram:77  slack:A1  web:local
+    chat      slack:TEAM/CHANNEL[/THREAD]    discord:[GUILD/]CHANNEL[/THREAD]
+              telegram:CHAT[/TOPIC]          web:CHAT     terminal:CHAT
+    person    slack:TEAM/USER                discord:USER  telegram:USER  web:NAME  terminal:UID
+
+A Discord chat of one part is a direct message; two parts are guild and channel.
+"""
+
+from typing import cast, get_args
+
+from platforms.events import Account, Author, ChatRef, MessageRef, PlatformName
+
+_SPACED = frozenset({"slack", "discord"})
+
+
+def account_text(account: Account) -> str:
+    """Write an account."""
+    return f"{account.platform}:{account.id}"
+
+
+def account_from(text: str) -> Account:
+    """Read an account; ValueError if it is none."""
+    platform, _, ident = text.partition(":")
+    return Account(platform=_platform(platform, text), id=ident)
+
+
+def chat_text(chat: ChatRef) -> str:
+    """Write a chat without its account's id."""
+    parts = [part for part in (chat.space, chat.chat_id, chat.thread_id) if part is not None]
+    return f"{chat.account.platform}:{'/'.join(parts)}"
+
+
+def chat_from(text: str, account: Account) -> ChatRef:
+    """Read a chat of `account`; ValueError if it is none or another platform's."""
+    platform, _, rest = text.partition(":")
+    parts = rest.split("/")
+    if platform != account.platform or not all(parts):
+        raise ValueError(f"{text!r} is not a chat of {account.platform}")
+    space = parts.pop(0) if platform in _SPACED and len(parts) > 1 else None
+    if len(parts) not in (1, 2):
+        raise ValueError(f"{text!r} has too many parts for a chat")
+    thread = parts[1] if len(parts) > 1 else None
+    return ChatRef(account=account, space=space, chat_id=parts[0], thread_id=thread)
+
+
+def person_text(author: Author, platform: PlatformName) -> str:
+    """Write a person by immutable id."""
+    if platform == "slack" and author.space is not None:
+        return f"slack:{author.space}/{author.id}"
+    return f"{platform}:{author.id}"
+
+
+def message_text(message: MessageRef) -> str:
+    """Write a message as people copy it into `gatepost why`."""
+    return f"{chat_text(message.chat)}/{message.message_id}"
+
+
+def listed(chat: ChatRef, entries: tuple[str, ...]) -> bool:
+    """Whether a config list names this chat, its parent chat, or all of its space (`/*`)."""
+    root = chat_text(
+        ChatRef(account=chat.account, space=chat.space, chat_id=chat.chat_id, thread_id=None)
+    )
+    names = {root, chat_text(chat), f"{root}/*"}
+    if chat.space is not None:
+        names.add(f"{chat.account.platform}:{chat.space}/*")
+    if chat.account.platform == "discord":
+        names.add(f"discord:{chat.chat_id}")
+    return not names.isdisjoint(entries)
+
+
+def _platform(name: str, text: str) -> PlatformName:
+    if name not in get_args(PlatformName):
+        raise ValueError(f"{text!r} names no platform")
+    return cast(PlatformName, name)

@@ -1,0 +1,1 @@
+"""Numbered schema changes; a released file never changes."""

@@ -1,0 +1,219 @@
+"""Inbox rows: what came in, whether it may enter, and what became of it.
+
+new --> claimed --> done        lane "turn": a turn takes it and closes with it
+new --> done                    lanes "now" and "press": handled beside any turn
+ignored(reason), refused(reason)   decided on arrival, or while it still waited
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from gateway.store.base import Row, Tx
+
+Lane = Literal["turn", "now", "press"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What later code needs of an inbound event; the raw payload stays beside it for `why`."""
+
+    kind: Literal["message", "command", "press", "edit", "deletion", "none"]
+    author: str = ""
+    author_name: str = ""
+    reply_to: str = ""
+    shared: bool = False
+    text: str = ""
+    quote: str = ""
+    quote_author: str = ""
+    attachments: tuple[str, ...] = ()
+    command: str = ""
+    args: str = ""
+    press_kind: str = ""
+    press_value: str = ""
+    press_until: int = 0
+
+    def to_json(self) -> str:
+        """Write the fields that are not empty."""
+        return orjson.dumps(
+            {name: value for name in self.__slots__ if (value := getattr(self, name))}
+        ).decode()
+
+    @classmethod
+    def from_json(cls, text: str | None) -> "Content":
+        """Read what `to_json` wrote."""
+        fields: dict[str, Any] = orjson.loads(text) if text else {"kind": "none"}
+        fields["attachments"] = tuple(fields.get("attachments", ()))
+        return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One inbound event as it is journaled; times are microseconds since 1970."""
+
+    account: str
+    delivery_key: str
+    logical_key: str
+    state: Literal["new", "ignored", "refused"]
+    reason: str | None
+    lane: Lane | None
+    session_key: str | None
+    chat: str | None
+    message_id: str | None
+    author: str | None
+    order: tuple[int, int]
+    occurred_at: int
+    received_at: int
+    content: Content
+    raw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A row in state `new`."""
+
+    id: int
+    account: str
+    chat: str
+    lane: Lane
+    session_key: str
+    message_id: str | None
+    content: Content
+
+
+_SELECT = "SELECT id, account, chat, lane, session_key, message_id, content FROM inbox"
+
+
+def insert(tx: Tx, arrival: Arrival) -> int | None:
+    """Store an arrival and return its id; None if either key was known (counted on that row)."""
+    row = tx.row(
+        "INSERT INTO inbox (account, delivery_key, logical_key, state, reason, lane, session_key,"
+        " chat, message_id, author, order_major, order_minor, occurred_at, received_at, content,"
+        " raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING RETURNING id",
+        arrival.account,
+        arrival.delivery_key,
+        arrival.logical_key,
+        arrival.state,
+        arrival.reason,
+        arrival.lane,
+        arrival.session_key,
+        arrival.chat,
+        arrival.message_id,
+        arrival.author,
+        *arrival.order,
+        arrival.occurred_at,
+        arrival.received_at,
+        arrival.content.to_json(),
+        arrival.raw,
+    )
+    if row is not None:
+        return int(row[0])
+    tx.run(
+        "UPDATE inbox SET repeats = repeats + 1"
+        " WHERE account = ? AND (delivery_key = ? OR logical_key = ?)",
+        arrival.account,
+        arrival.delivery_key,
+        arrival.logical_key,
+    )
+    return None
+
+
+def replace_text(
+    tx: Tx, *, account: str, chat: str, message_id: str, author: str, text: str
+) -> bool:
+    """Give a message that still waits its edited text; False if it no longer waits."""
+    row = tx.row(
+        "SELECT id, content FROM inbox WHERE account = ? AND chat = ? AND message_id = ?"
+        " AND author = ? AND state = 'new' AND lane = 'turn'",
+        account,
+        chat,
+        message_id,
+        author,
+    )
+    if row is None:
+        return False
+    content = orjson.loads(row[1])
+    if content.get("kind") != "message":
+        return False
+    content["text"] = text
+    tx.run("UPDATE inbox SET content = ? WHERE id = ?", orjson.dumps(content).decode(), row[0])
+    return True
+
+
+def withdraw(tx: Tx, *, account: str, chat: str, message_id: str) -> bool:
+    """Take a message that still waits out of the queue; False if it no longer waits."""
+    changed = tx.run(
+        "UPDATE inbox SET state = 'ignored', reason = 'deleted_by_author' WHERE account = ?"
+        " AND chat = ? AND message_id = ? AND state = 'new' AND lane = 'turn'",
+        account,
+        chat,
+        message_id,
+    )
+    return changed > 0
+
+
+def waiting_in(tx: Tx, session_key: str, limit: int = 50) -> list[Waiting]:
+    """What waits for a session in lane "turn", in platform order."""
+    rows = tx.rows(
+        _SELECT + " WHERE session_key = ? AND state = 'new' AND lane = 'turn'"
+        " ORDER BY order_major, order_minor, id LIMIT ?",
+        session_key,
+        limit,
+    )
+    return [_waiting(row) for row in rows]
+
+
+def waiting_now(tx: Tx) -> list[Waiting]:
+    """Commands and presses that were journaled and not yet handled, oldest first."""
+    rows = tx.rows(_SELECT + " WHERE state = 'new' AND lane IN ('now', 'press') ORDER BY id")
+    return [_waiting(row) for row in rows]
+
+
+def sessions_waiting(tx: Tx) -> list[str]:
+    """Keys of the sessions for which something waits, oldest first."""
+    rows = tx.rows(
+        "SELECT session_key FROM inbox WHERE state = 'new' AND lane = 'turn'"
+        " GROUP BY session_key ORDER BY MIN(id)"
+    )
+    return [str(row[0]) for row in rows]
+
+
+def claim(tx: Tx, ids: list[int], turn_id: int) -> None:
+    """Bind waiting rows to a turn."""
+    for ident in ids:
+        tx.run(
+            "UPDATE inbox SET state = 'claimed', turn_id = ? WHERE id = ? AND state = 'new'",
+            turn_id,
+            ident,
+        )
+
+
+def finish_turn(tx: Tx, turn_id: int) -> None:
+    """Mark every row a turn claimed as done."""
+    tx.run("UPDATE inbox SET state = 'done' WHERE turn_id = ? AND state = 'claimed'", turn_id)
+
+
+def finish(tx: Tx, ident: int) -> bool:
+    """Mark one waiting row as done; False if it was not waiting any more."""
+    return tx.run("UPDATE inbox SET state = 'done' WHERE id = ? AND state = 'new'", ident) == 1
+
+
+def counts(tx: Tx) -> dict[str, int]:
+    """How many rows wait, by lane."""
+    rows = tx.rows("SELECT lane, COUNT(*) FROM inbox WHERE state = 'new' GROUP BY lane")
+    return {str(lane): int(count) for lane, count in rows}
+
+
+def _waiting(row: Row) -> Waiting:
+    ident, account, chat, lane, session_key, message_id, content = row
+    return Waiting(
+        id=ident,
+        account=account,
+        chat=chat,
+        lane=lane,
+        session_key=session_key,
+        message_id=message_id,
+        content=Content.from_json(content),
+    )

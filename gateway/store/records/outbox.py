@@ -1,0 +1,174 @@
+"""Outbox rows: every word that leaves, stored before it is sent.
+
+    pending --> in_flight --> sent
+       ^            |-------> unknown    may stand in the chat; nothing further is done
+       '-- retry ---+-------> dead       can't heal; `reason` says why
+
+An `edit` or `delete` row names the `post` row it changes as `target_id`; its platform id is read
+when it is sent, so it may be stored before that post was confirmed.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.store.base import Row, Tx
+
+Purpose = Literal["anchor", "part", "final", "notice", "command", "send"]
+Op = Literal["post", "edit", "delete", "upload"]
+OutboxState = Literal["pending", "in_flight", "sent", "unknown", "dead"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOutbox:
+    """A row to store. `content` is JSON as `gateway.outgoing` writes it."""
+
+    dedupe_key: str
+    account: str
+    chat: str
+    turn_id: int | None
+    part: int
+    purpose: Purpose
+    op: Op
+    target_id: int | None
+    content: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """A stored row."""
+
+    id: int
+    account: str
+    chat: str
+    turn_id: int | None
+    part: int
+    purpose: Purpose
+    op: Op
+    target_id: int | None
+    content: str
+    nonce: str
+    state: OutboxState
+    message_id: str | None
+    attempts: int
+
+
+_SELECT = (
+    "SELECT id, account, chat, turn_id, part, purpose, op, target_id, content, nonce, state,"
+    " message_id, attempts FROM outbox"
+)
+
+
+def insert(tx: Tx, row: NewOutbox, *, now: int) -> OutboxRow | None:
+    """Store a row; None if its dedupe key is taken, and then nothing leaves twice."""
+    found = tx.row(
+        "INSERT INTO outbox (dedupe_key, account, chat, turn_id, part, purpose, op, target_id,"
+        " content, nonce, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)"
+        " ON CONFLICT DO NOTHING RETURNING id",
+        row.dedupe_key,
+        row.account,
+        row.chat,
+        row.turn_id,
+        row.part,
+        row.purpose,
+        row.op,
+        row.target_id,
+        row.content,
+        row.nonce,
+        now,
+    )
+    if found is None:
+        return None
+    return OutboxRow(
+        id=int(found[0]),
+        account=row.account,
+        chat=row.chat,
+        turn_id=row.turn_id,
+        part=row.part,
+        purpose=row.purpose,
+        op=row.op,
+        target_id=row.target_id,
+        content=row.content,
+        nonce=row.nonce,
+        state="pending",
+        message_id=None,
+        attempts=0,
+    )
+
+
+def get(tx: Tx, ident: int) -> OutboxRow | None:
+    """One row by id."""
+    row = tx.row(_SELECT + " WHERE id = ?", ident)
+    return _outbox_row(row) if row else None
+
+
+def waiting(tx: Tx) -> list[OutboxRow]:
+    """Rows that have not left for sure, in order of their making."""
+    return [
+        _outbox_row(row)
+        for row in tx.rows(_SELECT + " WHERE state IN ('pending', 'in_flight') ORDER BY id")
+    ]
+
+
+def of_turn(tx: Tx, turn_id: int) -> list[OutboxRow]:
+    """Every row of a turn, in order of their making."""
+    return [
+        _outbox_row(row) for row in tx.rows(_SELECT + " WHERE turn_id = ? ORDER BY id", turn_id)
+    ]
+
+
+def depart(tx: Tx, ident: int) -> None:
+    """The row is about to be sent."""
+    tx.run("UPDATE outbox SET state = 'in_flight', attempts = attempts + 1 WHERE id = ?", ident)
+
+
+def hold(tx: Tx, ident: int, reason: str) -> None:
+    """The row was certainly not sent and waits again."""
+    tx.run("UPDATE outbox SET state = 'pending', reason = ? WHERE id = ?", reason, ident)
+
+
+def settle(
+    tx: Tx,
+    ident: int,
+    *,
+    state: OutboxState,
+    message_id: str | None,
+    reason: str | None,
+    now: int,
+) -> None:
+    """The row has reached a state it stays in."""
+    tx.run(
+        "UPDATE outbox SET state = ?, message_id = COALESCE(?, message_id), reason = ?,"
+        " settled_at = ? WHERE id = ?",
+        state,
+        message_id,
+        reason,
+        now,
+        ident,
+    )
+
+
+def counts(tx: Tx) -> dict[str, int]:
+    """How many rows are not (surely) in their chat, by state."""
+    rows = tx.rows("SELECT state, COUNT(*) FROM outbox WHERE state <> 'sent' GROUP BY state")
+    return {str(state): int(count) for state, count in rows}
+
+
+def _outbox_row(row: Row) -> OutboxRow:
+    ident, account, chat, turn_id, part, purpose, op, target, content, nonce, state, *rest = row
+    message_id, attempts = rest
+    return OutboxRow(
+        id=ident,
+        account=account,
+        chat=chat,
+        turn_id=turn_id,
+        part=part,
+        purpose=purpose,
+        op=op,
+        target_id=target,
+        content=content,
+        nonce=nonce,
+        state=state,
+        message_id=message_id,
+        attempts=attempts,
+    )

@@ -1,0 +1,384 @@
+"""Session and turn rows. Every write of a turn carries its session's epoch.
+
+turn:  open --> done | failed | cancelled | halted
+       (`waiting`, for a turn parked on a person's decision, is entered by nobody yet)
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from agent.messages import AssistantMessage, Message, ToolResult, UserMessage
+from agent.turn import CallState, JudgedCall, TurnRows
+from gateway.errors import StoreError
+from gateway.store.base import Tx
+from gateway.store.records import inbox, transcript
+
+TITLE_LENGTH = 60
+
+
+class Fenced(StoreError):
+    """The session has another owner by now: end the turn without another effect."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTurn:
+    """A turn that this process owns at `epoch`; `resumed` if it was open before."""
+
+    session_id: int
+    session_key: str
+    epoch: int
+    turn_id: int
+    number: int
+    account: str
+    reply_to: str
+    requester_name: str
+    asked: str | None
+    settings: dict[str, Any]
+    rows: TurnRows
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandDue:
+    """A queued command is the next thing in this session."""
+
+    row: inbox.Waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionInfo:
+    """What `/status`, `/whoami` and the page show of a session."""
+
+    id: int
+    key: str
+    settings: dict[str, Any]
+    title: str
+    turns: int
+    active_at: int
+
+
+def next_work(tx: Tx, key: str, *, now: int, one_by_one: bool) -> OpenTurn | CommandDue | None:
+    """Take the session over and return what it should do: an open turn, a command, or a new turn.
+
+    A new turn claims everything that waits before the next command, or one message of it.
+    """
+    session = current(tx, key)
+    if session is not None:
+        open_turn = tx.row(
+            "SELECT id FROM turn WHERE session_id = ? AND state = 'open' ORDER BY number LIMIT 1",
+            session.id,
+        )
+        if open_turn is not None:
+            return _resume(tx, session.id, int(open_turn[0]), now)
+    waiting = inbox.waiting_in(tx, key)
+    if not waiting:
+        return None
+    if waiting[0].content.kind == "command":
+        return CommandDue(row=waiting[0])
+    session_id = session.id if session is not None else create(tx, waiting[0], now)
+    return _open(tx, session_id, _batch(waiting, one_by_one), now)
+
+
+def _batch(waiting: list[inbox.Waiting], one_by_one: bool) -> list[inbox.Waiting]:
+    if one_by_one:
+        return waiting[:1]
+    batch = []
+    for row in waiting:
+        if row.content.kind == "command":
+            break
+        batch.append(row)
+    return batch
+
+
+def create(tx: Tx, row: inbox.Waiting, now: int) -> int:
+    """Make the current session for a key and return its id."""
+    title = " ".join((row.content.text or row.content.args).split())
+    created = tx.row(
+        "INSERT INTO session (key, account, chat, title, created_at, active_at)"
+        " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+        row.session_key,
+        row.account,
+        row.chat,
+        title[:TITLE_LENGTH],
+        now,
+        now,
+    )
+    if created is None:
+        raise StoreError("a new session got no id")
+    return int(created[0])
+
+
+def retire(tx: Tx, key: str, now: int) -> None:
+    """Close the current session of a key; the next message begins a fresh one."""
+    tx.run("UPDATE session SET closed_at = ? WHERE key = ? AND closed_at IS NULL", now, key)
+
+
+def current(tx: Tx, key: str) -> SessionInfo | None:
+    """The session in force for a key."""
+    row = tx.row(
+        "SELECT id, key, settings, title, next_turn, active_at FROM session"
+        " WHERE key = ? AND closed_at IS NULL",
+        key,
+    )
+    if row is None:
+        return None
+    ident, key, settings, title, next_turn, active_at = row
+    return SessionInfo(
+        id=ident,
+        key=key,
+        settings=orjson.loads(settings),
+        title=title,
+        turns=next_turn - 1,
+        active_at=active_at,
+    )
+
+
+def change_settings(tx: Tx, session_id: int, settings: dict[str, Any]) -> None:
+    """Store a session's settings whole."""
+    tx.run(
+        "UPDATE session SET settings = ? WHERE id = ?", orjson.dumps(settings).decode(), session_id
+    )
+
+
+def open_sessions(tx: Tx) -> list[str]:
+    """Keys of sessions with an open turn, oldest turn first."""
+    rows = tx.rows(
+        "SELECT session.key FROM turn JOIN session ON session.id = turn.session_id"
+        " WHERE turn.state = 'open' ORDER BY turn.id"
+    )
+    return [str(row[0]) for row in rows]
+
+
+def knows(tx: Tx, key: str) -> bool:
+    """Whether a session in force has this key: we have answered there."""
+    return tx.row("SELECT 1 FROM session WHERE key = ? AND closed_at IS NULL", key) is not None
+
+
+def drain(tx: Tx, turn: OpenTurn, *, now: int) -> tuple[Message, ...]:
+    """Claim what waits before the next command and store it as this turn's words."""
+    fence(tx, turn, now)
+    rows = _batch(inbox.waiting_in(tx, turn.session_key), one_by_one=False)
+    inbox.claim(tx, [row.id for row in rows], turn.turn_id)
+    messages = tuple(user_message(row.content) for row in rows)
+    transcript.append(
+        tx, session_id=turn.session_id, turn_id=turn.turn_id, messages=messages, now=now
+    )
+    return messages
+
+
+def append(tx: Tx, turn: OpenTurn, messages: tuple[Message, ...], *, now: int) -> None:
+    """Store messages of a turn; results settle their calls."""
+    fence(tx, turn, now)
+    transcript.append(
+        tx, session_id=turn.session_id, turn_id=turn.turn_id, messages=messages, now=now
+    )
+    for message in messages:
+        if isinstance(message, ToolResult):
+            tx.run(
+                "UPDATE tool_call SET state = ?, finished_at = ? WHERE id = ?",
+                message.status.value,
+                now,
+                message.call_id,
+            )
+
+
+def open_step(tx: Tx, turn: OpenTurn, *, number: int, model: str, now: int) -> None:
+    """Store the intent to call a model; an earlier attempt of the step has failed by now."""
+    fence(tx, turn, now)
+    tx.run(
+        "UPDATE step SET state = 'failed', closed_at = ?"
+        " WHERE turn_id = ? AND number = ? AND state = 'intent'",
+        now,
+        turn.turn_id,
+        number,
+    )
+    tx.run(
+        "INSERT INTO step (turn_id, number, attempt, model, state, opened_at)"
+        " SELECT ?, ?, COALESCE(MAX(attempt), 0) + 1, ?, 'intent', ?"
+        " FROM step WHERE turn_id = ? AND number = ?",
+        turn.turn_id,
+        number,
+        model,
+        now,
+        turn.turn_id,
+        number,
+    )
+
+
+def close_step(tx: Tx, turn: OpenTurn, *, number: int, usage: str | None, now: int) -> None:
+    """Settle the running attempt of a step."""
+    tx.run(
+        "UPDATE step SET state = 'done', usage = ?, closed_at = ?"
+        " WHERE turn_id = ? AND number = ? AND state = 'intent'",
+        usage,
+        now,
+        turn.turn_id,
+        number,
+    )
+
+
+def add_calls(tx: Tx, turn: OpenTurn, step: int, calls: tuple[JudgedCall, ...]) -> None:
+    """Store the calls a reply asked for."""
+    for ordinal, judged in enumerate(calls):
+        prepared = judged.prepared
+        tx.run(
+            "INSERT INTO tool_call (id, turn_id, step, ordinal, tool, arguments, effect, label,"
+            " state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            judged.call.id,
+            turn.turn_id,
+            step,
+            ordinal,
+            judged.call.name,
+            judged.call.arguments,
+            prepared.effect.value if prepared else None,
+            prepared.label if prepared else None,
+            "proposed" if prepared else "refused",
+        )
+
+
+def intend_calls(tx: Tx, turn: OpenTurn, ids: tuple[str, ...], *, now: int) -> None:
+    """Store the intent to run calls with effects."""
+    fence(tx, turn, now)
+    for ident in ids:
+        tx.run("UPDATE tool_call SET state = 'intent', intended_at = ? WHERE id = ?", now, ident)
+
+
+def close_turn(
+    tx: Tx, turn: OpenTurn, *, state: str, mark: str, error: str | None, now: int
+) -> None:
+    """End a turn and the inbox rows it claimed; whatever step still ran has failed."""
+    fence(tx, turn, now)
+    tx.run(
+        "UPDATE step SET state = 'failed', reason = ?, closed_at = ?"
+        " WHERE turn_id = ? AND state = 'intent'",
+        error,
+        now,
+        turn.turn_id,
+    )
+    served = tx.row(
+        "SELECT model FROM step WHERE turn_id = ? AND state = 'done'"
+        " ORDER BY number DESC, attempt DESC LIMIT 1",
+        turn.turn_id,
+    )
+    tx.run(
+        "UPDATE turn SET state = ?, mark = ?, error = ?, served_by = ?, closed_at = ? WHERE id = ?",
+        state,
+        mark,
+        error,
+        served[0] if served else None,
+        now,
+        turn.turn_id,
+    )
+    inbox.finish_turn(tx, turn.turn_id)
+
+
+def fence(tx: Tx, turn: OpenTurn, now: int) -> None:
+    """Raise Fenced unless this process still owns the session at the turn's epoch."""
+    owned = tx.run(
+        "UPDATE session SET active_at = ? WHERE id = ? AND epoch = ?",
+        now,
+        turn.session_id,
+        turn.epoch,
+    )
+    if owned != 1:
+        raise Fenced(f"session {turn.session_key} has another owner")
+
+
+def user_message(content: inbox.Content) -> UserMessage:
+    """What the model reads of one inbound message; a quote is marked as quoted data."""
+    parts = []
+    if content.quote:
+        quoted = "\n".join(f"> {line}" for line in content.quote.splitlines())
+        parts.append(f"[in reply to {content.quote_author or 'an earlier message'}]\n{quoted}")
+    text = content.args if content.kind == "command" else content.text
+    if text:
+        parts.append(text)
+    parts.extend(f"[attached: {name}; files can't be read yet]" for name in content.attachments)
+    author = content.author_name if content.shared else ""
+    return UserMessage(text="\n\n".join(parts), author=author)
+
+
+def _open(tx: Tx, session_id: int, batch: list[inbox.Waiting], now: int) -> OpenTurn:
+    taken = tx.row(
+        "UPDATE session SET epoch = epoch + 1, next_turn = next_turn + 1, active_at = ?"
+        " WHERE id = ? RETURNING next_turn",
+        now,
+        session_id,
+    )
+    if taken is None:
+        raise StoreError(f"session {session_id} is gone")
+    last = batch[-1]
+    opened = tx.row(
+        "INSERT INTO turn (session_id, number, state, requester, requester_name, reply_to, asked,"
+        " opened_at) VALUES (?, ?, 'open', ?, ?, ?, ?, ?) RETURNING id",
+        session_id,
+        int(taken[0]) - 1,
+        last.content.author,
+        last.content.author_name,
+        last.content.reply_to,
+        last.message_id,
+        now,
+    )
+    if opened is None:
+        raise StoreError("a new turn got no id")
+    turn_id = int(opened[0])
+    inbox.claim(tx, [row.id for row in batch], turn_id)
+    messages: tuple[Message, ...] = tuple(user_message(row.content) for row in batch)
+    transcript.append(tx, session_id=session_id, turn_id=turn_id, messages=messages, now=now)
+    return _load(tx, turn_id, resumed=False)
+
+
+def _resume(tx: Tx, session_id: int, turn_id: int, now: int) -> OpenTurn:
+    tx.run("UPDATE session SET epoch = epoch + 1, active_at = ? WHERE id = ?", now, session_id)
+    tx.run("UPDATE turn SET attempt = attempt + 1 WHERE id = ?", turn_id)
+    return _load(tx, turn_id, resumed=True)
+
+
+def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
+    row = tx.row(
+        "SELECT session.id, session.key, session.epoch, session.account, session.settings,"
+        " turn.number, turn.reply_to, turn.requester_name, turn.asked"
+        " FROM turn JOIN session ON session.id = turn.session_id WHERE turn.id = ?",
+        turn_id,
+    )
+    if row is None:
+        raise StoreError(f"turn {turn_id} is gone")
+    session_id, key, epoch, account, settings, number, reply_to, name, asked = row
+    return OpenTurn(
+        session_id=session_id,
+        session_key=key,
+        epoch=epoch,
+        turn_id=turn_id,
+        number=number,
+        account=account,
+        reply_to=reply_to,
+        requester_name=name,
+        asked=asked,
+        settings=orjson.loads(settings),
+        rows=_turn_rows(tx, session_id, turn_id, number),
+        resumed=resumed,
+    )
+
+
+def _turn_rows(tx: Tx, session_id: int, turn_id: int, number: int) -> TurnRows:
+    loaded = transcript.load(tx, session_id)
+    replies = [m for owner, m in loaded if owner == turn_id and isinstance(m, AssistantMessage)]
+    steps = tx.row(
+        "SELECT MAX(CASE WHEN state = 'done' THEN number ELSE number - 1 END) FROM step"
+        " WHERE turn_id = ?",
+        turn_id,
+    )
+    calls = tx.rows(
+        "SELECT id, state FROM tool_call WHERE turn_id = ? AND state IN ('proposed', 'intent')",
+        turn_id,
+    )
+    return TurnRows(
+        session=str(session_id),
+        turn=number,
+        messages=tuple(message for _, message in loaded),
+        steps=int(steps[0]) if steps and steps[0] is not None else 0,
+        calls_made=sum(len(reply.calls) for reply in replies),
+        calls={str(ident): CallState(state) for ident, state in calls},
+    )
