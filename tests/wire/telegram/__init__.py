@@ -1,0 +1,7 @@
+"""The loopback Telegram Bot API server."""
+
+from tests.wire.telegram.methods import Rates
+from tests.wire.telegram.server import TOKEN, TelegramServer
+from tests.wire.telegram.world import Shown, Version
+
+__all__ = ["TOKEN", "Rates", "Shown", "TelegramServer", "Version"]
