@@ -1,0 +1,76 @@
+"""Payload files named by their content."""
+
+import asyncio
+import hashlib
+import stat
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import StoreError, StoreUnusable
+from gateway.store.blobs import Blobs
+
+DATA = b"payload " * 20_000
+
+
+def files(folder: Path) -> list[Path]:
+    """Every file below a folder."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_bytes_come_back_under_their_sha_256(tmp_path: Path) -> None:
+    """The name is the content's digest; also for another object over the same folder."""
+    name = await Blobs(tmp_path / "blobs").put(DATA)
+    assert name == hashlib.sha256(DATA).hexdigest()
+    assert await Blobs(tmp_path / "blobs").get(name) == DATA
+
+
+async def test_the_same_bytes_are_stored_once(tmp_path: Path) -> None:
+    """Also when they are put many times at once; nothing half-written remains."""
+    blobs = Blobs(tmp_path / "blobs")
+    stored = await asyncio.gather(*(blobs.put(DATA) for _ in range(20)))
+    assert len(set(stored)) == 1
+    assert len(files(tmp_path)) == 1
+
+
+async def test_files_and_folders_are_private(tmp_path: Path) -> None:
+    """0600 and 0700."""
+    await Blobs(tmp_path / "blobs").put(DATA)
+    for path in (tmp_path / "blobs", *(tmp_path / "blobs").rglob("*")):
+        wanted = 0o600 if path.is_file() else 0o700
+        assert stat.S_IMODE(path.stat().st_mode) == wanted
+
+
+async def test_a_changed_or_missing_file_is_an_error(tmp_path: Path) -> None:
+    """Damage is noticed when it is read."""
+    blobs = Blobs(tmp_path / "blobs")
+    name = await blobs.put(DATA)
+    (path,) = files(tmp_path)
+    path.write_bytes(DATA[:-1])
+    with pytest.raises(StoreError, match="changed on disk"):
+        await blobs.get(name)
+    path.unlink()
+    with pytest.raises(StoreError, match="cannot be read"):
+        await blobs.get(name)
+    assert await blobs.put(DATA) == name
+
+
+@pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 65])
+async def test_only_names_of_payloads_are_looked_up(tmp_path: Path, name: str) -> None:
+    """A name from a damaged row cannot lead outside the folder."""
+    with pytest.raises(StoreError, match="not the name"):
+        await Blobs(tmp_path / "blobs").get(name)
+
+
+def test_what_a_crash_left_half_written_is_dropped(tmp_path: Path) -> None:
+    """The folder for incoming files is emptied at start."""
+    Blobs(tmp_path / "blobs")
+    (tmp_path / "blobs" / "incoming" / "torn").write_bytes(DATA[:5])
+    Blobs(tmp_path / "blobs")
+    assert files(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    """The sentence names the place."""
+    with pytest.raises(StoreUnusable, match=str(tmp_path / "none" / "blobs")):
+        Blobs(tmp_path / "none" / "blobs")
