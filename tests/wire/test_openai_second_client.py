@@ -194,7 +194,7 @@ async def test_unknown_model_and_long_context(client: AsyncOpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as missing:
         await client.chat.completions.create(model="nope", messages=[ASK])
     assert missing.value.code == "model_not_found"
-    long = {"role": "user", "content": "word " * 200_000}
+    long: Any = {"role": "user", "content": "word " * 200_000}
     with pytest.raises(openai.BadRequestError) as caught:
         await client.chat.completions.create(model=MODEL, messages=[long])
     assert caught.value.code == "context_length_exceeded"
