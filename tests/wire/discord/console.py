@@ -1,0 +1,160 @@
+"""A page at `/` on which a person sees the chats of this server and talks in them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from tests.wire.discord.world import Channel, Json, Message, User
+
+if TYPE_CHECKING:
+    from tests.wire.discord.server import DiscordServer
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Loopback Discord</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+ body { font: 15px/1.4 system-ui, sans-serif; margin: 0; background: #313338; color: #dbdee1; }
+ main { max-width: 52rem; margin: 0 auto; padding: 1rem; }
+ pre { white-space: pre-wrap; margin: .2rem 0; font: inherit; }
+ li { list-style: none; padding: .4rem 0; border-bottom: 1px solid #3f4147; }
+ ul { padding: 0; } small { color: #949ba4; } .bot b { color: #8ea1ff; }
+ .private { background: #3b3a55; } input, select, button { font: inherit; padding: .3rem; }
+ #text { width: 60%; }
+</style></head><body><main>
+<h1>Loopback Discord</h1>
+<p>You are <select id="user" aria-label="user"></select>
+ in <select id="chat" aria-label="chat"></select>
+ <small id="state"></small></p>
+<ul id="messages" aria-live="polite"></ul>
+<form id="say"><input id="text" aria-label="message" autocomplete="off"
+ placeholder="Write; @bot mentions the bot, /name text uses a command"> <button>Send</button></form>
+<script>
+const $ = (id) => document.getElementById(id);
+const make = (tag, text) => Object.assign(document.createElement(tag), {textContent: text});
+const post = (path, body) => fetch(path, {method: "POST", body: JSON.stringify(body)}).then(show);
+function fill(select, items) {
+  if (select.options.length === items.length) return;
+  const old = select.value;
+  select.replaceChildren(...items.map((i) => new Option(i.name, i.id)));
+  if (old) select.value = old;
+}
+async function show() {
+  const query = new URLSearchParams({chat: $("chat").value, user: $("user").value});
+  const state = await (await fetch("/console/state?" + query)).json();
+  fill($("user"), state.users); fill($("chat"), state.chats);
+  $("state").textContent = state.connected ? "bot connected" : "no bot connected";
+  $("messages").replaceChildren(...state.messages.map((m) => {
+    const li = document.createElement("li");
+    li.className = (m.bot ? "bot " : "") + (m.private ? "private" : "");
+    li.append(make("b", m.author), make("small", " " + m.note), make("pre", m.content));
+    for (const [label, payload] of m.buttons) {
+      const b = make("button", label);
+      b.onclick = () => post("/console/press",
+        {message: m.id, user: $("user").value, custom_id: payload});
+      li.append(b, " ");
+    }
+    return li;
+  }));
+}
+$("say").onsubmit = (e) => {
+  e.preventDefault();
+  post("/console/say", {chat: $("chat").value, user: $("user").value, text: $("text").value});
+  $("text").value = "";
+};
+$("chat").onchange = $("user").onchange = show;
+show(); setInterval(show, 1000);
+</script></main></body></html>
+"""
+
+
+class Console:
+    """Routes of the page; they are not part of Discord and leave no record."""
+
+    def __init__(self, server: "DiscordServer") -> None:
+        self._server = server
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]:
+        return [
+            web.get("/", self._page),
+            web.get("/console/state", self._state),
+            web.post("/console/say", self._say),
+            web.post("/console/press", self._press),
+        ]
+
+    async def _page(self, _: web.Request) -> web.Response:
+        return web.Response(text=PAGE, content_type="text/html")
+
+    async def _state(self, request: web.Request) -> web.Response:
+        people = [user for user in self._server.world.users.values() if not user.bot]
+        for person in people:
+            self._server.dm(person)
+        chats = list(self._server.world.channels.values())
+        chat = self._channel(request.query.get("chat", "")) or chats[0]
+        viewer = self._user(request.query.get("user", ""))
+        return web.json_response(
+            {
+                "users": [{"id": str(user.id), "name": user.name} for user in people],
+                "chats": [{"id": str(one.id), "name": _title(one)} for one in chats],
+                "connected": bool(self._server.gateway.connections),
+                "messages": [
+                    _shown(message) for message in self._server.messages(chat, viewer=viewer)[-100:]
+                ],
+            }
+        )
+
+    async def _say(self, request: web.Request) -> web.Response:
+        body: Json = await request.json()
+        chat, user = self._channel(body["chat"]), self._user(body["user"])
+        text = str(body["text"]).replace("@bot", f"<@{self._server.bot.id}>")
+        if chat is None or user is None or not text.strip():
+            return web.Response(status=400)
+        name, _, rest = text.removeprefix("/").partition(" ")
+        known = {command["name"] for command in self._server.interactions.commands}
+        if text.startswith("/") and name in known:
+            await self._server.invoke(chat, user, name, rest or None)
+        else:
+            await self._server.say(chat, user, text)
+        return web.Response(status=204)
+
+    async def _press(self, request: web.Request) -> web.Response:
+        body: Json = await request.json()
+        message = self._server.world.find_message(int(body["message"]))
+        user = self._user(body["user"])
+        if message is None or user is None:
+            return web.Response(status=400)
+        await self._server.press(message, user, str(body["custom_id"]))
+        return web.Response(status=204)
+
+    def _channel(self, text: str) -> Channel | None:
+        return self._server.world.channels.get(int(text)) if text.isdecimal() else None
+
+    def _user(self, text: str) -> User | None:
+        return self._server.world.users.get(int(text)) if text.isdecimal() else None
+
+
+def _title(channel: Channel) -> str:
+    if channel.guild is None:
+        return f"direct messages with {channel.name}"
+    if channel.parent is not None:
+        return f"#{channel.parent.name} > {channel.name}"
+    return f"#{channel.name}"
+
+
+def _shown(message: Message) -> Json:
+    notes = [
+        "only you see this" if message.private_to is not None else "",
+        "edited" if len(message.history) > 1 else "",
+        "thinking" if message.thinking else "",
+        " ".join(emoji for emoji, who in message.reactions.items() if who),
+        ", ".join(file.name for file in message.files),
+    ]
+    return {
+        "id": str(message.id),
+        "author": message.author.name,
+        "bot": message.author.bot,
+        "content": message.content,
+        "private": message.private_to is not None,
+        "note": " · ".join(note for note in notes if note),
+        "buttons": list(message.buttons.items()),
+    }

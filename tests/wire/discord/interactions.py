@@ -1,0 +1,292 @@
+"""Interactions: presses and commands on their way to the bot, and the answers it may give once.
+
+Source: Discord documentation, "Receiving and Responding to Interactions": the first answer within
+3 s, follow-ups for 15 minutes, no bot token on either.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tests.wire.discord import rules
+from tests.wire.discord.call import NOTHING, Call, Reply
+from tests.wire.discord.channels import Channels
+from tests.wire.discord.payloads import channel_json, member_json, message_json, user_json
+from tests.wire.discord.rules import ApiError
+from tests.wire.discord.world import EPHEMERAL, Channel, Json, Message, User, World
+
+PING, MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, CHOICES, MODAL = 1, 4, 5, 6, 7, 8, 9
+FIRST_ANSWER_S = 3.0
+TOKEN_LIFE_S = 15 * 60.0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Interaction:
+    """One press or command; `answer` is the callback type the bot gave, None so far."""
+
+    id: int
+    token: str
+    kind: Literal[2, 3]
+    user: User
+    channel: Channel
+    data: Json
+    at: float
+    message: Message | None = None
+    answer: int | None = None
+    original: Message | None = None
+    modal: Json | None = None
+    followups: list[Message] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Interactions:
+    """The desk of interactions: made by people, answered by the bot."""
+
+    world: World
+    channels: Channels
+    application_id: int
+    now: Callable[[], float]
+    all: list[Interaction] = field(default_factory=list)
+    commands: list[Json] = field(default_factory=list)
+
+    def open(
+        self,
+        *,
+        kind: Literal[2, 3],
+        user: User,
+        channel: Channel,
+        data: Json,
+        message: Message | None = None,
+    ) -> Interaction:
+        """Starts an interaction; its clock runs from now."""
+        interaction = Interaction(
+            id=self.world.ids.next(),
+            token=secrets.token_urlsafe(96),
+            kind=kind,
+            user=user,
+            channel=channel,
+            data=data,
+            message=message,
+            at=self.now(),
+        )
+        self.all.append(interaction)
+        return interaction
+
+    def json(self, interaction: Interaction) -> Json:
+        """The body of INTERACTION_CREATE."""
+        channel, guild = interaction.channel, interaction.channel.guild
+        body: Json = {
+            "id": str(interaction.id),
+            "application_id": str(self.application_id),
+            "type": interaction.kind,
+            "token": interaction.token,
+            "version": 1,
+            "data": interaction.data,
+            "channel_id": str(channel.id),
+            "channel": channel_json(channel),
+            "locale": interaction.user.locale,
+            "app_permissions": "1071698660929",
+            "entitlements": [],
+            "authorizing_integration_owners": {"0": str(guild.id) if guild is not None else "0"},
+            "context": 0 if guild is not None else 1,
+            "attachment_size_limit": rules.FILE_MAX,
+        }
+        if guild is not None:
+            member = member_json(guild, interaction.user, with_user=True)
+            body["member"] = {**member, "permissions": "1071698660929"}
+            body["guild_id"] = str(guild.id)
+            body["guild_locale"] = "en-US"
+            body["guild"] = {"id": str(guild.id), "locale": "en-US", "features": []}
+        else:
+            body["user"] = user_json(interaction.user)
+        if interaction.message is not None:
+            body["message"] = self.channels.json(interaction.message)
+        return body
+
+    # Handlers.
+
+    async def overwrite_commands(self, call: Call) -> Reply:
+        self._own_application(call)
+        self.commands = [
+            {
+                "type": 1,
+                "default_member_permissions": None,
+                "nsfw": False,
+                **command,
+                "id": str(self.world.ids.next()),
+                "application_id": str(self.application_id),
+                "version": str(self.world.ids.next()),
+            }
+            for command in rules.check_commands(call.body)
+        ]
+        return Reply(body=self.commands)
+
+    async def list_commands(self, call: Call) -> Reply:
+        self._own_application(call)
+        return Reply(body=self.commands)
+
+    async def callback(self, call: Call) -> Reply:
+        interaction = self._by_id(call)
+        body = call.form
+        kind = body.get("type")
+        data = body.get("data") or {}
+        rules.check_files(call.files, call.request_bytes)
+        if not isinstance(kind, int) or kind not in self._allowed(interaction):
+            raise rules.invalid("type", "BASE_TYPE_CHOICES", f"callback type {kind} not allowed")
+        if interaction.answer is not None:
+            raise ApiError(rules.ALREADY_ACKNOWLEDGED)
+        await self._apply(interaction, kind, data, call)
+        interaction.answer = kind
+        if call.query.get("with_response") not in {"1", "true", "True"}:
+            return NOTHING
+        return Reply(body=self._resource(interaction, kind))
+
+    async def _apply(self, interaction: Interaction, kind: int, data: Json, call: Call) -> None:
+        match kind:
+            case 4:
+                interaction.original = await self._speak(interaction, data, call)
+            case 5:
+                interaction.original = await self._speak(interaction, data, call, thinking=True)
+            case 6:
+                interaction.original = interaction.message
+            case 7:
+                assert interaction.message is not None
+                version = self.channels.revised(interaction.message, data)
+                await self.channels.revise(interaction.message, version)
+                interaction.original = interaction.message
+            case 9:
+                interaction.modal = _checked_modal(data)
+            case _:
+                pass
+
+    async def create_followup(self, call: Call) -> Reply:
+        interaction = self._by_token(call)
+        rules.check_files(call.files, call.request_bytes)
+        if interaction.original is not None and interaction.original.thinking:
+            await self._settle(interaction.original, call.form)
+            message = interaction.original
+        else:
+            message = await self._speak(interaction, call.form, call)
+            interaction.followups.append(message)
+        if call.query.get("wait") in {"0", "false"}:
+            return NOTHING
+        return Reply(body=self.channels.json(message))
+
+    async def get_followup(self, call: Call) -> Reply:
+        return Reply(body=self.channels.json(self._followup(call)))
+
+    async def edit_followup(self, call: Call) -> Reply:
+        message = self._followup(call)
+        if message.thinking:
+            await self._settle(message, call.form)
+        else:
+            await self.channels.revise(message, self.channels.revised(message, call.form))
+        return Reply(body=self.channels.json(message))
+
+    async def delete_followup(self, call: Call) -> Reply:
+        await self.channels.remove(self._followup(call))
+        return NOTHING
+
+    # Inner steps.
+
+    def _own_application(self, call: Call) -> None:
+        if call.path["application"] != str(self.application_id):
+            raise ApiError(rules.UNKNOWN_APPLICATION)
+
+    def _by_id(self, call: Call) -> Interaction:
+        for interaction in self.all:
+            if str(interaction.id) == call.path["interaction"]:
+                if interaction.token != call.path["token"]:
+                    break
+                if interaction.answer is None and self.now() - interaction.at > FIRST_ANSWER_S:
+                    break
+                return interaction
+        raise ApiError(rules.UNKNOWN_INTERACTION)
+
+    def _by_token(self, call: Call) -> Interaction:
+        if call.path["application"] != str(self.application_id):
+            raise ApiError(rules.UNKNOWN_WEBHOOK)
+        for interaction in self.all:
+            if interaction.token == call.path["token"]:
+                if self.now() - interaction.at > TOKEN_LIFE_S:
+                    break
+                if interaction.answer is None:
+                    raise ApiError(rules.UNKNOWN_WEBHOOK)
+                return interaction
+        raise ApiError(rules.INVALID_WEBHOOK_TOKEN)
+
+    def _followup(self, call: Call) -> Message:
+        interaction = self._by_token(call)
+        wanted = call.path["message"]
+        if wanted == "@original":
+            found = interaction.original
+        else:
+            found = next((m for m in interaction.followups if str(m.id) == wanted), None)
+        if found is None or found.deleted:
+            raise ApiError(rules.UNKNOWN_MESSAGE)
+        return found
+
+    @staticmethod
+    def _allowed(interaction: Interaction) -> set[int]:
+        return (
+            {MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, MODAL}
+            if interaction.kind == 3
+            else {MESSAGE, DEFERRED_MESSAGE, MODAL}
+        )
+
+    async def _speak(
+        self, interaction: Interaction, body: Json, call: Call, *, thinking: bool = False
+    ) -> Message:
+        version = self.channels.version(interaction.channel, body, replied=None)
+        if not version.content and not call.files and not thinking:
+            raise ApiError(rules.EMPTY_MESSAGE)
+        message = Message(
+            id=self.world.ids.next(),
+            channel=interaction.channel,
+            author=self.world.bot,
+            history=[version],
+            files=call.files,
+            private_to=interaction.user if version.flags & EPHEMERAL else None,
+            webhook=self.application_id,
+            thinking=thinking,
+        )
+        await self.channels.publish(message)
+        return message
+
+    async def _settle(self, message: Message, body: Json) -> None:
+        """The first words after "thinking" take its place; it stays as private as it was."""
+        version = self.channels.version(message.channel, body, replied=None)
+        if not version.content:
+            raise ApiError(rules.EMPTY_MESSAGE)
+        message.thinking = False
+        await self.channels.revise(message, version)
+
+    def _resource(self, interaction: Interaction, kind: int) -> Json:
+        original = interaction.original
+        private = original is not None and original.private_to is not None
+        answer: Json = {
+            "interaction": {
+                "id": str(interaction.id),
+                "type": interaction.kind,
+                "response_message_id": str(original.id) if original is not None else None,
+                "response_message_loading": kind == DEFERRED_MESSAGE,
+                "response_message_ephemeral": private,
+            }
+        }
+        if kind in {MESSAGE, UPDATE} and original is not None:
+            answer["resource"] = {
+                "type": kind,
+                "message": message_json(self.world, original, files_url=self.channels.files_url()),
+            }
+        return answer
+
+
+def _checked_modal(data: Json) -> Json:
+    if not 1 <= len(data.get("title") or "") <= 45:
+        raise rules.invalid("data.title", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 45.")
+    if not 1 <= len(data.get("custom_id") or "") <= rules.CUSTOM_ID_MAX:
+        raise rules.invalid("data.custom_id", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100.")
+    if not 1 <= len(data.get("components") or ()) <= 5:
+        raise rules.invalid("data.components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5.")
+    return data

@@ -1,0 +1,239 @@
+"""What Discord refuses, with its own codes and words.
+
+Source: Discord documentation, "Opcodes and Status Codes", "Create Message", "Component Reference".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.wire.discord.world import EPHEMERAL, SILENT, SUPPRESS_EMBEDS, Json, UploadedFile
+
+CONTENT_MAX = 2_000
+NONCE_MAX = 25
+LABEL_MAX = 80
+CUSTOM_ID_MAX = 100
+ROWS_MAX = 5
+PER_ROW_MAX = 5
+COMPONENTS_MAX = 40
+FILE_MAX = 10 * 1024 * 1024
+REQUEST_MAX = 25 * 1024 * 1024
+FILES_MAX = 10
+COMMANDS_MAX = 100
+COMMAND_NAME_MAX = 32
+COMMAND_TEXT_MAX = 100
+THREAD_NAME_MAX = 100
+
+_FLAGS_ALLOWED = SUPPRESS_EMBEDS | EPHEMERAL | SILENT
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """HTTP status, Discord's code, its words, per-field errors and extra headers."""
+
+    status: int
+    code: int
+    message: str
+    errors: Json | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    extra: Json = field(default_factory=dict)
+
+    def body(self) -> Json:
+        body: Json = {"message": self.message, "code": self.code, **self.extra}
+        if self.errors is not None:
+            body["errors"] = self.errors
+        return body
+
+
+class ApiError(Exception):
+    """A request that Discord refuses."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+UNAUTHORIZED = Refusal(401, 0, "401: Unauthorized")
+UNKNOWN_APPLICATION = Refusal(404, 10002, "Unknown Application")
+UNKNOWN_CHANNEL = Refusal(404, 10003, "Unknown Channel")
+UNKNOWN_GUILD = Refusal(404, 10004, "Unknown Guild")
+UNKNOWN_MESSAGE = Refusal(404, 10008, "Unknown Message")
+UNKNOWN_USER = Refusal(404, 10013, "Unknown User")
+UNKNOWN_WEBHOOK = Refusal(404, 10015, "Unknown Webhook")
+UNKNOWN_INTERACTION = Refusal(404, 10062, "Unknown interaction")
+SLOWMODE = Refusal(429, 20016, "This action cannot be performed due to slowmode rate limit")
+TOO_MANY_REACTIONS = Refusal(400, 30010, "Maximum number of reactions reached (20)")
+TOO_MANY_COMMANDS = Refusal(400, 30032, "Maximum number of application commands reached (100)")
+TOO_LARGE = Refusal(413, 40005, "Request entity too large")
+ALREADY_ACKNOWLEDGED = Refusal(400, 40060, "Interaction has already been acknowledged.")
+MISSING_ACCESS = Refusal(403, 50001, "Missing Access")
+NOT_YOUR_MESSAGE = Refusal(403, 50005, "Cannot edit a message authored by another user")
+EMPTY_MESSAGE = Refusal(400, 50006, "Cannot send an empty message")
+CANNOT_DM = Refusal(403, 50007, "Cannot send messages to this user")
+MISSING_PERMISSIONS = Refusal(403, 50013, "Missing Permissions")
+WRONG_CHANNEL_TYPE = Refusal(400, 50024, "Cannot execute action on this channel type")
+INVALID_WEBHOOK_TOKEN = Refusal(401, 50027, "Invalid Webhook Token")
+THREAD_ARCHIVED = Refusal(400, 50083, "Thread is archived")
+BAD_JSON = Refusal(400, 50109, "The request body contains invalid JSON.")
+THREAD_EXISTS = Refusal(400, 160004, "A thread has already been created for this message")
+THREAD_LOCKED = Refusal(403, 160005, "Thread is locked")
+OLD_MESSAGE_EDITS = Refusal(
+    429,
+    30046,
+    "Maximum number of edits to messages older than 1 hour reached. Try again later.",
+    headers={"Via": "1.1 google", "Retry-After": "60"},
+    extra={"retry_after": 60.0, "global": False},
+)
+
+
+def invalid(path: str, code: str, message: str) -> ApiError:
+    """A 50035 for one field, `path` with dots; the shape Discord gives form errors."""
+    errors: Json = {"_errors": [{"code": code, "message": message}]}
+    for part in reversed(path.split(".")):
+        errors = {part: errors}
+    return ApiError(Refusal(400, 50035, "Invalid Form Body", errors))
+
+
+def _too_long(path: str, most: int) -> ApiError:
+    return invalid(path, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
+
+
+def snowflake(text: object, path: str) -> int:
+    """Reads an id out of a path, query or body."""
+    if isinstance(text, int) or (isinstance(text, str) and text.isdecimal()):
+        return int(text)
+    raise invalid(path, "NUMBER_TYPE_COERCE", f'Value "{text}" is not snowflake.')
+
+
+def check_content(content: object) -> str:
+    """The text as Discord keeps it: white space around it is cut off."""
+    if content is None:
+        return ""
+    if not isinstance(content, str):
+        raise invalid("content", "STRING_TYPE_CONVERT", "Could not interpret as string.")
+    if len(content) > CONTENT_MAX:
+        raise _too_long("content", CONTENT_MAX)
+    return content.strip()
+
+
+def check_nonce(nonce: object) -> str | int | None:
+    if nonce is None or isinstance(nonce, int):
+        return nonce
+    if not isinstance(nonce, str):
+        raise invalid("nonce", "NONCE_TYPE_INVALID", "Nonce must be a string or an integer.")
+    if len(nonce) > NONCE_MAX:
+        raise _too_long("nonce", NONCE_MAX)
+    return nonce
+
+
+def check_flags(flags: object) -> int:
+    if flags is None:
+        return 0
+    if not isinstance(flags, int) or flags & ~_FLAGS_ALLOWED:
+        raise invalid("flags", "INVALID_FLAGS", f"flags not allowed here: {flags}")
+    return flags
+
+
+def check_allowed_mentions(allowed: object) -> Mapping[str, Any] | None:
+    if allowed is None:
+        return None
+    if not isinstance(allowed, dict):
+        raise invalid("allowed_mentions", "DICT_TYPE_CONVERT", "Only dictionaries may be used.")
+    parse = allowed.get("parse") or []
+    for kind in ("users", "roles"):
+        listed = allowed.get(kind) or []
+        if kind in parse and listed:
+            raise invalid(
+                f"allowed_mentions.{kind}",
+                "MUTUALLY_EXCLUSIVE",
+                f"parse:['{kind}'] and {kind}: [ids...] are mutually exclusive.",
+            )
+        if len(listed) > 100:
+            raise invalid(f"allowed_mentions.{kind}", "BASE_TYPE_MAX_LENGTH", "Max 100 ids.")
+    if unknown := set(parse) - {"users", "roles", "everyone"}:
+        raise invalid("allowed_mentions.parse", "BASE_TYPE_CHOICES", f"unknown: {unknown}")
+    return allowed
+
+
+def check_components(components: object) -> tuple[Json, ...]:
+    """Rows of buttons as this project uses them; anything else is refused."""
+    if components is None:
+        return ()
+    if not isinstance(components, list):
+        raise invalid("components", "LIST_TYPE_CONVERT", "Only iterables may be used.")
+    if len(components) > ROWS_MAX:
+        raise invalid("components", "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {ROWS_MAX}.")
+    seen: set[str] = set()
+    total = 0
+    for number, row in enumerate(components):
+        path = f"components.{number}"
+        if not isinstance(row, dict) or row.get("type") != 1:
+            raise invalid(f"{path}.type", "UNION_TYPE_CHOICES", "Value must be one of (1,).")
+        parts = row.get("components") or []
+        if not 1 <= len(parts) <= PER_ROW_MAX:
+            raise invalid(f"{path}.components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5.")
+        total += 1 + len(parts)
+        for place, part in enumerate(parts):
+            _check_button(f"{path}.components.{place}", part, seen)
+    if total > COMPONENTS_MAX:
+        raise invalid("components", "BASE_TYPE_BAD_LENGTH", f"Max {COMPONENTS_MAX} components.")
+    return tuple(components)
+
+
+def _check_button(path: str, part: Json, seen: set[str]) -> None:
+    if part.get("type") != 2:
+        raise invalid(f"{path}.type", "UNION_TYPE_CHOICES", "Value must be one of (2,).")
+    if part.get("style") not in {1, 2, 3, 4, 5}:
+        raise invalid(f"{path}.style", "BASE_TYPE_CHOICES", "Value must be one of (1 to 5).")
+    label = part.get("label")
+    if not label and not part.get("emoji"):
+        raise invalid(f"{path}.label", "BASE_TYPE_REQUIRED", "A button needs a label or an emoji.")
+    if label and len(label) > LABEL_MAX:
+        raise _too_long(f"{path}.label", LABEL_MAX)
+    if part["style"] == 5:
+        return
+    custom_id = part.get("custom_id")
+    if not isinstance(custom_id, str) or not custom_id:
+        raise invalid(f"{path}.custom_id", "BASE_TYPE_REQUIRED", "This field is required")
+    if len(custom_id) > CUSTOM_ID_MAX:
+        raise _too_long(f"{path}.custom_id", CUSTOM_ID_MAX)
+    if custom_id in seen:
+        raise invalid(
+            f"{path}.custom_id", "COMPONENT_CUSTOM_ID_DUPLICATED", "Component custom id duplicated"
+        )
+    seen.add(custom_id)
+
+
+def check_files(files: tuple[UploadedFile, ...], request_bytes: int) -> None:
+    if request_bytes > REQUEST_MAX or any(len(file.data) > FILE_MAX for file in files):
+        raise ApiError(TOO_LARGE)
+    if len(files) > FILES_MAX:
+        raise invalid("attachments", "BASE_TYPE_MAX_LENGTH", f"Max {FILES_MAX} files.")
+
+
+def check_commands(commands: object) -> list[Json]:
+    """A bulk overwrite of application commands."""
+    if not isinstance(commands, list):
+        raise invalid("commands", "LIST_TYPE_CONVERT", "Only iterables may be used.")
+    if len(commands) > COMMANDS_MAX:
+        raise ApiError(TOO_MANY_COMMANDS)
+    names: set[str] = set()
+    for number, command in enumerate(commands):
+        name = command.get("name") or ""
+        if not 1 <= len(name) <= COMMAND_NAME_MAX or name != name.lower():
+            raise invalid(f"{number}.name", "APPLICATION_COMMAND_INVALID_NAME", "Command name bad")
+        if name in names:
+            raise invalid(
+                f"{number}.name", "APPLICATION_COMMANDS_DUPLICATE_NAME", "names must be unique"
+            )
+        names.add(name)
+        _check_text(command, str(number), required=command.get("type", 1) == 1)
+        for place, option in enumerate(command.get("options") or ()):
+            _check_text(option, f"{number}.options.{place}", required=True)
+    return commands
+
+
+def _check_text(thing: Json, path: str, *, required: bool) -> None:
+    text = thing.get("description") or ""
+    if (required and not text) or len(text) > COMMAND_TEXT_MAX:
+        raise invalid(f"{path}.description", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100.")

@@ -1,0 +1,506 @@
+"""A loopback Discord: REST under /api/v10, a gateway, an attachment host and a page for people."""
+
+import base64
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import BodyPartReader, web
+
+from tests.wire.discord import gateway as gw
+from tests.wire.discord import rules
+from tests.wire.discord.call import Call, Handler, Reply
+from tests.wire.discord.channels import Channels, message_intent, user_reply
+from tests.wire.discord.console import Console
+from tests.wire.discord.gateway import Gateway, Session
+from tests.wire.discord.interactions import Interaction, Interactions
+from tests.wire.discord.payloads import (
+    gateway_message_json,
+    guild_json,
+    own_user_json,
+    user_json,
+)
+from tests.wire.discord.rates import Rates
+from tests.wire.discord.rules import ApiError
+from tests.wire.discord.world import (
+    TEXT,
+    Channel,
+    Guild,
+    Json,
+    Message,
+    Role,
+    Snowflakes,
+    UploadedFile,
+    User,
+    World,
+)
+from tests.wire.server import LoopbackServer
+
+API = "/api/v10"
+BOT_ID = 1_100_000_000_000_000_001
+APPLICATION_ID = 1_100_000_000_000_000_002
+TOKEN = f"{base64.b64encode(str(BOT_ID).encode()).decode().rstrip('=')}.loopback.not-a-secret"
+"""Shaped like a real one (id in base64, two more parts), because strict clients look."""
+
+MAJOR = ("channel", "application", "token")
+
+
+class DiscordServer(LoopbackServer):
+    """One bot's Discord.
+
+    It starts with one guild, `server.guild`, one channel in it, `server.general`, and one person,
+    `server.ada`, who is a member. `rates` scales the rate-limit windows (None: no limits).
+    `first_answer_s` and the other windows run on `now`. `content_allowed` is the switch "Message
+    Content Intent"; `plain` sends text frames even to clients that asked for zlib.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: str = TOKEN,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        rates: float | None = None,
+        now: Callable[[], float] = time.time,
+        nonce_memory_s: float = 300.0,
+        content_allowed: bool = True,
+        heartbeat_ms: int = 41_250,
+        plain: bool = False,
+    ) -> None:
+        super().__init__(host=host, port=port)
+        self.token = token
+        self.now = now
+        ids = Snowflakes(now)
+        self.bot = User(id=BOT_ID, name="gatepost", bot=True)
+        self.world = World(bot=self.bot, ids=ids, users={BOT_ID: self.bot})
+        self.rates = Rates(rates, now)
+        self.gateway = Gateway(
+            token=token,
+            ready=self._ready,
+            initial=self._initial,
+            note=lambda name, data, code: self.note(f"GATEWAY {name}", data, code),
+            content_allowed=content_allowed,
+            heartbeat_ms=heartbeat_ms,
+            plain=plain,
+        )
+        self.channels = Channels(
+            self.world, self._emit, now, lambda: self.url, nonce_memory_s=nonce_memory_s
+        )
+        self.interactions = Interactions(self.world, self.channels, APPLICATION_ID, now)
+        self.content_allowed = content_allowed
+        self.interactions_url: str | None = None
+        self.refusals: dict[int, int] = {}
+        """How often each of 401, 403 and 429 was answered: 10,000 in 10 minutes mean a ban."""
+        self.ada = self.world.add_user("ada")
+        self.guild = self.world.add_guild("Loopback", self.ada)
+        self.general = self.world.add_channel(self.guild, "general")
+
+    # The world as a test shapes it.
+
+    def add_person(self, name: str, *, roles: Iterable[Role] = (), member: bool = True) -> User:
+        """A new person, a member of the first guild unless said otherwise."""
+        user = self.world.add_user(name)
+        if member:
+            self.guild.add_member(user, roles)
+        return user
+
+    def add_channel(self, name: str, *, guild: Guild | None = None, kind: int = TEXT) -> Channel:
+        """A new channel that clients learn about at their next IDENTIFY."""
+        return self.world.add_channel(guild or self.guild, name, kind)
+
+    def dm(self, user: User) -> Channel:
+        """The direct messages between the bot and this person."""
+        return self.world.dm(user)
+
+    # The state as a person sees it.
+
+    def messages(self, chat: Channel, *, viewer: User | None = None) -> list[Message]:
+        """What stands in a chat, oldest first; `viewer` also sees what is private to them."""
+        return [
+            message
+            for _, message in sorted(chat.messages.items())
+            if not message.deleted and (message.private_to is None or message.private_to is viewer)
+        ]
+
+    def bot_messages(self, chat: Channel) -> list[Message]:
+        """What the bot said in a chat and did not take back."""
+        return [message for message in self.messages(chat) if message.author is self.bot]
+
+    def all_bot_messages(self) -> list[Message]:
+        """Everything the bot ever said, private and deleted words included."""
+        return [
+            message
+            for channel in self.world.channels.values()
+            for message in channel.messages.values()
+            if message.author is self.bot
+        ]
+
+    def pinged(self) -> list[Message]:
+        """The bot's messages that notify anyone or show a mention, in any of their states."""
+        return [
+            message
+            for message in self.all_bot_messages()
+            if any(not v.pings.nobody or v.pings.elements for v in message.history)
+        ]
+
+    async def shows(
+        self, chat: Channel, wanted: Callable[[Message], bool], timeout: float = 5.0
+    ) -> Message:
+        """The first message of a chat that is wanted, waiting until one is."""
+        while True:
+            so_far = len(self.record)
+            for message in self.messages(chat):
+                if wanted(message):
+                    return message
+            await self.seen(lambda _: True, timeout, since=so_far)
+
+    # What people do.
+
+    async def say(
+        self,
+        chat: Channel,
+        user: User,
+        text: str,
+        *,
+        reply_to: Message | None = None,
+        files: Sequence[UploadedFile] = (),
+        flags: int = 0,
+    ) -> Message:
+        """A person writes; the message goes out over the gateway."""
+        version = self.channels.version(chat, {"content": text}, replied=reply_to)
+        message = Message(
+            id=self.world.ids.next(),
+            channel=chat,
+            author=user,
+            history=[replace(version, flags=flags)],
+            reference=reply_to,
+            files=tuple(files),
+        )
+        await self.channels.publish(message)
+        return message
+
+    async def edit(self, message: Message, text: str) -> None:
+        """A person edits what they wrote."""
+        await self.channels.revise(message, self.channels.revised(message, {"content": text}))
+
+    async def delete(self, message: Message) -> None:
+        """A person deletes a message."""
+        await self.channels.remove(message)
+
+    async def react(self, message: Message, user: User, emoji: str, *, on: bool = True) -> None:
+        """A person adds or takes back a reaction."""
+        await self.channels.react(message, user, emoji, on=on)
+
+    async def start_thread(
+        self, parent: Channel, name: str, *, of: Message | None = None
+    ) -> Channel:
+        """A person starts a thread."""
+        return await self.channels.open_thread(parent, name, of=of)
+
+    async def press(self, message: Message, user: User, custom_id: str) -> Interaction:
+        """A person presses a button; it must be there for them to press."""
+        if custom_id not in message.buttons.values():
+            raise AssertionError(f"no such button: {custom_id!r} in {message.buttons}")
+        interaction = self.interactions.open(
+            kind=3,
+            user=user,
+            channel=message.channel,
+            data={"custom_id": custom_id, "component_type": 2, "id": 2},
+            message=message,
+        )
+        await self._send_interaction(interaction)
+        return interaction
+
+    async def invoke(
+        self, chat: Channel, user: User, name: str, text: str | None = None
+    ) -> Interaction:
+        """A person uses a native command; it must have been registered."""
+        command = next((c for c in self.interactions.commands if c["name"] == name), None)
+        if command is None:
+            raise AssertionError(f"command not registered: {name}")
+        options = [{"name": command["options"][0]["name"], "type": 3, "value": text}]
+        interaction = self.interactions.open(
+            kind=2,
+            user=user,
+            channel=chat,
+            data={
+                "id": command["id"],
+                "name": name,
+                "type": 1,
+                **({"options": options} if text is not None else {}),
+            },
+        )
+        await self._send_interaction(interaction)
+        return interaction
+
+    async def redeliver(self, message: Message) -> None:
+        """Sends the same message event once more."""
+        body = gateway_message_json(self.world, message, files_url=self.url)
+        await self._emit("MESSAGE_CREATE", body, intent=message_intent(message.channel))
+
+    async def redeliver_interaction(self, interaction: Interaction) -> None:
+        """Sends the same interaction once more."""
+        await self._send_interaction(interaction)
+
+    async def send_event(self, name: str, data: Any) -> None:
+        """Sends any event to every session, well-formed or not."""
+        await self._emit(name, data, intent=gw.ALL_INTENTS)
+
+    async def send_raw(self, payload: Json | str) -> None:
+        """Sends a frame as it is, outside of any session."""
+        await self.gateway.send_raw(payload)
+
+    async def _send_interaction(self, interaction: Interaction) -> None:
+        body = self.interactions.json(interaction)
+        await self._emit("INTERACTION_CREATE", body, intent=gw.ALL_INTENTS)
+
+    async def _emit(self, name: str, data: Json, *, intent: int) -> None:
+        await self.gateway.emit(name, data, intent=intent)
+
+    # The gateway's view.
+
+    def _ready(self, session: Session) -> Json:
+        return {
+            "v": 10,
+            "user": own_user_json(self.bot),
+            "user_settings": {},
+            "guilds": [{"id": str(guild), "unavailable": True} for guild in self.world.guilds],
+            "session_id": session.id,
+            "session_type": "normal",
+            "resume_gateway_url": f"{self._ws_url}/gateway/resume",
+            "shard": session.shard,
+            "application": {"id": str(APPLICATION_ID), "flags": self._application_flags},
+            "private_channels": [],
+            "presences": [],
+            "relationships": [],
+            "guild_join_requests": [],
+            "geo_ordered_rtc_regions": [],
+            "auth": {},
+            "_trace": [],
+        }
+
+    def _initial(self) -> list[tuple[str, Json]]:
+        return [
+            ("GUILD_CREATE", guild_json(self.world, guild)) for guild in self.world.guilds.values()
+        ]
+
+    @property
+    def api_url(self) -> str:
+        """The REST root, what a client calls its base URL."""
+        return self.url + API
+
+    @property
+    def _ws_url(self) -> str:
+        return self.url.replace("http://", "ws://", 1)
+
+    @property
+    def _application_flags(self) -> int:
+        return 1 << 19 if self.content_allowed else 0
+
+    # The REST API.
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]:
+        console = Console(self)
+        return [
+            web.get("/gateway", self.gateway.serve),
+            web.get("/gateway/", self.gateway.serve),
+            web.get("/gateway/resume", self.gateway.serve),
+            web.get("/attachments/{channel}/{file}/{name}", self._attachment),
+            *console.routes(),
+            *(
+                web.route(method, API + path, self._answer(handler, bot_only=bot_only))
+                for method, path, handler, bot_only in self._table()
+            ),
+        ]
+
+    def _table(self) -> list[tuple[str, str, Handler, bool]]:
+        """Method, path, handler, and whether the bot token is needed."""
+        c, i = self.channels, self.interactions
+        message = "/channels/{channel}/messages/{message}"
+        reaction = message + "/reactions/{emoji}/@me"
+        hook = "/webhooks/{application}/{token}"
+        commands = "/applications/{application}/commands"
+        return [
+            ("GET", "/users/@me", self._own_user, True),
+            ("GET", "/users/{user}", self._user, True),
+            ("GET", "/oauth2/applications/@me", self._application, True),
+            ("GET", "/applications/@me", self._application, True),
+            ("GET", "/gateway", self._gateway_url, False),
+            ("GET", "/gateway/bot", self._gateway_bot, True),
+            ("POST", "/users/@me/channels", c.open_dm, True),
+            ("GET", "/channels/{channel}", c.get_channel, True),
+            ("GET", "/channels/{channel}/messages", c.list_messages, True),
+            ("POST", "/channels/{channel}/messages", c.post_message, True),
+            ("GET", message, c.get_message, True),
+            ("PATCH", message, c.edit_message, True),
+            ("DELETE", message, c.delete_message, True),
+            ("POST", message + "/threads", c.start_thread_on_message, True),
+            ("POST", "/channels/{channel}/threads", c.start_thread, True),
+            ("POST", "/channels/{channel}/typing", c.post_typing, True),
+            ("PUT", reaction, c.add_reaction, True),
+            ("DELETE", reaction, c.remove_reaction, True),
+            ("GET", commands, i.list_commands, True),
+            ("PUT", commands, i.overwrite_commands, True),
+            ("POST", "/interactions/{interaction}/{token}/callback", i.callback, False),
+            ("POST", hook, i.create_followup, False),
+            ("GET", hook + "/messages/{message}", i.get_followup, False),
+            ("PATCH", hook + "/messages/{message}", i.edit_followup, False),
+            ("DELETE", hook + "/messages/{message}", i.delete_followup, False),
+        ]
+
+    def operation(self, request: web.Request) -> str:
+        resource = request.match_info.route.resource
+        path = resource.canonical if resource is not None else request.path
+        return f"{request.method} {path.removeprefix(API)}"
+
+    def reject(self, request: web.Request) -> web.Response:
+        return _json(404, {"message": "404: Not Found", "code": 0})
+
+    def _answer(
+        self, handler: Handler, *, bot_only: bool
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            operation = self.operation(request)
+            major = "/".join(request.match_info.get(name, "") for name in MAJOR)
+            arguments: Json = dict(request.match_info)
+            headers: dict[str, str] = {}
+            try:
+                call = await self._decode(request)
+                arguments |= {"query": dict(request.query), "body": call.body}
+                arguments |= {"files": [file.name for file in call.files]}
+                if bot_only and request.headers.get("Authorization") != f"Bot {self.token}":
+                    raise ApiError(rules.UNAUTHORIZED)
+                headers = self.rates.check(operation, major)
+                reply = await handler(call)
+            except ApiError as exc:
+                reply = Reply(
+                    status=exc.refusal.status,
+                    body=exc.refusal.body(),
+                    headers=exc.refusal.headers,
+                )
+            if reply.status in {401, 403, 429}:
+                self.refusals[reply.status] = self.refusals.get(reply.status, 0) + 1
+            self.note(operation, arguments, reply.status, request.headers)
+            return _json(reply.status, reply.body, {**headers, **reply.headers})
+
+        return answer
+
+    async def _decode(self, request: web.Request) -> Call:
+        data = b""
+        files: tuple[UploadedFile, ...] = ()
+        size = request.content_length or 0
+        if request.content_type == "multipart/form-data":
+            data, files = await self._decode_parts(request)
+        else:
+            data = await request.read()
+        try:
+            body = json.loads(data) if data else None
+        except ValueError as exc:
+            raise ApiError(rules.BAD_JSON) from exc
+        return Call(
+            path=dict(request.match_info),
+            query=dict(request.query),
+            body=body,
+            files=files,
+            request_bytes=size,
+        )
+
+    async def _decode_parts(self, request: web.Request) -> tuple[bytes, tuple[UploadedFile, ...]]:
+        payload = b""
+        files: list[UploadedFile] = []
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader):
+                continue
+            data = await part.read()
+            if part.name == "payload_json":
+                payload = bytes(data)
+            else:
+                files.append(
+                    UploadedFile(
+                        id=self.world.ids.next(),
+                        name=part.filename or "unknown",
+                        mime=part.headers.get("Content-Type", "application/octet-stream"),
+                        data=bytes(data),
+                    )
+                )
+        return payload, tuple(files)
+
+    async def _own_user(self, _: Call) -> Reply:
+        return Reply(body=own_user_json(self.bot))
+
+    async def _user(self, call: Call) -> Reply:
+        user = self.world.users.get(rules.snowflake(call.path["user"], "user_id"))
+        if user is None:
+            raise ApiError(rules.UNKNOWN_USER)
+        return user_reply(user)
+
+    async def _application(self, _: Call) -> Reply:
+        return Reply(
+            body={
+                "id": str(APPLICATION_ID),
+                "name": "Gatepost",
+                "icon": None,
+                "cover_image": None,
+                "description": "",
+                "summary": "",
+                "rpc_origins": [],
+                "bot_public": True,
+                "bot_require_code_grant": False,
+                "verify_key": "0" * 64,
+                "flags": self._application_flags,
+                "owner": user_json(self.ada),
+                "team": None,
+                "bot": user_json(self.bot),
+                "approximate_guild_count": len(self.world.guilds),
+                "approximate_user_install_count": 0,
+                "interactions_endpoint_url": self.interactions_url,
+                "role_connections_verification_url": None,
+                "redirect_uris": [],
+                "tags": [],
+                "integration_types_config": {},
+            }
+        )
+
+    async def _gateway_url(self, _: Call) -> Reply:
+        return Reply(body={"url": f"{self._ws_url}/gateway"})
+
+    async def _gateway_bot(self, _: Call) -> Reply:
+        limit: Json = {
+            "total": 1_000,
+            "remaining": self.gateway.identifies_left,
+            "reset_after": 14_400_000,
+            "max_concurrency": 1,
+        }
+        url = f"{self._ws_url}/gateway"
+        return Reply(body={"url": url, "shards": 1, "session_start_limit": limit})
+
+    async def _attachment(self, request: web.Request) -> web.Response:
+        """The attachment host; no token is needed, as with Discord's signed addresses."""
+        wanted = request.match_info["file"]
+        for channel in self.world.channels.values():
+            for message in channel.messages.values():
+                for file in message.files:
+                    if str(file.id) == wanted:
+                        self.note(self.operation(request), dict(request.match_info), 200)
+                        return web.Response(body=file.data, content_type=file.mime)
+        self.note(self.operation(request), dict(request.match_info), 404)
+        return web.Response(status=404)
+
+    async def close(self) -> None:
+        """Closes the gateway first, so that no websocket outlives the server."""
+        self.gateway.release()
+        await self.gateway.close(1001)
+        await super().close()
+
+
+def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:
+    """Content type exactly `application/json`; with a charset behind it discord.py reads text."""
+    if body is None:
+        return web.Response(status=status, headers=headers)
+    return web.Response(
+        status=status,
+        body=json.dumps(body).encode(),
+        headers={**(headers or {}), "Content-Type": "application/json"},
+    )
