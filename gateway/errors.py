@@ -4,16 +4,7 @@ from __future__ import annotations
 
 
 class GatewayError(Exception):
-    """The root: show the text, never a traceback, to people."""
-
-
-class ConfigError(GatewayError):
-    """A configuration key is wrong: name it, change nothing, end with code 78."""
-
-    def __init__(self, key: str, problem: str) -> None:
-        super().__init__(f"{key}: {problem}" if key else problem)
-        self.key = key
-        self.problem = problem
+    """The root: show the text, never a traceback, to people. `config.ConfigError` is one too."""
 
 
 class StoreError(GatewayError):

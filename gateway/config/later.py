@@ -1,0 +1,55 @@
+"""Words of the configuration contract that this version does not carry out, and what to do instead.
+
+They are refused by name: a key that is accepted and does nothing is a promise nobody keeps.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.config.faults import KeyPath
+
+ANY: Final = "*"
+
+KEYS: Final[Mapping[KeyPath, str]] = {
+    ("budget",): "remove the section; no tool of this version costs money",
+    ("approvals",): "remove the section; no tool of this version asks for approval",
+    ("payers",): "remove the section; no tool of this version costs money",
+    ("people",): "remove the section; list each person's ids in access.users",
+    ("policy",): "remove the section; tools.enabled says what the model may use",
+    ("mcp",): "remove the section",
+    ("cron",): "remove the section; a system timer can call `gatepost send`",
+    ("providers", ANY, "api_keys"): "write one api_key",
+    ("providers", ANY, "credential"): "write api_key",
+    ("providers", ANY, "aggregator"): "remove the key",
+    ("providers", ANY, "patience"): "remove the key",
+    ("providers", ANY, "price"): "remove the key",
+}
+STORES: Final[Mapping[str, str]] = {
+    "postgresql": 'write store = "sqlite"',
+    "postgres": 'write store = "sqlite"',
+}
+DM: Final[Mapping[str, str]] = {
+    "pairing": 'write dm = "allowlist" with access.users, or dm = "open"'
+}
+BOTS: Final[Mapping[str, str]] = {"listed": 'write bots = "none" or remove the key'}
+IDLE_RESET: Final[Mapping[str, str]] = {
+    ANY: 'write idle_reset = "off" or remove the key; `/new` starts afresh'
+}
+APIS: Final[Mapping[str, str]] = {
+    "openai-responses": 'write api = "openai-chat"',
+    "anthropic-messages": 'write api = "openai-chat" with an address that speaks it',
+    "codex-app-server": 'write api = "openai-chat"',
+}
+TOOLS: Final[Mapping[str, str]] = dict.fromkeys(
+    ("shell", "fetch", "schedule", "send_message", "ask_user", "memory"), "remove it from the list"
+)
+
+
+def fix_for(path: KeyPath) -> str | None:
+    """Return what to do about a key of a later version, or None for a key of no version."""
+    for pattern, fix in KEYS.items():
+        if len(pattern) == len(path) and all(
+            want in (ANY, have) for want, have in zip(pattern, path, strict=True)
+        ):
+            return fix
+    return None

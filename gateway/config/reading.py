@@ -1,0 +1,176 @@
+"""Pure: how each kind of value in the file is read, and the sentence when it cannot be.
+
+Every reader takes what tomllib made of the value and returns the final value or raises Wrong.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from gateway.config.faults import Wrong
+from gateway.config.ids import shown
+from gateway.config.secret import Secret
+from gateway.config.values import Listen
+
+Value = TypeVar("Value")
+
+TOML_TYPES: Final[Mapping[type, str]] = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a table",
+}
+
+
+def type_name(value: object) -> str:
+    """Name the TOML type of a value in words."""
+    return TOML_TYPES.get(type(value), "a date or time")
+
+
+def text(value: object) -> str:
+    """Take non-empty text."""
+    if not isinstance(value, str):
+        raise Wrong(f"must be text, not {type_name(value)}", "put the value in quotes")
+    if not value.strip():
+        raise Wrong("is empty", "give a value or remove the key")
+    return value
+
+
+def secret(value: object, read_file: Callable[[str], str]) -> Secret:
+    """Take a secret as text or as `{ file = "path" }`; `read_file` raises Wrong when it cannot."""
+    if isinstance(value, dict):
+        name = value.get("file")
+        if set(value) != {"file"} or not isinstance(name, str) or not name:
+            raise Wrong("is a table of another form", 'write { file = "path" }')
+        found = read_file(name)
+    elif isinstance(value, str):
+        found = value
+    elif isinstance(value, list):
+        raise Wrong("must be one value, not a list", "keep one; several are not in this version")
+    else:
+        raise Wrong(f"must be text, not {type_name(value)}", "put the value in quotes")
+    if not found.strip():
+        raise Wrong("is empty", 'give the value, ${NAME} or { file = "path" }, or remove the key')
+    if found.endswith("..."):
+        raise Wrong("is still the placeholder of the example", "put the real value in its place")
+    if not re.fullmatch(r"[!-~]+", found):
+        raise Wrong(
+            "holds a space, a line break or a letter outside ASCII",
+            "copy it again: no token has any of them",
+        )
+    return Secret(found)
+
+
+def base_url(value: object, *, slash: bool = False) -> str:
+    """Take an http(s) root without query; it ends with a slash only if `slash` asks for it."""
+    url = text(value)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        _ = parts.port  # raises on a port that is no number
+    except ValueError:
+        usable = False
+    # The value is not shown: a token pasted into the wrong key ends up here.
+    if not usable or re.search(r"[\s\x00-\x1f]", url):
+        raise Wrong("is not an address", "write one that begins with https:// or http://")
+    if parts.username or parts.password:
+        raise Wrong("carries a user name or password", "take it out; tokens have their own keys")
+    if parts.query or parts.fragment:
+        raise Wrong("has a part after ? or #", "write the root address alone")
+    return url.rstrip("/") + ("/" if slash else "")
+
+
+def listen(value: object) -> Listen:
+    """Take `host:port` or `[ipv6]:port`."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_.-]+)):([0-9]{1,5})", text(value))
+    if not match or int(match[3]) > 65535:
+        raise Wrong(
+            f"{shown(text(value))} is not an address and a port",
+            'write HOST:PORT, for example "127.0.0.1:8787" or "[::1]:8787"',
+        )
+    return Listen(host=match[1] or match[2], port=int(match[3]))
+
+
+def provider_name(value: object) -> str:
+    """Take a short lower-case name: it stands in logs, `/model` and credential names."""
+    name = text(value)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
+        raise Wrong(
+            f"{shown(name)} cannot be a name",
+            "use up to 40 lower-case letters, digits, - and _",
+        )
+    return name
+
+
+def webhook_secret_text(value: Secret) -> Secret:
+    """Hold Telegram's alphabet for the secret of a webhook.
+
+    Source: Bot API, setWebhook, `secret_token`: 1-256 characters of A-Z a-z 0-9 _ -.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.reveal()):
+        raise Wrong(
+            "has a character Telegram does not take",
+            "use up to 256 letters, digits, - and _, for example from `openssl rand -hex 32`",
+        )
+    return value
+
+
+def one_of(
+    allowed: Iterable[str], *, later: Mapping[str, str] | None = None
+) -> Callable[[object], str]:
+    """Return a reader of one of a few words; `later` maps words of later versions to what to do."""
+    words = tuple(allowed)
+    reasons = later or {}
+    choices = " or ".join(f'"{word}"' for word in words)
+
+    def read(value: object) -> str:
+        word = text(value)
+        if word in words:
+            return word
+        head = word.split(":", 1)[0]  # "postgresql://user@host/db" is told from its scheme
+        near = closest(word, words)
+        if fix := reasons.get(head) or (None if near else reasons.get("*")):
+            raise Wrong(f"{shown(head)} is not in this version", fix)
+        raise Wrong(
+            f"{shown(word)} is not one of its values",
+            f'did you mean "{near}"?' if near else f"write {choices}",
+        )
+
+    return read
+
+
+def switch(words: Mapping[str, bool]) -> Callable[[object], bool]:
+    """Return a reader of true, false or one of `words`."""
+
+    def read(value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value in words:
+            return words[value]
+        found = shown(value) if isinstance(value, str) else type_name(value)
+        raise Wrong(f"must be true or false, not {found}", "write true or false without quotes")
+
+    return read
+
+
+def timezone(value: object, known: Callable[[str], bool], names: Callable[[], set[str]]) -> str:
+    """Take the name of a time zone; `known` and `names` ask the machine's zone table."""
+    name = text(value)
+    if name == "UTC" or known(name):
+        return name
+    near = closest(name, names())
+    raise Wrong(
+        f"{shown(name)} is not a time zone",
+        f'did you mean "{near}"?' if near else 'write one such as "UTC" or "Europe/Berlin"',
+    )
+
+
+def closest(word: str, words: Iterable[str]) -> str | None:
+    """Return the nearest of `words` when it is near enough to be what was meant."""
+    by_folded: dict[str, Any] = {candidate.casefold(): candidate for candidate in sorted(words)}
+    near = difflib.get_close_matches(word.casefold()[:80], by_folded, n=1, cutoff=0.6)
+    return by_folded[near[0]] if near else None

@@ -1,0 +1,87 @@
+"""Pure: which providers serve when the file names none, and what a start should point out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.config.secret import Secret
+from gateway.config.values import OPENAI_URL, Config, ProviderConfig
+from platforms.events import PlatformName
+
+OPENAI_MODEL: Final = "gpt-5"
+
+LOCAL_SERVERS: Final = ("http://127.0.0.1:11434/v1", "http://127.0.0.1:8080/v1")
+"""Roots to ask for `/models`, in order: Ollama, llama.cpp."""
+
+DEMO: Final = ProviderConfig(name="demo", api="demo", model="demo")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalModel:
+    """A model that a server on this machine offered."""
+
+    base_url: str
+    model: str
+
+
+def choose_providers(
+    config: Config, environ: Mapping[str, str], local: LocalModel | None
+) -> tuple[ProviderConfig, ...]:
+    """Return the providers to use, in order; never empty.
+
+    The configured ones; else OpenAI when OPENAI_API_KEY is set; else `local`, which the caller
+    found by asking LOCAL_SERVERS; else the demonstration.
+    """
+    if config.providers:
+        return config.providers
+    if key := environ.get("OPENAI_API_KEY", "").strip():
+        return (
+            ProviderConfig(
+                name="openai",
+                api="openai-chat",
+                base_url=OPENAI_URL,
+                model=OPENAI_MODEL,
+                api_key=Secret(key),
+            ),
+        )
+    if local is not None:
+        return (
+            ProviderConfig(
+                name="local", api="openai-chat", base_url=local.base_url, model=local.model
+            ),
+        )
+    return (DEMO,)
+
+
+def wants_local_probe(config: Config, environ: Mapping[str, str]) -> bool:
+    """Whether `choose_providers` would look at `local` at all."""
+    return not config.providers and not environ.get("OPENAI_API_KEY", "").strip()
+
+
+def advice(config: Config) -> tuple[str, ...]:
+    """Return what is allowed and probably not meant, one sentence each."""
+    return tuple(
+        f"{name}: nobody may write to it yet; list ids in access.users or access.chats"
+        for name in configured_platforms(config)
+        if _answers_nobody(config, name)
+    )
+
+
+def configured_platforms(config: Config) -> tuple[PlatformName, ...]:
+    """Return the chat platforms the file turns on, in a fixed order."""
+    platforms = config.platforms
+    found: list[PlatformName] = []
+    if platforms.telegram is not None:
+        found.append("telegram")
+    if platforms.slack is not None:
+        found.append("slack")
+    if platforms.discord is not None:
+        found.append("discord")
+    return tuple(found)
+
+
+def _answers_nobody(config: Config, platform: PlatformName) -> bool:
+    access = config.access_for(platform)
+    people = {user.platform for user in access.users}
+    places = {chat.platform for chat in access.chats}
+    return access.dm != "open" and platform not in people | places
