@@ -21,7 +21,6 @@ _TYPE_FAULTS: Final[Mapping[str, tuple[str, str]]] = {
     "int_type": ("a whole number", "write it without quotes and without a point"),
     "float_type": ("a number", "write it without quotes"),
     "int_from_float": ("a whole number", "write it without a point"),
-    "finite_number": ("a finite number", "write digits"),
     "tuple_type": ("a list", "put the values in [ ]"),
 }
 
@@ -65,10 +64,12 @@ def _wrong(error: ErrorDetails, path: KeyPath) -> Wrong:
             return _unknown(path)
         case "model_type" | "model_attributes_type":
             return _not_a_table(value, path)
+        case "finite_number":
+            return Wrong("must be finite", "write a number")
         case "greater_than_equal":
-            return Wrong(f"is too small: {value}", f"write {limits['ge']:g} or more")
+            return Wrong(f"is too small: {value:g}", f"write {limits['ge']:g} or more")
         case "less_than_equal":
-            return Wrong(f"is too large: {value}", f"write {limits['le']:g} or less")
+            return Wrong(f"is too large: {value:g}", f"write {limits['le']:g} or less")
     wanted, fix = _TYPE_FAULTS.get(kind, (None, SEE))
     if path == ("providers",):
         return Wrong("must be a list of tables", "write [[providers]] above each entry")

@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 TOML_TYPES: Final[Mapping[type, str]] = {
     bool: "true or false",
     int: "a number",
-    float: "a number",
+    float: "a decimal number",
     str: "text",
     list: "a list",
     dict: "a table",
