@@ -1,0 +1,1 @@
+"""The local web page: chat in the browser, with or without script."""

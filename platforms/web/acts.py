@@ -1,0 +1,212 @@
+"""What people do on the page: send, stop, press. Each is a form, answered once it is stored.
+
+An act carries a UUID of the page's making. The page keeps the act until it is answered 202 (or,
+without script, redirected) and may send it again under the same UUID as often as it likes.
+"""
+
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import orjson
+from aiohttp import web
+
+from platforms.base import Ingest
+from platforms.events import Delivery, Ignored, InboundEvent, MessageReceived, Receipt
+from platforms.web.limits import PENDING_LIFE_S
+from platforms.web.live import LiveMessage
+from platforms.web.page import Failure
+from platforms.web.parse import ACCOUNT, canonical_uuid, parse, read_fields
+from platforms.web.site import Site, browser_of, conversation_in, json_answer
+from platforms.web.viewer import VIEWER, Viewer
+
+BUSY = "The gateway could not store this just now. It is still here: send it again in a moment."
+STALE = "This page was open for too long, so nothing was sent. Your text is still here: send again."
+UNWANTED = "You are not on the list of people who may talk here; the owner sets it in [access]."
+EMPTY = "There is nothing to send yet: write a message first."
+MALFORMED = "This is not one of the page's own forms; load the page again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Act:
+    """A form as it arrived."""
+
+    viewer: Viewer
+    conversation: str
+    fields: Mapping[str, str]
+    by_script: bool
+
+    @property
+    def text(self) -> str:
+        """The message: the box, or the example pressed beside the empty box."""
+        text = self.fields.get("text", "")
+        return text if text.strip() else self.fields.get("example", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refused:
+    """The act was turned away; `code` is for script, `sentence` for people."""
+
+    status: int
+    code: str
+    sentence: str
+
+
+class Acts:
+    """The handlers of the page's forms; `ingest` is None while nothing may be taken."""
+
+    def __init__(self, site: Site) -> None:
+        self.ingest: Ingest | None = None
+        self._site = site
+        self._sequence = itertools.count()
+
+    async def message(self, request: web.Request) -> web.StreamResponse:
+        """POST /chat/ID/messages: token, key, text."""
+        return await self._answer(request, self._take_message)
+
+    async def stop(self, request: web.Request) -> web.StreamResponse:
+        """POST /chat/ID/stop: token, key."""
+        return await self._answer(request, self._take_stop)
+
+    async def press(self, request: web.Request) -> web.StreamResponse:
+        """POST /chat/ID/press: token, key, message, payload."""
+        return await self._answer(request, self._take_press)
+
+    async def _answer(
+        self, request: web.Request, take: Callable[[_Act], Awaitable[_Refused | None]]
+    ) -> web.StreamResponse:
+        act = await _read(request)
+        refused = _Refused(status=403, code="stale", sentence=STALE)
+        if self._is_ours(request, act):
+            refused_or_none = await take(act)
+            if refused_or_none is None:
+                return _accepted(act)
+            refused = refused_or_none
+        return await self._refusal(request, act, refused)
+
+    def _is_ours(self, request: web.Request, act: _Act) -> bool:
+        return act.viewer.by_header or self._site.forms.check(
+            act.fields.get("token", ""),
+            browser=browser_of(request) or "",
+            user=act.viewer.user,
+            now_s=int(self._site.now().timestamp()),
+        )
+
+    async def _take_message(self, act: _Act) -> _Refused | None:
+        if not act.text.strip():
+            return _Refused(status=400, code="empty", sentence=EMPTY)
+        payload = self._payload(act, kind="message", text=act.text)
+        match parse(payload):
+            case (MessageReceived() as event,):
+                return await self._take_text(payload, event)
+            case _:
+                return _Refused(status=400, code="malformed", sentence=MALFORMED)
+
+    async def _take_text(
+        self, payload: Mapping[str, Any], event: MessageReceived
+    ) -> _Refused | None:
+        hub, chat_id, key = self._site.hub, event.chat.chat_id, event.delivery_key
+        live = hub.find(chat_id)
+        if live is not None and live.message(key) is not None:
+            # Sent again: it stands already, whatever this copy says.
+            return await self._store(payload, event)
+        # The answer may begin before we learn that the message is stored: its place is before it.
+        place = hub.reserve(chat_id)
+        hub.expect(chat_id, life_s=PENDING_LIFE_S)
+        refused: _Refused | None = None
+        try:
+            refused = await self._store(payload, event)
+        except BaseException:
+            hub.expect_no_more(chat_id)
+            raise
+        if refused is not None:
+            hub.expect_no_more(chat_id)
+            return refused
+        message = LiveMessage(
+            message_id=key, speaker="user", body=event.text, at=event.occurred_at, place=place
+        )
+        hub.put(chat_id, message)
+        return None
+
+    async def _take_stop(self, act: _Act) -> _Refused | None:
+        return await self._take(self._payload(act, kind="stop"))
+
+    async def _take_press(self, act: _Act) -> _Refused | None:
+        message, payload = act.fields.get("message", ""), act.fields.get("payload", "")
+        return await self._take(self._payload(act, kind="press", message=message, payload=payload))
+
+    async def _take(self, payload: Mapping[str, Any]) -> _Refused | None:
+        match parse(payload):
+            case Ignored():
+                return _Refused(status=400, code="malformed", sentence=MALFORMED)
+            case (event,):
+                return await self._store(payload, event)
+            case _:
+                raise AssertionError("a payload is one event")
+
+    async def _store(self, payload: Mapping[str, Any], event: InboundEvent) -> _Refused | None:
+        if self.ingest is None:
+            return _Refused(status=503, code="busy", sentence=BUSY)
+        delivery = Delivery(account=ACCOUNT, raw=orjson.dumps(dict(payload)), events=(event,))
+        receipt = await self.ingest(delivery)
+        match receipt:
+            case Receipt.STORED:
+                return None
+            case Receipt.UNWANTED:
+                return _Refused(status=403, code="unwanted", sentence=UNWANTED)
+            case Receipt.BUSY:
+                return _Refused(status=503, code="busy", sentence=BUSY)
+            case _:
+                assert_never(receipt)
+
+    def _payload(self, act: _Act, **fields: str) -> Mapping[str, Any]:
+        now = self._site.now()
+        return {
+            **fields,
+            "user": act.viewer.user,
+            "chat": act.conversation,
+            "key": act.fields.get("key", ""),
+            "at": now.isoformat(),
+            "order": [int(now.timestamp() * 1_000_000), next(self._sequence)],
+        }
+
+    async def _refusal(
+        self, request: web.Request, act: _Act, refused: _Refused
+    ) -> web.StreamResponse:
+        if act.by_script:
+            headers = {"Retry-After": "2"} if refused.code == "busy" else None
+            fields = {"code": refused.code, "error": refused.sentence}
+            return json_answer(refused.status, fields, headers)
+        failure = Failure(sentence=refused.sentence, text=act.text, key=self._key(act))
+        return await self._site.page(
+            request, act.conversation, failure=failure, status=refused.status
+        )
+
+    def _key(self, act: _Act) -> str:
+        """The act's own key, so that sending it again is the same act; a new one if it had none."""
+        try:
+            return canonical_uuid(act.fields.get("key", ""))
+        except ValueError:
+            return self._site.new_id()
+
+
+async def _read(request: web.Request) -> _Act:
+    fields = read_fields(request.content_type, await request.read())
+    if fields is None:
+        raise web.HTTPBadRequest(text=MALFORMED)
+    return _Act(
+        viewer=request[VIEWER],
+        conversation=conversation_in(request),
+        fields=fields,
+        by_script=request.content_type == "application/json",
+    )
+
+
+def _accepted(act: _Act) -> web.StreamResponse:
+    key = act.fields["key"]
+    if act.by_script:
+        return json_answer(202, {"key": key, "chat": act.conversation})
+    # See Other: loading the page again must not send again.
+    location = f"/chat/{act.conversation}#m-{key}"
+    return web.Response(status=303, headers={"Location": location})

@@ -1,0 +1,70 @@
+"""The event stream of an open page: one task a reader, so a slow one delays nobody."""
+
+import asyncio
+from contextlib import suppress
+
+from aiohttp import web
+
+from platforms.events import ChatRef
+from platforms.web.limits import HEARTBEAT_S, STREAMS_MAX, WRITE_TIMEOUT_S
+from platforms.web.parse import chat_of
+from platforms.web.site import FRESH, Site, conversation_in
+from platforms.web.stream import Stream
+from platforms.web.viewer import VIEWER
+
+TOO_MANY = "Too many pages are open on this gateway. Close some, then load this one again."
+
+OPENING = b"retry: 1000\n\n"
+HEARTBEAT = b": still here\n\n"
+
+
+class Feed:
+    """GET /chat/ID/events."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Send what changes until the reader leaves; goes on where it says it stopped."""
+        hub = self._site.hub
+        if hub.streams >= STREAMS_MAX:
+            raise web.HTTPServiceUnavailable(text=TOO_MANY)
+        conversation = conversation_in(request)
+        chat = chat_of(request[VIEWER].user, conversation)
+        after = request.headers.get("Last-Event-ID") or request.query.get("after", "")
+        stream = hub.open(chat.chat_id, conversation, after=after)
+        # Proxies must pass each event on at once.
+        response = web.StreamResponse(headers={**FRESH, "X-Accel-Buffering": "no"})
+        response.content_type = "text/event-stream"
+        try:
+            await response.prepare(request)
+            await self._write(chat, stream, response)
+        except (ConnectionError, TimeoutError):
+            # Gone, or too slow for too long: cut it, so that it comes back and resumes.
+            if request.transport is not None:
+                request.transport.abort()
+        finally:
+            hub.leave(chat.chat_id, stream)
+        return response
+
+    async def _write(self, chat: ChatRef, stream: Stream, response: web.StreamResponse) -> None:
+        data = OPENING
+        while not stream.closed:
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
+                await response.write(data)
+            # Cleared before looking: a change after the look wakes us again.
+            stream.wake.clear()
+            data = await self._news(chat, stream) or await self._later(chat, stream)
+
+    async def _later(self, chat: ChatRef, stream: Stream) -> bytes:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HEARTBEAT_S):
+                await stream.wake.wait()
+        return await self._news(chat, stream) or HEARTBEAT
+
+    async def _news(self, chat: ChatRef, stream: Stream) -> bytes:
+        data = stream.take()
+        if data is not None:
+            return data
+        content = await self._site.log(chat)
+        return stream.reset(content())

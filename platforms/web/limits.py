@@ -1,0 +1,59 @@
+"""What the page can do. The limits are ours, so every number here is a choice."""
+
+from platforms.base import Capabilities
+
+MESSAGE_MAX_BYTES = 1 << 20
+"""Of one request's body; the gateway admits fewer characters than would fill it."""
+
+TEXT_MAX = 1_000_000
+"""Code points of visible text in one message of ours."""
+
+PUSHES_PER_S = 10
+"""States of a growing answer that are worth sending: faster than the eye follows."""
+
+WORKING_LIFE_S = 30.0
+"""How long a sign of life stands when nobody renews it."""
+
+PENDING_LIFE_S = 10.0
+"""How long a stored message shows as being worked on before the first sign of life."""
+
+LIVE_MESSAGES = 64
+"""Messages of one chat kept in memory for live updates; older ones come from the history."""
+
+LIVE_CHATS = 200
+"""Chats kept in memory that nobody looks at; the least recently changed go first."""
+
+FILES_MAX_BYTES = 64 << 20
+"""All uploads kept in memory together; the oldest go first."""
+
+HEARTBEAT_S = 15.0
+"""A comment on a quiet stream, so that both ends notice a dead connection."""
+
+WRITE_TIMEOUT_S = 30.0
+"""A reader that takes nothing for this long is disconnected; it comes back and resumes."""
+
+STREAMS_MAX = 128
+"""Open event streams in all."""
+
+FORM_LIFE_S = 24 * 3600
+"""How long a page's forms are good; with script it renews them by itself."""
+
+CAPABILITIES = Capabilities(
+    text_max=TEXT_MAX,
+    part_soft=TEXT_MAX // 2,
+    text_unit="code_point",
+    parts_max=8,
+    buttons_per_row=4,
+    rows=10,
+    edit=True,
+    delete=True,
+    react=True,
+    private="any",
+    threads=None,
+    typing_refresh_s=WORKING_LIFE_S / 3,
+    nonce=True,
+    upload_max_bytes=16 << 20,
+    stream="push",
+    edit_interval_s=1 / PUSHES_PER_S,
+    edit_interval_group_s=1 / PUSHES_PER_S,
+)

@@ -1,0 +1,179 @@
+"""What the page sent, as inbound events.
+
+Pure and total: any JSON value gives a result. The payload is what `client` journals as the raw
+delivery, so a stored one parses to the same event again:
+
+    {"kind": "message", "user", "chat", "key", "text", "at", "order"}
+    {"kind": "stop",    "user", "chat", "key", "at", "order"}
+    {"kind": "press",   "user", "chat", "key", "message", "payload", "at", "order"}
+
+`key` is the UUID the page made for this act; the same act again has the same key.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypedDict
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import orjson
+
+from platforms.blocks import clean_text
+from platforms.events import (
+    Account,
+    Author,
+    ButtonPressed,
+    ChatRef,
+    CommandInvoked,
+    Ignored,
+    InboundEvent,
+    MessageReceived,
+    MessageRef,
+    PressToken,
+)
+
+ACCOUNT = Account(platform="web", id="local")
+LOCAL_USER = "local"
+PRESS_LIFE = timedelta(hours=1)
+PAYLOAD = re.compile(r"[\x20-\x7e]{1,64}")
+MAX_FIELDS = 16
+USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class _Envelope(TypedDict):
+    account: Account
+    chat: ChatRef
+    reply_to: ChatRef
+    author: Author
+    delivery_key: str
+    logical_key: str
+    order: tuple[int, int]
+    occurred_at: datetime
+
+
+def read_fields(content_type: str, body: bytes) -> Mapping[str, str] | None:
+    """The fields of a form or of a flat JSON object; None when the body is neither."""
+    try:
+        if content_type == "application/json":
+            fields = orjson.loads(body)
+        elif content_type == "application/x-www-form-urlencoded":
+            fields = dict(
+                parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+            )
+        else:
+            return None
+    except ValueError:
+        return None
+    if not isinstance(fields, dict) or not all(isinstance(v, str) for v in fields.values()):
+        return None
+    return fields
+
+
+def parse(payload: object) -> tuple[InboundEvent, ...] | Ignored:
+    """The event in a payload, or Ignored with reason `malformed` or `unsupported_kind`."""
+    if not isinstance(payload, Mapping):
+        return Ignored(delivery_key="", reason="malformed")
+    key = payload.get("key")
+    try:
+        return (_event(payload),)
+    except _UnsupportedKindError:
+        reason = "unsupported_kind"
+    except (KeyError, TypeError, ValueError, OverflowError):
+        reason = "malformed"
+    return Ignored(delivery_key=key if isinstance(key, str) else "", reason=reason)
+
+
+class _UnsupportedKindError(Exception):
+    """A well-formed payload of a kind this version does not know."""
+
+
+def _event(payload: Mapping[Any, Any]) -> InboundEvent:
+    envelope = _envelope(payload)
+    chat, key = envelope["chat"], envelope["delivery_key"]
+    match payload["kind"]:
+        case "message":
+            return MessageReceived(
+                **envelope,
+                message=MessageRef(chat=chat, message_id=key),
+                text=_text(payload["text"]),
+                chat_kind="dm",
+            )
+        case "stop":
+            return CommandInvoked(**envelope, name="stop")
+        case "press":
+            card = MessageRef(chat=chat, message_id=_matching(payload["message"], PAYLOAD))
+            return ButtonPressed(
+                **envelope,
+                card=card,
+                payload=_matching(payload["payload"], PAYLOAD),
+                press=PressToken(
+                    kind="web",
+                    value=f"{chat.chat_id}/{key}",
+                    usable_until=envelope["occurred_at"] + PRESS_LIFE,
+                ),
+            )
+        case str():
+            raise _UnsupportedKindError
+        case _:
+            raise TypeError("kind is not text")
+
+
+def _envelope(payload: Mapping[Any, Any]) -> _Envelope:
+    user = _matching(payload["user"], USER)
+    key = canonical_uuid(payload["key"])
+    chat = chat_of(user, canonical_uuid(payload["chat"]))
+    at = datetime.fromisoformat(payload["at"])
+    if at.tzinfo is None:
+        raise ValueError("a time without its zone")
+    micros, sequence = payload["order"]
+    if not (isinstance(micros, int) and isinstance(sequence, int)):
+        raise TypeError("order is not two numbers")
+    return _Envelope(
+        account=ACCOUNT,
+        chat=chat,
+        reply_to=chat,
+        author=Author(id=user, name=user),
+        delivery_key=key,
+        logical_key=key,
+        order=(micros, sequence),
+        occurred_at=at.astimezone(UTC),
+    )
+
+
+def chat_of(user: str, conversation: str) -> ChatRef:
+    """The chat behind a conversation's address; another user's address is another chat.
+
+    The user is part of the id unless it is the one of an unguarded page, so nobody reaches
+    another's chat by knowing its address.
+    """
+    chat_id = conversation if user == LOCAL_USER else f"{user}.{conversation}"
+    return ChatRef(account=ACCOUNT, chat_id=chat_id)
+
+
+def conversation_of(chat: ChatRef) -> str:
+    """The conversation's address of a chat that `chat_of` made."""
+    return chat.chat_id.rpartition(".")[2]
+
+
+def canonical_uuid(value: object) -> str:
+    """`value` as a lower-case UUID with dashes; raises ValueError for anything else."""
+    text = str(UUID(value)) if isinstance(value, str) else ""
+    if not text or text != value:
+        raise ValueError("not a UUID in its canonical form")
+    return text
+
+
+def _matching(value: object, pattern: re.Pattern[str]) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError("not in the expected form")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text is not text")
+    text = clean_text(value).strip("\n").rstrip()
+    if not text:
+        raise ValueError("no text")
+    return text
