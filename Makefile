@@ -3,13 +3,13 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PIP := PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+PIP := PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test lint format browser bench soak fakes lock clean
+.PHONY: help setup run test lint format browser bench soak fakes docs lock clean
 
 help:
 	@echo 'make run      start the gateway (ARGS="--config F" goes to `gatepost run`)'
@@ -18,9 +18,11 @@ help:
 	@echo 'make lint     the checks of `make test` without the tests;  make format  fix what can be fixed'
 	@echo 'make fakes    loopback Telegram, Slack, Discord and model servers to try it all without accounts'
 	@echo 'make bench    benchmarks;  make soak  property tests with many examples'
+	@echo 'make docs     write docs/configuration.md from the schema'
 	@echo 'make lock     resolve requirements.lock again;  make clean  remove what make made'
 
 setup: $(STAMP)
+	@:
 
 # The stamp is newer than everything it was made from, so a second call does nothing.
 $(STAMP): requirements.lock pyproject.toml
@@ -94,10 +96,13 @@ bench: setup
 fakes: setup
 	@$(BIN)/python -m tests.wire $(ARGS)
 
+docs: setup
+	@$(BIN)/python -m gateway.config.reference >docs/configuration.md
+
 # uv resolves for every supported Python and platform at once; it lives in a directory of its own.
 lock: setup
 	@test -x $(VENV)/lock/bin/uv || { $(BIN)/python -m venv $(VENV)/lock \
-	  && $(VENV)/lock/bin/python -m pip --quiet --disable-pip-version-check install uv; }
+	  && $(VENV)/lock/bin/python -m pip --quiet --quiet --disable-pip-version-check install uv; }
 	@$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --all-extras --group dev $(if $(UPGRADE),--upgrade) --output-file requirements.lock pyproject.toml

@@ -75,7 +75,9 @@ SecretText = Annotated[
                 {"type": "string", "minLength": 1},
                 {
                     "type": "object",
-                    "properties": {"file": {"type": "string"}},
+                    "properties": {
+                        "file": {"type": "string", "description": "File that holds the secret."}
+                    },
                     "required": ["file"],
                     "additionalProperties": False,
                 },
@@ -91,8 +93,10 @@ SlackUrl = Annotated[str, *_text(lambda value: reading.base_url(value, slash=Tru
 ListenAddress = Annotated[values.Listen, *_text(reading.listen)]
 Zone = Annotated[str, *_text(_read_zone)]
 Name = Annotated[str, *_text(reading.provider_name, pattern="^[a-z0-9][a-z0-9_-]{0,39}$")]
-User = Annotated[UserId, *_text(lambda value: parse_user(reading.text(value)))]
-Chat = Annotated[ChatPattern, *_text(lambda value: parse_chat(reading.text(value)))]
+User = Annotated[UserId, *_text(lambda value: parse_user(reading.text(value)), format="user-id")]
+Chat = Annotated[
+    ChatPattern, *_text(lambda value: parse_chat(reading.text(value)), format="chat-id")
+]
 Tool = Annotated[str, *_words("files", later=later.TOOLS)]
 Users = Annotated[tuple[User, ...], Strict(False)]  # TOML gives lists
 Chats = Annotated[tuple[Chat, ...], Strict(False)]
