@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from gateway.config import later
 from gateway.config.faults import KeyPath, Wrong
@@ -51,7 +50,7 @@ def check(
     return (None if broken or faulty else model), tuple(broken)
 
 
-def _wrong(error: ErrorDetails, path: KeyPath) -> Wrong:
+def _wrong(error: Mapping[str, Any], path: KeyPath) -> Wrong:
     """Put one of the validator's errors into a sentence; values are shown only where harmless."""
     kind, value, limits = error["type"], error["input"], error.get("ctx", {})
     match kind:
