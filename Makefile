@@ -48,6 +48,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo 'setup: installing the locked dependencies (about a minute the first time)'
 	@$(PIP) install --require-hashes --requirement requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q gateway platforms agent
 	@touch $@
 
 run: setup
