@@ -1,0 +1,297 @@
+"""The control socket: how the command line speaks to the running gateway.
+
+A Unix socket in the state directory, JSON lines, one answer a request:
+
+    {"do": "status"}                              {"ok": {...}}
+    {"do": "why", "id": ID}                       {"ok": [line, ...]}
+    {"do": "send", "chat", "text", "key"}         {"ok": outbox row}
+    {"do": "chat", "name": NAME or ""}            {"ok": chat}, then the terminal's own lines
+    anything that fails                           {"error": one sentence}
+
+Only the gateway's own user and root may speak: the file is 0600 in a 0700 directory, and the
+kernel's word on who connected is checked again.
+"""
+
+import asyncio
+import logging
+import os
+import pwd
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
+
+import orjson
+
+from gateway.errors import GatewayError
+from gateway.refs import chat_text
+from platforms.errors import PlatformError
+from platforms.terminal.limits import LINE_MAX_BYTES
+from platforms.terminal.parse import Person, chat_of
+
+if TYPE_CHECKING:  # the command line needs the protocol, not the gateway behind it
+    from gateway.operator import SendResult, Status
+
+log = logging.getLogger(__name__)
+
+SOCKET = "control.sock"
+SOCKET_MODE = 0o600
+PATH_MAX_BYTES = 100  # Source: unix(7), sun_path: 108 bytes with its end
+IDLE_S = 600.0
+
+NOT_A_REQUEST = "this is not a request of this version; use the gatepost command that belongs to it"
+UNFORESEEN = "the gateway could not do this; its log says why"
+
+
+class Operator(Protocol):
+    """What the command line may ask of the running gateway.
+
+    Raises GatewayError with the sentence the person reads.
+    """
+
+    async def status(self) -> "Status":
+        """One look at everything; never waits for a platform or provider."""
+
+    async def why(self, ident: str) -> tuple[str, ...]:
+        """What became of an event, turn, message or delivery, one line each; () if unknown."""
+
+    async def send(self, chat: str, text: str, key: str | None) -> "SendResult":
+        """Store a message for a chat, power-safe when this returns; the same key stores once."""
+
+
+class Terminals(Protocol):
+    """Who takes over a connection that asked to chat; the terminal's adapter."""
+
+    async def serve(
+        self, person: Person, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Run it to its end; PlatformError before the first byte to refuse it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskStatus:
+    """`gatepost status`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskWhy:
+    """`gatepost why ID`."""
+
+    ident: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendText:
+    """`gatepost send CHAT TEXT`."""
+
+    chat: str
+    text: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenChat:
+    """`gatepost chat`."""
+
+    name: str
+
+
+Request = AskStatus | AskWhy | SendText | OpenChat
+
+
+def read_request(line: bytes) -> Request | None:
+    """Read a request; None if it is none of ours."""
+    try:
+        fields: Any = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    match fields:
+        case {"do": "status"}:
+            return AskStatus()
+        case {"do": "why", "id": str(ident)}:
+            return AskWhy(ident=ident)
+        case {"do": "send", "chat": str(chat), "text": str(text), "key": str(key)}:
+            return SendText(chat=chat, text=text, key=key)
+        case {"do": "chat", "name": str(name)}:
+            return OpenChat(name=name)
+        case _:
+            return None
+
+
+def request_line(request: Request) -> bytes:
+    """Write a request."""
+    fields: dict[str, Any]
+    match request:
+        case AskStatus():
+            fields = {"do": "status"}
+        case AskWhy(ident=ident):
+            fields = {"do": "why", "id": ident}
+        case SendText(chat=chat, text=text, key=key):
+            fields = {"do": "send", "chat": chat, "text": text, "key": key}
+        case OpenChat(name=name):
+            fields = {"do": "chat", "name": name}
+        case _:
+            assert_never(request)
+    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+
+
+@contextmanager
+def socket_address(state_dir: Path) -> Iterator[str]:
+    """The socket's path, short enough for the system whatever the directory's depth."""
+    path = str(state_dir / SOCKET)
+    if len(os.fsencode(path)) <= PATH_MAX_BYTES:
+        yield path
+        return
+    descriptor = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{SOCKET}"
+    finally:
+        os.close(descriptor)
+
+
+class ControlServer:
+    """Listens in a state directory whose lock this process holds."""
+
+    def __init__(self, state_dir: Path, *, operator: Operator, terminals: Terminals) -> None:
+        self._state_dir = state_dir
+        self._operator = operator
+        self._terminals = terminals
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen; a socket file left by a dead gateway is replaced. Raises GatewayError."""
+        try:
+            listening = _listen(self._state_dir)
+        except OSError as exc:
+            raise GatewayError(
+                f"cannot make the control socket in {self._state_dir}: {exc.strerror or exc}"
+            ) from exc
+        self._server = await asyncio.start_unix_server(
+            self._connected, sock=listening, limit=LINE_MAX_BYTES
+        )
+
+    async def close(self) -> None:
+        """Stop listening and end every connection; may be called twice."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._server = None
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        with suppress(OSError):
+            os.unlink(self._state_dir / SOCKET)  # noqa: PTH108 - one call, no stat
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a stream callback runs in a task
+        self._connections.add(task)
+        try:
+            await self._converse(reader, writer)
+        except OSError:
+            pass  # it hung up; there is nobody to tell
+        except Exception:
+            log.exception("a control connection failed; others go on")
+            with suppress(OSError):
+                await _answer(writer, error=UNFORESEEN)
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        person = _peer(writer)
+        if person.uid not in (os.getuid(), 0):
+            log.warning("refused a control connection of user %d", person.uid)
+            await _answer(writer, error=f"this gateway belongs to user {os.getuid()}, not to you")
+            return
+        while line := await _line(reader):
+            request = read_request(line)
+            if isinstance(request, OpenChat):
+                await self._chat(person, request, reader, writer)
+                return
+            try:
+                if request is None:
+                    raise GatewayError(NOT_A_REQUEST)
+                result = await self._perform(request)
+            except GatewayError as error:
+                await _answer(writer, error=str(error))
+            else:
+                await _answer(writer, ok=result)
+
+    async def _perform(self, request: AskStatus | AskWhy | SendText) -> Any:
+        match request:
+            case AskStatus():
+                return await self._operator.status()
+            case AskWhy(ident=ident):
+                return await self._operator.why(ident)
+            case SendText(chat=chat, text=text, key=key):
+                result = await self._operator.send(chat, text, key)
+                if result.problem:
+                    raise GatewayError(result.problem)
+                return result.outbox_id
+            case _:
+                assert_never(request)
+
+    async def _chat(
+        self,
+        person: Person,
+        request: OpenChat,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        try:
+            chat = chat_text(chat_of(person.uid, request.name))
+        except ValueError as error:
+            await _answer(writer, error=str(error))
+            return
+        await _answer(writer, ok=chat)
+        try:
+            await self._terminals.serve(person, request.name, reader, writer)
+        except PlatformError as error:
+            await _answer(writer, error=str(error))
+
+
+def _listen(state_dir: Path) -> socket.socket:
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with socket_address(state_dir) as address:
+            with suppress(FileNotFoundError):
+                os.unlink(address)  # noqa: PTH108 - may lead through /proc
+            listening.bind(address)
+            os.chmod(address, SOCKET_MODE)  # noqa: PTH101 - the same
+        listening.listen()
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def _peer(writer: asyncio.StreamWriter) -> Person:
+    """Who connected, by the kernel. Source: unix(7), SO_PEERCRED: pid, uid, gid."""
+    connection = writer.get_extra_info("socket")
+    size = struct.calcsize("3i")
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    _, uid, _ = struct.unpack("3i", credentials)
+    try:
+        login = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        login = str(uid)
+    return Person(uid=uid, login=login)
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """The next request; empty when the connection ends or stays silent."""
+    try:
+        async with asyncio.timeout(IDLE_S):
+            return await reader.readline()
+    except (TimeoutError, ValueError):
+        return b""
+
+
+async def _answer(writer: asyncio.StreamWriter, **answer: Any) -> None:
+    writer.write(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
+    await writer.drain()

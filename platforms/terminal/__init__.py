@@ -1,0 +1,1 @@
+"""The terminal: `gatepost chat` over the gateway's control socket."""

@@ -1,0 +1,63 @@
+"""What the terminals of one chat have to show: the present state of each thing, and what is new.
+
+Theory of operation. Every change takes the next version number and replaces the earlier change of
+the same thing (a message, the sign of life, the notice), so a slow terminal finds the latest state
+and never a queue of states. `shown` is the highest version any terminal was sent: a terminal that
+opens later begins there, and so gets what came while none was open, once. Memory only: after a
+restart the feed is empty. Pure.
+"""
+
+from platforms.terminal.wire import MessageGone, MessageShown, Noticed, Push, Working
+
+_WORKING = "working"
+_NOTICE = "notice"
+
+
+class Feed:
+    """One chat's changes; see above."""
+
+    def __init__(self, *, keep: int) -> None:
+        self._keep = keep
+        # By thing: place of its first appearance, version of its last change, its state.
+        self._things: dict[str, tuple[int, int, Push]] = {}
+        self.version = 0
+        self.shown = 0
+
+    def put(self, message: MessageShown) -> None:
+        """A new message, or the whole new state of one."""
+        self._record(_subject(message.message_id), message)
+
+    def withdraw(self, message_id: str) -> None:
+        """A message is taken back."""
+        self._record(_subject(message_id), MessageGone(message_id=message_id))
+
+    def work(self, label: str | None) -> None:
+        """The sign of life, or None for rest."""
+        self._record(_WORKING, Working(label=label))
+
+    def notice(self, text: str, *, alert: bool) -> None:
+        """A short private word; only the last one is kept."""
+        self._things.pop(_NOTICE, None)  # the same words again are news
+        self._record(_NOTICE, Noticed(text=text, alert=alert))
+
+    def since(self, version: int) -> tuple[Push, ...]:
+        """The latest state of all that changed after a version, in order of first appearance."""
+        changed = [thing for thing in self._things.values() if thing[1] > version]
+        return tuple(push for _, _, push in sorted(changed, key=lambda thing: thing[:2]))
+
+    def _record(self, subject: str, push: Push) -> None:
+        known = self._things.get(subject)
+        if known is not None and known[2] == push:
+            return
+        self.version += 1
+        # A message keeps its place among messages; rest after the last words comes after them.
+        place = self.version
+        if known is not None and isinstance(push, MessageShown | MessageGone):
+            place = known[0]
+        self._things[subject] = (place, self.version, push)
+        while len(self._things) > self._keep:
+            del self._things[next(iter(self._things))]
+
+
+def _subject(message_id: str) -> str:
+    return f"message {message_id}"

@@ -1,0 +1,47 @@
+"""What the terminal can do. The limits are ours, so every number here is a choice."""
+
+from platforms.base import Capabilities
+
+LINE_MAX_BYTES = 4 << 20
+"""One line on the socket; text of 1 MiB fits with every character escaped twice over."""
+
+TEXT_MAX = 1_000_000
+"""Code points of visible text in one message of ours."""
+
+PUSHES_PER_S = 10
+"""States of a growing answer that are worth sending: faster than the eye follows."""
+
+WORKING_LIFE_S = 6.0
+"""How long a sign of life stands when nobody renews it."""
+
+KEPT_MESSAGES = 64
+"""Messages of one chat kept for a terminal that is closed; older ones go."""
+
+KEPT_CHATS = 100
+"""Chats kept in memory that nobody looks at; the least recently changed go first."""
+
+CONNECTIONS_MAX = 32
+"""Open terminals in all."""
+
+WRITE_TIMEOUT_S = 30.0
+"""A terminal that takes nothing for this long is disconnected; what it missed is kept."""
+
+CAPABILITIES = Capabilities(
+    text_max=TEXT_MAX,
+    part_soft=TEXT_MAX // 2,
+    text_unit="code_point",
+    parts_max=8,
+    buttons_per_row=4,
+    rows=10,
+    edit=True,
+    delete=True,
+    react=False,
+    private="any",
+    threads=None,
+    typing_refresh_s=WORKING_LIFE_S / 3,
+    nonce=True,
+    upload_max_bytes=2 << 20,
+    stream="push",
+    edit_interval_s=1 / PUSHES_PER_S,
+    edit_interval_group_s=1 / PUSHES_PER_S,
+)

@@ -1,0 +1,248 @@
+"""The control socket, spoken to as the command line does."""
+
+import asyncio
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.control import (
+    AskStatus,
+    AskWhy,
+    ControlServer,
+    OpenChat,
+    Request,
+    SendText,
+    read_request,
+    request_line,
+    socket_address,
+)
+from gateway.errors import GatewayError
+from platforms.errors import PlatformUnavailable
+from platforms.terminal.parse import Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Stands for the gateway's own status value."""
+
+    uptime_s: float = 1.5
+    parts: tuple[str, ...] = ("a",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Stands for the gateway's own result of a send."""
+
+    outbox_id: int | None
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class Desk:
+    """An operator's desk that answers from a script."""
+
+    sent: list[tuple[str, str, str | None]] = field(default_factory=list)
+
+    async def status(self) -> Any:
+        """A look."""
+        return Look()
+
+    async def why(self, ident: str) -> tuple[str, ...]:
+        """Two lines for t1, a refusal for t2, a fault for the rest."""
+        if ident == "t1":
+            return ("first", "second")
+        if ident == "t2":
+            raise GatewayError("t2 was pruned")
+        raise ZeroDivisionError
+
+    async def send(self, chat: str, text: str, key: str | None) -> Any:
+        """Refuses a chat without a platform."""
+        if ":" not in chat:
+            return Result(outbox_id=None, problem=f"{chat} names no connected platform.")
+        self.sent.append((chat, text, key))
+        return Result(outbox_id=len(self.sent))
+
+
+class Echo:
+    """Terminals that say back what they hear, and who they are."""
+
+    async def serve(
+        self, person: Person, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """See Terminals."""
+        if name == "full":
+            raise PlatformUnavailable("Too many terminals are open here.")
+        writer.write(f"{person.uid} {name}\n".encode())
+        while line := await reader.readline():
+            writer.write(line)
+
+
+@asynccontextmanager
+async def listening(state_dir: Path, desk: Desk) -> AsyncIterator[ControlServer]:
+    """A server on a state directory."""
+    os.makedirs(state_dir, mode=0o700, exist_ok=True)  # noqa: PTH103
+    server = ControlServer(state_dir, operator=desk, terminals=Echo())
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+class Caller:
+    """One connection of the command line."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def ask(self, line: bytes) -> Any:
+        """Send a line, read the answer."""
+        self.writer.write(line)
+        return orjson.loads(await self.hear())
+
+    async def hear(self) -> bytes:
+        """The next line."""
+        async with asyncio.timeout(5):
+            return await self.reader.readline()
+
+
+@asynccontextmanager
+async def calling(state_dir: Path) -> AsyncIterator[Caller]:
+    """An open connection."""
+    with socket_address(state_dir) as address:
+        reader, writer = await asyncio.open_unix_connection(address)
+    try:
+        yield Caller(reader, writer)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        AskStatus(),
+        AskWhy(ident="t1"),
+        SendText(chat="c", text="ü\n", key="k"),
+        OpenChat(name=""),
+    ],
+)
+def test_a_request_is_read_as_it_was_written(request_: Request) -> None:
+    """Each kind of request is one line."""
+    line = request_line(request_)
+    assert line.count(b"\n") == 1
+    assert read_request(line) == request_
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"\n", b"status\n", b"[]\n", b'{"do": "dance"}\n', b'{"do": "why", "id": 1}\n']
+)
+def test_other_lines_are_no_requests(line: bytes) -> None:
+    """Nothing is guessed."""
+    assert read_request(line) is None
+
+
+async def test_questions_are_answered_one_after_another(tmp_path: Path) -> None:
+    """One connection may ask many times; a refusal or a fault ends nothing."""
+    desk = Desk()
+    async with listening(tmp_path / "state", desk), calling(tmp_path / "state") as caller:
+        assert await caller.ask(request_line(AskStatus())) == {
+            "ok": {"uptime_s": 1.5, "parts": ["a"]}
+        }
+        assert await caller.ask(request_line(AskWhy(ident="t1"))) == {"ok": ["first", "second"]}
+        assert await caller.ask(request_line(AskWhy(ident="t2"))) == {"error": "t2 was pruned"}
+        assert "version" in (await caller.ask(b"nonsense\n"))["error"]
+        send = SendText(chat="web:local", text="hi", key="k1")
+        assert await caller.ask(request_line(send)) == {"ok": 1}
+        send = SendText(chat="nowhere", text="hi", key="k2")
+        answer = await caller.ask(request_line(send))
+        assert answer == {"error": "nowhere names no connected platform."}
+    assert desk.sent == [("web:local", "hi", "k1")]
+
+
+async def test_a_fault_of_ours_is_told_without_its_insides(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The caller reads a sentence, the log has the traceback, the next caller is served."""
+    async with listening(tmp_path / "state", Desk()):
+        async with calling(tmp_path / "state") as caller:
+            answer = await caller.ask(request_line(AskWhy(ident="t9")))
+            assert answer == {"error": "the gateway could not do this; its log says why"}
+        async with calling(tmp_path / "state") as caller:
+            assert "ok" in await caller.ask(request_line(AskStatus()))
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_a_chat_is_handed_over_with_who_the_system_says_it_is(tmp_path: Path) -> None:
+    """After the answer the lines belong to the terminal's adapter."""
+    async with listening(tmp_path / "state", Desk()), calling(tmp_path / "state") as caller:
+        answer = await caller.ask(request_line(OpenChat(name="work")))
+        assert answer == {"ok": f"terminal:{os.getuid()}-work"}
+        assert await caller.hear() == f"{os.getuid()} work\n".encode()
+        caller.writer.write(b"words\n")
+        assert await caller.hear() == b"words\n"
+
+
+@pytest.mark.parametrize(("name", "complaint"), [("Bad Name", "chat's name"), ("full", "Too many")])
+async def test_a_refused_chat_says_why(tmp_path: Path, name: str, complaint: str) -> None:
+    """A bad name is refused at once, a full house by the adapter."""
+    async with listening(tmp_path / "state", Desk()), calling(tmp_path / "state") as caller:
+        caller.writer.write(request_line(OpenChat(name=name)))
+        lines = [orjson.loads(line) for line in [await caller.hear(), await caller.hear()] if line]
+        assert complaint in lines[-1]["error"]
+
+
+async def test_the_socket_is_private_and_goes_with_the_server(tmp_path: Path) -> None:
+    """Mode 0600; the file is removed at the end; closing twice is calm."""
+    state_dir = tmp_path / "state"
+    async with listening(state_dir, Desk()) as server:
+        mode = (state_dir / "control.sock").stat().st_mode
+        assert stat.S_ISSOCK(mode)
+        assert stat.S_IMODE(mode) == 0o600
+        await server.close()
+        assert not (state_dir / "control.sock").exists()
+
+
+async def test_a_socket_left_by_a_dead_gateway_is_replaced(tmp_path: Path) -> None:
+    """After kill -9 the next start needs no help."""
+    state_dir = tmp_path / "state"
+    state_dir.mkdir(mode=0o700)
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(state_dir / "control.sock"))
+    left.close()
+    async with listening(state_dir, Desk()), calling(state_dir) as caller:
+        assert "ok" in await caller.ask(request_line(AskStatus()))
+
+
+async def test_a_deep_state_directory_is_no_obstacle(tmp_path: Path) -> None:
+    """The system's limit of 108 bytes on a socket's path does not reach the user."""
+    state_dir = tmp_path / ("d" * 120) / "state"
+    async with listening(state_dir, Desk()), calling(state_dir) as caller:
+        assert "ok" in await caller.ask(request_line(AskStatus()))
+
+
+async def test_closing_ends_open_connections(tmp_path: Path) -> None:
+    """A caller that only listens does not hold up the end."""
+    state_dir = tmp_path / "state"
+    async with listening(state_dir, Desk()) as server, calling(state_dir) as caller:
+        await caller.ask(request_line(OpenChat(name="")))
+        await caller.hear()
+        async with asyncio.timeout(5):
+            await server.close()
+            assert await caller.reader.read() == b""
+
+
+async def test_a_place_without_a_directory_is_named(tmp_path: Path) -> None:
+    """No traceback for a socket that cannot be made."""
+    server = ControlServer(tmp_path / "none", operator=Desk(), terminals=Echo())
+    with pytest.raises(GatewayError, match="control socket"):
+        await server.start()
