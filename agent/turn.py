@@ -229,7 +229,8 @@ class Mark(Enum):
 class TurnEnd:
     """How the turn ends and what the chat is to read.
 
-    `messages` are stored with the closing commit. `text` is the model's words in Markdown.
+    `messages` are stored with the closing commit. `text` holds the model's words, in Markdown,
+    of the last step only: those of earlier steps are stored already.
     """
 
     state: TurnState
@@ -278,8 +279,8 @@ def turn_flow(rows: TurnRows, judge: Judge) -> TurnFlow:
                 outcome = yield from _model_step(rows, judge)
             case AwaitsTools(calls=calls):
                 outcome = yield from _tool_step(rows, calls, judge)
-            case Answered(message=message):
-                outcome = TurnEnd(state=TurnState.DONE, text=message.text)
+            case Answered():
+                outcome = TurnEnd(state=TurnState.DONE)
             case unknown:
                 assert_never(unknown)
         if isinstance(outcome, TurnEnd):

@@ -52,22 +52,14 @@ def person_text(author: Author, platform: PlatformName) -> str:
     return f"{platform}:{author.id}"
 
 
+def person_id(text: str) -> str:
+    """The platform's own id of a person written by `person_text`."""
+    return text.partition(":")[2].rpartition("/")[2]
+
+
 def message_text(message: MessageRef) -> str:
     """Write a message as people copy it into `gatepost why`."""
     return f"{chat_text(message.chat)}/{message.message_id}"
-
-
-def listed(chat: ChatRef, entries: tuple[str, ...]) -> bool:
-    """Whether a config list names this chat, its parent chat, or all of its space (`/*`)."""
-    root = chat_text(
-        ChatRef(account=chat.account, space=chat.space, chat_id=chat.chat_id, thread_id=None)
-    )
-    names = {root, chat_text(chat), f"{root}/*"}
-    if chat.space is not None:
-        names.add(f"{chat.account.platform}:{chat.space}/*")
-    if chat.account.platform == "discord":
-        names.add(f"discord:{chat.chat_id}")
-    return not names.isdisjoint(entries)
 
 
 def _platform(name: str, text: str) -> PlatformName:

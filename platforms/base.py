@@ -9,6 +9,7 @@ from aiohttp import web
 from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome
 from platforms.events import Account, Delivery, Liveness, PlatformName, Receipt
+from platforms.pacing import Budget
 
 Ingest = Callable[[Delivery], Awaitable[Receipt]]
 """Journals a delivery. Returns when it is safe to acknowledge, or BUSY when it is not."""
@@ -41,6 +42,7 @@ class Capabilities:
     stream: Literal["edit", "push"]
     edit_interval_s: float
     edit_interval_group_s: float
+    budgets: tuple[Budget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ CREATE TABLE inbox (
     UNIQUE (account, logical_key)
 );
 CREATE INDEX inbox_waiting ON inbox (session_key, order_major, order_minor, id) WHERE state = 'new';
+CREATE INDEX inbox_author ON inbox (account, author);
 CREATE INDEX inbox_message ON inbox (account, chat, message_id);
 
 CREATE TABLE session (
@@ -54,6 +55,7 @@ CREATE TABLE turn (
     requester TEXT NOT NULL,
     requester_name TEXT NOT NULL,
     reply_to TEXT NOT NULL,
+    grouped INTEGER NOT NULL,
     asked TEXT,
     served_by TEXT,
     mark TEXT,
@@ -124,6 +126,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_waiting ON outbox (id) WHERE state IN ('pending', 'in_flight');
 CREATE INDEX outbox_turn ON outbox (turn_id);
+CREATE INDEX outbox_target ON outbox (target_id);
 CREATE INDEX outbox_message ON outbox (account, chat, message_id);
 
 CREATE TABLE cursor (

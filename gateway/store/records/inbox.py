@@ -19,10 +19,11 @@ Lane = Literal["turn", "now", "press"]
 class Content:
     """What later code needs of an inbound event; the raw payload stays beside it for `why`."""
 
-    kind: Literal["message", "command", "press", "edit", "deletion", "none"]
+    kind: Literal["message", "command", "press", "amendment", "none"]
     author: str = ""
     author_name: str = ""
     reply_to: str = ""
+    grouped: bool = False
     shared: bool = False
     text: str = ""
     quote: str = ""
@@ -193,6 +194,15 @@ def claim(tx: Tx, ids: list[int], turn_id: int) -> None:
 def finish_turn(tx: Tx, turn_id: int) -> None:
     """Mark every row a turn claimed as done."""
     tx.run("UPDATE inbox SET state = 'done' WHERE turn_id = ? AND state = 'claimed'", turn_id)
+
+
+def withdraw_session(tx: Tx, session_key: str) -> int:
+    """Take everything that waits for a session out of the queue and return how much it was."""
+    return tx.run(
+        "UPDATE inbox SET state = 'ignored', reason = 'withdrawn_by_stop'"
+        " WHERE session_key = ? AND state = 'new' AND lane = 'turn'",
+        session_key,
+    )
 
 
 def finish(tx: Tx, ident: int) -> bool:

@@ -102,6 +102,12 @@ def get(tx: Tx, ident: int) -> OutboxRow | None:
     return _outbox_row(row) if row else None
 
 
+def by_key(tx: Tx, dedupe_key: str) -> int | None:
+    """The id of the row that holds a dedupe key."""
+    row = tx.row("SELECT id FROM outbox WHERE dedupe_key = ?", dedupe_key)
+    return int(row[0]) if row else None
+
+
 def waiting(tx: Tx) -> list[OutboxRow]:
     """Rows that have not left for sure, in order of their making."""
     return [

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from agent.messages import AssistantMessage, Message, ToolResult, UserMessage
+from agent.messages import AssistantMessage, Message, PartialReply, ToolResult, UserMessage
 from agent.turn import CallState, JudgedCall, TurnRows
 from gateway.errors import StoreError
 from gateway.store.base import Tx
@@ -24,7 +24,11 @@ class Fenced(StoreError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenTurn:
-    """A turn that this process owns at `epoch`; `resumed` if it was open before."""
+    """A turn that this process owns at `epoch`; `resumed` if it was open before.
+
+    `said` holds the words the turn has stored for its reader so far; `asked` is the platform's
+    id of the message it answers.
+    """
 
     session_id: int
     session_key: str
@@ -33,8 +37,11 @@ class OpenTurn:
     number: int
     account: str
     reply_to: str
+    grouped: bool
+    requester: str
     requester_name: str
     asked: str | None
+    said: tuple[str, ...]
     settings: dict[str, Any]
     rows: TurnRows
     resumed: bool
@@ -140,6 +147,15 @@ def change_settings(tx: Tx, session_id: int, settings: dict[str, Any]) -> None:
     tx.run(
         "UPDATE session SET settings = ? WHERE id = ?", orjson.dumps(settings).decode(), session_id
     )
+
+
+def begin_fresh(tx: Tx, row: inbox.Waiting, *, now: int) -> OpenTurn | None:
+    """Carry out a queued `/new`: close the session; words behind it open the next one's turn."""
+    retire(tx, row.session_key, now)
+    if not row.content.args:
+        inbox.finish(tx, row.id)
+        return None
+    return _open(tx, create(tx, row, now), [row], now)
 
 
 def open_sessions(tx: Tx) -> list[str]:
@@ -311,13 +327,14 @@ def _open(tx: Tx, session_id: int, batch: list[inbox.Waiting], now: int) -> Open
         raise StoreError(f"session {session_id} is gone")
     last = batch[-1]
     opened = tx.row(
-        "INSERT INTO turn (session_id, number, state, requester, requester_name, reply_to, asked,"
-        " opened_at) VALUES (?, ?, 'open', ?, ?, ?, ?, ?) RETURNING id",
+        "INSERT INTO turn (session_id, number, state, requester, requester_name, reply_to, grouped,"
+        " asked, opened_at) VALUES (?, ?, 'open', ?, ?, ?, ?, ?, ?) RETURNING id",
         session_id,
         int(taken[0]) - 1,
         last.content.author,
         last.content.author_name,
         last.content.reply_to,
+        int(last.content.grouped),
         last.message_id,
         now,
     )
@@ -339,13 +356,17 @@ def _resume(tx: Tx, session_id: int, turn_id: int, now: int) -> OpenTurn:
 def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
     row = tx.row(
         "SELECT session.id, session.key, session.epoch, session.account, session.settings,"
-        " turn.number, turn.reply_to, turn.requester_name, turn.asked"
+        " turn.number, turn.reply_to, turn.grouped, turn.requester, turn.requester_name,"
+        " turn.asked"
         " FROM turn JOIN session ON session.id = turn.session_id WHERE turn.id = ?",
         turn_id,
     )
     if row is None:
         raise StoreError(f"turn {turn_id} is gone")
-    session_id, key, epoch, account, settings, number, reply_to, name, asked = row
+    session_id, key, epoch, account, settings, number, reply_to, *rest = row
+    grouped, requester, name, asked = rest
+    loaded = transcript.load(tx, session_id)
+    own = tuple(message for owner, message in loaded if owner == turn_id)
     return OpenTurn(
         session_id=session_id,
         session_key=key,
@@ -354,31 +375,37 @@ def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
         number=number,
         account=account,
         reply_to=reply_to,
+        grouped=bool(grouped),
+        requester=requester,
         requester_name=name,
         asked=asked,
+        said=tuple(m.text for m in own if isinstance(m, AssistantMessage | PartialReply)),
         settings=orjson.loads(settings),
-        rows=_turn_rows(tx, session_id, turn_id, number),
+        rows=TurnRows(
+            session=str(session_id),
+            turn=number,
+            messages=tuple(message for _, message in loaded),
+            steps=_steps(tx, turn_id),
+            calls_made=sum(len(m.calls) for m in own if isinstance(m, AssistantMessage)),
+            calls=_open_calls(tx, turn_id),
+        ),
         resumed=resumed,
     )
 
 
-def _turn_rows(tx: Tx, session_id: int, turn_id: int, number: int) -> TurnRows:
-    loaded = transcript.load(tx, session_id)
-    replies = [m for owner, m in loaded if owner == turn_id and isinstance(m, AssistantMessage)]
-    steps = tx.row(
+def _steps(tx: Tx, turn_id: int) -> int:
+    """The last step that is settled; one whose intent alone is stored is made again."""
+    row = tx.row(
         "SELECT MAX(CASE WHEN state = 'done' THEN number ELSE number - 1 END) FROM step"
         " WHERE turn_id = ?",
         turn_id,
     )
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def _open_calls(tx: Tx, turn_id: int) -> dict[str, CallState]:
     calls = tx.rows(
         "SELECT id, state FROM tool_call WHERE turn_id = ? AND state IN ('proposed', 'intent')",
         turn_id,
     )
-    return TurnRows(
-        session=str(session_id),
-        turn=number,
-        messages=tuple(message for _, message in loaded),
-        steps=int(steps[0]) if steps and steps[0] is not None else 0,
-        calls_made=sum(len(reply.calls) for reply in replies),
-        calls={str(ident): CallState(state) for ident, state in calls},
-    )
+    return {str(ident): CallState(state) for ident, state in calls}

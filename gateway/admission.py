@@ -1,0 +1,245 @@
+"""Pure: may this event enter, and into which session? No rule means no.
+
+The first rule that applies decides; its reason is kept with the event and shown by
+`gatepost why`. What is ignored is silent; what is refused is told so.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from gateway import commands, refs
+from gateway.config.values import AccessConfig, SessionsConfig
+from gateway.store.records.inbox import Lane
+from platforms.events import (
+    ButtonPressed,
+    ChatRef,
+    CommandInvoked,
+    InboundEvent,
+    Mention,
+    MentionKind,
+    MessageDeleted,
+    MessageEdited,
+    MessageReceived,
+)
+
+TEXT_MAX = 100_000
+"""Code points of one message."""
+
+_OWN_SURFACES = frozenset({"web", "terminal"})
+"""Surfaces that prove their people themselves, by token or by the system's user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What admission needs beside the event. `joined_thread`: we have answered there before."""
+
+    access: AccessConfig
+    sessions: SessionsConfig
+    joined_thread: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """It enters. `shared` sessions hold several people, so the model is told who speaks."""
+
+    session_key: str
+    lane: Lane
+    shared: bool = False
+    command: commands.Recognised | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """It is turned away with a word."""
+
+    session_key: str
+    reason: Literal["unknown_command", "too_large"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignored:
+    """It is dropped in silence, and the reason is kept."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotListed:
+    """A chat nobody listed: counted, never stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amends:
+    """It changes a message that still waits, and nothing else: it never approves or addresses."""
+
+
+Admission = Admitted | Amends | Refused | Ignored | NotListed
+
+
+def admit(event: InboundEvent, facts: Facts) -> Admission:
+    """Decide about one event that is not yet known to be a repeat."""
+    if refusal := _wrong_author(event):
+        return refusal
+    if _in_group(event) and not _chat_listed(event.chat, facts.access):
+        return NotListed()
+    match event:
+        case ButtonPressed():
+            return _admitted(event, facts, lane="press")
+        case CommandInvoked():
+            return _sender(event, facts) or _native_command(event, facts)
+        case MessageEdited() | MessageDeleted():
+            return Amends()
+        case MessageReceived():
+            return _not_addressed(event, facts) or _sender(event, facts) or _message(event, facts)
+        case _:
+            assert_never(event)
+
+
+def session_place(event: InboundEvent) -> ChatRef:
+    """The place whose session an event belongs to: a thread is its own."""
+    if _in_group(event):
+        return event.reply_to if event.reply_to.thread_id is not None else event.chat
+    return event.chat
+
+
+def session_key(event: InboundEvent, sessions: SessionsConfig) -> str:
+    """Direct chat, or thread shared by all, or one person in a group (or the whole group)."""
+    place = session_place(event)
+    account = refs.account_text(event.account)
+    if isinstance(event, MessageReceived) and event.chat_kind == "dm":
+        if event.thread_kind != "topic":
+            place = _root(place)
+        return f"{account}|{refs.chat_text(place)}"
+    if _in_group(event) and place.thread_id is None and sessions.group == "per_user":
+        author = refs.person_text(event.author, event.account.platform)
+        return f"{account}|{refs.chat_text(place)}|{author}"
+    return f"{account}|{refs.chat_text(place)}"
+
+
+def _wrong_author(event: InboundEvent) -> Ignored | None:
+    if event.author.is_us:
+        return Ignored(reason="own_echo")
+    match event.author.kind:
+        case "human":
+            return None
+        case "service":
+            return Ignored(reason="service_message")
+        case "anonymous_admin":
+            return Ignored(reason="anonymous_sender")
+        case "bot" | "webhook" | "channel":
+            return Ignored(reason="bot_not_listed")
+        case kind:
+            assert_never(kind)
+
+
+def _not_addressed(event: MessageReceived, facts: Facts) -> Ignored | None:
+    """In a group we answer to a mention, a reply, our command, or in a thread we are part of."""
+    if event.addressed_command is False:
+        return Ignored(reason="other_addressee")
+    if event.chat_kind == "dm" or not facts.access.require_mention:
+        return None
+    if any(mention.kind is MentionKind.US for mention in event.mentions):
+        return None
+    if event.addressed_command or (event.quote is not None and event.quote.author.is_us):
+        return None
+    if _begins_with_someone(event.mentions):
+        return Ignored(reason="other_addressee")
+    known_command = isinstance(commands.recognise(event.text), commands.Recognised)
+    if facts.joined_thread or known_command:
+        return None
+    return Ignored(reason="not_addressed")
+
+
+def _begins_with_someone(mentions: tuple[Mention, ...]) -> bool:
+    return any(mention.start == 0 and mention.kind is MentionKind.USER for mention in mentions)
+
+
+def _sender(event: InboundEvent, facts: Facts) -> Ignored | None:
+    author, platform = event.author, event.account.platform
+    if platform in _OWN_SURFACES:
+        return None
+    listed = any(
+        user.covers(platform=platform, space=author.space, author_id=author.id)
+        for user in facts.access.users
+    )
+    if listed:
+        return None
+    if author.guest or author.external:
+        return Ignored(reason="sender_not_listed")
+    if _in_group(event) or facts.access.dm == "open":
+        return None
+    return Ignored(reason="sender_not_listed")
+
+
+def _message(event: MessageReceived, facts: Facts) -> Admission:
+    match commands.recognise(event.text):
+        case commands.Recognised() as recognised:
+            return _admitted(event, facts, lane=recognised.command.lane, command=recognised)
+        case commands.Unknown() as unknown:
+            return Refused(
+                session_key=session_key(event, facts.sessions),
+                reason="unknown_command",
+                text=commands.unknown_text(unknown),
+            )
+        case None:
+            pass
+    if len(event.text) > TEXT_MAX:
+        return Refused(
+            session_key=session_key(event, facts.sessions),
+            reason="too_large",
+            text=f"This message is too large ({len(event.text):,} of {TEXT_MAX:,} characters)."
+            " Send less, or in parts.",
+        )
+    return _admitted(event, facts, lane="turn")
+
+
+def _native_command(event: CommandInvoked, facts: Facts) -> Admission:
+    found = commands.named(event.name, event.args)
+    if isinstance(found, commands.Unknown):
+        return Refused(
+            session_key=session_key(event, facts.sessions),
+            reason="unknown_command",
+            text=commands.unknown_text(found),
+        )
+    return _admitted(event, facts, lane=found.command.lane, command=found)
+
+
+def _admitted(
+    event: InboundEvent,
+    facts: Facts,
+    *,
+    lane: Lane,
+    command: commands.Recognised | None = None,
+) -> Admitted:
+    place = session_place(event)
+    shared = _in_group(event) and (place.thread_id is not None or facts.sessions.group == "shared")
+    return Admitted(
+        session_key=session_key(event, facts.sessions), lane=lane, shared=shared, command=command
+    )
+
+
+def _in_group(event: InboundEvent) -> bool:
+    match event:
+        case MessageReceived(chat_kind=kind) | CommandInvoked(chat_kind=kind):
+            return kind != "dm"
+        case MessageEdited() | MessageDeleted() | ButtonPressed():
+            return False
+        case _:
+            assert_never(event)
+
+
+def _chat_listed(chat: ChatRef, access: AccessConfig) -> bool:
+    return any(
+        pattern.covers(
+            platform=chat.account.platform,
+            space=chat.space,
+            chat_id=chat.chat_id,
+            thread_id=chat.thread_id,
+        )
+        for pattern in access.chats
+    )
+
+
+def _root(chat: ChatRef) -> ChatRef:
+    return ChatRef(account=chat.account, space=chat.space, chat_id=chat.chat_id)

@@ -1,0 +1,413 @@
+"""The composition root: builds every object once, runs it, drains it, closes it.
+
+Platform and provider modules are imported here, inside functions, and only those the
+configuration uses: an unused SDK costs neither start-up time nor memory.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from random import random
+
+from agent.credentials import StaticKey
+from agent.failover import Entry
+from agent.providers.base import Provider
+from agent.tools.base import Tool
+from gateway import commands
+from gateway.clock import Clock, SystemClock
+from gateway.command_lane import CommandLane
+from gateway.config import (
+    LOCAL_SERVERS,
+    Config,
+    LocalModel,
+    ProviderConfig,
+    choose_providers,
+    wants_local_probe,
+)
+from gateway.config.stand_in import DEMO
+from gateway.control import ControlServer
+from gateway.delivery import Deliveries
+from gateway.errors import StoreError
+from gateway.ingest import Ingest, Stored
+from gateway.operator import Operator
+from gateway.router import Router
+from gateway.sessions import Agent, Sessions
+from gateway.store import migrate
+from gateway.store.base import Durability, Store
+from gateway.store.blobs import Blobs
+from gateway.store.sqlite import open_sqlite
+from gateway.supervise import Supervisor
+from gateway.web.history import StoredHistory
+from gateway.web.server import WebServer
+from platforms.base import Adapter, Route
+from platforms.terminal.client import TerminalAdapter
+
+EXIT_CLEAN = 0
+EXIT_RESTART = 75
+EXIT_CONFIG = 78
+
+DEFAULT_WINDOW = 128_000
+"""Tokens of a model whose entry names no `context_window`."""
+
+SETTLE_WITHIN_S = 10.0
+FLUSH_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A started gateway: where the page is, who serves, and which surfaces are not up."""
+
+    url: str | None
+    entries: tuple[Entry, ...]
+    operator: Operator
+    supervisors: tuple[Supervisor, ...]
+
+
+class Gateway:
+    """One gateway over one state directory."""
+
+    def __init__(self, config: Config, *, only_terminal: bool = False) -> None:
+        self._config = config
+        self._only_terminal = only_terminal
+        self._clock: Clock = SystemClock()
+        self._failed: asyncio.Future[StoreError] = asyncio.get_running_loop().create_future()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, entries: tuple[Entry, ...]) -> Running:
+        """Open the store, connect every surface, take messages.
+
+        Raises GatewayError with the sentence to show when that can't be.
+        """
+        self._entries = entries
+        self._store = await self._open_store()
+        try:
+            return await self._assemble()
+        except BaseException:
+            await self._store.close()
+            raise
+
+    async def failed(self) -> StoreError:
+        """Wait for the failure after which the process should be restarted."""
+        return await asyncio.shield(self._failed)
+
+    async def stop(self) -> None:
+        """Take nothing more, let turns end within `drain_s`, deliver, close. Nothing is lost."""
+        self._ingest.close()
+        await self._sessions.drain(self._config.gateway.drain_s)
+        await self._router.settled()
+        await self._deliveries.close(flush_s=FLUSH_S)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._control.close()
+        if self._web is not None:
+            await self._web.stop()
+        for supervisor in self._supervisors:
+            with suppress(Exception):
+                await supervisor.adapter.close()
+        for entry in self._entries:
+            await entry.provider.close()
+        await self._store.close()
+
+    async def _open_store(self) -> Store:
+        migrations = migrate.load(resources.files("gateway.store") / "migrations")
+        power = self._config.gateway.durability == "power"
+        return await open_sqlite(
+            self._config.gateway.state_dir,
+            migrations,
+            on_failure=self._on_failure,
+            durability=Durability.POWER if power else Durability.PROCESS,
+        )
+
+    async def _assemble(self) -> Running:
+        config, store, clock = self._config, self._store, self._clock
+        self._deliveries = Deliveries(store=store, clock=clock)
+        agent = Agent(
+            entries=self._entries,
+            tools=_tools(config),
+            busy=config.sessions.busy,
+            on_failure=self._on_failure,
+        )
+        self._sessions = Sessions(
+            store=store, deliveries=self._deliveries, clock=clock, agent=agent
+        )
+        lane = CommandLane(
+            store=store,
+            running=self._sessions,
+            deliveries=self._deliveries,
+            clock=clock,
+            entries=self._entries,
+        )
+        self._router = Router(
+            store=store, sessions=self._sessions, commands=lane, deliveries=self._deliveries
+        )
+        self._ingest = Ingest(
+            store=store,
+            blobs=Blobs(config.gateway.state_dir / "blobs"),
+            config=config,
+            clock=clock,
+            route=self._route,
+        )
+        terminal = TerminalAdapter(now=_now)
+        self._supervisors = tuple(
+            Supervisor(
+                adapter=adapter,
+                ingest=self._ingest,
+                deliveries=self._deliveries,
+                router=self._router,
+                clock=clock,
+                jitter=random,
+            )
+            for adapter in (terminal, *self._adapters())
+        )
+        operator = Operator(
+            store=store,
+            ingest=self._ingest,
+            sessions=self._sessions,
+            deliveries=self._deliveries,
+            supervisors=self._supervisors,
+            entries=self._entries,
+            clock=clock,
+        )
+        self._control = ControlServer(
+            config.gateway.state_dir, operator=operator, terminals=terminal
+        )
+        self._web = await self._listen(operator)
+        await self._control.start()
+        self._tasks = [asyncio.create_task(s.run()) for s in self._supervisors]
+        self._tasks.append(asyncio.create_task(operator.watch_loop()))
+        await self._settled()
+        return Running(
+            url=self._web.url if self._web else None,
+            entries=self._entries,
+            operator=operator,
+            supervisors=self._supervisors,
+        )
+
+    def _route(self, stored: Stored) -> None:
+        self._router.route(stored)
+
+    async def _listen(self, operator: Operator) -> WebServer | None:
+        if self._only_terminal or not self._config.web.enabled:
+            return None
+        routes: list[Route] = []
+        for supervisor in self._supervisors:
+            routes.extend(supervisor.adapter.routes())
+        server = WebServer(self._config.web, routes=routes, health=operator, now=_now)
+        await server.start()
+        return server
+
+    async def _settled(self) -> None:
+        """Wait until every surface is up or has said why not, but not for ever."""
+        waiting = [asyncio.create_task(s.settled.wait()) for s in self._supervisors]
+        _, late = await asyncio.wait(waiting, timeout=SETTLE_WITHIN_S)
+        for task in late:
+            task.cancel()
+
+    def _on_failure(self, error: StoreError) -> None:
+        log.critical("the store has failed; stopping so that nothing is acknowledged: %s", error)
+        if not self._failed.done():
+            self._failed.set_result(error)
+
+    def _adapters(self) -> list[Adapter]:
+        """Every configured surface; one line each."""
+        if self._only_terminal:
+            return []
+        config = self._config
+        found: list[Adapter] = []
+        if config.web.enabled:
+            found.append(_web(self._store, self._entries))
+        if config.platforms.telegram is not None:
+            found.append(_telegram(config))
+        if config.platforms.slack is not None:
+            found.append(_slack(config))
+        if config.platforms.discord is not None:
+            found.append(_discord(config))
+        return found
+
+
+def _web(store: Store, entries: tuple[Entry, ...]) -> Adapter:
+    from platforms.web.client import WebAdapter
+
+    return WebAdapter(
+        history=StoredHistory(store=store, entries=entries),
+        secret=secrets.token_bytes(32),
+        now=_now,
+        new_id=lambda: str(uuid.uuid4()),
+    )
+
+
+def _telegram(config: Config) -> Adapter:
+    from platforms.telegram.client import TelegramAdapter
+
+    settings = config.platforms.telegram
+    if settings is None:
+        raise ValueError("telegram is not configured")
+    webhook = settings.mode == "webhook"
+    secret = settings.webhook_secret
+    return TelegramAdapter(
+        token=settings.token.reveal(),
+        base_url=settings.base_url,
+        webhook_url=settings.webhook_url if webhook else None,
+        webhook_secret=secret.reveal() if webhook and secret else None,
+        commands=commands.native(),
+    )
+
+
+def _slack(config: Config) -> Adapter:
+    from platforms.slack.client import SlackAdapter
+
+    settings = config.platforms.slack
+    if settings is None:
+        raise ValueError("slack is not configured")
+    return SlackAdapter(
+        bot_token=settings.bot_token.reveal(),
+        app_token=settings.app_token.reveal() if settings.app_token else None,
+        signing_secret=settings.signing_secret.reveal() if settings.signing_secret else None,
+        base_url=settings.base_url,
+        threads=settings.threads,
+    )
+
+
+def _discord(config: Config) -> Adapter:
+    from platforms.discord.client import DiscordAdapter
+
+    settings = config.platforms.discord
+    if settings is None:
+        raise ValueError("discord is not configured")
+    return DiscordAdapter(
+        token=settings.token.reveal(),
+        base_url=settings.base_url,
+        threads=settings.threads,
+        commands=commands.native(),
+    )
+
+
+def _tools(config: Config) -> dict[str, Tool]:
+    """The enabled tools by name."""
+    from agent.tools.files import FilesTool
+
+    makers: dict[str, Callable[[], Tool]] = {
+        "files": lambda: FilesTool(workspace=config.tools.workspace),
+    }
+    return {name: makers[name]() for name in config.tools.enabled}
+
+
+async def providers(config: Config, *, demo: bool = False) -> tuple[Entry, ...]:
+    """The chain of providers, primary first; looks for a local server if nothing is configured."""
+    if demo:
+        return (_entry(DEMO),)
+    environ = os.environ
+    local = await _local_model() if wants_local_probe(config, environ) else None
+    return tuple(_entry(entry) for entry in choose_providers(config, environ, local))
+
+
+async def _local_model() -> LocalModel | None:
+    from agent.providers.models import probe_local
+
+    found = await probe_local(LOCAL_SERVERS)
+    return LocalModel(base_url=found[0], model=found[1]) if found else None
+
+
+def _entry(config: ProviderConfig) -> Entry:
+    provider = _demo() if config.api == "demo" else _openai_chat(config)
+    key = config.api_key.reveal() if config.api_key else ""
+    return Entry(
+        name=config.name,
+        provider=provider,
+        credential=StaticKey(label=config.name, key=key),
+        context_window=config.context_window or DEFAULT_WINDOW,
+        max_output_tokens=config.max_output_tokens,
+    )
+
+
+def _demo() -> Provider:
+    from agent.providers.demo import Demo
+
+    return Demo()
+
+
+def _openai_chat(config: ProviderConfig) -> Provider:
+    from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
+
+    if config.base_url is None:
+        raise ValueError(f"provider {config.name} has no base_url")
+    return OpenAIChat(
+        ChatEndpoint(
+            name=config.name,
+            base_url=config.base_url,
+            model=config.model,
+            context_window=config.context_window,
+        )
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def embedded(config: Config, *, demo: bool = False) -> AsyncIterator[Running]:
+    """A gateway with the terminal as its only surface, for `gatepost chat` without a running one."""
+    gateway = Gateway(config, only_terminal=True)
+    running = await gateway.start(await providers(config, demo=demo))
+    try:
+        yield running
+    finally:
+        await gateway.stop()
+
+
+async def serve(config: Config, *, demo: bool, ready: Callable[[Running], None]) -> int:
+    """Run until SIGTERM or SIGINT, or until the store fails; returns the exit code.
+
+    A second signal stops at once. `ready` is called when messages are taken.
+    """
+    gateway = Gateway(config)
+    running = await gateway.start(await providers(config, demo=demo))
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, _on_signal, stopping)
+    ready(running)
+    failed = asyncio.create_task(gateway.failed())
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait((failed, stop), return_when=asyncio.FIRST_COMPLETED)
+    code = EXIT_RESTART if failed.done() else EXIT_CLEAN
+    for task in (failed, stop):
+        task.cancel()
+    log.info("stopping: no new messages, open turns get %g s", config.gateway.drain_s)
+    await gateway.stop()
+    return code
+
+
+def _on_signal(stopping: asyncio.Event) -> None:
+    if stopping.is_set():
+        os._exit(EXIT_RESTART)
+    stopping.set()
+
+
+def run(config: Config, *, demo: bool, ready: Callable[[Running], None]) -> int:
+    """Run the gateway in a fresh event loop; returns the exit code.
+
+    Raises GatewayError with the sentence to show when it can't start.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(serve(config, demo=demo, ready=ready))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,212 @@
+"""What the commands of lane "now" do. They run beside a turn and never wait behind one."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from agent.failover import Entry
+from gateway import commands, outgoing, refs
+from gateway.clock import Clock
+from gateway.delivery import Deliveries
+from gateway.sessions import Sessions
+from gateway.store.base import Durability, Store, Tx
+from gateway.store.records import inbox, outbox, sessions
+from gateway.store.records.inbox import Waiting
+from platforms.content import AnswerPress
+from platforms.events import PressToken
+from platforms.markup import parse
+
+NOTHING_TO_DECIDE = "There is nothing to decide here (any more)."
+
+log = logging.getLogger(__name__)
+
+
+class CommandLane:
+    """Carries out commands and answers whoever gave them, in private where that is possible."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        running: Sessions,
+        deliveries: Deliveries,
+        clock: Clock,
+        entries: tuple[Entry, ...],
+    ) -> None:
+        self._store = store
+        self._running = running
+        self._deliveries = deliveries
+        self._clock = clock
+        self._entries = entries
+        self._handlers: dict[str, Callable[[Waiting], Awaitable[str]]] = {
+            "help": self._help,
+            "stop": self._stop,
+            "status": self._status,
+            "model": self._model,
+            "whoami": self._whoami,
+        }
+
+    async def handle(self, row: Waiting) -> None:
+        """Carry out one stored command or press and settle its row."""
+        try:
+            if row.lane == "press":
+                text = NOTHING_TO_DECIDE
+            else:
+                text = await self._handlers[row.content.command](row)
+        except Exception:
+            log.exception("command e%d failed", row.id)
+            text = f"This command failed on our side (ref e{row.id})."
+        await self._answer(row, text)
+
+    async def _answer(self, row: Waiting, text: str) -> None:
+        if row.content.press_kind and await self._answer_press(row, text):
+            await self._store.write(
+                lambda tx: inbox.finish(tx, row.id), durability=Durability.POWER
+            )
+            return
+        now = self._clock.now()
+        new = self._post(row, text)
+
+        def unit(tx: Tx) -> outbox.OutboxRow | None:
+            if not inbox.finish(tx, row.id) or not text or row.lane == "press":
+                return None
+            return outbox.insert(tx, new, now=now)
+
+        stored = await self._store.write(unit, durability=Durability.POWER)
+        if stored is not None:
+            self._deliveries.enqueue((stored,))
+
+    async def _answer_press(self, row: Waiting, text: str) -> bool:
+        """Answer on the press itself; False where that can't be done (any more)."""
+        outlet = self._deliveries.outlet(row.account)
+        if outlet is None or row.content.press_until < self._clock.now():
+            return False
+        press = PressToken(
+            kind=row.content.press_kind,
+            value=row.content.press_value,
+            usable_until=datetime.fromtimestamp(row.content.press_until / 1_000_000, tz=UTC),
+        )
+        return await outlet.answer(AnswerPress(press=press, text=text or "Done."))
+
+    def _post(self, row: Waiting, text: str) -> outbox.NewOutbox:
+        outlet = self._deliveries.outlet(row.account)
+        private = (
+            row.content.grouped
+            and outlet is not None
+            and outlet.adapter.capabilities.private == "any"
+        )
+        only_for = refs.person_id(row.content.author) if private else None
+        return outbox.NewOutbox(
+            dedupe_key=f"e{row.id}:answer",
+            account=row.account,
+            chat=row.content.reply_to,
+            turn_id=None,
+            part=0,
+            purpose="command",
+            op="post",
+            target_id=None,
+            content=outgoing.dump(outgoing.Words(body=parse(text), only_for=only_for)),
+            nonce=self._clock.nonce(),
+        )
+
+    async def _help(self, row: Waiting) -> str:
+        return commands.help_text(row.content.args)
+
+    async def _stop(self, row: Waiting) -> str:
+        """Stop the session's turn; `all` also takes back what waits."""
+        by = row.content.author_name or "someone"
+        stopped = [key for key in self._meant(row) if self._running.stop(key, by)]
+        withdrawn = 0
+        if row.content.args.strip().lower() == "all":
+            withdrawn = await self._store.write(
+                lambda tx: inbox.withdraw_session(tx, row.session_key),
+                durability=Durability.POWER,
+            )
+        if withdrawn:
+            return f"Stopped; {withdrawn} waiting message{'s' * (withdrawn > 1)} withdrawn."
+        if stopped:
+            return "Stopped." if row.content.press_kind else ""
+        return "Nothing is running here."
+
+    def _meant(self, row: Waiting) -> list[str]:
+        """The session itself, or what runs for this person in the chat if it has no turn.
+
+        Native commands on some platforms can't be given inside the thread they are about.
+        """
+        turns = self._running.running()
+        if any(turn.session_key == row.session_key for turn in turns):
+            return [row.session_key]
+        below = f"{row.account}|{row.chat}/"
+        return [
+            turn.session_key
+            for turn in turns
+            if turn.session_key.startswith(below) and turn.requester == row.content.author
+        ]
+
+    async def _status(self, row: Waiting) -> str:
+        session = await self._session(row)
+        turns = self._running.running()
+        here = [turn for turn in turns if turn.session_key == row.session_key]
+        waiting = await self._store.read(lambda tx: len(inbox.waiting_in(tx, row.session_key)))
+        lines = [
+            f"- Model: {self._entry(session).model}",
+            f"- This session: {session.turns if session else 0} turns",
+            f"- Now: {'an answer is being made' if here else 'nothing is running'}"
+            f", {waiting} waiting",
+        ]
+        if len(turns) > len(here):
+            lines.append(f"- Elsewhere: {len(turns) - len(here)} running")
+        return "\n".join(lines)
+
+    async def _model(self, row: Waiting) -> str:
+        """Show the choice, or make a provider this session's primary."""
+        name = row.content.args.strip()
+        session = await self._session(row)
+        if not name:
+            chosen = self._entry(session)
+            lines = [
+                f"- {'**' if entry is chosen else ''}`{entry.name}`: {entry.model}"
+                f"{'** (this session)' if entry is chosen else ''}"
+                for entry in self._entries
+            ]
+            return "\n".join([*lines, "", "`/model NAME` chooses, `/model default` goes back."])
+        known = next((e for e in self._entries if name in (e.name, e.model)), None)
+        if known is None and name != "default":
+            names = ", ".join(f"`{entry.name}`" for entry in self._entries)
+            return f"There is no model `{name}` here. There are: {names}."
+        choice = known.name if known else None
+        await self._store.write(
+            lambda tx: _choose_model(tx, row, choice, self._clock.now()),
+            durability=Durability.POWER,
+        )
+        return f"From the next turn on, this session uses {(known or self._entries[0]).model}."
+
+    async def _whoami(self, row: Waiting) -> str:
+        return "\n".join(
+            [
+                f"- You: `{row.content.author}`",
+                f"- Chat: `{row.chat}`",
+                f"- Session: `{row.session_key}`",
+            ]
+        )
+
+    async def _session(self, row: Waiting) -> sessions.SessionInfo | None:
+        return await self._store.read(lambda tx: sessions.current(tx, row.session_key))
+
+    def _entry(self, session: sessions.SessionInfo | None) -> Entry:
+        chosen = session.settings.get("model") if session else None
+        return next((e for e in self._entries if e.name == chosen), self._entries[0])
+
+
+def _choose_model(tx: Tx, row: Waiting, name: str | None, now: int) -> None:
+    session = sessions.current(tx, row.session_key)
+    if session is None:
+        untitled = replace(row, content=replace(row.content, args=""))
+        ident, settings = sessions.create(tx, untitled, now), {}
+    else:
+        ident, settings = session.id, dict(session.settings)
+    settings.pop("model", None)
+    if name is not None:
+        settings["model"] = name
+    sessions.change_settings(tx, ident, settings)

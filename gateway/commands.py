@@ -1,0 +1,109 @@
+"""The table of commands: `/help`, native registration and recognition are made from it.
+
+Pure: recognising and listing. What a command does is in `gateway.desk`. No command reaches the
+model. Lane "now" runs beside a turn; lane "turn" waits its turn in the session.
+"""
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from platforms.events import CommandHelp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command. `summary` is a plain phrase without a full stop."""
+
+    name: str
+    summary: str
+    lane: Literal["now", "turn"]
+    args: str = ""
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command(name="help", summary="what I can do here", lane="now", args="[NAME]"),
+    Command(name="new", summary="start a fresh session", lane="turn", args="[TEXT]"),
+    Command(name="stop", summary="stop what I am doing", lane="now", args="[all]"),
+    Command(name="status", summary="model, open turn, what waits", lane="now"),
+    Command(name="model", summary="show or choose this session's model", lane="now", args="[NAME]"),
+    Command(name="whoami", summary="your ids and this session", lane="now"),
+)
+BY_NAME = {command.name: command for command in COMMANDS}
+
+_TYPED = re.compile(r"([/!])([a-z][a-z_-]{0,31})(?:\s+(.*))?", re.DOTALL | re.IGNORECASE)
+_START = "start"
+"""What Telegram clients send on a first meeting; it is answered with `/help`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """A command of the table with what stood behind its name."""
+
+    command: Command
+    args: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """Something that can only be meant as a command, but is none; `near` are similar names."""
+
+    name: str
+    near: tuple[str, ...]
+
+
+def recognise(text: str) -> Recognised | Unknown | None:
+    """Read a message as a command; None if it is text.
+
+    `/x` is always a command; `!x` only if the name is known, since people shout. A word with a
+    second slash (`/etc/hosts`) is text.
+    """
+    typed = _TYPED.fullmatch(text.strip())
+    if typed is None:
+        return None
+    mark, name, args = typed[1], typed[2].lower(), (typed[3] or "").strip()
+    found = named(name, args)
+    if isinstance(found, Unknown) and mark == "!":
+        return None
+    return found
+
+
+def named(name: str, args: str) -> Recognised | Unknown:
+    """Look a name up."""
+    command = BY_NAME.get("help" if name == _START else name)
+    if command is None:
+        near = difflib.get_close_matches(name, BY_NAME, n=3)
+        return Unknown(name=name, near=tuple(near))
+    return Recognised(command=command, args="" if name == _START else args)
+
+
+def native() -> tuple[CommandHelp, ...]:
+    """The table as platforms register it."""
+    return tuple(CommandHelp(name=c.name, summary=c.summary, args=c.args) for c in COMMANDS)
+
+
+def help_text(name: str = "") -> str:
+    """Write `/help`, or the line of one command, in Markdown."""
+    if name:
+        found = named(name.lstrip("/!").lower(), "")
+        if isinstance(found, Unknown):
+            return unknown_text(found)
+        return _line(found.command)
+    lines = [f"- {_line(command)}" for command in COMMANDS]
+    return "\n".join(
+        ["Write to me, and I answer here. In a group, mention me or reply to me.", "", *lines]
+    )
+
+
+def unknown_text(unknown: Unknown) -> str:
+    """Say that there is no such command, and which are near."""
+    if unknown.near:
+        names = " or ".join(f"`/{name}`" for name in unknown.near)
+        return f"There is no command `/{unknown.name}`. Did you mean {names}?"
+    return f"There is no command `/{unknown.name}`. `/help` lists what there is."
+
+
+def _line(command: Command) -> str:
+    usage = f"/{command.name} {command.args}".strip()
+    return f"`{usage}`: {command.summary}"

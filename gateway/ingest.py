@@ -1,0 +1,373 @@
+"""The seam every adapter calls: journal first, then route. Nothing is acknowledged before.
+
+Admission runs inside the unit that stores the row, so that what it looks up (have we answered
+in this thread?) and what it decides are one state. A refusal's words are stored with its row.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from gateway import admission, outgoing, refs
+from gateway.clock import Clock
+from gateway.config.values import Config
+from gateway.errors import StoreError
+from gateway.store.base import Durability, Store, Tx
+from gateway.store.blobs import BLOB_THRESHOLD_BYTES, Blobs
+from gateway.store.records import inbox, outbox, sessions
+from platforms.blocks import Blocks
+from platforms.events import (
+    ButtonPressed,
+    CommandInvoked,
+    Delivery,
+    Ignored,
+    InboundEvent,
+    MessageDeleted,
+    MessageEdited,
+    MessageReceived,
+    Receipt,
+)
+from platforms.markup import parse
+
+COMMIT_LIMIT_S = 2.0
+UNWANTED_KEPT = 10_000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """A stored event that something must happen for now."""
+
+    row: inbox.Waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What one delivery left behind: events to route and words to deliver."""
+
+    entered: tuple[Entered, ...] = ()
+    replies: tuple[outbox.OutboxRow, ...] = ()
+
+
+class Ingest:
+    """Journals deliveries and hands on what entered. `counts` holds outcomes since the start."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        blobs: Blobs,
+        config: Config,
+        clock: Clock,
+        route: Callable[[Stored], None],
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._config = config
+        self._clock = clock
+        self._route = route
+        self._open = True
+        self.counts: Counter[str] = Counter()
+        self.unwanted: dict[str, None] = {}
+        self.admitted_at: dict[str, float] = {}
+
+    def close(self) -> None:
+        """Take nothing more; every further delivery is BUSY and comes again."""
+        self._open = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether deliveries are taken."""
+        return self._open
+
+    async def __call__(self, delivery: Delivery) -> Receipt:
+        """Store one delivery and say whether it may be acknowledged."""
+        if not self._open:
+            return Receipt.BUSY
+        if isinstance(delivery.events, tuple) and self._unwanted(delivery.events):
+            return Receipt.UNWANTED
+        try:
+            async with asyncio.timeout(COMMIT_LIMIT_S):
+                raw = await self._raw(delivery.raw)
+                stored = await self._store.write(
+                    lambda tx: self._journal(tx, delivery, raw), durability=self._class(delivery)
+                )
+        except (TimeoutError, StoreError) as error:
+            why = str(error) or f"no commit within {COMMIT_LIMIT_S:.0f} s"
+            log.error("not journaled, so not acknowledged: %s", why)
+            self.counts["busy"] += 1
+            return Receipt.BUSY
+        if stored.entered:
+            account = refs.account_text(delivery.account)
+            self.admitted_at[account] = self._clock.monotonic()
+        self._route(stored)
+        return Receipt.STORED
+
+    def _unwanted(self, events: tuple[InboundEvent, ...]) -> bool:
+        """Count events of chats nobody listed; True if there is nothing else."""
+        if not events:
+            return False
+        for event in events:
+            if not isinstance(admission.admit(event, self._facts(event)), admission.NotListed):
+                return False
+        for event in events:
+            self.counts["chat_not_listed"] += 1
+            chat = refs.chat_text(event.chat)
+            if chat not in self.unwanted:
+                log.info("ignored chat_not_listed: %s (to let it in: [access] chats)", chat)
+            self._remember(chat)
+            if isinstance(event, MessageReceived):
+                self._remember(refs.message_text(event.message))
+        return True
+
+    def _remember(self, ref: str) -> None:
+        self.unwanted.pop(ref, None)
+        self.unwanted[ref] = None
+        if len(self.unwanted) > UNWANTED_KEPT:
+            del self.unwanted[next(iter(self.unwanted))]
+
+    def _class(self, delivery: Delivery) -> Durability:
+        """Power-safe for what may be admitted; what is surely ignored may wait for a sync."""
+        if isinstance(delivery.events, Ignored):
+            return Durability.PROCESS
+        for event in delivery.events:
+            if not isinstance(admission.admit(event, self._facts(event)), admission.Ignored):
+                return Durability.POWER
+        return Durability.PROCESS
+
+    def _facts(self, event: InboundEvent, *, joined_thread: bool = True) -> admission.Facts:
+        return admission.Facts(
+            access=self._config.access_for(event.account.platform),
+            sessions=self._config.sessions,
+            joined_thread=joined_thread,
+        )
+
+    async def _raw(self, raw: bytes) -> str:
+        if len(raw) > BLOB_THRESHOLD_BYTES:
+            return f"blob:{await self._blobs.put(raw)}"
+        return raw.decode("utf-8", "replace")
+
+    def _journal(self, tx: Tx, delivery: Delivery, raw: str) -> Stored:
+        if isinstance(delivery.events, Ignored):
+            inbox.insert(tx, self._ignored(delivery, delivery.events, raw))
+            self.counts[delivery.events.reason] += 1
+            return Stored()
+        entered: list[Entered] = []
+        replies: list[outbox.OutboxRow] = []
+        for event in delivery.events:
+            self._journal_event(tx, event, raw, entered, replies)
+        return Stored(entered=tuple(entered), replies=tuple(replies))
+
+    def _journal_event(
+        self,
+        tx: Tx,
+        event: InboundEvent,
+        raw: str,
+        entered: list[Entered],
+        replies: list[outbox.OutboxRow],
+    ) -> None:
+        joined = sessions.knows(tx, admission.session_key(event, self._config.sessions))
+        outcome = admission.admit(event, self._facts(event, joined_thread=joined))
+        arrival = self._arrival(event, outcome, raw)
+        ident = inbox.insert(tx, arrival)
+        if ident is None:
+            self.counts["duplicate"] += 1
+            return
+        match outcome:
+            case admission.Admitted():
+                self.counts["admitted"] += 1
+                entered.append(Entered(row=_waiting(ident, arrival)))
+            case admission.Amends():
+                _amend(tx, event)
+            case admission.Refused(reason=reason, text=text):
+                self.counts[reason] += 1
+                log.info("refused %s: event e%d", reason, ident)
+                if row := self._refusal(tx, ident, event, parse(text)):
+                    replies.append(row)
+            case admission.Ignored(reason=reason):
+                self.counts[reason] += 1
+                log.info("ignored %s: event e%d", reason, ident)
+            case admission.NotListed():
+                self.counts["chat_not_listed"] += 1
+            case unknown:
+                assert_never(unknown)
+
+    def _refusal(
+        self, tx: Tx, ident: int, event: InboundEvent, body: Blocks
+    ) -> outbox.OutboxRow | None:
+        new = outbox.NewOutbox(
+            dedupe_key=f"e{ident}:refusal",
+            account=refs.account_text(event.account),
+            chat=refs.chat_text(event.reply_to),
+            turn_id=None,
+            part=0,
+            purpose="notice",
+            op="post",
+            target_id=None,
+            content=outgoing.dump(outgoing.Words(body=body)),
+            nonce=self._clock.nonce(),
+        )
+        return outbox.insert(tx, new, now=self._clock.now())
+
+    def _arrival(
+        self, event: InboundEvent, outcome: admission.Admission, raw: str
+    ) -> inbox.Arrival:
+        content = _content(event)
+        arrival = inbox.Arrival(
+            account=refs.account_text(event.account),
+            delivery_key=event.delivery_key,
+            logical_key=event.logical_key,
+            state="new",
+            reason=None,
+            lane=None,
+            session_key=admission.session_key(event, self._config.sessions),
+            chat=refs.chat_text(event.chat),
+            message_id=_message_id(event),
+            author=refs.person_text(event.author, event.account.platform),
+            order=event.order,
+            occurred_at=_micros(event.occurred_at),
+            received_at=self._clock.now(),
+            content=content,
+            raw=raw,
+        )
+        match outcome:
+            case admission.Admitted(lane=lane, shared=shared, command=command):
+                if command is not None:
+                    name, args = command.command.name, command.args
+                    content = replace(content, kind="command", command=name, args=args)
+                return replace(arrival, lane=lane, content=replace(content, shared=shared))
+            case admission.Amends():
+                return replace(arrival, state="ignored", reason="amendment")
+            case admission.Refused(reason=reason):
+                return replace(arrival, state="refused", reason=reason)
+            case admission.Ignored(reason=reason):
+                return replace(arrival, state="ignored", reason=reason)
+            case admission.NotListed():
+                return replace(arrival, state="ignored", reason="chat_not_listed")
+            case unknown:
+                assert_never(unknown)
+
+    def _ignored(self, delivery: Delivery, ignored: Ignored, raw: str) -> inbox.Arrival:
+        now = self._clock.now()
+        return inbox.Arrival(
+            account=refs.account_text(delivery.account),
+            delivery_key=ignored.delivery_key,
+            logical_key=f"ignored:{ignored.delivery_key}",
+            state="ignored",
+            reason=ignored.reason,
+            lane=None,
+            session_key=None,
+            chat=None,
+            message_id=None,
+            author=None,
+            order=(0, 0),
+            occurred_at=now,
+            received_at=now,
+            content=inbox.Content(kind="none"),
+            raw=raw,
+        )
+
+
+def _content(event: InboundEvent) -> inbox.Content:
+    platform = event.account.platform
+    base = inbox.Content(
+        kind="none",
+        author=refs.person_text(event.author, platform),
+        author_name=event.author.name,
+        reply_to=refs.chat_text(event.reply_to),
+    )
+    match event:
+        case MessageReceived(quote=quote):
+            return replace(
+                base,
+                kind="message",
+                grouped=event.chat_kind != "dm",
+                text=event.text,
+                quote=quote.text if quote else "",
+                quote_author=quote.author.name if quote else "",
+                attachments=tuple(a.name or a.kind for a in event.attachments),
+            )
+        case CommandInvoked(press=press):
+            return replace(
+                base,
+                kind="command",
+                grouped=event.chat_kind != "dm",
+                press_kind=press.kind if press else "",
+                press_value=press.value if press else "",
+                press_until=_micros(press.usable_until) if press else 0,
+            )
+        case ButtonPressed(press=press):
+            return replace(
+                base,
+                kind="press",
+                args=event.payload,
+                press_kind=press.kind,
+                press_value=press.value,
+                press_until=_micros(press.usable_until),
+            )
+        case MessageEdited() | MessageDeleted():
+            return replace(base, kind="amendment")
+        case _:
+            assert_never(event)
+
+
+def _waiting(ident: int, arrival: inbox.Arrival) -> inbox.Waiting:
+    if arrival.lane is None or arrival.session_key is None or arrival.chat is None:
+        raise ValueError(f"event e{ident} was admitted without a lane")
+    return inbox.Waiting(
+        id=ident,
+        account=arrival.account,
+        chat=arrival.chat,
+        lane=arrival.lane,
+        session_key=arrival.session_key,
+        message_id=arrival.message_id,
+        content=arrival.content,
+    )
+
+
+def _amend(tx: Tx, event: InboundEvent) -> None:
+    """An edit replaces a text that still waits, a deletion takes it out of the queue."""
+    account = refs.account_text(event.account)
+    match event:
+        case MessageEdited(message=message, text=text):
+            inbox.replace_text(
+                tx,
+                account=account,
+                chat=refs.chat_text(event.chat),
+                message_id=message.message_id,
+                author=refs.person_text(event.author, event.account.platform),
+                text=text,
+            )
+        case MessageDeleted(messages=messages):
+            for message in messages:
+                inbox.withdraw(
+                    tx,
+                    account=account,
+                    chat=refs.chat_text(event.chat),
+                    message_id=message.message_id,
+                )
+        case _:
+            raise TypeError(f"{type(event).__name__} amends nothing")
+
+
+def _message_id(event: InboundEvent) -> str | None:
+    match event:
+        case MessageReceived(message=message) | MessageEdited(message=message):
+            return message.message_id
+        case CommandInvoked(message=message):
+            return message.message_id if message else None
+        case ButtonPressed(card=card):
+            return card.message_id if card else None
+        case MessageDeleted():
+            return None
+        case _:
+            assert_never(event)
+
+
+def _micros(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)

@@ -1,0 +1,158 @@
+"""What whoever runs the gateway can ask of it: status, why, send."""
+
+import asyncio
+from dataclasses import dataclass
+
+from agent.failover import Entry
+from gateway import outgoing, refs
+from gateway.clock import Clock
+from gateway.delivery import Deliveries
+from gateway.ingest import Ingest
+from gateway.sessions import RunningTurn, Sessions
+from gateway.store.base import Durability, Store, StoreHealth
+from gateway.store.records import inbox, outbox
+from gateway.store.records.explain import REASONS, explain
+from gateway.supervise import AdapterStatus, Supervisor
+from gateway.web.health import HealthReport
+from platforms.markup import parse
+
+LOOP_PROBE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The running gateway at one moment; ages in seconds, `waiting` and `outbox` count rows."""
+
+    uptime_s: float
+    platforms: tuple[AdapterStatus, ...]
+    models: tuple[str, ...]
+    running: tuple[RunningTurn, ...]
+    waiting: dict[str, int]
+    outbox: dict[str, int]
+    outcomes: dict[str, int]
+    admitted_age_s: dict[str, float]
+    loop_lag_s: float
+    store: StoreHealth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendResult:
+    """What `send` did: the row's id, or the sentence that says why nothing was stored."""
+
+    outbox_id: int | None
+    problem: str = ""
+
+
+class Operator:
+    """Answers for the running gateway; also what the health pages ask."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        ingest: Ingest,
+        sessions: Sessions,
+        deliveries: Deliveries,
+        supervisors: tuple[Supervisor, ...],
+        entries: tuple[Entry, ...],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._ingest = ingest
+        self._sessions = sessions
+        self._deliveries = deliveries
+        self._supervisors = supervisors
+        self._entries = entries
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._lag = 0.0
+
+    async def watch_loop(self) -> None:
+        """Measure how late the event loop runs its timers, until cancelled."""
+        while True:
+            before = self._clock.monotonic()
+            await asyncio.sleep(LOOP_PROBE_S)
+            self._lag = max(0.0, self._clock.monotonic() - before - LOOP_PROBE_S)
+
+    async def status(self) -> Status:
+        """Look at everything once."""
+        now = self._clock.monotonic()
+        return Status(
+            uptime_s=now - self._started,
+            platforms=tuple(supervisor.status() for supervisor in self._supervisors),
+            models=tuple(entry.model for entry in self._entries),
+            running=self._sessions.running(),
+            waiting=await self._store.read(inbox.counts),
+            outbox=await self._store.read(outbox.counts),
+            outcomes=dict(self._ingest.counts),
+            admitted_age_s={account: now - at for account, at in self._ingest.admitted_at.items()},
+            loop_lag_s=self._lag,
+            store=self._store.health(),
+        )
+
+    async def why(self, ident: str) -> tuple[str, ...]:
+        """Tell the story of an event, turn, outbox row or message; () if nothing has this id."""
+        lines = await self._store.read(lambda tx: explain(tx, ident.strip()))
+        if not lines and ident.strip() in self._ingest.unwanted:
+            return (f"{ident}: ignored: chat_not_listed ({REASONS['chat_not_listed']})",)
+        return lines
+
+    async def send(self, chat: str, text: str, key: str | None) -> SendResult:
+        """Store words for a chat, verbatim Markdown, on disk when this returns.
+
+        The same key again stores nothing and returns the first row's id.
+        """
+        outlet = next(
+            (o for o in self._deliveries.outlets() if chat.startswith(f"{o.account.platform}:")),
+            None,
+        )
+        if outlet is None:
+            connected = [o.account.platform for o in self._deliveries.outlets()]
+            return SendResult(
+                outbox_id=None,
+                problem=f"{chat} names no connected platform; connected: {', '.join(connected)}.",
+            )
+        try:
+            refs.chat_from(chat, outlet.account)
+        except ValueError as error:
+            return SendResult(outbox_id=None, problem=f"{error}.")
+        new = outbox.NewOutbox(
+            dedupe_key=f"send:{key or self._clock.nonce()}",
+            account=refs.account_text(outlet.account),
+            chat=chat,
+            turn_id=None,
+            part=0,
+            purpose="send",
+            op="post",
+            target_id=None,
+            content=outgoing.dump(outgoing.Words(body=parse(text))),
+            nonce=self._clock.nonce(),
+        )
+        now = self._clock.now()
+        row = await self._store.write(
+            lambda tx: outbox.insert(tx, new, now=now), durability=Durability.POWER
+        )
+        if row is None:
+            known = await self._store.read(lambda tx: outbox.by_key(tx, new.dedupe_key))
+            return SendResult(outbox_id=known)
+        outlet.enqueue((row,))
+        return SendResult(outbox_id=row.id)
+
+    async def alive(self) -> HealthReport:
+        """The loop turns (it answers) and the writer writes."""
+        health = self._store.health()
+        return HealthReport(
+            ok=health.failed is None, parts={"loop": "ok", "store": health.failed or "ok"}
+        )
+
+    async def ready(self) -> HealthReport:
+        """Store open, intake open, at least one surface up."""
+        alive = await self.alive()
+        states = {s.adapter.platform: s.status() for s in self._supervisors}
+        parts: dict[str, str] = {
+            **alive.parts,
+            "intake": "ok" if self._ingest.is_open else "closed",
+            **{name: "ok" if s.connected else s.state for name, s in states.items()},
+        }
+        up = any(status.connected for status in states.values())
+        return HealthReport(ok=alive.ok and self._ingest.is_open and up, parts=parts)

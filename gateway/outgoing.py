@@ -1,0 +1,108 @@
+"""Outbox content as JSON, and the operation a row stands for; the one place that knows both."""
+
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import orjson
+
+from gateway import refs
+from gateway.store.records.outbox import OutboxRow
+from platforms import blocks
+from platforms.blocks import Blocks
+from platforms.content import Delete, Edit, Operation, Post, Upload
+from platforms.events import ChatRef, MessageRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """A message to post, or the whole new state of one. `quote` and `only_for` are ids."""
+
+    body: Blocks
+    quote: str | None = None
+    only_for: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A text file to upload."""
+
+    data: bytes
+    name: str
+    mime: str
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nothing:
+    """A message to take back needs no words."""
+
+
+Content = Words | File | Nothing
+
+
+def dump(content: Content) -> str:
+    """Write content for its row."""
+    fields: dict[str, Any]
+    match content:
+        case Words(body=body, quote=quote, only_for=only_for):
+            fields = {"body": blocks.to_json(body), "quote": quote, "only_for": only_for}
+        case File(data=data, name=name, mime=mime, caption=caption):
+            encoded = b64encode(data).decode()
+            fields = {"data": encoded, "name": name, "mime": mime, "caption": caption}
+        case Nothing():
+            fields = {}
+        case _:
+            assert_never(content)
+    return orjson.dumps(fields).decode()
+
+
+def load(row: OutboxRow) -> Content:
+    """Read a row's content."""
+    fields: dict[str, Any] = orjson.loads(row.content)
+    if "body" in fields:
+        body = blocks.from_json(fields["body"])
+        return Words(body=body, quote=fields["quote"], only_for=fields["only_for"])
+    if "data" in fields:
+        return File(
+            data=b64decode(fields["data"]),
+            name=fields["name"],
+            mime=fields["mime"],
+            caption=fields["caption"],
+        )
+    return Nothing()
+
+
+def chat_of(row: OutboxRow) -> ChatRef:
+    """Where a row goes."""
+    return refs.chat_from(row.chat, refs.account_from(row.account))
+
+
+def operation(row: OutboxRow, *, target: str | None) -> Operation | None:
+    """The operation that carries out a row now; None if there is nothing left to do.
+
+    `target` is the platform id of the message an edit or delete changes. Without one an edit is
+    posted anew, since its words must arrive, and a delete has nothing to take back.
+    """
+    chat = chat_of(row)
+    match load(row):
+        case File(data=data, name=name, mime=mime, caption=caption):
+            return Upload(
+                chat=chat, data=data, name=name, mime=mime, nonce=row.nonce, caption=caption
+            )
+        case Nothing():
+            if target is None:
+                return None
+            return Delete(message=MessageRef(chat=chat, message_id=target))
+        case Words(body=body, quote=quote, only_for=only_for):
+            if row.op == "edit" and target is not None:
+                return Edit(message=MessageRef(chat=chat, message_id=target), body=body)
+            return Post(
+                chat=chat,
+                body=body,
+                nonce=row.nonce,
+                quote=MessageRef(chat=chat, message_id=quote) if quote else None,
+                only_for=only_for,
+            )
+        case unknown:
+            assert_never(unknown)

@@ -1,0 +1,312 @@
+"""The growing reply of one turn: a placeholder first, then edits, then its final rows.
+
+Theory of operation. `watch` folds turn events into a view and never waits. One task shows the
+view: it signs life until the first post, posts a placeholder (a row, stored before it is sent)
+and edits it no faster than the platform's interval. `stop_streaming` ends that task; after it
+`final_rows` names every message that must stand in the end, as rows of the closing commit. So
+the final text arrives even if every edit before it was dropped.
+"""
+
+import asyncio
+from typing import assert_never
+
+from agent.events import (
+    ProviderSwitched,
+    StepRewound,
+    StepStarted,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    TurnEvent,
+)
+from gateway import outgoing, refs, render
+from gateway.clock import Clock
+from gateway.outlet import Outlet
+from gateway.store.base import Durability, Store
+from gateway.store.records import outbox
+from gateway.store.records.outbox import NewOutbox, Op, OutboxRow, Purpose
+from gateway.store.records.sessions import OpenTurn
+from platforms import markup, text
+from platforms.blocks import Blocks, plain_text
+from platforms.content import Typing
+from platforms.errors import RateLimited
+
+ANCHOR_CHARACTERS = 24
+ANCHOR_AFTER_S = 1.5
+GRACE_S = 0.4
+"""From the first word to the first post: an answer that is complete by then is one post."""
+
+LIVE_PARTS = 3
+SMALL_CHANGE_S = 3.0
+INTERVAL_MAX_S = 10.0
+RATE_LIMITS_BORNE = 3
+IN_FLIGHT_S = 2.0
+
+
+class Reply:
+    """The reply of one turn, as far as it stands in the chat."""
+
+    def __init__(
+        self,
+        *,
+        turn: OpenTurn,
+        outlet: Outlet,
+        store: Store,
+        clock: Clock,
+        posted: tuple[OutboxRow, ...] = (),
+    ) -> None:
+        """`posted` are the rows of this turn's messages that an earlier run has made."""
+        self._turn = turn
+        self._chat = refs.chat_from(turn.reply_to, outlet.account)
+        self._outlet = outlet
+        self._store = store
+        self._clock = clock
+        self._posts: list[OutboxRow] = list(posted)
+        self._ids: list[str | None] = [row.message_id for row in posted]
+        self._shown: list[Blocks | None] = [None for _ in posted]
+        self._said = list(turn.said)
+        self._before: Blocks = self._parsed()
+        self._current = markup.StreamParser()
+        self._words: list[str] = []
+        self._label = ""
+        self._running: dict[str, str] = {}
+        self._first_word_at: float | None = None
+        self._edited_at = 0.0
+        self._length = 0
+        self._slowed = 1.0
+        self._rate_limits = 0
+        self._changed = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._editing = False
+        self._storing = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to show signs of life and the growing text."""
+        self._outlet.stream_began(self._chat, group=self._turn.grouped)
+        self._tasks = [
+            asyncio.create_task(self._show_growth()),
+            asyncio.create_task(self._sign_life()),
+        ]
+
+    def watch(self, event: TurnEvent) -> None:
+        """Fold one event of the turn into the view."""
+        match event:
+            case StepStarted():
+                self._keep_step()
+            case TextDelta(text=words):
+                if self._first_word_at is None:
+                    self._first_word_at = self._clock.monotonic()
+                self._words.append(words)
+                self._current.feed(words)
+            case StepRewound():
+                self._words.clear()
+                self._current = markup.StreamParser()
+            case ToolStarted(call_id=call_id, label=label):
+                self._running[call_id] = label
+            case ToolFinished(call_id=call_id):
+                self._running.pop(call_id, None)
+            case ProviderSwitched():
+                pass
+            case _:
+                assert_never(event)
+        self._label = next(iter(self._running.values()), "")
+        self._changed.set()
+
+    async def stop_streaming(self) -> None:
+        """Show nothing further. An edit in flight is given a moment, so that none comes late."""
+        self._ending.set()
+        self._changed.set()
+        if self._editing:
+            await asyncio.wait(self._tasks, timeout=IN_FLIGHT_S)
+        async with self._storing:
+            await self.abandon()
+
+    def final_rows(self, reply: str) -> tuple[NewOutbox, ...]:
+        """Every message that must stand when the turn is over; call after `stop_streaming`."""
+        parts = render.parts_of(reply, self._outlet.adapter)
+        rows = [self._final(part, body) for part, body in enumerate(parts.bodies)]
+        rows += [self._surplus(part) for part in range(len(parts.bodies), len(self._posts))]
+        if parts.file is not None:
+            file = outgoing.File(data=parts.file, name=render.FILE_NAME, mime="text/markdown")
+            rows.append(self._row(len(rows), "final", "upload", outgoing.dump(file)))
+        return tuple(rows)
+
+    def deliver(self, rows: tuple[OutboxRow, ...]) -> None:
+        """Send rows that are stored by now."""
+        self._outlet.enqueue(rows)
+
+    async def abandon(self) -> None:
+        """Leave the reply as it stands: the turn ends elsewhere or later."""
+        self._ending.set()
+        if not self._tasks:
+            return
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        self._tasks = []
+        self._outlet.stream_ended()
+
+    def _keep_step(self) -> None:
+        if not self._words:
+            return
+        self._said.append("".join(self._words))
+        self._words.clear()
+        self._before = self._parsed()
+        self._current = markup.StreamParser()
+
+    def _parsed(self) -> Blocks:
+        return markup.parse("\n\n".join(words.strip() for words in self._said))
+
+    def _view(self) -> Blocks:
+        return render.live((*self._before, *self._current.blocks()), self._label)
+
+    async def _show_growth(self) -> None:
+        await self._first_words()
+        while not self._ending.is_set():
+            self._changed.clear()
+            await self._show()
+            if self._rate_limits >= RATE_LIMITS_BORNE:
+                return
+            await self._changed.wait()
+            await self._pause()
+
+    async def _first_words(self) -> None:
+        """Wait for enough words to show, or long enough; not at all where pushing is free."""
+        if self._posts or self._outlet.adapter.capabilities.stream == "push":
+            return
+        deadline = self._clock.monotonic() + ANCHOR_AFTER_S
+        while not self._ending.is_set():
+            now = self._clock.monotonic()
+            due = deadline
+            if self._first_word_at is not None and self._enough_words():
+                due = min(deadline, self._first_word_at + GRACE_S)
+            if now >= due:
+                return
+            self._changed.clear()
+            await _wait(self._changed, due - now)
+
+    def _enough_words(self) -> bool:
+        return len(plain_text(self._view())) >= ANCHOR_CHARACTERS
+
+    async def _pause(self) -> None:
+        """Keep the interval of now; a small change waits longer, for more to come."""
+        interval = self._outlet.stream_interval(group=self._turn.grouped)
+        if interval is None:
+            await self._ending.wait()
+            return
+        interval = min(interval * self._slowed, max(interval, INTERVAL_MAX_S))
+        grown = abs(len(plain_text(self._view())) - self._length)
+        push = self._outlet.adapter.capabilities.stream == "push"
+        if grown < ANCHOR_CHARACTERS and not self._running and not push:
+            interval = max(interval, SMALL_CHANGE_S)
+        left = self._edited_at + interval - self._clock.monotonic()
+        if left > 0:
+            await _wait(self._ending, left)
+
+    async def _show(self) -> None:
+        view = self._view()
+        bodies = text.split(view, self._outlet.adapter.fits)[:LIVE_PARTS]
+        self._length = len(plain_text(view))
+        for part, body in enumerate(bodies):
+            if self._ending.is_set():
+                return
+            if part >= len(self._posts):
+                await self._post(part, body)
+            elif self._shown[part] != body:
+                await self._edit(part, body)
+        self._edited_at = self._clock.monotonic()
+
+    async def _post(self, part: int, body: Blocks) -> None:
+        """Store a placeholder or a further live part, then send it."""
+        content = outgoing.dump(self._content(part, body))
+        new = self._row(part, "anchor" if part == 0 else "part", "post", content)
+        now = self._clock.now()
+        async with self._storing:
+            row = await self._store.write(
+                lambda tx: outbox.insert(tx, new, now=now), durability=Durability.POWER
+            )
+            if row is None:
+                return
+            self._posts.append(row)
+            self._ids.append(None)
+            self._shown.append(body)
+            posted = self._outlet.post(row)
+        self._ids[part] = await posted
+
+    async def _edit(self, part: int, body: Blocks) -> None:
+        message_id = self._ids[part]
+        if message_id is None:
+            return
+        self._editing = True
+        try:
+            if await self._outlet.stream_edit(self._posts[part], message_id, body):
+                self._shown[part] = body
+            else:
+                self._changed.set()
+        except RateLimited:
+            self._rate_limits += 1
+            self._slowed *= 2
+            self._changed.set()
+        finally:
+            self._editing = False
+
+    async def _sign_life(self) -> None:
+        """Repeat the sign of life until the first post stands."""
+        refresh = self._outlet.adapter.capabilities.typing_refresh_s
+        if refresh is None:
+            return
+        while not self._posts and not self._ending.is_set():
+            label = render.typing_label(self._label)
+            await self._outlet.sign(Typing(chat=self._chat, label=label))
+            await _wait(self._ending, refresh)
+
+    def _final(self, part: int, body: Blocks) -> NewOutbox:
+        content = outgoing.dump(self._content(part, body))
+        if part < len(self._posts):
+            return self._row(part, "final", "edit", content, target=self._posts[part])
+        return self._row(part, "final", "post", content)
+
+    def _surplus(self, part: int) -> NewOutbox:
+        """Take back a live part the final text no longer fills."""
+        if self._outlet.adapter.capabilities.delete:
+            content = outgoing.dump(outgoing.Nothing())
+            return self._row(part, "final", "delete", content, target=self._posts[part])
+        content = outgoing.dump(outgoing.Words(body=markup.parse("(withdrawn)")))
+        return self._row(part, "final", "edit", content, target=self._posts[part])
+
+    def _content(self, part: int, body: Blocks) -> outgoing.Words:
+        """In a group without threads the first part answers the message that asked."""
+        quotes = part == 0 and self._turn.grouped and self._chat.thread_id is None
+        return outgoing.Words(body=body, quote=self._turn.asked if quotes else None)
+
+    def _row(
+        self,
+        part: int,
+        purpose: Purpose,
+        op: Op,
+        content: str,
+        target: OutboxRow | None = None,
+    ) -> NewOutbox:
+        stage = "final" if purpose == "final" else "post"
+        return NewOutbox(
+            dedupe_key=f"t{self._turn.turn_id}:{part}:{stage}",
+            account=self._turn.account,
+            chat=self._turn.reply_to,
+            turn_id=self._turn.turn_id,
+            part=part,
+            purpose=purpose,
+            op=op,
+            target_id=target.id if target else None,
+            content=content,
+            nonce=self._clock.nonce(),
+        )
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, or for so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

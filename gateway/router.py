@@ -1,0 +1,54 @@
+"""The three lanes: what was stored goes where it must not wait behind a turn."""
+
+import asyncio
+from typing import assert_never
+
+from gateway.command_lane import CommandLane
+from gateway.delivery import Deliveries
+from gateway.ingest import Stored
+from gateway.sessions import Sessions
+from gateway.store.base import Store
+from gateway.store.records import inbox
+from gateway.store.records.inbox import Waiting
+
+
+class Router:
+    """Hands stored events to their lane, on arrival and again after a restart."""
+
+    def __init__(
+        self, *, store: Store, sessions: Sessions, commands: CommandLane, deliveries: Deliveries
+    ) -> None:
+        self._store = store
+        self._sessions = sessions
+        self._commands = commands
+        self._deliveries = deliveries
+        self._handling: set[asyncio.Task[None]] = set()
+
+    def route(self, stored: Stored) -> None:
+        """Start what a delivery asks for; returns at once."""
+        for entered in stored.entered:
+            self._route(entered.row)
+        self._deliveries.enqueue(stored.replies)
+
+    async def resume(self, account: str) -> None:
+        """Take up what was stored for an account and not handled before the last stop."""
+        for row in await self._store.read(inbox.waiting_now):
+            if row.account == account:
+                self._route(row)
+        await self._sessions.resume(account)
+
+    async def settled(self) -> None:
+        """Wait until no command is being carried out."""
+        while self._handling:
+            await asyncio.wait(self._handling)
+
+    def _route(self, row: Waiting) -> None:
+        match row.lane:
+            case "turn":
+                self._sessions.arrived(row)
+            case "now" | "press":
+                task = asyncio.create_task(self._commands.handle(row))
+                self._handling.add(task)
+                task.add_done_callback(self._handling.discard)
+            case lane:
+                assert_never(lane)

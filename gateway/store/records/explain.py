@@ -1,0 +1,156 @@
+"""What became of an event, a turn or a message, in lines for `gatepost why`. Reads only.
+
+Ids: `e12` an inbox row, `t5` a turn, `o7` an outbox row, or a message as platforms name it
+(`telegram:-100200/55`, `slack:T1/C1/1699.2`).
+"""
+
+from datetime import UTC, datetime
+
+from gateway.store.base import Row, Tx
+
+_EVENT = (
+    "SELECT id, account, chat, author, state, reason, lane, session_key, received_at, repeats,"
+    " turn_id, delivery_key FROM inbox"
+)
+_OUTBOX = (
+    "SELECT id, purpose, op, account, chat, state, reason, message_id, attempts, created_at,"
+    " settled_at, turn_id FROM outbox"
+)
+
+
+def explain(tx: Tx, ident: str) -> tuple[str, ...]:
+    """Tell the story of an id in lines; () if nothing here has it."""
+    kind, number = ident[:1], ident[1:]
+    if number.isdecimal() and kind in {"e", "t", "o"}:
+        match kind:
+            case "e":
+                row = tx.row(_EVENT + " WHERE id = ?", int(number))
+                return _event_story(tx, row) if row else ()
+            case "t":
+                return _turn_story(tx, int(number))
+            case _:
+                row = tx.row(_OUTBOX + " WHERE id = ?", int(number))
+                return (_outbox_line(row), *_of_turn(row[11])) if row else ()
+    return _message_story(tx, ident)
+
+
+def _message_story(tx: Tx, ref: str) -> tuple[str, ...]:
+    chat, _, message_id = ref.rpartition("/")
+    # A message in a thread is stored under its chat with the thread, or without it.
+    chats = (chat, ref.rsplit("/", 2)[0])
+    for place in chats:
+        row = tx.row(_EVENT + " WHERE chat = ? AND message_id = ? ORDER BY id", place, message_id)
+        if row:
+            return _event_story(tx, row)
+        row = tx.row(_OUTBOX + " WHERE chat = ? AND message_id = ? ORDER BY id", place, message_id)
+        if row:
+            return (_outbox_line(row), *_of_turn(row[11]))
+    return ()
+
+
+def _event_story(tx: Tx, row: Row) -> tuple[str, ...]:
+    ident, account, chat, author, state, reason, lane, session, received, repeats, turn, key = row
+    lines = [f"event e{ident}: came {_time(received)} from {account}, delivery {key}"]
+    if chat:
+        lines.append(f"  in {chat}, by {author}")
+    outcome = f"  {state}" + (f": {reason}" if reason else "")
+    lines.append(outcome + (f" ({REASONS[reason]})" if reason in REASONS else ""))
+    if lane:
+        lines.append(f"  lane {lane}, session {session}")
+    if repeats:
+        lines.append(f"  delivered again {repeats} times; dropped each time as a duplicate")
+    if turn is not None:
+        return (*lines, *_turn_story(tx, int(turn)))
+    answers = tx.rows(
+        _OUTBOX + " WHERE dedupe_key = ? OR dedupe_key = ?", f"e{ident}:answer", f"e{ident}:refusal"
+    )
+    return (*lines, *(_outbox_line(answer) for answer in answers))
+
+
+def _turn_story(tx: Tx, turn_id: int) -> tuple[str, ...]:
+    row = tx.row(
+        "SELECT turn.number, turn.state, turn.mark, turn.error, turn.served_by, turn.attempt,"
+        " turn.opened_at, turn.closed_at, turn.requester, session.key"
+        " FROM turn JOIN session ON session.id = turn.session_id WHERE turn.id = ?",
+        turn_id,
+    )
+    if row is None:
+        return ()
+    number, state, mark, error, served, attempt, opened, closed, requester, key = row
+    lines = [
+        f"turn t{turn_id}: number {number} of session {key}, asked by {requester}",
+        f"  opened {_time(opened)}" + (f", closed {_time(closed)}" if closed else ""),
+        f"  {state}"
+        + (f" ({mark})" if mark and mark != "none" else "")
+        + (f", served by {served}" if served else ""),
+    ]
+    if attempt > 1:
+        lines.append(f"  taken up {attempt} times (the gateway was restarted in between)")
+    if error:
+        lines.append(f"  cause: {error}")
+    lines += _steps(tx, turn_id)
+    rows = tx.rows(_OUTBOX + " WHERE turn_id = ? ORDER BY id", turn_id)
+    return (*lines, *(_outbox_line(out) for out in rows))
+
+
+def _steps(tx: Tx, turn_id: int) -> list[str]:
+    lines = [
+        f"  step {number}.{attempt}: {model}, {state}"
+        + (f" ({reason})" if reason else "")
+        + (f", tokens {usage}" if usage else "")
+        for number, attempt, model, state, reason, usage in tx.rows(
+            "SELECT number, attempt, model, state, reason, usage FROM step WHERE turn_id = ?"
+            " ORDER BY number, attempt",
+            turn_id,
+        )
+    ]
+    lines += [
+        f"  tool {label or tool} ({effect or 'not run'}): {state}"
+        for tool, label, effect, state in tx.rows(
+            "SELECT tool, label, effect, state FROM tool_call WHERE turn_id = ?"
+            " ORDER BY step, ordinal",
+            turn_id,
+        )
+    ]
+    return lines
+
+
+def _of_turn(turn_id: int | None) -> tuple[str, ...]:
+    return (f"  of turn t{turn_id}",) if turn_id is not None else ()
+
+
+def _outbox_line(row: Row) -> str:
+    ident, purpose, op, account, chat, state, reason, message_id, attempts, *times, _turn = row
+    created, settled = times
+    return (
+        f"outbox o{ident}: {op} ({purpose}) to {chat} on {account}: {state}"
+        + (f" ({reason})" if reason else "")
+        + (f", message {message_id}" if message_id else "")
+        + f", {attempts} attempts, made {_time(created)}"
+        + (f", settled {_time(settled)}" if settled else "")
+    )
+
+
+def _time(micros: int) -> str:
+    moment = datetime.fromtimestamp(micros / 1_000_000, tz=UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+REASONS = {
+    "amendment": "an edit or deletion; it changed the message if that still waited",
+    "anonymous_sender": "an anonymous admin can't be told from any other",
+    "bot_not_listed": "bots are not answered",
+    "chat_not_listed": "list the chat in [access] chats to let it in",
+    "deleted_by_author": "its author deleted it before it was answered",
+    "malformed": "the payload could not be read; it is kept in the inbox row",
+    "not_addressed": "in a group I answer to a mention, a reply, or in a thread I am part of",
+    "other_addressee": "it was meant for someone else",
+    "own_echo": "it is our own message",
+    "sender_not_listed": 'list the person in [access] users, or set dm = "open"',
+    "service_message": "the platform's own message, not a person's",
+    "too_large": "it was over the length of one message; the sender was told",
+    "unknown_command": "there is no such command; the sender was told",
+    "unknown_workspace": "it came from a workspace this app is not configured for",
+    "unsupported_kind": "this kind of event means nothing to the gateway",
+    "withdrawn_by_stop": "/stop all took it out of the queue",
+}

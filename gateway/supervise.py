@@ -1,0 +1,119 @@
+"""Keeps one adapter running: connects it, restarts it after failures, stops it for good ones.
+
+starting --connected--> running --ended, unavailable, fault--> resting --delay--> starting
+   '-- credentials rejected, from any --> stopped: only a new start tries again
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.clock import Clock
+from gateway.delivery import Deliveries
+from gateway.refs import account_text
+from gateway.router import Router
+from platforms.base import Adapter, Ingest
+from platforms.errors import CredentialsRejected, PlatformUnavailable
+from platforms.events import PlatformName
+
+RESTART_AFTER_S = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
+STEADY_S = 60.0
+"""An adapter that ran this long starts its delays anew."""
+
+log = logging.getLogger(__name__)
+
+State = Literal["starting", "running", "resting", "stopped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterStatus:
+    """One adapter as `status` shows it; `frame_age_s` is the age of the last sign of transport."""
+
+    platform: PlatformName
+    account: str | None
+    state: State
+    connected: bool
+    frame_age_s: float | None
+    problem: str
+
+
+class Supervisor:
+    """The life of one adapter."""
+
+    def __init__(
+        self,
+        *,
+        adapter: Adapter,
+        ingest: Ingest,
+        deliveries: Deliveries,
+        router: Router,
+        clock: Clock,
+        jitter: Callable[[], float],
+    ) -> None:
+        """`jitter` gives a random number from 0 up to 1."""
+        self.adapter = adapter
+        self._ingest = ingest
+        self._deliveries = deliveries
+        self._router = router
+        self._clock = clock
+        self._jitter = jitter
+        self._state: State = "starting"
+        self._account: str | None = None
+        self._problem = ""
+        self.settled = asyncio.Event()
+        """Set once the first attempt to connect is decided, either way."""
+
+    async def run(self) -> None:
+        """Keep the adapter running until cancelled or stopped for good."""
+        failures = 0
+        while True:
+            began = self._clock.monotonic()
+            try:
+                await self._run_once()
+                self._problem = "the connection ended"
+            except CredentialsRejected as error:
+                self._state, self._problem = "stopped", str(error)
+                log.error("%s is stopped until the next start: %s", self.adapter.platform, error)
+                self.settled.set()
+                return
+            except PlatformUnavailable as error:
+                self._problem = str(error)
+                log.warning("%s is not reachable: %s", self.adapter.platform, error)
+            except Exception:
+                self._problem = "a fault in the adapter; the log has it"
+                log.exception("%s failed; the others go on", self.adapter.platform)
+            self._state = "resting"
+            self.settled.set()
+            if self._clock.monotonic() - began > STEADY_S:
+                failures = 0
+            delay = RESTART_AFTER_S[min(failures, len(RESTART_AFTER_S) - 1)]
+            failures += 1
+            await asyncio.sleep(delay * (1 + 0.2 * self._jitter()))
+
+    def status(self) -> AdapterStatus:
+        """How the adapter does."""
+        liveness = self.adapter.liveness()
+        age = None
+        if liveness.last_frame_at is not None:
+            age = max(0.0, self._clock.monotonic() - liveness.last_frame_at)
+        return AdapterStatus(
+            platform=self.adapter.platform,
+            account=self._account,
+            state=self._state,
+            connected=self._state == "running" and liveness.connected,
+            frame_age_s=age,
+            problem="" if self._state == "running" else self._problem,
+        )
+
+    async def _run_once(self) -> None:
+        self._state = "starting"
+        account = await self.adapter.connect()
+        self._account = account_text(account)
+        await self._deliveries.attach(account, self.adapter)
+        await self._router.resume(self._account)
+        self._state = "running"
+        log.info("%s is connected as %s", self.adapter.platform, self._account)
+        self.settled.set()
+        await self.adapter.run(self._ingest)
