@@ -46,7 +46,7 @@ class CutBefore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutAfter:
-    """The request has its effect, the answer never arrives."""
+    """The request has its effect, the answer never arrives (an answer in pieces: not its end)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
