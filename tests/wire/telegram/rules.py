@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 TEXT_MAX = 4096
 CAPTION_MAX = 1024
@@ -50,6 +51,8 @@ REACTIONS = frozenset(
     }
 )
 # fmt: on
+QUOTES = frozenset({"blockquote", "expandable_blockquote"})
+CONTINUOUS = frozenset({"code", "pre", "text_link", "text_mention"})
 
 
 class Refusal(Exception):
@@ -117,7 +120,7 @@ def format_text(
         )
     if len(entities) > ENTITIES_MAX:
         raise bad("ENTITIES_TOO_LONG")
-    kept = _without_nested_in_code(entities)
+    kept = _survivors(entities)
     return Formatted(text=text, entities=tuple(kept), mentions=tuple(_pings(text, kept)))
 
 
@@ -163,7 +166,7 @@ def _clean(text: str, entities: Sequence[dict[str, Any]]) -> tuple[str, list[dic
     out = []
     for character in text:
         before += units(character)
-        kept = _cleaned(character)
+        kept = cleaned(character)
         after += units(kept)
         new_at[before] = after
         out.append(kept)
@@ -182,7 +185,8 @@ def _clean(text: str, entities: Sequence[dict[str, Any]]) -> tuple[str, list[dic
     return "".join(out), moved
 
 
-def _cleaned(character: str) -> str:
+def cleaned(character: str) -> str:
+    """What the server makes of one character of a text."""
     code = ord(character)
     if character == "\r" or 0x2028 <= code <= 0x202E or code in {0x333, 0x33F, 0x30A}:
         return ""
@@ -206,25 +210,42 @@ def _trim(text: str, entities: Sequence[dict[str, Any]]) -> tuple[str, list[dict
     return text, result
 
 
-def _without_nested_in_code(entities: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Nothing lives inside code, and a quote inside a quote is dropped."""
-    quotes = {"blockquote", "expandable_blockquote"}
-    kept = []
+def _survivors(entities: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the server keeps, in silence: code and links never overlap, styles stay out of code,
+    quotes do not nest, a link leads to a host with a dot."""
+    kept: list[dict[str, Any]] = []
     for entity in entities:
-        inside = [
-            other
-            for other in entities
-            if other is not entity
-            and other["offset"] <= entity["offset"]
-            and entity["offset"] + entity["length"] <= other["offset"] + other["length"]
-        ]
-        kinds = {other["type"] for other in inside}
-        if kinds & {"code", "pre"} and entity["type"] not in quotes:
+        if entity["type"] == "text_link" and not _link_works(str(entity.get("url", ""))):
             continue
-        if entity["type"] in quotes and kinds & quotes:
+        family = QUOTES if entity["type"] in QUOTES else CONTINUOUS
+        if entity["type"] in family and any(
+            other["type"] in family and _overlap(entity, other) for other in kept
+        ):
             continue
         kept.append(entity)
-    return kept
+    code = [entity for entity in kept if entity["type"] in {"code", "pre"}]
+    return [
+        entity
+        for entity in kept
+        if entity["type"] in CONTINUOUS | QUOTES or not any(_overlap(entity, c) for c in code)
+    ]
+
+
+def _overlap(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
+    return bool(
+        one["offset"] < two["offset"] + two["length"]
+        and two["offset"] < one["offset"] + one["length"]
+    )
+
+
+def _link_works(url: str) -> bool:
+    if url.startswith("tg:"):
+        return True
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and "." in (parts.hostname or "")
+    except ValueError:
+        return False
 
 
 def _is_word(character: str) -> bool:

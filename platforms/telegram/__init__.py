@@ -1,0 +1,1 @@
+"""Telegram: long polling or webhook in, the Bot API out, through python-telegram-bot."""

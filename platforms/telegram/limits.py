@@ -1,0 +1,86 @@
+"""Telegram's limits, each with its unit and source, and what they make of us.
+
+Sources: core.telegram.org/bots/api (Bot API 10.0), core.telegram.org/bots/faq, and the
+open-source Bot API server where the manual is silent.
+"""
+
+from platforms.base import Capabilities
+
+TEXT_MAX = 4_096
+"""UTF-16 code units of a message after entities. Source: sendMessage `text`."""
+
+PART_SOFT = 4_000
+"""Where we split: a margin below the limit."""
+
+CAPTION_MAX = 1_024
+"""UTF-16 code units of a caption after entities. Source: sendDocument `caption`."""
+
+ENTITIES_MAX = 90
+"""Of 100 that the server keeps; what is over is dropped in silence. Source: limits of MTProto."""
+
+PARTS_MAX = 5
+"""Our choice: beyond it an answer becomes a file."""
+
+BUTTONS_PER_ROW = 2
+"""Our choice: more are cut off on a phone. The server takes 8 a row and 100 in all."""
+
+BUTTONS_MAX = 100
+"""Buttons of one inline keyboard. Source: Bot API server."""
+
+CALLBACK_DATA_MAX = 64
+"""Bytes of `callback_data`, at least 1. Source: InlineKeyboardButton."""
+
+CALLBACK_ANSWER_MAX = 200
+"""UTF-16 code units of a press's answer. Source: answerCallbackQuery `text`."""
+
+PRESS_LIFE_S = 150.0
+"""Seconds a press can be answered. Source: Bot API server, expiry of queued callback queries."""
+
+TYPING_LIFE_S = 5.0
+"""Seconds a chat action shows. Source: sendChatAction."""
+
+TYPING_REFRESH_S = 4.0
+"""How often we renew it."""
+
+UPLOAD_MAX_BYTES = 50 * 1024 * 1024
+"""Source: core.telegram.org/bots/api#sending-files."""
+
+EDIT_INTERVAL_S = 1.2
+"""One message a second in a chat, edits included, with a margin. Source: bots FAQ."""
+
+EDIT_INTERVAL_GROUP_S = 3.5
+"""Twenty messages a minute in a group over all its topics, with a margin. Source: bots FAQ."""
+
+COMMANDS_MAX = 100
+"""Commands of a bot; a description takes 1 to 256 characters. Source: setMyCommands."""
+
+COMMAND_SUMMARY_MAX = 256
+
+POLL_TIMEOUT_S = 50
+"""Longest long poll. Source: Bot API server, LONG_POLL_MAX_TIMEOUT."""
+
+POLL_BATCH = 100
+"""Updates of one poll. Source: getUpdates `limit`."""
+
+TABLE_WIDTH = 42
+"""Columns of monospace a phone shows without scrolling; our measure."""
+
+CAPABILITIES = Capabilities(
+    text_max=TEXT_MAX,
+    part_soft=PART_SOFT,
+    text_unit="utf16",
+    parts_max=PARTS_MAX,
+    buttons_per_row=BUTTONS_PER_ROW,
+    rows=BUTTONS_MAX // BUTTONS_PER_ROW,
+    edit=True,
+    delete=True,
+    react=True,
+    private="on_press",
+    threads="join",
+    typing_refresh_s=TYPING_REFRESH_S,
+    nonce=False,
+    upload_max_bytes=UPLOAD_MAX_BYTES,
+    stream="edit",
+    edit_interval_s=EDIT_INTERVAL_S,
+    edit_interval_group_s=EDIT_INTERVAL_GROUP_S,
+)
