@@ -52,6 +52,7 @@ DEPTH_MAX = 6
 _NESTING_MAX = 40
 _BRACKETS_MAX = 20
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+#.\-]{1,32}")
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # a label with these can show its host reversed
 _ALIGNMENTS: dict[object, Alignment] = {
     "text-align:left": "left",
     "text-align:center": "center",
@@ -324,7 +325,7 @@ class _SpanReader:
 
     def _link(self, spans: Spans) -> None:
         label = spans_text(spans)
-        if not label.strip() or not label.replace("\n", " ").isprintable():
+        if not label.strip() or _TURNS.search(label):
             label, spans = self._url, (Text(text=self._url),)
         self._open[-1].append(Link(url=self._url, spans=spans))
         if label_misleads(label, self._url):

@@ -26,8 +26,8 @@ from platforms.commonmark import (
     last_leaf,
     without_newline,
 )
+from platforms.measure import without_last_grapheme
 from platforms.prefix import close_inline, line_waits
-from platforms.text import without_last_grapheme
 
 UNIT_MAX = 40_000
 SETTLE_EVERY = 512
