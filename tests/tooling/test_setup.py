@@ -38,8 +38,8 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def python_that(clone: Path, name: str, script: str) -> None:
-    """Put a stand-in for an interpreter on the path of the clone."""
+def program_that(clone: Path, name: str, script: str) -> None:
+    """Put a stand-in for a program on the path of the clone."""
     program = clone / "bin" / name
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
@@ -55,8 +55,8 @@ def test_no_python_is_one_sentence(clone: Path) -> None:
 
 def test_an_old_or_broken_python_counts_as_none(clone: Path) -> None:
     """A Python that says no to the version test, or that is only a name, is passed over."""
-    python_that(clone, "python3", "exit 1")
-    python_that(clone, "python3.13", "echo 'pyenv: command not found' >&2; exit 127")
+    program_that(clone, "python3", "exit 1")
+    program_that(clone, "python3.13", "echo 'pyenv: command not found' >&2; exit 127")
     done = make(clone, "setup", PATH=str(clone / "bin"))
     assert "Python 3.11 or newer was not found" in done.stderr
     assert "pyenv" not in done.stderr
@@ -65,7 +65,7 @@ def test_an_old_or_broken_python_counts_as_none(clone: Path) -> None:
 def test_a_python_without_venv_names_the_package(clone: Path) -> None:
     """Debian's Python comes without ensurepip: the package that brings it is named exactly."""
     script = 'case "$2" in *ensurepip*) exit 1;; *print*) echo python3.12;; esac'
-    python_that(clone, "python3.12", script)
+    program_that(clone, "python3.12", script)
     done = make(clone, "setup", PATH=str(clone / "bin"))
     assert done.returncode != 0
     assert "apt-get install python3.12-venv" in done.stderr
@@ -104,3 +104,25 @@ def test_ci_runs_exactly_what_people_run() -> None:
     assert lines[1] == "set -euo pipefail"
     assert lines[-1] == "make test"
     assert os.access(script, os.X_OK)
+
+
+@pytest.mark.parametrize(
+    ("programs", "said"),
+    [
+        ({"chromium": "exit 0"}, ""),
+        ({"id": "echo 1000"}, "no right to install one; page tests will be skipped"),
+        ({"id": "echo 0"}, "no apt-get to install one; page tests will be skipped"),
+        ({"id": "echo 0", "apt-get": "exit 1"}, "apt-get could not install chromium"),
+    ],
+)
+def test_without_a_browser_the_tests_go_on_and_say_why(
+    clone: Path, programs: dict[str, str], said: str
+) -> None:
+    """Page tests are the only ones that need a browser, so its absence stops nothing else."""
+    (clone / ".venv").mkdir()
+    for name, script in programs.items():
+        program_that(clone, name, script)
+    done = make(clone, "browser", PATH=str(clone / "bin"))
+    assert done.returncode == 0
+    assert done.stdout.strip().endswith(said) if said.endswith("skipped") else said in done.stdout
+    assert bool(done.stdout) is bool(said)
