@@ -1,0 +1,110 @@
+"""A page for people: read a channel, write as somebody, press buttons. No external resources."""
+
+from typing import Any
+
+from tests.wire.slack.rules import buttons
+from tests.wire.slack.world import Channel, Message, World
+
+HTML = """<!doctype html>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Slack on loopback</title>
+<style>
+ body{font:16px/1.4 system-ui,sans-serif;max-width:44rem;margin:1rem auto;padding:0 1rem}
+ .message{border:1px solid #8884;border-radius:.6rem;padding:.4rem .7rem;margin:.4rem 0}
+ .ours{background:#3b82f622}.reply{margin-left:2rem}
+ .text{white-space:pre-wrap;overflow-wrap:anywhere}.who{opacity:.7;font-size:.85em}
+ .status{opacity:.7;font-style:italic}
+ form.say{display:flex;gap:.5rem;position:sticky;bottom:0;background:Canvas;padding:.5rem 0}
+ form.say input[name=text]{flex:1}
+</style>
+<h1>Slack on loopback</h1>
+<p>Channel <select id="chat"></select> as user <input id="user" value="U1" size="6">
+ in <select id="thread"><option value="">the channel</option></select></p>
+<div id="messages" aria-live="polite"></div>
+<form class="say" id="say">
+ <input name="text" autocomplete="off" autofocus
+  placeholder="Write a message, @gatepost to mention, /gatepost help for a command">
+ <button>Send</button>
+</form>
+<script>
+const chat=document.getElementById('chat'),user=document.getElementById('user');
+const thread=document.getElementById('thread'),list=document.getElementById('messages');
+let last='';
+async function post(action,fields){
+ await fetch('/page/'+action,{method:'POST',redirect:'manual',
+  body:new URLSearchParams({chat:chat.value||'D1',user:user.value,thread:thread.value,...fields})});
+ refresh()}
+document.getElementById('say').onsubmit=e=>{e.preventDefault();
+ const t=e.target.elements.text;post('say',{text:t.value});t.value=''};
+function el(name,cls,text){const n=document.createElement(name);n.className=cls;
+ n.textContent=text;return n}
+function options(select,pairs){const now=select.value;
+ select.replaceChildren(...pairs.map(p=>new Option(p[1],p[0])));
+ if(pairs.some(p=>p[0]===now))select.value=now}
+function draw(channels){
+ options(chat,channels.map(c=>[c.id,c.id+' ('+c.kind+')']));
+ const channel=channels.find(c=>c.id===chat.value);list.replaceChildren();
+ const messages=channel?channel.messages:[];
+ options(thread,[['','the channel'],...messages.filter(m=>!m.thread).map(
+  m=>[m.ts,'the thread of: '+m.text.slice(0,30)])]);
+ for(const m of messages){
+  const box=el('div','message '+(m.ours?'ours ':'')+(m.thread?'reply':''),'');
+  box.append(el('div','who',m.name+(m.edits?' · edited':'')+(m.reactions?' '+m.reactions:'')));
+  box.append(el('div','text',m.text+(m.file?' ['+m.file+']':'')));
+  for(const k of m.buttons){const b=el('button','',k.label);
+   b.onclick=()=>post('press',{ts:m.ts,value:k.value});box.append(b)}
+  if(m.status)box.append(el('div','status',m.status));
+  list.append(box)}
+ for(const e of channel?channel.ephemerals:[])
+  list.append(el('div','message status','only '+e.user+' sees this: '+e.text))}
+async function refresh(){const t=await (await fetch('/page/state')).text();
+ if(t+chat.value!==last){last=t+chat.value;draw(JSON.parse(t))}}
+chat.onchange=refresh;setInterval(refresh,1000);refresh();
+</script>
+"""
+
+
+def state(world: World) -> list[dict[str, Any]]:
+    """Every channel with its messages, as the page shows them."""
+    for channel in ("D1", "C1"):
+        world.channel(channel, user="U1")
+    world.person("U1")
+    return [_channel(world, channel) for channel in world.channels.values()]
+
+
+def _channel(world: World, channel: Channel) -> dict[str, Any]:
+    return {
+        "id": channel.id,
+        "kind": channel.kind,
+        "messages": [_message(world, message) for message in _in_threads(world, channel)],
+        "ephemerals": [
+            {"user": each.user, "text": each.text}
+            for each in world.ephemerals
+            if each.channel == channel.id
+        ],
+    }
+
+
+def _in_threads(world: World, channel: Channel) -> list[Message]:
+    """The messages, each reply below its root."""
+    standing = world.visible_messages(channel.id)
+    return sorted(standing, key=lambda message: (message.thread_ts or message.ts, message.ts))
+
+
+def _message(world: World, message: Message) -> dict[str, Any]:
+    blocks = [dict(block) for block in message.now.blocks]
+    return {
+        "ts": message.ts,
+        "name": world.person(message.user).name,
+        "ours": message.user == world.bot_user,
+        "thread": message.thread_ts if message.thread_ts != message.ts else None,
+        "text": message.now.shown,
+        "edits": len(message.versions) - 1,
+        "file": ", ".join(file.name for file in message.files),
+        "reactions": " ".join(f":{name}:" for name, users in message.reactions.items() if users),
+        "status": world.statuses.get((message.channel, message.ts), ""),
+        "buttons": [
+            {"label": element["text"]["text"], "value": element.get("value", "")}
+            for _, element in buttons(blocks)
+        ],
+    }

@@ -1,0 +1,239 @@
+"""What Slack sends to an app: events, presses, commands, and their signature. Pure."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tests.wire.slack.rules import Json, escape
+from tests.wire.slack.world import Channel, Message, World
+
+_NAMED = re.compile(r"(?<![\w@])@([a-z0-9._-]*[a-z0-9])", re.IGNORECASE)
+_TOKENS = re.compile(
+    r"<@(?P<user>[A-Z0-9]+)(?:\|[^>]*)?>"
+    r"|<#(?P<channel>[A-Z0-9]+)(?:\|[^>]*)?>"
+    r"|<!(?P<range>channel|here|everyone)(?:\|[^>]*)?>"
+    r"|<!subteam\^(?P<group>[A-Z0-9]+)(?:\|[^>]*)?>"
+    r"|<(?P<url>(?:https?|mailto):[^|>]+)(?:\|(?P<label>[^>]*))?>"
+)
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """`v0=` and the HMAC over version, time and body. Source: Slack, verifying requests."""
+    base = b"v0:" + timestamp.encode() + b":" + body
+    return "v0=" + hmac.new(secret.encode(), base, hashlib.sha256).hexdigest()
+
+
+def typed(text: str, names: Mapping[str, str]) -> str:
+    """What a person typed as Slack's text: the three escapes, `@name` as a mention."""
+
+    def mention(found: re.Match[str]) -> str:
+        name = found[1].lower()
+        if name in {"channel", "here", "everyone"}:
+            return f"<!{name}>"
+        return f"<@{names[name]}>" if name in names else found[0]
+
+    return _NAMED.sub(mention, escape(text))
+
+
+def rich_text(text: str) -> Json:
+    """The block Slack's composer makes of a text without further formatting."""
+    elements: list[Json] = []
+    at = 0
+    for token in _TOKENS.finditer(text):
+        elements += _plain(text[at : token.start()])
+        elements.append(_element(token))
+        at = token.end()
+    elements += _plain(text[at:])
+    section = {"type": "rich_text_section", "elements": elements or [{"type": "text", "text": " "}]}
+    return {"type": "rich_text", "block_id": "b1", "elements": [section]}
+
+
+def _plain(text: str) -> list[Json]:
+    text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return [{"type": "text", "text": text}] if text else []
+
+
+def _element(token: re.Match[str]) -> Json:
+    match token.lastgroup:
+        case "user":
+            return {"type": "user", "user_id": token["user"]}
+        case "channel":
+            return {"type": "channel", "channel_id": token["channel"]}
+        case "range":
+            return {"type": "broadcast", "range": token["range"]}
+        case "group":
+            return {"type": "usergroup", "usergroup_id": token["group"]}
+        case _:
+            link: Json = {"type": "link", "url": token["url"]}
+            return link | ({"text": token["label"]} if token["label"] else {})
+
+
+def event(world: World, event_id: str, body: Json, *, at: float, shared: bool = False) -> Json:
+    """An event in the envelope of the Events API."""
+    return {
+        "token": "verification-token-of-nothing",
+        "team_id": world.team,
+        "context_team_id": world.team,
+        "context_enterprise_id": None,
+        "api_app_id": world.app_id,
+        "event": body,
+        "type": "event_callback",
+        "event_id": event_id,
+        "event_time": int(at),
+        "authorizations": [
+            {
+                "enterprise_id": None,
+                "team_id": world.team,
+                "user_id": world.bot_user,
+                "is_bot": True,
+                "is_enterprise_install": False,
+            }
+        ],
+        "is_ext_shared_channel": shared,
+        "event_context": f"4-{event_id}",
+    }
+
+
+def message_event(world: World, channel: Channel, message: Message) -> Json:
+    """A `message` event for a message that came."""
+    return world.message_json(message) | {
+        "channel": channel.id,
+        "channel_type": channel.kind,
+        "event_ts": message.ts,
+    }
+
+
+def mention_event(world: World, channel: Channel, message: Message) -> Json:
+    """The `app_mention` Slack sends beside it; it has no channel type."""
+    return world.message_json(message) | {
+        "type": "app_mention",
+        "channel": channel.id,
+        "event_ts": message.ts,
+    }
+
+
+def changed_event(
+    world: World, channel: Channel, message: Message, before: Message, event_ts: str
+) -> Json:
+    """A `message` event for an edit."""
+    return {
+        "type": "message",
+        "subtype": "message_changed",
+        "message": world.message_json(message),
+        "previous_message": world.message_json(before),
+        "channel": channel.id,
+        "channel_type": channel.kind,
+        "hidden": True,
+        "ts": event_ts,
+        "event_ts": event_ts,
+    }
+
+
+def deleted_event(world: World, channel: Channel, message: Message, event_ts: str) -> Json:
+    """A `message` event for a deletion."""
+    return {
+        "type": "message",
+        "subtype": "message_deleted",
+        "deleted_ts": message.ts,
+        "previous_message": world.message_json(message),
+        "channel": channel.id,
+        "channel_type": channel.kind,
+        "hidden": True,
+        "ts": event_ts,
+        "event_ts": event_ts,
+    }
+
+
+def reaction_event(channel: Channel, message: Message, user: str, name: str, event_ts: str) -> Json:
+    """A `reaction_added` event."""
+    return {
+        "type": "reaction_added",
+        "user": user,
+        "reaction": name,
+        "item": {"type": "message", "channel": channel.id, "ts": message.ts},
+        "item_user": message.user,
+        "event_ts": event_ts,
+    }
+
+
+def press(
+    world: World,
+    channel: Channel,
+    message: Message,
+    *,
+    user: str,
+    block: Mapping[str, Any],
+    element: Mapping[str, Any],
+    response_url: str,
+    trigger_id: str,
+    action_ts: str,
+) -> Json:
+    """A `block_actions` payload for a button."""
+    person = world.person(user)
+    container: Json = {
+        "type": "message",
+        "message_ts": message.ts,
+        "channel_id": channel.id,
+        "is_ephemeral": False,
+    }
+    if message.thread_ts:
+        container["thread_ts"] = message.thread_ts
+    action = {
+        "action_id": element.get("action_id", "a1"),
+        "block_id": block.get("block_id", "b1"),
+        "text": element["text"],
+        "value": element.get("value"),
+        "type": "button",
+        "action_ts": action_ts,
+    }
+    return {
+        "type": "block_actions",
+        "user": {
+            "id": user,
+            "username": person.name,
+            "name": person.name,
+            "team_id": person.team,
+        },
+        "api_app_id": world.app_id,
+        "token": "verification-token-of-nothing",
+        "container": container,
+        "trigger_id": trigger_id,
+        "team": {"id": world.team, "domain": "loopback"},
+        "enterprise": None,
+        "is_enterprise_install": False,
+        "channel": {"id": channel.id, "name": channel.name},
+        "message": world.message_json(message),
+        "state": {"values": {}},
+        "response_url": response_url,
+        "actions": [action],
+    }
+
+
+def command(
+    world: World,
+    channel: Channel,
+    *,
+    user: str,
+    name: str,
+    text: str,
+    response_url: str,
+    trigger_id: str,
+) -> Json:
+    """The fields of a slash command; it never comes from inside a thread."""
+    return {
+        "token": "verification-token-of-nothing",
+        "team_id": world.team,
+        "team_domain": "loopback",
+        "channel_id": channel.id,
+        "channel_name": "directmessage" if channel.kind == "im" else channel.name,
+        "user_id": user,
+        "user_name": world.person(user).name,
+        "command": name,
+        "text": text,
+        "api_app_id": world.app_id,
+        "is_enterprise_install": "false",
+        "response_url": response_url,
+        "trigger_id": trigger_id,
+    }

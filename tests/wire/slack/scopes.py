@@ -1,0 +1,26 @@
+"""The right each method needs. Source: the method's page at docs.slack.dev/reference/methods."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+SCOPES: Mapping[str, str] = MappingProxyType(
+    {
+        "chat.postMessage": "chat:write",
+        "chat.update": "chat:write",
+        "chat.delete": "chat:write",
+        "chat.postEphemeral": "chat:write",
+        "conversations.history": "channels:history",
+        "conversations.replies": "channels:history",
+        "conversations.info": "channels:read",
+        "conversations.open": "im:write",
+        "users.info": "users:read",
+        "bots.info": "users:read",
+        "reactions.add": "reactions:write",
+        "reactions.remove": "reactions:write",
+        "files.getUploadURLExternal": "files:write",
+        "files.completeUploadExternal": "files:write",
+        "files.info": "files:read",
+        "files.delete": "files:write",
+        "assistant.threads.setStatus": "chat:write",
+    }
+)

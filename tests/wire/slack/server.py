@@ -1,0 +1,493 @@
+"""The loopback Slack server: routes, what people do, and what stands in the channels."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from tests.wire.server import LoopbackServer
+from tests.wire.slack import page, payloads
+from tests.wire.slack.methods import Methods
+from tests.wire.slack.rates import Rates
+from tests.wire.slack.rules import Json, Refusal, buttons
+from tests.wire.slack.transport import Delivery, Kind, Transport
+from tests.wire.slack.world import Channel, Ephemeral, File, Message, Person, Shown, Version, World
+
+BOT_TOKEN = "xoxb-0000000001-0000000002-TESTtokenOfNoRealBot"
+APP_TOKEN = "xapp-1-A0APP-0000000003-testtokenofnorealapp"
+SIGNING_SECRET = "0123456789abcdef0123456789abcdef"
+RESPONSE_URL_USES = 5
+RESPONSE_URL_LIFE_S = 1800.0
+TICK_S = 1.0
+
+
+@dataclass(slots=True)
+class _ResponseUrl:
+    """Where an app may answer one press or command."""
+
+    channel: str
+    user: str
+    ts: str | None
+    uses: int = 0
+    opened: float = 0.0
+
+
+class SlackServer(LoopbackServer):
+    """`/api/METHOD` below `url`, Socket Mode, signed events, and a page for people at `/`.
+
+    Channels exist from their first use, with the bot in them: `C...`, private `G...` (a group
+    DM), `D...` for a DM. Everything handed to the app is noted as `ack` with its answer's status,
+    0 for none. The app's own messages come back to it as events while `echoes` is on.
+    """
+
+    def __init__(
+        self,
+        *,
+        bot_token: str = BOT_TOKEN,
+        app_token: str = APP_TOKEN,
+        signing_secret: str = SIGNING_SECRET,
+        team: str = "T1",
+        bot_user: str = "U0BOT",
+        app_id: str = "A0APP",
+        name: str = "gatepost",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        rates: Rates | None = None,
+        echoes: bool = True,
+        clock: Callable[[], float] = time.time,
+        retries_in_real_time: bool = False,
+    ) -> None:
+        super().__init__(host=host, port=port)
+        self.bot_token = bot_token
+        self.app_token = app_token
+        self.signing_secret = signing_secret
+        self.world = World(
+            team=team, bot_user=bot_user, bot_id=f"B{bot_user[1:]}", app_id=app_id, name=name
+        )
+        self.methods = Methods(
+            world=self.world,
+            bot_token=bot_token,
+            app_token=app_token,
+            url=lambda: self.url,
+            changed=self._changed,
+            rates=rates,
+            clock=clock,
+        )
+        self.transport = Transport(
+            note=self._answered, unexpected=self.unexpected.append, app_id=app_id
+        )
+        self._echoes = echoes
+        self._clock = clock
+        self._real_time = retries_in_real_time
+        self._ticking: asyncio.Task[None] | None = None
+        self._responses: dict[str, _ResponseUrl] = {}
+        self._numbers = itertools.count(1)
+
+    # -- serving
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        if self._real_time:
+            self._ticking = asyncio.create_task(self._tick())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+        await self.transport.stop()
+        await super().__aexit__(kind, error, trace)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            await self.advance(TICK_S)
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]:
+        """The Web API, uploads, response addresses, sockets, and the page."""
+        return [
+            web.route("*", "/api/{method}", self._call),
+            web.post("/upload/v1/{file}", self._upload),
+            web.post("/response/{id}", self._respond),
+            web.get("/link/", self._link),
+            web.get("/", self._page),
+            web.get("/page/state", self._page_state),
+            web.post("/page/{action}", self._page_action),
+        ]
+
+    def operation(self, request: web.Request) -> str:
+        """The method name, `upload`, `response_url`, `socket`, else the path."""
+        first, _, rest = request.path.lstrip("/").partition("/")
+        names = {"upload": "upload", "response": "response_url", "link": "socket"}
+        return rest if first == "api" else names.get(first, request.path)
+
+    def reject(self, request: web.Request) -> web.Response:
+        """An unknown path."""
+        return refused(Refusal("unknown_method", status=404))
+
+    async def _call(self, request: web.Request) -> web.Response:
+        method = request.match_info["method"]
+        arguments = await read_arguments(request)
+        token = str(arguments.pop("token", ""))
+        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+        if method not in self.methods:
+            self.unexpected.append(method)
+            self.note(method, arguments, 404)
+            return refused(Refusal("unknown_method"))
+        try:
+            answer = self.methods.call(
+                method, arguments, bearer if scheme.lower() == "bearer" else token
+            )
+        except Refusal as exc:
+            self.note(method, arguments, exc.status, {"error": exc.error})
+            return refused(exc)
+        self.note(method, arguments, 200)
+        return web.json_response(answer)
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        data = await read_upload(request)
+        file = self.world.files.get(request.match_info["file"])
+        status = 404 if file is None else 200 if len(data) == file.length else 400
+        self.note("upload", {"bytes": len(data)}, status)
+        if file is None or status != 200:
+            return web.Response(status=status, text="Error - wrong file or length")
+        file.data = data
+        return web.Response(text=f"OK - {len(data)}")
+
+    async def _respond(self, request: web.Request) -> web.Response:
+        arguments = await read_arguments(request)
+        known = self._responses.get(request.match_info["id"])
+        usable = (
+            known is not None
+            and known.uses < RESPONSE_URL_USES
+            and self.transport.now - known.opened < RESPONSE_URL_LIFE_S
+        )
+        if known is None or not usable:
+            self.note("response_url", arguments, 404)
+            return refused(Refusal("expired_url", status=404))
+        try:
+            self.methods.respond(known.channel, known.user, known.ts, arguments)
+        except Refusal as exc:
+            self.note("response_url", arguments, 400, {"error": exc.error})
+            return refused(Refusal(exc.error, status=400))
+        known.uses += 1
+        self.note("response_url", arguments, 200)
+        return web.Response(text="ok")
+
+    async def _link(self, request: web.Request) -> web.StreamResponse:
+        ticket = request.query.get("ticket", "")
+        if ticket not in self.methods.tickets:
+            self.note("socket", {}, 403)
+            return web.Response(status=403)
+        self.methods.tickets.remove(ticket)
+        self.note("socket", {}, 101)
+        return await self.transport.serve(request)
+
+    def _answered(self, delivery: Delivery, status: int, answer: Any) -> None:
+        body: Json = {
+            "delivery": delivery.id,
+            "kind": delivery.kind,
+            "attempt": delivery.attempt,
+            "answer": answer,
+        }
+        self.note("ack", body, status)
+
+    # -- deliveries
+
+    def push_to(self, url: str) -> None:
+        """Events, presses and commands go to this address, signed, from now on."""
+        self.transport.push_to(url, self.signing_secret)
+
+    async def advance(self, seconds: float) -> None:
+        """Moves the retry clock on."""
+        await self.transport.advance(seconds)
+
+    async def settled(self, timeout: float = 5.0) -> None:
+        """Waits until every delivery was acknowledged or given up."""
+        deliveries = self.transport.deliveries
+        await self.transport.wait(
+            lambda: all(each.state in {"done", "lost"} for each in deliveries), timeout
+        )
+
+    async def connected(self, count: int = 1, *, opened: int = 0, timeout: float = 5.0) -> None:
+        """Waits until that many sockets are open, and `opened` were ever opened."""
+        await self.transport.wait(
+            lambda: len(self.transport.sockets) == count and self.transport.opened >= opened,
+            timeout,
+        )
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Everything ever handed over, oldest first."""
+        return self.transport.deliveries
+
+    def send_event(self, body: Json, *, shared: bool = False) -> str:
+        """Any event in a genuine envelope; returns its event id."""
+        event_id = self.world.next_id("Ev")
+        payload = payloads.event(self.world, event_id, body, at=self._clock(), shared=shared)
+        self._deliver(event_id, "events_api", payload)
+        return event_id
+
+    async def send_raw(self, payload: Any, *, kind: Kind = "events_api") -> Delivery:
+        """Any JSON value as the payload of a delivery."""
+        return self._deliver(self.world.next_id("raw"), kind, payload)
+
+    async def redeliver(self, delivery_id: str) -> Delivery:
+        """The same payload once more, as Slack does when an ack got lost."""
+        found = next(each for each in self.deliveries if each.id == delivery_id)
+        again = Delivery(
+            id=found.id, kind=found.kind, payload=found.payload, attempt=1, reason="timeout"
+        )
+        return self.transport.add(again)
+
+    async def verify_url(self, challenge: str = "challenge-of-nothing") -> tuple[int, bytes]:
+        """The handshake of an Events API address; returns the app's status and body."""
+        body = json.dumps({"type": "url_verification", "token": "x", "challenge": challenge})
+        headers = self.transport.signed(body.encode(), "application/json")
+        return await self.transport.post(body.encode(), headers)
+
+    def _deliver(self, ident: str, kind: Kind, payload: Any) -> Delivery:
+        return self.transport.add(Delivery(id=ident, kind=kind, payload=payload))
+
+    def _changed(self, what: str, message: Message, before: Message | None) -> None:
+        if message.user == self.world.bot_user and not self._echoes:
+            return
+        channel = self.world.channels[message.channel]
+        if self.world.bot_user not in channel.members:
+            return
+        event_ts = f"{self._clock():.6f}"
+        if what == "added":
+            self.send_event(payloads.message_event(self.world, channel, message))
+            self._mentioned(channel, message)
+        elif what == "changed" and before is not None:
+            self.send_event(payloads.changed_event(self.world, channel, message, before, event_ts))
+        else:
+            self.send_event(payloads.deleted_event(self.world, channel, message, event_ts))
+
+    def _mentioned(self, channel: Channel, message: Message) -> None:
+        ours = message.user == self.world.bot_user or channel.kind == "im"
+        if not ours and f"<@{self.world.bot_user}>" in message.now.text:
+            self.send_event(payloads.mention_event(self.world, channel, message))
+
+    # -- people
+
+    def person(
+        self, user: str, name: str, *, team: str | None = None, restricted: bool = False
+    ) -> Person:
+        """Names a person; an unnamed one exists from first use."""
+        found = self.world.person(user)
+        found.name, found.restricted = name, restricted
+        found.team = team or found.team
+        return found
+
+    def channel(self, channel: str, *, member: bool = True, private: bool = False) -> Channel:
+        """Makes a channel; the bot is a member unless told otherwise."""
+        found = self.world.channel(channel)
+        if private:
+            found.kind = "group"
+        if not member:
+            found.members.discard(self.world.bot_user)
+        return found
+
+    async def say(
+        self,
+        *,
+        chat: str,
+        user: str,
+        text: str = "",
+        thread: str | None = None,
+        wire_text: str | None = None,
+        blocks: Sequence[Json] | None = None,
+        files: Sequence[File] = (),
+        extra: Mapping[str, Any] | None = None,
+    ) -> str:
+        """A person writes; `@name` mentions. Returns the ts.
+
+        `wire_text` is the text as Slack sends it, `extra` is put over the message's JSON.
+        """
+        channel = self.world.channel(chat, user=user)
+        self.world.person(user)
+        if wire_text is None:
+            wire_text = payloads.typed(text, self.world.names())
+        shown = tuple(blocks) if blocks is not None else (payloads.rich_text(wire_text),)
+        version = Version(text=wire_text, blocks=shown)
+        message = self.world.add(
+            channel, user=user, version=version, now=self._clock(), thread_ts=thread, files=files
+        )
+        message.subtype = "file_share" if files else None
+        message.extra = dict(extra or {})
+        self._changed("added", message, None)
+        return message.ts
+
+    async def rewrite(self, *, chat: str, ts: str, text: str) -> None:
+        """A person edits what they wrote."""
+        message = self.world.channels[chat].messages[ts]
+        before = self.methods.copy(message)
+        wire_text = payloads.typed(text, self.world.names())
+        message.versions.append(Version(text=wire_text, blocks=(payloads.rich_text(wire_text),)))
+        message.edited_ts = f"{self._clock():.6f}"
+        self._changed("changed", message, before)
+
+    async def remove(self, *, chat: str, ts: str) -> None:
+        """A person deletes what they wrote."""
+        message = self.world.channels[chat].messages[ts]
+        message.deleted = True
+        self._changed("deleted", message, None)
+
+    async def react(self, *, chat: str, ts: str, user: str, name: str) -> None:
+        """A person reacts to a message."""
+        channel = self.world.channels[chat]
+        message = channel.messages[ts]
+        message.reactions.setdefault(name, []).append(user)
+        self.send_event(
+            payloads.reaction_event(channel, message, user, name, f"{self._clock():.6f}")
+        )
+
+    async def press(
+        self, *, chat: str, ts: str, user: str, label: str = "", value: str = ""
+    ) -> Delivery:
+        """A person presses the button with this label or value."""
+        channel = self.world.channels[chat]
+        message = channel.messages[ts]
+        present = buttons([dict(block) for block in message.now.blocks])
+        meant = [
+            (block, element)
+            for block, element in present
+            if label in {"", element["text"]["text"]} and value in {"", element.get("value")}
+        ]
+        if not meant:
+            labels = [element["text"]["text"] for _, element in present]
+            raise AssertionError(f"no such button; there are {labels}")
+        block, element = meant[0]
+        payload = payloads.press(
+            self.world,
+            channel,
+            message,
+            user=user,
+            block=block,
+            element=element,
+            response_url=self._response_url(chat, user, ts),
+            trigger_id=self.world.next_id("trigger"),
+            action_ts=f"{self._clock():.6f}",
+        )
+        return self._deliver(str(payload["trigger_id"]), "interactive", payload)
+
+    async def command(
+        self, *, chat: str, user: str, text: str, name: str = "/gatepost"
+    ) -> Delivery:
+        """A person enters a slash command."""
+        channel = self.world.channel(chat, user=user)
+        payload = payloads.command(
+            self.world,
+            channel,
+            user=user,
+            name=name,
+            text=text,
+            response_url=self._response_url(chat, user, None),
+            trigger_id=self.world.next_id("trigger"),
+        )
+        return self._deliver(str(payload["trigger_id"]), "slash_commands", payload)
+
+    def _response_url(self, channel: str, user: str, ts: str | None) -> str:
+        ident = f"secret-{next(self._numbers)}"
+        self._responses[ident] = _ResponseUrl(
+            channel=channel, user=user, ts=ts, opened=self.transport.now
+        )
+        return f"{self.url}/response/{ident}"
+
+    # -- what stands in the channels
+
+    def messages(self, chat: str, thread: str | None = None) -> tuple[Shown, ...]:
+        """The messages of a channel, or of one thread with its root, oldest first."""
+        found = self.world.visible_messages(chat, thread)
+        return tuple(self.world.shown(message) for message in found)
+
+    def ours(self, chat: str, thread: str | None = None) -> tuple[Shown, ...]:
+        """The bot's messages of a channel as they stand now."""
+        return tuple(message for message in self.messages(chat, thread) if message.ours)
+
+    def pings(self) -> tuple[str, ...]:
+        """Whom any message of ours ever notified, in any state, standing or not."""
+        return tuple(
+            dict.fromkeys(
+                who
+                for channel in self.world.channels.values()
+                for message in channel.messages.values()
+                if message.user == self.world.bot_user
+                for version in message.versions
+                for who in version.pings
+            )
+        )
+
+    @property
+    def ephemerals(self) -> list[Ephemeral]:
+        """What only one person was shown."""
+        return self.world.ephemerals
+
+    def status(self, chat: str, thread: str) -> str:
+        """The sign of life under a thread now."""
+        return self.world.statuses.get((chat, thread), "")
+
+    # -- the page for people
+
+    async def _page(self, request: web.Request) -> web.Response:
+        return web.Response(text=page.HTML, content_type="text/html")
+
+    async def _page_state(self, request: web.Request) -> web.Response:
+        return web.json_response(page.state(self.world))
+
+    async def _page_action(self, request: web.Request) -> web.Response:
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        chat, user = form.get("chat", "D1"), form.get("user", "U1")
+        action, text = request.match_info["action"], form.get("text", "")
+        if action == "say" and text.startswith("/gatepost"):
+            await self.command(chat=chat, user=user, text=text.removeprefix("/gatepost").strip())
+        elif action == "say" and text:
+            await self.say(chat=chat, user=user, text=text, thread=form.get("thread") or None)
+        elif action == "press":
+            await self.press(chat=chat, user=user, ts=form["ts"], value=form["value"])
+        raise web.HTTPSeeOther(location="/")
+
+
+def refused(refusal: Refusal) -> web.Response:
+    """An answer with `ok: false`."""
+    body: Json = {"ok": False, "error": refusal.error} | refusal.more
+    headers = {}
+    if refusal.errors:
+        body |= {"errors": list(refusal.errors)}
+        body["response_metadata"] = {"messages": [f"[ERROR] {each}" for each in refusal.errors]}
+    if "retry_after" in body:
+        headers["Retry-After"] = str(body.pop("retry_after"))
+    return web.json_response(body, status=refusal.status, headers=headers)
+
+
+async def read_upload(request: web.Request) -> bytes:
+    """The bytes of an upload, which come as the body itself or as the one part of a form."""
+    if not request.content_type.startswith("multipart/"):
+        return await request.read()
+    for part in (await request.post()).values():
+        if isinstance(part, web.FileField):
+            return part.file.read()
+        return part.encode() if isinstance(part, str) else bytes(part)
+    return b""
+
+
+async def read_arguments(request: web.Request) -> Json:
+    """The arguments of a call from its query and its form, multipart or JSON body, merged."""
+    arguments: Json = dict(request.query)
+    if request.content_type == "application/json":
+        body = json.loads(await request.read() or b"{}")
+        return arguments | (body if isinstance(body, dict) else {})
+    for name, value in (await request.post()).items():
+        arguments[name] = value
+    return arguments
