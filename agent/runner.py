@@ -159,7 +159,7 @@ class Runner:
                     self._attempt(entry, effect.messages, attempt), interruptible=True
                 )
             except ProviderError as error:
-                log.warning("model call failed: %s: %s", error.provider, error, exc_info=error)
+                log.warning("model call failed: %s: %s", error.provider, error)
                 failures.append(error)
                 longest = max(longest, attempt.shown, key=len)
                 if attempt.shown:

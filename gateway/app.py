@@ -295,12 +295,14 @@ def _discord(config: Config) -> Adapter:
 
 def _tools(config: Config) -> dict[str, Tool]:
     """The enabled tools by name."""
+    makers: dict[str, Callable[[Config], Tool]] = {"files": _files}
+    return {name: makers[name](config) for name in config.tools.enabled}
+
+
+def _files(config: Config) -> Tool:
     from agent.tools.files import FilesTool
 
-    makers: dict[str, Callable[[], Tool]] = {
-        "files": lambda: FilesTool(workspace=config.tools.workspace),
-    }
-    return {name: makers[name]() for name in config.tools.enabled}
+    return FilesTool(workspace=config.tools.workspace)
 
 
 async def providers(config: Config, *, demo: bool = False) -> tuple[Entry, ...]:
@@ -358,7 +360,7 @@ def _now() -> datetime:
 
 @asynccontextmanager
 async def embedded(config: Config, *, demo: bool = False) -> AsyncIterator[Running]:
-    """A gateway with the terminal as its only surface, for `gatepost chat` without a running one."""
+    """A gateway whose only surface is the terminal, for `gatepost chat` on its own."""
     gateway = Gateway(config, only_terminal=True)
     running = await gateway.start(await providers(config, demo=demo))
     try:

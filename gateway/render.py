@@ -20,9 +20,10 @@ from agent.errors import (
     TlsUntrusted,
 )
 from agent.turn import STEPS_PER_TURN, Mark, TurnEnd
-from platforms import markup, text
+from platforms import markup
 from platforms.base import Sink
 from platforms.blocks import Blocks, Emph, Paragraph, Text
+from platforms.text import split
 
 WORKING = "Working on it"
 FILE_NAME = "answer.md"
@@ -123,13 +124,13 @@ def crashed_text(reference: str) -> str:
 
 def parts_of(reply: str, sink: Sink) -> Parts:
     """Cut a whole reply for a platform; over its number of parts it becomes a file."""
-    bodies = text.split(markup.parse(reply), sink.fits)
+    bodies = split(markup.parse(reply), sink.fits)
     if len(bodies) <= sink.capabilities.parts_max:
         return Parts(bodies=bodies)
     note = Paragraph(
         spans=(Emph(spans=(Text(text=f"The whole answer is in the file {FILE_NAME}."),)),)
     )
-    first = text.split((*bodies[0], note), sink.fits)
+    first = split((*bodies[0], note), sink.fits)
     return Parts(bodies=first, file=reply.encode())
 
 

@@ -26,10 +26,11 @@ from gateway.store.base import Durability, Store
 from gateway.store.records import outbox
 from gateway.store.records.outbox import NewOutbox, Op, OutboxRow, Purpose
 from gateway.store.records.sessions import OpenTurn
-from platforms import markup, text
+from platforms import markup
 from platforms.blocks import Blocks, plain_text
 from platforms.content import Typing
 from platforms.errors import RateLimited
+from platforms.text import split
 
 ANCHOR_CHARACTERS = 24
 ANCHOR_AFTER_S = 1.5
@@ -206,7 +207,7 @@ class Reply:
 
     async def _show(self) -> None:
         view = self._view()
-        bodies = text.split(view, self._outlet.adapter.fits)[:LIVE_PARTS]
+        bodies = split(view, self._outlet.adapter.fits)[:LIVE_PARTS]
         self._length = len(plain_text(view))
         for part, body in enumerate(bodies):
             if self._ending.is_set():

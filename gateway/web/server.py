@@ -101,7 +101,7 @@ class WebServer:
         site = web.TCPSite(self._runner, self._listen.host, self._listen.port)
         try:
             await site.start()
-        except OSError as exc:
+        except (OSError, UnicodeError) as exc:
             await self._runner.cleanup()
             raise ListenError(f"web.listen: {_why_not(exc, self._listen)}") from exc
 
@@ -206,8 +206,8 @@ def _sentence(exc: web.HTTPException) -> str:
     return SENTENCES.get(exc.status, f"The gateway answered: {exc.reason}.")
 
 
-def _why_not(exc: OSError, listen: Listen) -> str:
-    if isinstance(exc, socket.gaierror):
+def _why_not(exc: OSError | UnicodeError, listen: Listen) -> str:
+    if isinstance(exc, socket.gaierror | UnicodeError):
         return f"{listen.host} is not a name this machine knows; write an address such as 127.0.0.1"
     match exc.errno:
         case errno.EADDRINUSE:

@@ -1,0 +1,23 @@
+"""Every scenario runs on every surface that has what it needs."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.scenarios.stage import Surface
+from tests.scenarios.telegram import TelegramSurface
+
+SURFACES: dict[str, Callable[[], Surface]] = {
+    "telegram": TelegramSurface,
+}
+
+
+@pytest.fixture(params=list(SURFACES))
+def surface(request: pytest.FixtureRequest) -> Surface:
+    """One surface, not yet open."""
+    made = SURFACES[request.param]()
+    wants = request.node.get_closest_marker("needs")
+    for ability in wants.args if wants else ():
+        if not getattr(made, ability):
+            pytest.skip(f"{made.name}: no {ability.removeprefix('has_')}")
+    return made

@@ -1,0 +1,170 @@
+"""What people live through in a chat, on every surface, with the real SDKs over real sockets."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.stage import Stage, Surface, words
+from tests.wire.openai import CallTool, Reply
+
+
+async def test_second_turn_remembers_the_first(surface: Surface, tmp_path: Path) -> None:
+    """The second answer is made with the first question and answer in view."""
+    async with Stage(surface, tmp_path) as stage:
+        stage.answers("The capital is Paris.", "About two million.")
+        await surface.say("What is the capital of France?")
+        await stage.reads("The capital is Paris.")
+        await surface.say("How many people live there?")
+        await stage.reads("The capital is Paris.", "About two million.")
+        assert words(await stage.asked(2)) == [
+            ("user", "What is the capital of France?"),
+            ("assistant", "The capital is Paris."),
+            ("user", "How many people live there?"),
+        ]
+
+
+async def test_long_answer_streams_and_is_split(surface: Surface, tmp_path: Path) -> None:
+    """A growing answer is seen before its end; whole, it stands in parts without a lost line."""
+    lines = [f"line {number}: the quick brown fox jumps" for number in range(160)]
+    text = "Here it is:\n\n```text\n" + "\n".join(lines) + "\n```\n\nThat was all."
+    held = asyncio.Event()
+    async with Stage(surface, tmp_path) as stage:
+        stage.model.reply(Reply(deltas=(text[:900], held, text[900:])))
+        await surface.say("Write a long text.")
+        await stage.until(lambda: any("line 7:" in shown for shown in surface.shown()))
+        assert not any("That was all." in shown for shown in surface.shown())
+        held.set()
+        await stage.until(lambda: any("That was all." in shown for shown in surface.shown()))
+        shown = surface.shown()
+        assert all(len(part) <= surface.part_max for part in shown)
+        found = [line.strip("`| ") for part in shown for line in part.splitlines()]
+        assert [line for line in found if line.startswith("line ")] == lines
+
+
+async def test_tool_call_is_run_and_answered(surface: Surface, tmp_path: Path) -> None:
+    """The model lists the workspace and answers from what it found."""
+    async with Stage(surface, tmp_path) as stage:
+        (stage.workspace / "plan.md").write_text("Ship it.")
+        call = CallTool(name="files", arguments='{"operation": "list"}')
+        stage.model.reply(Reply(deltas=("Let me look.",), calls=(call,)))
+        stage.answers("There is one file: plan.md.")
+        await surface.say("What is in the workspace?")
+        await stage.until(
+            lambda: any("There is one file: plan.md." in text for text in surface.shown())
+        )
+        results = [m for m in await stage.asked(2) if m["role"] == "tool"]
+        assert len(results) == 1
+        assert "plan.md" in results[0]["content"]
+        assert len(surface.shown()) == 1
+
+
+async def test_new_begins_without_the_past(surface: Surface, tmp_path: Path) -> None:
+    """After /new the model sees nothing of what was said before."""
+    async with Stage(surface, tmp_path) as stage:
+        stage.answers("Noted.", "You have not told me.")
+        await surface.say("My number is 7.")
+        await stage.reads("Noted.")
+        await surface.say("/new")
+        await stage.until(lambda: "Fresh session" in surface.shown()[-1])
+        await surface.say("What is my number?")
+        await stage.until(lambda: surface.shown()[-1] == "You have not told me.")
+        assert words(await stage.asked(2)) == [("user", "What is my number?")]
+
+
+async def test_stop_in_mid_stream(surface: Surface, tmp_path: Path) -> None:
+    """/stop ends the stream at once; what was shown stays, marked; the next turn works."""
+    held = asyncio.Event()
+    async with Stage(surface, tmp_path) as stage:
+        beginning = "This is the beginning of a story that never ends"
+        stage.model.reply(Reply(deltas=(beginning, held, " and nobody reads this.")))
+        await surface.say("Tell me a story.")
+        await stage.until(lambda: any(beginning in text for text in surface.shown()))
+        await surface.stop()
+        await stage.until(lambda: any("Stopped by" in text for text in surface.shown()))
+        await stage.model.hung_up()
+        assert beginning in surface.shown()[0]
+        assert not any("nobody reads this" in text for text in surface.shown())
+        stage.answers("Yes, I am here.")
+        await surface.say("Are you there?")
+        await stage.until(lambda: surface.shown()[-1] == "Yes, I am here.")
+
+
+async def test_message_during_a_turn_joins_it(surface: Surface, tmp_path: Path) -> None:
+    """What arrives while a step runs is read before the next model request: one turn, one reply."""
+    held = asyncio.Event()
+    async with Stage(surface, tmp_path) as stage:
+        call = CallTool(name="files", arguments='{"operation": "list"}')
+        stage.model.reply(Reply(deltas=("Looking at the files first.", held), calls=(call,)))
+        stage.answers("Done, in French.")
+        await surface.say("List my files.")
+        await stage.until(lambda: any("Looking" in text for text in surface.shown()))
+        await surface.say("And answer in French.")
+        waiting = stage.running.operator
+        while not (await waiting.status()).waiting.get("turn"):
+            await surface.changed(surface.position)
+        held.set()
+        await stage.until(lambda: any("Done, in French." in text for text in surface.shown()))
+        roles = [role for role, _ in words(await stage.asked(2))]
+        assert roles == ["user", "assistant", "tool", "user"]
+        assert len(stage.model.asked) == 2
+
+
+async def test_redelivered_message_is_answered_once(surface: Surface, tmp_path: Path) -> None:
+    """The same message delivered again, also under another delivery id, starts nothing."""
+    async with Stage(surface, tmp_path) as stage:
+        stage.answers("Once.", "Twice asked, twice answered.")
+        message = await surface.say("Only once, please.")
+        await stage.reads("Once.")
+        await surface.redeliver(message)
+        await surface.say("Now something else.")
+        await stage.reads("Once.", "Twice asked, twice answered.")
+        assert (await stage.running.operator.status()).outcomes["duplicate"] >= 1
+
+
+async def test_malformed_event_disturbs_nobody(surface: Surface, tmp_path: Path) -> None:
+    """What makes no sense is kept with its reason and the next message is answered."""
+    async with Stage(surface, tmp_path) as stage:
+        stage.answers("Still here.")
+        await surface.malformed()
+        await surface.say("Are you still there?")
+        await stage.reads("Still here.")
+
+
+@pytest.mark.needs("has_strangers")
+async def test_unlisted_person_is_ignored(surface: Surface, tmp_path: Path) -> None:
+    """Someone who is not let in gets no answer and no model call, and `why` says the reason."""
+    async with Stage(surface, tmp_path) as stage:
+        stage.answers("Hello Ann.")
+        message = await surface.say("Let me in!", by="mallory")
+        await surface.say("Hello")
+        await stage.reads("Hello Ann.")
+        assert len(stage.model.asked) == 1
+        story = "\n".join(await stage.running.operator.why(surface.ref(message)))
+        assert "sender_not_listed" in story
+
+
+@pytest.mark.needs("has_groups")
+async def test_group_message_must_address_the_bot(surface: Surface, tmp_path: Path) -> None:
+    """In a group only words to the bot are answered, and the others have a reason."""
+    async with Stage(surface, tmp_path) as stage:
+        stage.answers("Hello team.")
+        unaddressed = await surface.say("Lunch, anyone?", group=True)
+        await surface.say("say hello to the team", group=True, mention=True)
+        await stage.reads("Hello team.", group=True)
+        assert words(await stage.asked(1)) == [("user", "say hello to the team")]
+        story = "\n".join(await stage.running.operator.why(surface.ref(unaddressed)))
+        assert "not_addressed" in story
+
+
+async def test_answer_survives_a_restart(surface: Surface, tmp_path: Path) -> None:
+    """After a stop and a start the session goes on where it was."""
+    async with Stage(surface, tmp_path) as stage:
+        stage.answers("I will remember.", "It was 7.")
+        await surface.say("My number is 7.")
+        await stage.reads("I will remember.")
+        await stage.halt()
+        await stage.start()
+        await surface.say("What was it?")
+        await stage.until(lambda: surface.shown()[-1] == "It was 7.")
+        assert len(await stage.asked(2)) == 4
