@@ -1,0 +1,150 @@
+"""Runs every benchmark and prints a table: the gateway, the floor, their ratio.
+
+Every figure is taken for both in one run. Medians are shown, raw values are kept in
+`build/bench.json`.
+"""
+
+import asyncio
+import json
+import statistics
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.arena import ROOT, Arena, GatewayArena
+
+TURNS = 60
+STARTS = 5
+CHATS = 100
+IDLE_S = 3.0
+FEW, MANY = 10, 1010
+Make = Callable[..., Arena]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One measurement; lower is better."""
+
+    name: str
+    unit: str
+    gateway: tuple[float, ...]
+    floor: tuple[float, ...]
+
+
+async def main() -> None:
+    """Measure, print, keep."""
+    with tempfile.TemporaryDirectory(prefix="gatepost-bench-") as folder:
+        fresh = (Path(folder) / str(number) for number in range(10_000))
+
+        def gateway(*, paced: bool = False, **script: float) -> Arena:
+            return GatewayArena(next(fresh), paced=paced, **script)
+
+        def floor(**script: float) -> Arena:
+            return Arena(**script)
+
+        figures = [figure async for figure in _figures(gateway, floor)]
+    _print(figures)
+    kept = ROOT / "build" / "bench.json"
+    kept.parent.mkdir(exist_ok=True)
+    raw = {f.name: {"unit": f.unit, "gateway": f.gateway, "floor": f.floor} for f in figures}
+    kept.write_text(json.dumps(raw, indent=1))
+    print(f"\nraw values: {kept.relative_to(ROOT)}")
+
+
+async def _figures(gateway: Make, floor: Make) -> AsyncIterator[Figure]:
+    ours, base = await _starts(gateway), await _starts(floor)
+    yield Figure(name="start to ready", unit="ms", gateway=ours[0], floor=base[0])
+    yield Figure(name="idle memory", unit="MiB", gateway=ours[1], floor=base[1])
+    ours, base = await _turns(gateway), await _turns(floor)
+    yield Figure(name="new chat, message to answer", unit="ms", gateway=ours[0], floor=base[0])
+    yield Figure(name="  message in to model request", unit="ms", gateway=ours[1], floor=base[1])
+    yield Figure(name="  last model byte to final send", unit="ms", gateway=ours[2], floor=base[2])
+    yield Figure(name="CPU per turn", unit="ms", gateway=ours[3], floor=base[3])
+    yield Figure(
+        name="CPU per streamed delta",
+        unit="us",
+        gateway=await _deltas(gateway),
+        floor=await _deltas(floor),
+    )
+    yield Figure(
+        name="100 chats at once, instant answers",
+        unit="s",
+        gateway=await _burst(gateway, deltas=8, pause_s=0.0),
+        floor=await _burst(floor, deltas=8, pause_s=0.0),
+    )
+    yield Figure(
+        name="100 chats at once, 3 s answers",
+        unit="s",
+        gateway=await _burst(gateway, deltas=30, pause_s=0.1),
+        floor=await _burst(floor, deltas=30, pause_s=0.1),
+    )
+    yield Figure(
+        name="100 chats at once, instant, at Telegram's own pace",
+        unit="s",
+        gateway=await _burst(lambda **script: gateway(paced=True, **script), deltas=8, pause_s=0),
+        floor=(CHATS / 30,),
+    )
+
+
+async def _starts(make: Make) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Start to ready in ms, and memory after a rest in MiB."""
+    ready, memory = [], []
+    for _ in range(STARTS):
+        async with make() as arena:
+            ready.append(arena.ready_s * 1000)
+            await asyncio.sleep(IDLE_S)
+            memory.append(arena.rss_mib())
+    return tuple(ready), tuple(memory)
+
+
+async def _turns(make: Make) -> tuple[tuple[float, ...], ...]:
+    """In ms: message to answer, to the model, after it; processor time a turn."""
+    async with make() as arena:
+        for chat in range(2000, 2005):
+            await arena.turn(chat, f"warm {chat}")
+        await asyncio.sleep(1.0)
+        before = arena.cpu_s()
+        spans = [await arena.turn(chat, f"hello {chat}") for chat in range(3000, 3000 + TURNS)]
+        await asyncio.sleep(0.2)
+        cpu = (arena.cpu_s() - before) / TURNS * 1000
+    to_model, after, whole = zip(*spans, strict=True)
+    return (*(tuple(s * 1000 for s in part) for part in (whole, to_model, after)), (cpu,))
+
+
+async def _deltas(make: Make) -> tuple[float, ...]:
+    """Processor time of one more delta, in microseconds: long answers against short ones."""
+    costs = []
+    for deltas in (FEW, MANY):
+        async with make(deltas=deltas, pause_s=0.001) as arena:
+            await arena.turn(2000, "warm")
+            before = arena.cpu_s()
+            for chat in range(3000, 3010):
+                await arena.turn(chat, f"hello {chat}")
+            costs.append((arena.cpu_s() - before) / 10)
+    return ((costs[1] - costs[0]) / (MANY - FEW) * 1e6,)
+
+
+async def _burst(make: Make, *, deltas: int, pause_s: float) -> tuple[float, ...]:
+    """Seconds until the last of 100 chats has its whole answer."""
+    async with make(deltas=deltas, pause_s=pause_s) as arena:
+        await arena.turn(2000, "warm")
+        await asyncio.sleep(1.0)
+        return tuple(
+            [
+                await arena.burst(range(start, start + CHATS), "go")
+                for start in (10_000, 20_000, 30_000)
+            ]
+        )
+
+
+def _print(figures: list[Figure]) -> None:
+    print(f"{'':52}{'gateway':>10}{'floor':>10}{'ratio':>8}")
+    for figure in figures:
+        ours, base = statistics.median(figure.gateway), statistics.median(figure.floor)
+        ratio = f"{ours / base:8.2f}" if base > 0 else f"{'-':>8}"
+        print(f"{figure.name:52}{ours:10.1f}{base:10.1f}{ratio}  {figure.unit}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
