@@ -1,0 +1,220 @@
+"""The adapter of one Telegram bot: polling or a webhook in, the Bot API out."""
+
+import asyncio
+import logging
+import os
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from telegram import Bot, BotCommand
+from telegram.error import InvalidToken, TelegramError
+
+from platforms.base import Capabilities, Ingest, Route
+from platforms.blocks import Blocks
+from platforms.content import Operation, Outcome
+from platforms.errors import CredentialsRejected, PlatformUnavailable, SendUncertain
+from platforms.events import Account, CommandHelp, Liveness, PlatformName
+from platforms.telegram import outbound
+from platforms.telegram.errors import classify_error
+from platforms.telegram.format import fits
+from platforms.telegram.intake import Intake
+from platforms.telegram.limits import CAPABILITIES, COMMAND_SUMMARY_MAX, COMMANDS_MAX
+from platforms.telegram.parse import KINDS, Identity
+from platforms.telegram.polling import Pace, Poller
+from platforms.telegram.request import READ_TIMEOUT_S, AiohttpRequest
+from platforms.telegram.webhook import PATH, Webhook
+
+log = logging.getLogger(__name__)
+
+# The SDK asks for this to be decided: durations come as timedelta, without a warning each time.
+os.environ.setdefault("PTB_TIMEDELTA", "1")
+
+BASE_URL = "https://api.telegram.org"
+_SENDING_CONNECTIONS = 32
+_COMMAND = re.compile(r"[a-z0-9_]{1,32}")
+_PRIVACY_HINT = (
+    "privacy mode is on: in groups the bot hears only commands and replies to it. To change that,"
+    " turn it off at @BotFather (/setprivacy), then remove the bot from the group and add it again"
+)
+
+
+class _Bot(Bot):
+    """The SDK's client; its own text form holds the token, and tracebacks print it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Bot()"
+
+
+class TelegramAdapter:
+    """Source and Sink of one bot.
+
+    `base_url` is the root of the Bot API: `/bot<token>/METHOD` is below it. With `webhook_url`,
+    which must reach this gateway's `/telegram/webhook`, updates are pushed and `webhook_secret`
+    proves them; without it they are polled.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        base_url: str = BASE_URL,
+        webhook_url: str | None = None,
+        webhook_secret: str | None = None,
+        commands: tuple[CommandHelp, ...] = (),
+        pace: Pace | None = None,
+        read_timeout_s: float = READ_TIMEOUT_S,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if webhook_url is not None and not webhook_secret:
+            raise ValueError("a webhook needs a secret")
+        # Below INFO the SDK prints addresses, which hold the token, and message texts.
+        sdk_log = logging.getLogger("telegram")
+        sdk_log.setLevel(max(sdk_log.level, logging.INFO))
+        root = base_url.rstrip("/")
+        self._sending = AiohttpRequest(
+            connections=_SENDING_CONNECTIONS, read_timeout_s=read_timeout_s
+        )
+        polling = AiohttpRequest(connections=1)
+        self._bot = _Bot(
+            token,
+            base_url=f"{root}/bot",
+            base_file_url=f"{root}/file/bot",
+            request=self._sending,
+            get_updates_request=polling,
+        )
+        self._poller = Poller(bot=self._bot, pace=pace or Pace(), clock=clock, request=polling)
+        self._webhook_url, self._webhook_secret = webhook_url, webhook_secret
+        self._webhook = None
+        if webhook_url is not None:
+            self._webhook = Webhook(webhook_secret or "", clock=clock)
+        self._commands = commands
+        self._now = now
+        self._us: Identity | None = None
+        self._intake: Intake | None = None
+        self._facts: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return "TelegramAdapter()"
+
+    # Source
+
+    @property
+    def platform(self) -> PlatformName:
+        """The name of this platform."""
+        return "telegram"
+
+    async def connect(self) -> Account:
+        """Ask who we are."""
+        await self._sending.initialize()
+        try:
+            me = await self._bot.get_me()
+        except TelegramError as error:
+            raise _as_connection(error) from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise PlatformUnavailable("what answers is not the Bot API") from error
+        account = Account(platform="telegram", id=str(me.id))
+        self._us = Identity(account=account, username=me.username or "")
+        hears_all = bool(me.can_read_all_group_messages)
+        self._facts = {"bot": f"@{me.username}", "privacy mode": "off" if hears_all else "on"}
+        if not hears_all:
+            log.info("@%s: %s", me.username, _PRIVACY_HINT)
+        return account
+
+    async def run(self, ingest: Ingest) -> None:
+        """Take updates until cancelled."""
+        if self._us is None:
+            raise PlatformUnavailable("run was called before connect")
+        intake = Intake(self._us, ingest, now=self._now)
+        self._intake = intake
+        await self._register_commands()
+        if self._webhook is not None:
+            await self._run_webhook(self._webhook, intake)
+        else:
+            await self._setting(self._bot.delete_webhook(drop_pending_updates=False))
+            await self._poller.run(intake)
+
+    def routes(self) -> tuple[Route, ...]:
+        """The webhook's route, if updates are pushed."""
+        if self._webhook is None:
+            return ()
+        return (Route(method="POST", path=PATH, handler=self._webhook.handle, guarded=False),)
+
+    def liveness(self) -> Liveness:
+        """The last completed poll, or the last pushed update."""
+        alive = (self._webhook or self._poller).liveness()
+        return Liveness(
+            connected=alive.connected, last_frame_at=alive.last_frame_at, facts=self._facts
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._poller.request.shutdown()
+        await self._sending.shutdown()
+
+    async def _run_webhook(self, webhook: Webhook, intake: Intake) -> None:
+        webhook.intake = intake
+        try:
+            await self._setting(
+                self._bot.set_webhook(
+                    self._webhook_url or "",
+                    allowed_updates=list(KINDS),
+                    secret_token=self._webhook_secret,
+                )
+            )
+            await asyncio.Event().wait()
+        finally:
+            webhook.intake = None
+
+    async def _setting(self, call: Any) -> None:
+        try:
+            await call
+        except TelegramError as error:
+            raise _as_connection(error) from error
+
+    async def _register_commands(self) -> None:
+        """Tell Telegram's menu what there is; the gateway works without it."""
+        commands = [
+            BotCommand(command.name, command.summary[:COMMAND_SUMMARY_MAX])
+            for command in self._commands[:COMMANDS_MAX]
+            if _COMMAND.fullmatch(command.name) and command.summary
+        ]
+        if not commands:
+            return
+        try:
+            await self._bot.set_my_commands(commands)
+        except InvalidToken as error:
+            raise _as_connection(error) from error
+        except TelegramError as error:
+            log.warning("the command menu could not be registered: %s", error)
+
+    # Sink
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What Telegram can do."""
+        return CAPABILITIES
+
+    def fits(self, body: Blocks) -> bool:
+        """Whether the formatted body is one message."""
+        return fits(body)
+
+    async def perform(self, operation: Operation) -> Outcome:
+        """Carry out one operation with one call."""
+        forums = () if self._intake is None else self._intake.forums
+        return await outbound.perform(self._bot, operation, forums=forums)
+
+
+def _as_connection(error: TelegramError) -> Exception:
+    """Outside of sends nothing is uncertain: what failed is asked again."""
+    failure = classify_error(error, None)
+    if failure is None or isinstance(failure, SendUncertain):
+        return PlatformUnavailable(str(error)[:200])
+    if isinstance(failure, CredentialsRejected | PlatformUnavailable):
+        return failure
+    return PlatformUnavailable(str(failure))

@@ -1,0 +1,211 @@
+"""One operation as one call of the Bot API. Nothing is repeated, split or delayed here."""
+
+import re
+from collections.abc import Awaitable, Collection
+from typing import assert_never
+
+from telegram import (
+    Bot,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputFile,
+    LinkPreviewOptions,
+    Message,
+    MessageEntity,
+    ReactionTypeEmoji,
+    ReplyParameters,
+)
+from telegram.error import TelegramError
+
+from platforms.content import (
+    AnswerPress,
+    Controls,
+    Delete,
+    Done,
+    Edit,
+    Operation,
+    Outcome,
+    Post,
+    React,
+    Sent,
+    Typing,
+    Upload,
+)
+from platforms.errors import ChatUnavailable, MessageRejected, SendUncertain
+from platforms.events import ChatRef, MessageRef
+from platforms.telegram.errors import classify_error
+from platforms.telegram.format import Wire, format_blocks, format_plain
+from platforms.telegram.parse import GENERAL
+
+Call = Awaitable[Message | bool]
+
+_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+_STYLES = {"plain": None, "primary": "primary", "danger": "danger"}
+_NAME_MAX = 200
+_UNSAFE_IN_NAME = re.compile(r"[\x00-\x1f\x7f\"\\/]+")
+_EMOJI_STYLE = "\ufe0f"
+
+
+async def perform(bot: Bot, operation: Operation, *, forums: Collection[str]) -> Outcome:
+    """Carry out one operation; raises one of `platforms.errors`."""
+    call = _call(bot, operation, forums)
+    if call is None:
+        return Done()
+    chat = _chat_of(operation)
+    try:
+        answer = await call
+    except TelegramError as error:
+        failure = classify_error(error, chat)
+        if failure is not None:
+            raise failure from error
+        return Done()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # The SDK read the answer and did not find what a message has.
+        raise SendUncertain("Telegram's answer was not understood") from error
+    if chat is not None and isinstance(answer, Message) and isinstance(operation, Post | Upload):
+        return Sent(message=MessageRef(chat=chat, message_id=str(answer.message_id)))
+    return Done()
+
+
+def _chat_of(operation: Operation) -> ChatRef | None:
+    match operation:
+        case Post(chat=chat) | Upload(chat=chat) | Typing(chat=chat):
+            return chat
+        case Edit(message=message) | Delete(message=message) | React(message=message):
+            return message.chat
+        case AnswerPress():
+            return None
+        case _:
+            assert_never(operation)
+
+
+def _call(bot: Bot, operation: Operation, forums: Collection[str]) -> Call | None:
+    """The call, ready to be awaited; None if there is nothing to do."""
+    match operation:
+        case Post():
+            return _post(bot, operation)
+        case Upload():
+            return _upload(bot, operation)
+        case Edit():
+            return _edit(bot, operation)
+        case Delete(message=ref):
+            return bot.delete_message(_chat_id(ref.chat), _message_id(ref))
+        case Typing(on=True):
+            return _typing(bot, operation.chat, forums)
+        case Typing():
+            return None  # it fades by itself within five seconds
+        case React():
+            return _react(bot, operation)
+        case AnswerPress(press=press, text=text, alert=alert):
+            words = format_plain(text).text or None
+            return bot.answer_callback_query(press.value, text=words, show_alert=alert)
+        case _:
+            assert_never(operation)
+
+
+def _post(bot: Bot, operation: Post) -> Call:
+    chat = operation.chat
+    if operation.only_for is not None and operation.only_for != chat.chat_id:
+        raise MessageRejected("Telegram has no private messages in a group")
+    wire = format_blocks(operation.body)
+    return bot.send_message(
+        _chat_id(chat),
+        wire.text,
+        entities=_entities(wire),
+        message_thread_id=_thread(chat),
+        reply_markup=_keyboard(operation.controls),
+        reply_parameters=_reply(operation.quote),
+        disable_notification=operation.silent or None,
+        link_preview_options=_NO_PREVIEW,
+    )
+
+
+def _edit(bot: Bot, operation: Edit) -> Call:
+    """The whole new state: a keyboard that is not named is taken away by the server."""
+    wire = format_blocks(operation.body)
+    return bot.edit_message_text(
+        wire.text,
+        chat_id=_chat_id(operation.message.chat),
+        message_id=_message_id(operation.message),
+        entities=_entities(wire),
+        reply_markup=_keyboard(operation.controls),
+        link_preview_options=_NO_PREVIEW,
+    )
+
+
+def _upload(bot: Bot, operation: Upload) -> Call:
+    name = _UNSAFE_IN_NAME.sub("_", operation.name)[-_NAME_MAX:] or "file"
+    return bot.send_document(
+        _chat_id(operation.chat),
+        InputFile(operation.data, filename=name),
+        caption=format_plain(operation.caption).text or None,
+        message_thread_id=_thread(operation.chat),
+    )
+
+
+def _typing(bot: Bot, chat: ChatRef, forums: Collection[str]) -> Call:
+    """In a forum's General topic the sign needs the id that messages there must not have."""
+    thread = _thread(chat)
+    if thread is None and chat.chat_id in forums:
+        thread = GENERAL
+    return bot.send_chat_action(_chat_id(chat), "typing", message_thread_id=thread)
+
+
+def _react(bot: Bot, operation: React) -> Call:
+    emoji = operation.emoji.replace(_EMOJI_STYLE, "")
+    return bot.set_message_reaction(
+        _chat_id(operation.message.chat),
+        _message_id(operation.message),
+        reaction=[ReactionTypeEmoji(emoji)] if operation.on else [],
+    )
+
+
+def _chat_id(chat: ChatRef) -> int:
+    try:
+        return int(chat.chat_id)
+    except ValueError as exc:
+        raise ChatUnavailable("not a Telegram chat id", reason="not_found") from exc
+
+
+def _message_id(message: MessageRef) -> int:
+    try:
+        return int(message.message_id)
+    except ValueError as exc:
+        raise MessageRejected("not a Telegram message id") from exc
+
+
+def _thread(chat: ChatRef) -> int | None:
+    thread = int(chat.thread_id) if chat.thread_id and chat.thread_id.isdecimal() else None
+    return None if thread == GENERAL else thread
+
+
+def _reply(quote: MessageRef | None) -> ReplyParameters | None:
+    """A reply; to a message that is gone it is an ordinary message."""
+    if quote is None:
+        return None
+    return ReplyParameters(_message_id(quote), allow_sending_without_reply=True)
+
+
+def _entities(wire: Wire) -> list[MessageEntity] | None:
+    return [
+        MessageEntity(
+            entity.kind, entity.offset, entity.length, url=entity.url, language=entity.language
+        )
+        for entity in wire.entities
+    ] or None
+
+
+def _keyboard(controls: Controls) -> InlineKeyboardMarkup | None:
+    if not controls:
+        return None
+    return InlineKeyboardMarkup(
+        [
+            [
+                InlineKeyboardButton(
+                    button.label, callback_data=button.payload, style=_STYLES[button.style]
+                )
+                for button in row
+            ]
+            for row in controls
+        ]
+    )
