@@ -77,7 +77,7 @@ async def test_stop_in_mid_stream(surface: Surface, tmp_path: Path) -> None:
     held = asyncio.Event()
     async with Stage(surface, tmp_path) as stage:
         beginning = "This is the beginning of a story that never ends"
-        stage.model.reply(Reply(deltas=(beginning, held, " and nobody reads this.")))
+        stage.model.reply(Reply(deltas=(f"{beginning}, and", held, " nobody reads this.")))
         await surface.say("Tell me a story.")
         await stage.until(lambda: any(beginning in text for text in surface.shown()))
         await surface.stop()
