@@ -186,12 +186,12 @@ class Ingest:
                 _amend(tx, event)
             case admission.Refused(reason=reason, text=text):
                 self.counts[reason] += 1
-                log.info("refused %s: event e%d", reason, ident)
+                log.info("refused %s: e%d by %s in %s", reason, ident, arrival.author, arrival.chat)
                 if row := self._refusal(tx, ident, event, parse(text)):
                     replies.append(row)
             case admission.Ignored(reason=reason):
                 self.counts[reason] += 1
-                log.info("ignored %s: event e%d", reason, ident)
+                log.info("ignored %s: e%d by %s in %s", reason, ident, arrival.author, arrival.chat)
             case admission.NotListed():
                 self.counts["chat_not_listed"] += 1
             case unknown:

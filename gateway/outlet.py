@@ -108,6 +108,7 @@ class Outlet:
         self._standing: dict[str, Blocks] = {}
         self._watched: dict[int, asyncio.Future[str | None]] = {}
         self._groups: set[str] = set()
+        self._beside: set[asyncio.Task[None]] = set()
         self._streams = 0
         self._paused = False
 
@@ -181,6 +182,19 @@ class Outlet:
         except (PlatformError, TimeoutError) as error:
             log.debug("a sign of life was lost: %s", error)
 
+    def rest(self, chat: ChatRef) -> None:
+        """Take the sign of life away beside everything else; where none stays this does nothing."""
+        task = asyncio.create_task(self._rest(chat))
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    async def _rest(self, chat: ChatRef) -> None:
+        try:
+            async with asyncio.timeout(QUICK_CALL_S):
+                await self.adapter.perform(Typing(chat=chat, on=False))
+        except (PlatformError, TimeoutError) as error:
+            log.debug("a sign of life was not taken away: %s", error)
+
     async def answer(self, operation: AnswerPress) -> bool:
         """Answer a press or native command, twice at most; False if that can't be done."""
         for _ in range(2):
@@ -208,6 +222,7 @@ class Outlet:
         """Stop sending; what was not settled stays in the store for the next start."""
         self._paused = True
         tasks = [q.task for q in self._queues.values() if q.task is not None]
+        tasks.extend(self._beside)
         for task in tasks:
             task.cancel()
         if tasks:

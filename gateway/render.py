@@ -143,8 +143,3 @@ def working(label: str) -> Blocks:
 def live(body: Blocks, label: str) -> Blocks:
     """What stands while the reply grows: its words so far, and what runs."""
     return (*body, *working(label)) if label or not body else body
-
-
-def typing_label(label: str) -> str:
-    """The words of the sign of life where a platform shows any."""
-    return label or "is thinking..."

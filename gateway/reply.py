@@ -78,6 +78,7 @@ class Reply:
         self._rate_limits = 0
         self._changed = asyncio.Event()
         self._ending = asyncio.Event()
+        self._signed = False
         self._editing = False
         self._storing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -134,8 +135,10 @@ class Reply:
         return tuple(rows)
 
     def deliver(self, rows: tuple[OutboxRow, ...]) -> None:
-        """Send rows that are stored by now."""
+        """Send rows that are stored by now, and take the sign of life away."""
         self._outlet.enqueue(rows)
+        if self._signed:
+            self._outlet.rest(self._chat)
 
     async def abandon(self) -> None:
         """Leave the reply as it stands: the turn ends elsewhere or later."""
@@ -253,14 +256,15 @@ class Reply:
             self._editing = False
 
     async def _sign_life(self) -> None:
-        """Repeat the sign of life until the first post stands."""
-        refresh = self._outlet.adapter.capabilities.typing_refresh_s
-        if refresh is None:
+        """Repeat the sign of life until words stand; beside pushed text until the turn ends."""
+        can = self._outlet.adapter.capabilities
+        if can.typing_refresh_s is None:
             return
-        while not self._posts and not self._ending.is_set():
-            label = render.typing_label(self._label)
+        while (can.stream == "push" or not self._posts) and not self._ending.is_set():
+            label = self._label
             await self._outlet.sign(Typing(chat=self._chat, label=label))
-            await _wait(self._ending, refresh)
+            self._signed = True
+            await _wait(self._ending, can.typing_refresh_s)
 
     def _final(self, part: int, body: Blocks) -> NewOutbox:
         content = outgoing.dump(self._content(part, body))

@@ -57,7 +57,7 @@ class StoredHistory:
         session = await self._read(lambda tx: sessions.current(tx, key))
         chosen = session.settings.get("model") if session else None
         entry = next((e for e in self._entries if e.name == chosen), self._entries[0])
-        demo = entry.provider.origin.endpoint == "demo"
+        demo = entry.provider.origin.provider == "demo"
         return Answering(
             provider=entry.name,
             model=entry.model,
