@@ -1,0 +1,1 @@
+"""Slack: Socket Mode or signed HTTP events in, the Web API out."""

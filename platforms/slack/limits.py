@@ -1,0 +1,113 @@
+"""Slack's limits, each with its unit and source, and what they make of us.
+
+Sources: docs.slack.dev, and where it is silent the issues of Slack's own SDKs.
+"""
+
+from platforms.base import Capabilities
+from platforms.pacing import Budget
+
+TEXT_MAX = 40_000
+"""Characters of a message; longer ones are cut by Slack. Source: chat.postMessage, truncating."""
+
+PART_SOFT = 3_900
+"""Where we split; 4,000 is what Slack recommends. Source: chat.postMessage."""
+
+FALLBACK_MAX = 3_900
+"""Characters of the text beside blocks: an update refuses more than 4,000 as `msg_too_long`."""
+
+BLOCKS_MAX = 45
+"""Of 50 blocks a message, the rest is for buttons. Source: reference/block-kit/blocks."""
+
+JSON_MAX = 12_000
+"""Bytes of all blocks together as JSON; about 13,200 is refused. Source: bolt-js issue 2509."""
+
+TABLE_ROWS_MAX = 100
+TABLE_COLUMNS_MAX = 20
+"""Of a table, its header included; one table a message. Source: table block."""
+
+TABLE_WIDTH = 72
+"""Columns of monospace a desktop window shows beside the channel list; our measure."""
+
+INDENT_MAX = 8
+"""Levels of a list. Source: rich text list element."""
+
+PARTS_MAX = 5
+"""Our choice: beyond it an answer becomes a file."""
+
+BUTTONS_PER_ROW = 5
+ROWS_MAX = 5
+"""Our choice; an actions block takes 25 elements. Source: actions block."""
+
+LABEL_MAX = 75
+"""Characters of a button's label. Source: button element `text`."""
+
+VALUE_MAX_BYTES = 64
+"""Of what our buttons carry: the same on every platform. Slack takes 2,000 characters."""
+
+STATUS_MAX = 100
+"""Characters of a sign of life; our choice."""
+
+STATUS_REFRESH_S = 90.0
+"""A status goes away after two minutes. Source: assistant.threads.setStatus `status`."""
+
+RESPONSE_URL_LIFE_S = 1_800
+"""Five uses within half an hour. Source: handling user interaction."""
+
+SIGNATURE_AGE_MAX_S = 300
+"""Older requests may be replays. Source: verifying requests from Slack."""
+
+ACK_LIMIT_S = 2.0
+"""Slack waits three seconds, then delivers again. Source: Events API, responding to events."""
+
+PING_INTERVAL_S = 5.0
+STALE_S = 20.0
+"""Without a pong this long a connection is dead; our choice."""
+
+BODY_MAX_BYTES = 1 << 20
+BODY_TIMEOUT_S = 5.0
+REQUESTS_MAX = 64
+"""Of inbound HTTP: a body's size, its time, and how many at once; our choice."""
+
+UPLOAD_MAX_BYTES = 50 << 20
+"""Our choice; Slack takes 1 GB."""
+
+EDIT_INTERVAL_S = 1.0
+"""Our choice for one live answer; the budget of the workspace stretches it for several."""
+
+_PER_MINUTE = 1 / 60
+
+CAPABILITIES = Capabilities(
+    text_max=TEXT_MAX,
+    part_soft=PART_SOFT,
+    text_unit="code_point",
+    parts_max=PARTS_MAX,
+    buttons_per_row=BUTTONS_PER_ROW,
+    rows=ROWS_MAX,
+    edit=True,
+    delete=True,
+    react=True,
+    private="any",
+    threads="start",
+    typing_refresh_s=STATUS_REFRESH_S,
+    nonce=False,
+    upload_max_bytes=UPLOAD_MAX_BYTES,
+    stream="edit",
+    edit_interval_s=EDIT_INTERVAL_S,
+    edit_interval_group_s=EDIT_INTERVAL_S,
+    budgets=(
+        # One post a second in a channel, hundreds a minute in a workspace.
+        Budget(kinds=frozenset({"post", "upload"}), per="chat", rate_per_s=0.85),
+        Budget(
+            kinds=frozenset({"post", "upload"}),
+            per="account",
+            rate_per_s=200 * _PER_MINUTE,
+            burst=10,
+        ),
+        # chat.update and chat.delete: tier 3, 50 a minute in a workspace each.
+        Budget(kinds=frozenset({"edit"}), per="account", rate_per_s=42 * _PER_MINUTE, burst=4),
+        Budget(kinds=frozenset({"delete"}), per="account", rate_per_s=42 * _PER_MINUTE, burst=4),
+        # reactions.remove is tier 2, 20 a minute, and each reaction is taken off again.
+        Budget(kinds=frozenset({"react"}), per="account", rate_per_s=34 * _PER_MINUTE, burst=3),
+    ),
+)
+"""Source of the rates: docs.slack.dev/apis/web-api/rate-limits, each with a margin of 15 %."""
