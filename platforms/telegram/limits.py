@@ -5,6 +5,7 @@ open-source Bot API server where the manual is silent.
 """
 
 from platforms.base import Capabilities
+from platforms.pacing import Budget, Kind
 
 TEXT_MAX = 4_096
 """UTF-16 code units of a message after entities. Source: sendMessage `text`."""
@@ -65,6 +66,18 @@ POLL_BATCH = 100
 TABLE_WIDTH = 42
 """Columns of monospace a phone shows without scrolling; our measure."""
 
+_MESSAGES: frozenset[Kind] = frozenset({"post", "edit", "upload", "delete"})
+
+BUDGETS = (
+    # One message a second in a chat, short bursts allowed; edits count with the posts.
+    Budget(kinds=_MESSAGES, per="chat", rate_per_s=0.85, burst=2),
+    # Twenty a minute in a group, all its topics together.
+    Budget(kinds=_MESSAGES, per="group", rate_per_s=17 / 60, burst=2),
+    # About thirty a second over all chats.
+    Budget(kinds=_MESSAGES | {"typing", "react"}, per="account", rate_per_s=25, burst=5),
+)
+"""Below the documented rates by a margin. Source: core.telegram.org/bots/faq, "Broadcasting"."""
+
 CAPABILITIES = Capabilities(
     text_max=TEXT_MAX,
     part_soft=PART_SOFT,
@@ -83,4 +96,5 @@ CAPABILITIES = Capabilities(
     stream="edit",
     edit_interval_s=EDIT_INTERVAL_S,
     edit_interval_group_s=EDIT_INTERVAL_GROUP_S,
+    budgets=BUDGETS,
 )
