@@ -12,6 +12,7 @@ CommonMark with tables and strikethrough. Differences from it, all on purpose:
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -164,20 +165,22 @@ class Reader:
         match token.type:
             case "paragraph_open":
                 spans = self._inline()
-                return (Paragraph(spans=spans),) if spans else ()
+                return (Paragraph(spans=spans),) if is_visible(spans_text(spans)) else ()
             case "heading_open":
                 spans = self._inline()
-                return (Heading(level=int(token.tag[1]), spans=spans),) if spans else ()
+                heading = Heading(level=int(token.tag[1]), spans=spans)
+                return (heading,) if is_visible(spans_text(spans)) else ()
             case "blockquote_open":
                 blocks = self._until_close(depth + 1)
                 return (Quote(blocks=tuple(blocks)),) if blocks and depth < DEPTH_MAX else blocks
             case "bullet_list_open" | "ordered_list_open":
                 return self._list(token, depth)
             case "table_open":
-                return (self._table(),)
+                return self._table()
             case "fence" | "code_block":
                 text = without_newline(token.content)
-                return (Code(language=language_of(token.info), text=text),) if text.strip() else ()
+                code = Code(language=language_of(token.info), text=text)
+                return (code,) if is_visible(text) else ()
             case "hr":
                 return (Rule(),)
             case other:
@@ -200,7 +203,7 @@ class Reader:
         ordered = opening.type == "ordered_list_open"
         return (List(ordered=ordered, start=int(start), items=tuple(items)),)
 
-    def _table(self) -> Table:
+    def _table(self) -> Sequence[Block]:
         rows: list[list[Spans]] = []
         alignments: list[Alignment] = []
         for token in self._tokens:
@@ -214,11 +217,18 @@ class Reader:
                 case "inline":
                     rows[-1].append(self._spans.of(token.content))
         header, *body = map(tuple, rows)
-        return Table(header=header, rows=tuple(body), alignments=tuple(alignments))
+        table = Table(header=header, rows=tuple(body), alignments=tuple(alignments))
+        cells = (cell for row in (header, *body) for cell in row)
+        return (table,) if any(is_visible(spans_text(cell)) for cell in cells) else ()
 
 
 def without_newline(text: str) -> str:
     return text.removesuffix("\n")
+
+
+def is_visible(text: str) -> bool:
+    """Whether there is anything to see; platforms refuse a message of blanks and joiners."""
+    return any(not char.isspace() and unicodedata.category(char) != "Cf" for char in text)
 
 
 def language_of(info: str) -> str:
@@ -325,7 +335,7 @@ class _SpanReader:
 
     def _link(self, spans: Spans) -> None:
         label = spans_text(spans)
-        if not label.strip() or _TURNS.search(label):
+        if not is_visible(label) or _TURNS.search(label):
             label, spans = self._url, (Text(text=self._url),)
         self._open[-1].append(Link(url=self._url, spans=spans))
         if label_misleads(label, self._url):

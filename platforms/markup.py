@@ -22,6 +22,7 @@ from platforms.commonmark import (
     SpanCache,
     fence_closed,
     groups_of,
+    is_visible,
     language_of,
     last_leaf,
     without_newline,
@@ -120,7 +121,10 @@ class StreamParser:
                 self._head = _to_line(source, 1)
                 return ""
             case "table_open" if group.end - group.start == source.count("\n"):
-                self._carry = self._read([group])[0]
+                blocks = self._read([group])
+                if not blocks:
+                    return None
+                self._carry = blocks[0]
                 self._head = _to_line(source, 2)
                 return ""
             case "bullet_list_open" | "ordered_list_open":
@@ -175,7 +179,7 @@ def _joined(carry: Block, group: Group, blocks: Sequence[Block]) -> Sequence[Blo
 
 
 def _is_blank(block: Block) -> bool:
-    return isinstance(block, Code) and not block.text.strip()
+    return isinstance(block, Code) and not is_visible(block.text)
 
 
 def _visible_groups(head: str, tail: str) -> list[Group]:

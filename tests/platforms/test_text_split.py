@@ -151,11 +151,9 @@ def test_parts_are_the_whole(tree: Blocks, limit: int) -> None:
 def fits_alone(block: Block, limit: int) -> bool:
     """Whether every row of the tables in it fits a part (rows that do not change their form)."""
     match block:
-        case Table(rows=rows, header=header, alignments=alignments):
-            return all(
-                Counting(limit - 100)((Table(header=header, rows=(row,), alignments=alignments),))
-                for row in rows
-            )
+        case Table(rows=rows):
+            half = Counting(limit // 2)  # the rest is for the containers around it
+            return all(half((replace(block, rows=some),)) for some in ((), *zip(rows)))
         case Quote(blocks=inner):
             return all(fits_alone(inner_block, limit) for inner_block in inner)
         case List(items=items):
