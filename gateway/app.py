@@ -13,9 +13,10 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from importlib import resources
 from random import random
+from zoneinfo import ZoneInfo
 
 from agent.credentials import StaticKey
 from agent.failover import Entry
@@ -178,6 +179,7 @@ class Gateway:
             supervisors=self._supervisors,
             entries=self._entries,
             clock=clock,
+            zone=_zone(config.gateway.timezone),
         )
         self._control = ControlServer(
             config.gateway.state_dir, operator=operator, terminals=terminal
@@ -288,7 +290,6 @@ def _discord(config: Config) -> Adapter:
     return DiscordAdapter(
         token=settings.token.reveal(),
         base_url=settings.base_url,
-        threads=settings.threads,
         commands=commands.native(),
     )
 
@@ -352,6 +353,11 @@ def _openai_chat(config: ProviderConfig) -> Provider:
             context_window=config.context_window,
         )
     )
+
+
+def _zone(name: str) -> tzinfo:
+    """A time zone by name; UTC needs no zone table on the machine."""
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def _now() -> datetime:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from agent.failover import Entry
 from gateway import outgoing, refs
@@ -56,7 +57,10 @@ class Operator:
         supervisors: tuple[Supervisor, ...],
         entries: tuple[Entry, ...],
         clock: Clock,
+        zone: tzinfo,
     ) -> None:
+        """`zone` is the one `why` tells its times in."""
+        self._zone = zone
         self._store = store
         self._ingest = ingest
         self._sessions = sessions
@@ -92,7 +96,7 @@ class Operator:
 
     async def why(self, ident: str) -> tuple[str, ...]:
         """Tell the story of an event, turn, outbox row or message; () if nothing has this id."""
-        lines = await self._store.read(lambda tx: explain(tx, ident.strip()))
+        lines = await self._store.read(lambda tx: explain(tx, ident.strip(), self._zone))
         if not lines and ident.strip() in self._ingest.unwanted:
             return (f"{ident}: ignored: chat_not_listed ({REASONS['chat_not_listed']})",)
         return lines

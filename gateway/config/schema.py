@@ -108,8 +108,8 @@ SlackThreads = Annotated[
 ]
 DiscordThreads = Annotated[
     bool,
-    PlainValidator(reading.switch({"auto": True, "off": False})),
-    WithJsonSchema({"enum": [True, False, "auto", "off"]}),
+    PlainValidator(reading.switch({"auto": True, "off": False}, later=later.DISCORD_THREADS)),
+    WithJsonSchema({"enum": [False, "off"]}),
 ]
 
 _GATEWAY = values.GatewayConfig()
@@ -143,7 +143,9 @@ class GatewaySection(Section):
         " the process, for fewer disk writes.",
         _GATEWAY.durability,
     )
-    timezone: Zone = _key("The time zone of dates shown to people and models.", _GATEWAY.timezone)
+    timezone: Zone = _key(
+        "The time zone in which `gatepost why` tells its times.", _GATEWAY.timezone
+    )
     drain_s: float = _key(
         "Seconds that open turns get at shutdown to reach their next step. A service manager must"
         " wait longer than this.",
@@ -216,7 +218,7 @@ class DiscordSection(Section):
     token: SecretText = _key("The bot's token, from the developer portal.")
     base_url: Url = _key("Root of the REST API.", values.DISCORD_URL)
     threads: DiscordThreads = _key(
-        "Whether a channel mention opens a thread for its answer; `auto` is the same as `true`.",
+        "Whether a channel mention opens a thread for its answer; only `false` so far.",
         False,
     )
 
@@ -273,7 +275,8 @@ class SessionsSection(Section):
     )
     busy: Annotated[str, *_words("join", "queue", "interrupt")] = _key(
         "A message during a turn: `join` goes into the turn at its next step, `queue` waits for"
-        " the next turn, `interrupt` ends the turn and starts another.",
+        " a turn of its own, `interrupt` cuts the running model call, and the turn goes on with"
+        " the new words.",
         _SESSIONS.busy,
     )
     idle_reset: Annotated[str, *_words("off", later=later.IDLE_RESET)] = _key(

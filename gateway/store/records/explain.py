@@ -4,7 +4,7 @@ Ids: `e12` an inbox row, `t5` a turn, `o7` an outbox row, or a message as platfo
 (`telegram:-100200/55`, `slack:T1/C1/1699.2`).
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from gateway.store.base import Row, Tx
 
@@ -18,39 +18,39 @@ _OUTBOX = (
 )
 
 
-def explain(tx: Tx, ident: str) -> tuple[str, ...]:
-    """Tell the story of an id in lines; () if nothing here has it."""
+def explain(tx: Tx, ident: str, zone: tzinfo = UTC) -> tuple[str, ...]:
+    """Tell the story of an id in lines, times in `zone`; () if nothing here has it."""
     kind, number = ident[:1], ident[1:]
     if number.isdecimal() and kind in {"e", "t", "o"}:
         match kind:
             case "e":
                 row = tx.row(_EVENT + " WHERE id = ?", int(number))
-                return _event_story(tx, row) if row else ()
+                return _event_story(tx, row, zone) if row else ()
             case "t":
-                return _turn_story(tx, int(number))
+                return _turn_story(tx, int(number), zone)
             case _:
                 row = tx.row(_OUTBOX + " WHERE id = ?", int(number))
-                return (_outbox_line(row), *_of_turn(row[11])) if row else ()
-    return _message_story(tx, ident)
+                return (_outbox_line(row, zone), *_of_turn(row[11])) if row else ()
+    return _message_story(tx, ident, zone)
 
 
-def _message_story(tx: Tx, ref: str) -> tuple[str, ...]:
+def _message_story(tx: Tx, ref: str, zone: tzinfo) -> tuple[str, ...]:
     chat, _, message_id = ref.rpartition("/")
     # A message in a thread is stored under its chat with the thread, or without it.
     chats = (chat, ref.rsplit("/", 2)[0])
     for place in chats:
         row = tx.row(_EVENT + " WHERE chat = ? AND message_id = ? ORDER BY id", place, message_id)
         if row:
-            return _event_story(tx, row)
+            return _event_story(tx, row, zone)
         row = tx.row(_OUTBOX + " WHERE chat = ? AND message_id = ? ORDER BY id", place, message_id)
         if row:
-            return (_outbox_line(row), *_of_turn(row[11]))
+            return (_outbox_line(row, zone), *_of_turn(row[11]))
     return ()
 
 
-def _event_story(tx: Tx, row: Row) -> tuple[str, ...]:
+def _event_story(tx: Tx, row: Row, zone: tzinfo) -> tuple[str, ...]:
     ident, account, chat, author, state, reason, lane, session, received, repeats, turn, key = row
-    lines = [f"event e{ident}: came {_time(received)} from {account}, delivery {key}"]
+    lines = [f"event e{ident}: came {_time(received, zone)} from {account}, delivery {key}"]
     if chat:
         lines.append(f"  in {chat}, by {author}")
     outcome = f"  {state}" + (f": {reason}" if reason else "")
@@ -60,14 +60,14 @@ def _event_story(tx: Tx, row: Row) -> tuple[str, ...]:
     if repeats:
         lines.append(f"  delivered again {repeats} times; dropped each time as a duplicate")
     if turn is not None:
-        return (*lines, *_turn_story(tx, int(turn)))
+        return (*lines, *_turn_story(tx, int(turn), zone))
     answers = tx.rows(
         _OUTBOX + " WHERE dedupe_key = ? OR dedupe_key = ?", f"e{ident}:answer", f"e{ident}:refusal"
     )
-    return (*lines, *(_outbox_line(answer) for answer in answers))
+    return (*lines, *(_outbox_line(answer, zone) for answer in answers))
 
 
-def _turn_story(tx: Tx, turn_id: int) -> tuple[str, ...]:
+def _turn_story(tx: Tx, turn_id: int, zone: tzinfo) -> tuple[str, ...]:
     row = tx.row(
         "SELECT turn.number, turn.state, turn.mark, turn.error, turn.served_by, turn.attempt,"
         " turn.opened_at, turn.closed_at, turn.requester, session.key"
@@ -79,7 +79,7 @@ def _turn_story(tx: Tx, turn_id: int) -> tuple[str, ...]:
     number, state, mark, error, served, attempt, opened, closed, requester, key = row
     lines = [
         f"turn t{turn_id}: number {number} of session {key}, asked by {requester}",
-        f"  opened {_time(opened)}" + (f", closed {_time(closed)}" if closed else ""),
+        f"  opened {_time(opened, zone)}" + (f", closed {_time(closed, zone)}" if closed else ""),
         f"  {state}"
         + (f" ({mark})" if mark and mark != "none" else "")
         + (f", served by {served}" if served else ""),
@@ -90,7 +90,7 @@ def _turn_story(tx: Tx, turn_id: int) -> tuple[str, ...]:
         lines.append(f"  cause: {error}")
     lines += _steps(tx, turn_id)
     rows = tx.rows(_OUTBOX + " WHERE turn_id = ? ORDER BY id", turn_id)
-    return (*lines, *(_outbox_line(out) for out in rows))
+    return (*lines, *(_outbox_line(out, zone) for out in rows))
 
 
 def _steps(tx: Tx, turn_id: int) -> list[str]:
@@ -119,21 +119,21 @@ def _of_turn(turn_id: int | None) -> tuple[str, ...]:
     return (f"  of turn t{turn_id}",) if turn_id is not None else ()
 
 
-def _outbox_line(row: Row) -> str:
+def _outbox_line(row: Row, zone: tzinfo) -> str:
     ident, purpose, op, account, chat, state, reason, message_id, attempts, *times, _turn = row
     created, settled = times
     return (
         f"outbox o{ident}: {op} ({purpose}) to {chat} on {account}: {state}"
         + (f" ({reason})" if reason else "")
         + (f", message {message_id}" if message_id else "")
-        + f", {attempts} attempts, made {_time(created)}"
-        + (f", settled {_time(settled)}" if settled else "")
+        + f", {attempts} attempts, made {_time(created, zone)}"
+        + (f", settled {_time(settled, zone)}" if settled else "")
     )
 
 
-def _time(micros: int) -> str:
-    moment = datetime.fromtimestamp(micros / 1_000_000, tz=UTC)
-    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+def _time(micros: int, zone: tzinfo) -> str:
+    moment = datetime.fromtimestamp(micros / 1_000_000, tz=zone)
+    return moment.strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 REASONS = {
