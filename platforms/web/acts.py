@@ -208,5 +208,4 @@ def _accepted(act: _Act) -> web.StreamResponse:
     if act.by_script:
         return json_answer(202, {"key": key, "chat": act.conversation})
     # See Other: loading the page again must not send again.
-    location = f"/chat/{act.conversation}#m-{key}"
-    return web.Response(status=303, headers={"Location": location})
+    return web.Response(status=303, headers={"Location": f"/chat/{act.conversation}"})

@@ -439,6 +439,6 @@ localTimes(document);
 box.value ||= drafts.load();
 grow();
 if (byTouch.matches) box.blur();
-if (!location.hash) toEnd();
+toEnd();
 markBusy();
 connect();
