@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from agent.credentials import Lease
+from agent.errors import ProviderError
 from agent.history import BYTES_PER_TOKEN
 from agent.messages import Origin
 from agent.providers.attempt import Attempt
@@ -37,6 +38,15 @@ _HEADERS = {
     "User-Agent": "gatepost",
 }
 _PROGRESS = (TextReceived, ReasoningReceived, ToolCallOpened, ArgumentsReceived)
+_FAILURES = (
+    InBandError,
+    Malformed,
+    Incomplete,
+    StreamTooLong,
+    BoundReached,
+    aiohttp.ClientError,
+    OSError,
+)
 _CAP_FIELD_HOSTS = ("api.openai.com", ".openai.azure.com")
 _CACHE_KEY_HOSTS = ("api.openai.com",)
 
@@ -135,10 +145,12 @@ class OpenAIChat:
                 return await self._session.post(
                     self._url, data=body, headers=headers, timeout=timeout, allow_redirects=False
                 )
-        except (ValueError, aiohttp.NonHttpUrlClientError) as exc:  # nothing was sent
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as exc:
             raise attempt.invalid(exc) from exc
-        except (aiohttp.ClientError, OSError) as exc:
+        except (aiohttp.ClientError, OSError) as exc:  # some are a ValueError too: certificates
             raise attempt.failed(exc) from exc
+        except ValueError as exc:  # a header that is none
+            raise attempt.invalid(exc) from exc
 
 
 class _Reader:
@@ -158,6 +170,7 @@ class _Reader:
         self._started = False
         self._whole: bytearray | None = None
         self._ended = False
+        self._failure: ProviderError | None = None
 
     def close(self) -> None:
         """Close the socket unless the response came to its end."""
@@ -165,22 +178,36 @@ class _Reader:
         self._response.close()
 
     async def read(self) -> list[StreamEvent]:
-        """Return the next events; none when StreamCompleted was among those before."""
+        """Return the next events; none when StreamCompleted was among those before.
+
+        What came before a failure, even in the same bytes, is returned before it is raised.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._response.status != 200:
+            raise self._attempt.refused(self._response.status, await self._error_body())
+        events: list[StreamEvent] = []
         try:
-            if self._response.status != 200:
-                raise self._attempt.refused(self._response.status, await self._error_body())
-            while not self._ended:
-                if events := self._events(await self._more()):
-                    return events
-        except InBandError as exc:
-            raise self._attempt.in_band(exc.body) from exc
-        except Malformed as exc:
-            raise self._attempt.malformed(str(exc)) from exc
-        except (Incomplete, StreamTooLong, BoundReached) as exc:
-            raise self._attempt.broken(str(exc)) from exc
-        except (aiohttp.ClientError, OSError) as exc:
-            raise self._attempt.failed(exc) from exc
-        return []
+            while not self._ended and not events:
+                self._take(await self._more(), events)
+        except _FAILURES as exc:
+            failure = self._translated(exc)
+            if not events:
+                raise failure from exc
+            failure.__cause__ = exc
+            self._failure = failure
+        return events
+
+    def _translated(self, error: Exception) -> ProviderError:
+        match error:
+            case InBandError(body=body):
+                return self._attempt.in_band(body)
+            case Malformed():
+                return self._attempt.malformed(str(error))
+            case Incomplete() | StreamTooLong() | BoundReached():
+                return self._attempt.broken(str(error))
+            case _:
+                return self._attempt.failed(error)
 
     async def _more(self) -> bytes:
         """The next bytes, none at the end. After the terminal marker nothing more is needed."""
@@ -191,22 +218,23 @@ class _Reader:
                 return b""
             raise
 
-    def _events(self, received: bytes) -> list[StreamEvent]:
+    def _take(self, received: bytes, events: list[StreamEvent]) -> None:
+        """Add what these bytes complete; no bytes are the end."""
         if not self._started and (start := received.lstrip()[:1]):
             self._started = True
             if start == b"<":
                 raise Malformed("the body is a page, not a reply")
             if start == b"{":
                 self._whole = bytearray()
-        decode = self._of_stream if self._whole is None else self._of_whole
-        events = decode(received)
+        if self._whole is None:
+            self._take_stream(received, events)
+        else:
+            self._take_whole(self._whole, received, events)
         if not received or self._decoder.done:
             self._ended = True
             events += self._decoder.finish()
-        return events
 
-    def _of_stream(self, received: bytes) -> list[StreamEvent]:
-        events: list[StreamEvent] = []
+    def _take_stream(self, received: bytes, events: list[StreamEvent]) -> None:
         for item in self._sse.feed(received) if received else self._sse.finish():
             if isinstance(item, Comment):
                 events.append(PulseReceived())
@@ -216,15 +244,13 @@ class _Reader:
             self._watch.progressed()
         if self._decoder.has_stop:
             self._watch.stopping()
-        return events
 
-    def _of_whole(self, received: bytes) -> list[StreamEvent]:
-        if self._whole is None or not received:
-            return self._decoder.whole(bytes(self._whole or b""))
-        self._whole += received
-        if len(self._whole) > self._bounds.step_bytes:
+    def _take_whole(self, body: bytearray, received: bytes, events: list[StreamEvent]) -> None:
+        body += received
+        if len(body) > self._bounds.step_bytes:
             raise StreamTooLong("the body is too long")
-        return []
+        if not received:
+            events += self._decoder.whole(bytes(body))
 
     async def _error_body(self) -> bytes:
         """The start of an error's body; what can't be read is left out."""

@@ -1,9 +1,11 @@
 """The wire against the loopback server: faults in bytes and time, one request per attempt."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -44,6 +46,7 @@ from tests.wire.openai import (
 )
 from tests.wire.server import Answer, CutAfter, CutBefore, HalfOpen, limited
 
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "openai"
 KEY = "sk-loopback"
 LEASE = Lease(label="main", headers={"Authorization": f"Bearer {KEY}"})
 QUICK = Bounds(connect_s=2, first_byte_s=2, idle_s=2, progress_s=2, step_s=4)
@@ -194,6 +197,18 @@ async def test_broken_answers(server: OpenAIServer, steps: tuple[Any, ...], reas
     """Each way an answer can break is one typed error, and nothing completes."""
     server.reply(Stream(steps=steps))
     assert (await failure(server)).reason == reason
+
+
+async def test_words_before_a_failure_are_heard(server: OpenAIServer) -> None:
+    """What came before an error is reported before it, even if both came in one piece."""
+    server.reply(Stream(steps=(HELLO + data({"error": {"message": "boom"}}),)))
+    main = provider(server)
+    heard: list[StreamEvent] = []
+    with pytest.raises(errors.ProviderUnavailable):
+        async for event in main.stream(request(), LEASE):
+            heard.append(event)
+    assert text_of(heard) == "Hel"
+    await main.close()
 
 
 async def test_cut_at_every_byte(server: OpenAIServer) -> None:
@@ -381,15 +396,47 @@ async def test_nobody_listens() -> None:
     assert caught.value.reason == "transport"
 
 
+async def test_a_certificate_nobody_vouches_for() -> None:
+    """An untrusted certificate is its own error: no word of the request is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(FIXTURES / "untrusted.pem")
+    received: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.read())
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    port = listening.sockets[0].getsockname()[1]
+    endpoint = ChatEndpoint(name="main", base_url=f"https://127.0.0.1:{port}/v1", model="m")
+    main = OpenAIChat(endpoint, bounds=QUICK)
+    with pytest.raises(errors.TlsUntrusted):
+        [event async for event in main.stream(request(), LEASE)]
+    await main.close()
+    listening.close()
+    await listening.wait_closed()
+    assert not any(received)
+
+
 @pytest.mark.parametrize("base_url", ["nonsense", "ftp://127.0.0.1/v1"])
 async def test_an_address_that_is_none(base_url: str) -> None:
     """What can't even be built is our own fault."""
     main = OpenAIChat(ChatEndpoint(name="main", base_url=base_url, model="m"), bounds=QUICK)
     with pytest.raises(errors.RequestInvalid):
         [event async for event in main.stream(request(), LEASE)]
-    with pytest.raises(errors.RequestInvalid):
-        [event async for event in main.stream(request("\ud800"), LEASE)]
     await main.close()
+
+
+async def test_a_request_that_cannot_be_built(server: OpenAIServer) -> None:
+    """Half a character and a key with a line end are our own fault; nothing is sent."""
+    main = provider(server)
+    broken = Lease(label="main", headers={"Authorization": "Bearer hunter2\nX: y"})
+    for asked, lease in ((request("\ud800"), LEASE), (request(), broken)):
+        with pytest.raises(errors.RequestInvalid) as caught:
+            [event async for event in main.stream(asked, lease)]
+        assert "hunter2" not in str(caught.value)
+    await main.close()
+    assert not server.record
 
 
 async def test_closing_the_iterator_closes_the_socket(server: OpenAIServer) -> None:
