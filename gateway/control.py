@@ -186,10 +186,13 @@ class ControlServer:
         with suppress(OSError):
             os.unlink(self._state_dir / SOCKET)  # noqa: PTH108 - one call, no stat
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a stream callback runs in a task
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: asyncio reports the one it would make as failed when we cancel it.
+        task = asyncio.create_task(self._serve(reader, writer), name="control connection")
         self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._converse(reader, writer)
         except OSError:
@@ -199,7 +202,6 @@ class ControlServer:
             with suppress(OSError):
                 await _answer(writer, error=UNFORESEEN)
         finally:
-            self._connections.discard(task)
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -230,8 +230,10 @@ async def test_a_deep_state_directory_is_no_obstacle(tmp_path: Path) -> None:
         assert "ok" in await caller.ask(request_line(AskStatus()))
 
 
-async def test_closing_ends_open_connections(tmp_path: Path) -> None:
-    """A caller that only listens does not hold up the end."""
+async def test_closing_ends_open_connections(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A caller that only listens does not hold up the end, and nothing is logged as failed."""
     state_dir = tmp_path / "state"
     async with listening(state_dir, Desk()) as server, calling(state_dir) as caller:
         await caller.ask(request_line(OpenChat(name="")))
@@ -239,6 +241,7 @@ async def test_closing_ends_open_connections(tmp_path: Path) -> None:
         async with asyncio.timeout(5):
             await server.close()
             assert await caller.reader.read() == b""
+    assert caplog.records == []
 
 
 async def test_a_place_without_a_directory_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The command line: arguments to one function per command; no logic of the gateway."""

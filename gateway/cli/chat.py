@@ -1,0 +1,130 @@
+"""`gatepost chat`: through the running gateway, or an embedded one if none runs."""
+
+import asyncio
+import logging
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TextIO
+
+from gateway.cli.asking import NotRunning
+from gateway.cli.place import state_dir
+from gateway.cli.talk import Answers, Talk, open_overseer, open_talk
+from gateway.errors import GatewayError
+from platforms.terminal.format import escape, format_blocks
+from platforms.terminal.wire import MessageShown
+
+WHOLE_LINES = 1_000_000  # columns of what is not a screen: nothing is wrapped
+
+
+def chat(config_path: Path | None, *, once: str | None, name: str, demo: bool) -> int:
+    """Talk until the person leaves; with `once`, or without a terminal, print answers alone."""
+    place = state_dir(config_path, os.environ)
+    return asyncio.run(_chat(config_path, place, once=once, name=name, demo=demo))
+
+
+async def _chat(
+    config_path: Path | None, place: Path, *, once: str | None, name: str, demo: bool
+) -> int:
+    async with AsyncExitStack() as stack:
+        try:
+            talk = await stack.enter_async_context(open_talk(place, name))
+        except NotRunning:
+            await stack.enter_async_context(_embedded(config_path, demo=demo))
+            talk = await stack.enter_async_context(open_talk(place, name))
+        return await _converse(talk, place, once)
+
+
+@asynccontextmanager
+async def _embedded(config_path: Path | None, *, demo: bool) -> AsyncIterator[None]:
+    """A gateway in this process with the terminal as its only surface."""
+    from gateway import logs
+    from gateway.app import embedded
+    from gateway.cli.run import secrets_of
+    from gateway.config import load
+
+    config = load(config_path, os.environ)
+    hidden = secrets_of(config, os.environ.get("OPENAI_API_KEY", ""))
+    logs.set_up("text", secrets=hidden, level=logging.ERROR)
+    async with embedded(config, demo=demo) as running:
+        if sys.stderr.isatty():
+            models = ", ".join(entry.name for entry in running.entries)
+            print(
+                f"No gateway is running, so this chat has its own until you leave ({models}).",
+                file=sys.stderr,
+            )
+        yield
+
+
+async def _converse(talk: Talk, place: Path, once: str | None) -> int:
+    if once is not None:
+        return await _answer_lines(talk, place, [once])
+    if sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        from gateway.cli.interactive import Interactive
+
+        return await Interactive(talk).run()
+    return await _answer_lines(talk, place, None)
+
+
+async def _answer_lines(talk: Talk, place: Path, lines: list[str] | None) -> int:
+    """Say each line when the one before is answered; None reads them from the input."""
+    answered = True
+    async with open_overseer(place, talk.chat) as overseer:
+        answers = Answers(talk, overseer)
+        try:
+            async for line in _given(lines):
+                shown = await answers.answer(line)
+                _print(answers.earlier, sys.stderr)
+                answers.earlier.clear()
+                _print(shown, sys.stdout)
+                answered = answered and bool(shown)
+        finally:
+            await answers.close()
+    if not answered:
+        raise GatewayError("the gateway gave no answer; its log and `gatepost status` say more")
+    return 0
+
+
+async def _given(lines: list[str] | None) -> AsyncIterator[str]:
+    if lines is not None:
+        for line in lines:
+            yield line
+        return
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        if line.strip():
+            yield line.rstrip("\n")
+
+
+def _print(messages: Sequence[MessageShown], stream: TextIO) -> None:
+    """Print messages as they finally stand: drawn for a terminal, plain for anything else."""
+    drawn = stream.isatty()
+    width = shutil.get_terminal_size().columns if drawn else WHOLE_LINES
+    color = drawn and not os.environ.get("NO_COLOR")
+    for number, message in enumerate(messages):
+        lines = format_blocks(message.body, width=width, color=color)
+        if message.file is not None:
+            lines = (*lines, escape(file_note(message)))
+        print("\n" * bool(number) + "\n".join(lines), file=stream, flush=True)
+
+
+def file_note(message: MessageShown) -> str:
+    """Keep a message's file in the working directory and say where, never over another file."""
+    if message.file is None:
+        return ""
+    base = Path(message.file.name.replace("\\", "/")).name.lstrip(".") or "file"
+    name = "".join(c if c.isprintable() else "_" for c in base)[:100]
+    for number in range(1, 1000):
+        path = Path(name) if number == 1 else Path(f"{Path(name).stem}-{number}{Path(name).suffix}")
+        try:
+            with path.open("xb") as file:
+                file.write(message.file.data)
+        except FileExistsError:
+            continue
+        except OSError as exc:
+            return f"[file {name}, {len(message.file.data):,} bytes, not saved: {exc.strerror}]"
+        return f"[file saved as {path}, {len(message.file.data):,} bytes]"
+    return f"[file {name} not saved: too many of that name here]"

@@ -1,0 +1,165 @@
+"""The commands with their arguments and help; each imports what it does only when it runs."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="gatepost",
+    help="One agent in Slack, Discord, Telegram, a web page and this terminal.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config_app = typer.Typer(
+    help="About the configuration file.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(config_app, name="config")
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="The configuration; else $GATEPOST_CONFIG, ./gatepost.toml,"
+        " ~/.config/gatepost/gatepost.toml, /etc/gatepost/gatepost.toml, else built-in defaults.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    """One agent in Slack, Discord, Telegram, a web page and this terminal."""
+    if version:
+        from importlib.metadata import PackageNotFoundError
+        from importlib.metadata import version as installed
+
+        try:
+            print(f"gatepost {installed('gatepost')}")
+        except PackageNotFoundError:
+            print("gatepost, run from its sources without being installed")
+        raise typer.Exit
+
+
+@app.command(epilog="Example: gatepost run --config /etc/gatepost/gatepost.toml")
+def run(
+    config: ConfigOption = None,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="Log lines for people or for programs.")
+    ] = LogFormat.TEXT,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Answer from a script instead of a model.")
+    ] = False,
+) -> None:
+    """Run the gateway until it is told to stop (Ctrl-C or SIGTERM; a second one stops at once)."""
+    from gateway.cli.run import run as start
+
+    raise typer.Exit(start(config, log_format=log_format.value, demo=demo))
+
+
+@app.command(epilog="Example: gatepost check --config gatepost.toml --online")
+def check(
+    config: ConfigOption = None,
+    online: Annotated[
+        bool,
+        typer.Option("--online", help="Also ask each platform and provider who we are there."),
+    ] = False,
+) -> None:
+    """Check the configuration; every fault is one line with its key and its fix (exit code 78)."""
+    from gateway.cli.check import check as look
+
+    raise typer.Exit(look(config, online=online))
+
+
+@config_app.command("schema", epilog="Example: gatepost config schema > gatepost.schema.json")
+def config_schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    from gateway.cli.schema import schema
+
+    raise typer.Exit(schema())
+
+
+@app.command(epilog='Example: gatepost chat --once "What can you do?"')
+def chat(
+    config: ConfigOption = None,
+    once: Annotated[
+        str | None,
+        typer.Option("--once", metavar="TEXT", help="Say one thing, print the answer, exit."),
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="Another conversation of yours.")
+    ] = "",
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="Without a running gateway: answer from a script."),
+    ] = False,
+) -> None:
+    """Talk to the agent here; through the running gateway, or one of its own if none runs.
+
+    Ctrl-C stops an answer, twice leaves. Without a terminal, each line of the input is a message.
+    """
+    from gateway.cli.chat import chat as talk
+
+    raise typer.Exit(talk(config, once=once, name=name, demo=demo))
+
+
+@app.command(epilog='Example: gatepost send slack:T1/C1 "The build is green." --key build-512')
+def send(
+    chat: Annotated[str, typer.Argument(metavar="CHAT", help="Such as telegram:-100200.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Markdown; - reads the input.")],
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="KEY", help="The same key again sends nothing again."),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Send a message to a chat, verbatim; on disk when this exits with 0."""
+    from gateway.cli.send import send as hand_over
+
+    raise typer.Exit(hand_over(config, chat=chat, text=text, key=key))
+
+
+@app.command(epilog="Example: gatepost status --watch")
+def status(
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every two seconds until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Show the running gateway. Exit code 0: all is well, 1: not running, 2: something is not."""
+    from gateway.cli.status import status as look
+
+    raise typer.Exit(look(config, as_json=as_json, watch=watch))
+
+
+@app.command(epilog="Example: gatepost why telegram:-100200/55")
+def why(
+    ident: Annotated[
+        str, typer.Argument(metavar="ID", help="An event, turn or delivery, or a message.")
+    ],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain what became of a message, and why."""
+    from gateway.cli.why import why as explain
+
+    raise typer.Exit(explain(config, ident=ident, as_json=as_json))

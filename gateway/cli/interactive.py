@@ -1,0 +1,298 @@
+"""The chat on a terminal: answers grow above the line one types.
+
+Ctrl-C stops what runs, twice leaves; a number and Enter presses a button. Drawing is `screen`,
+typing is `editor`, both pure; here are the file descriptors, signals and the conversation.
+"""
+
+import asyncio
+import codecs
+import os
+import shutil
+import signal
+import sys
+import termios
+import tty
+import uuid
+from collections.abc import Sequence
+
+from gateway.cli.chat import file_note
+from gateway.cli.editor import PASTE_OFF, PASTE_ON, Editor, Entered, Left
+from gateway.cli.screen import Screen
+from gateway.cli.talk import Talk
+from platforms.blocks import plain
+from platforms.content import Button
+from platforms.terminal.format import BOLD, CYAN, DIM, escape, format_blocks, style
+from platforms.terminal.wire import (
+    MessageGone,
+    MessageShown,
+    Noticed,
+    NotStored,
+    Press,
+    Push,
+    Stored,
+    Working,
+)
+from platforms.text import display_width, graphemes
+
+TWICE_WITHIN_S = 2.0
+BUSY_AFTER_PUSH_S = 3.0
+
+GREETING = "Write a message and press Enter. /help says what else there is; Ctrl-C twice leaves."
+AGAIN_TO_LEAVE = "Press Ctrl-C again to leave."
+STOPPING = "Stopping. Press Ctrl-C again to leave."
+
+
+class Interactive:
+    """One person's terminal."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self._editor = Editor()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        size = shutil.get_terminal_size()
+        self._width = size.columns
+        self._screen = Screen(width=size.columns, height=size.lines)
+        self._color = not os.environ.get("NO_COLOR")
+        self._label: str | None = None
+        self._hint = ""
+        self._sent: dict[str, str] = {}
+        self._awaiting = False
+        self._pushed_at = float("-inf")
+        self._interrupted_at = float("-inf")
+        self._files: dict[str, str] = {}
+        self._last: MessageShown | None = None
+        self._notices = 0
+        self._leaving = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self) -> int:
+        """Talk until the person leaves or the gateway hangs up (which raises GatewayError)."""
+        stdin = sys.stdin.fileno()
+        before = termios.tcgetattr(stdin)
+        watched = {
+            signal.SIGINT: self._interrupted,
+            signal.SIGTERM: self._leaving.set,
+            signal.SIGHUP: self._leaving.set,
+            signal.SIGWINCH: self._resized,
+            signal.SIGCONT: self._continued,
+        }
+        for number, handler in watched.items():
+            self._loop.add_signal_handler(number, handler)
+        tty.setcbreak(stdin)
+        self._loop.add_reader(stdin, self._typed)
+        self._write(PASTE_ON)
+        self._say_above(GREETING)
+        hearing = asyncio.create_task(self._hear())
+        leaving = asyncio.create_task(self._leaving.wait())
+        try:
+            await asyncio.wait({hearing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._loop.remove_reader(stdin)
+            for number in watched:
+                self._loop.remove_signal_handler(number)
+            self._write(self._screen.leave() + PASTE_OFF)
+            termios.tcsetattr(stdin, termios.TCSADRAIN, before)
+            hearing.cancel()
+            leaving.cancel()
+            await asyncio.wait({hearing, leaving})
+        if not hearing.cancelled() and (error := hearing.exception()) is not None:
+            raise error
+        return 0
+
+    # What comes
+
+    async def _hear(self) -> None:
+        while True:
+            self._show(await self._talk.hear())
+
+    def _show(self, push: Push) -> None:
+        match push:
+            case MessageShown():
+                self._last = push
+                self._awaiting = False
+                self._screen.put(push.message_id, self._message_lines(push))
+            case MessageGone(message_id=ident):
+                self._screen.remove(ident)
+            case Working(label=label):
+                self._label = label
+            case Noticed(text=text):
+                self._say_above(text)
+            case Stored(key=key):
+                self._sent.pop(key, None)
+            case NotStored(key=key, reason=reason):
+                self._awaiting = False
+                lost = self._sent.pop(key, None)
+                self._say_above(reason if lost is None else f"{reason} (the up key has it)")
+        self._pushed_at = self._loop.time()
+        self._draw()
+
+    def _message_lines(self, shown: MessageShown) -> list[str]:
+        lines = list(format_blocks(shown.body, width=self._width - 1, color=self._color))
+        if shown.file is not None:
+            if shown.message_id not in self._files:
+                self._files[shown.message_id] = file_note(shown)
+            lines.append(escape(self._files[shown.message_id]))
+        if shown.controls:
+            lines += ["", *self._button_lines(_buttons(shown))]
+        return [*lines, ""]
+
+    def _button_lines(self, buttons: Sequence[Button]) -> list[str]:
+        return [
+            style(f"[{number}]", BOLD, CYAN, color=self._color) + f" {escape(button.label)}"
+            for number, button in enumerate(buttons, start=1)
+        ]
+
+    # What goes
+
+    def _typed(self) -> None:
+        data = os.read(sys.stdin.fileno(), 65_536)
+        if not data:
+            self._leaving.set()
+            return
+        self._hint = ""
+        for act in self._editor.feed(self._decoder.decode(data)):
+            match act:
+                case Left():
+                    self._leaving.set()
+                case Entered(text=text) if text.strip():
+                    self._entered(text)
+                case Entered():
+                    pass
+        self._draw()
+
+    def _entered(self, text: str) -> None:
+        if text.strip() in {"/quit", "/exit"}:
+            self._leaving.set()
+            return
+        buttons = _buttons(self._last) if self._last else ()
+        button = _chosen(text, buttons)
+        if self._last is not None and button is not None:
+            key = str(uuid.uuid4())
+            ident = self._last.message_id
+            self._talk.send(Press(key=key, message_id=ident, payload=button.payload))
+            self._echo(key, button.label)
+            return
+        key = self._talk.say(text)
+        self._sent[key] = text
+        self._awaiting = True
+        self._echo(key, text)
+
+    def _echo(self, key: str, text: str) -> None:
+        """Show what was said where it stands among the answers."""
+        mark = style(">", BOLD, CYAN, color=self._color)
+        lines = [f"{mark} {part}" for part in _folded(escape_lines(text), self._width - 3)]
+        self._screen.put(f"said {key}", [*lines, ""])
+
+    def _interrupted(self) -> None:
+        now = self._loop.time()
+        if now - self._interrupted_at < TWICE_WITHIN_S:
+            self._leaving.set()
+            return
+        self._interrupted_at = now
+        self._editor.clear()
+        if self._busy():
+            self._talk.say("/stop")
+            self._hint = STOPPING
+        else:
+            self._hint = AGAIN_TO_LEAVE
+        self._loop.call_later(TWICE_WITHIN_S, self._hint_over)
+        self._draw()
+
+    def _hint_over(self) -> None:
+        if self._hint and not self._leaving.is_set():
+            self._hint = ""
+            self._draw()
+
+    def _busy(self) -> bool:
+        recent = self._loop.time() - self._pushed_at < BUSY_AFTER_PUSH_S
+        return self._awaiting or self._label is not None or recent
+
+    # The screen
+
+    def _say_above(self, text: str) -> None:
+        self._notices += 1
+        lines = format_blocks(plain(text), width=self._width - 1, color=False)
+        dim = [style(line, DIM, color=self._color) for line in lines]
+        self._screen.put(f"notice {self._notices}", [*dim, ""])
+        self._draw()
+
+    def _draw(self) -> None:
+        bottom: list[str] = []
+        hint = self._hint
+        if not hint and (self._label is not None or self._awaiting):
+            hint = f"{self._label or 'waiting'}   (Ctrl-C stops)"
+        if hint:
+            bottom.append(style(_cut(escape(hint), self._width - 1), DIM, color=self._color))
+        typed, column = prompt(self._editor.before, self._editor.after, self._width - 3)
+        mark = style(">", BOLD, CYAN, color=self._color)
+        bottom.append(f"{mark} {typed}")
+        self._write(self._screen.draw(bottom, column + 2))
+
+    def _resized(self) -> None:
+        size = shutil.get_terminal_size()
+        self._width = size.columns
+        self._write(self._screen.resized(width=size.columns, height=size.lines))
+        if self._last is not None:
+            self._screen.put(self._last.message_id, self._message_lines(self._last))
+        self._draw()
+
+    def _continued(self) -> None:
+        """After Ctrl-Z and `fg` the shell has reset the terminal and written over ours."""
+        tty.setcbreak(sys.stdin.fileno())
+        self._write(PASTE_ON)
+        self._resized()
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def prompt(before: str, after: str, width: int) -> tuple[str, int]:
+    """The part of the typed line around the cursor that fits, and the cursor's column in it."""
+    left = escape(before.replace("\n", "⏎"))
+    right = escape(after.replace("\n", "⏎"))
+    while display_width(left) > width - 1:
+        left = "".join(list(graphemes(left))[max(1, width // 4) :])
+    shown = _cut(left + right, width)
+    return shown, display_width(left)
+
+
+def escape_lines(text: str) -> list[str]:
+    """The lines of a text, each unable to steer the terminal."""
+    return [escape(line) for line in text.split("\n")]
+
+
+def _folded(lines: Sequence[str], width: int) -> list[str]:
+    """Lines broken where the screen ends."""
+    folded: list[str] = []
+    for line in lines:
+        rest = line
+        while display_width(rest) > width:
+            head = _cut(rest, width)
+            folded.append(head)
+            rest = rest[len(head) :]
+        folded.append(rest)
+    return folded
+
+
+def _cut(text: str, width: int) -> str:
+    """The beginning of a text that fits into some columns."""
+    kept, used = "", 0
+    for grapheme in graphemes(text):
+        used += display_width(grapheme)
+        if used > width:
+            break
+        kept += grapheme
+    return kept
+
+
+def _buttons(shown: MessageShown) -> tuple[Button, ...]:
+    return tuple(button for row in shown.controls for button in row)
+
+
+def _chosen(text: str, buttons: Sequence[Button]) -> Button | None:
+    """The button whose number was typed."""
+    number = text.strip()
+    if not number.isascii() or not number.isdecimal() or not 1 <= int(number) <= len(buttons):
+        return None
+    return buttons[int(number) - 1]

@@ -1,0 +1,91 @@
+"""`gatepost run`: load, log, start, and say in a few lines what is running."""
+
+import dataclasses
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from gateway import logs
+from gateway.config import Config, Secret, advice, configured_platforms, load
+
+if TYPE_CHECKING:
+    from gateway.app import Running
+
+log = logging.getLogger(__name__)
+
+
+def run(config_path: Path | None, *, log_format: str, demo: bool) -> int:
+    """Run the gateway; returns its exit code."""
+    config = load(config_path, os.environ)
+    form = cast(logs.LogFormat, log_format)
+    logs.set_up(form, secrets=secrets_of(config, os.environ.get("OPENAI_API_KEY", "")))
+
+    from gateway.app import run as serve
+
+    return serve(config, demo=demo, ready=partial(_announce, config, log_format))
+
+
+def secrets_of(config: Config, *others: str) -> tuple[str, ...]:
+    """Every secret of a configuration, for the log to hide."""
+    return (*_secrets(config), *(other for other in others if other))
+
+
+def started(config: Config, running: "Running") -> list[str]:
+    """What a start says: where, with which model, what is missing, what to do next."""
+    demo = all(entry.name == "demo" for entry in running.entries)
+    models = ", ".join(
+        entry.model if entry.name in entry.model else f"{entry.name} ({entry.model})"
+        for entry in running.entries
+    )
+    lines = ["Gatepost is running."]
+    if running.url:
+        lines.append(f"  page       {running.url}")
+    lines.append(f"  model      {models}")
+    if demo:
+        lines.append(
+            "             a scripted demonstration: set OPENAI_API_KEY, or add [[providers]]"
+        )
+    for supervisor in running.supervisors:
+        found = supervisor.status()
+        if found.platform in {"web", "terminal"}:
+            continue
+        state = f"connected as {found.account}" if found.connected else found.problem
+        lines.append(f"  {found.platform:<10} {state or found.state}")
+    missing = [
+        name
+        for name in ("telegram", "slack", "discord")
+        if name not in configured_platforms(config)
+    ]
+    if missing:
+        where = config.source or "gatepost.toml"
+        sections = ", ".join(f"[platforms.{name}]" for name in missing)
+        lines.append(f"  not set up {', '.join(missing)}: {sections} in {where}")
+    lines.append(f"  state      {config.gateway.state_dir}")
+    lines += [f"  notice     {sentence}" for sentence in advice(config)]
+    target = "open the page, or" if running.url else "try"
+    lines.append(f"  next       {target}: gatepost chat      (Ctrl-C here stops the gateway)")
+    return lines
+
+
+def _announce(config: Config, log_format: str, running: "Running") -> None:
+    if log_format == "json":
+        log.info("ready: page %s", running.url or "none")
+        for sentence in advice(config):
+            log.warning("%s", sentence)
+        return
+    print("\n".join(started(config, running)), file=sys.stderr, flush=True)
+
+
+def _secrets(value: object) -> Iterator[str]:
+    if isinstance(value, Secret):
+        yield value.reveal()
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _secrets(item)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from _secrets(getattr(value, field.name))

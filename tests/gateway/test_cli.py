@@ -1,0 +1,280 @@
+"""The command line without a gateway: arguments, errors, exit codes, what is printed."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.cli.main import PlainRun, main, plain_run
+from gateway.cli.place import state_dir
+from gateway.cli.status import age, platform_rows, summary, troubles
+from gateway.config import ConfigError
+
+ROOT = Path(__file__).parents[2]
+
+COMMANDS = (
+    ("run",), ("check",), ("config", "schema"), ("chat",), ("send",), ("status",), ("why",),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory and a home without any configuration."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("GATEPOST_CONFIG", raising=False)
+    return tmp_path
+
+
+def run(*arguments: str) -> int:
+    """The exit code of one command."""
+    return main(arguments)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The example is a whole command line of that command."""
+    assert run(*command, "--help") == 0
+    assert f"Example: gatepost {' '.join(command)}" in capsys.readouterr().out
+
+
+def test_without_a_command_the_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """That is a misuse, but a helpful one."""
+    assert run() == 2
+    out = capsys.readouterr()
+    assert all(command[0] in out.out + out.err for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("dance",), ("run", "--bogus"), ("run", "--log-format", "xml"), ("send", "x"), ("why",)],
+    ids=" ".join,
+)
+def test_misuse_ends_with_2(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """The sentence says what is wrong with the arguments."""
+    assert run(*arguments) == 2
+    assert "Error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("status",), ("status", "--json"), ("why", "e1"), ("send", "web:local", "hi")],
+    ids=" ".join,
+)
+def test_without_a_gateway_the_sentence_says_how_to_start_one(
+    arguments: tuple[str, ...], empty_place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1 and one line on standard error, nothing on standard output."""
+    assert run(*arguments) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        f"gatepost: no gateway is running in {empty_place}/state; start one with: gatepost run"
+        " (or name its configuration with --config)\n"
+    )
+
+
+def test_a_socket_nobody_answers_on_is_no_gateway(
+    empty_place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A gateway that was killed leaves its socket's file."""
+    (empty_place / "state").mkdir()
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(empty_place / "state" / "control.sock"))
+    left.close()
+    assert run("status") == 1
+    assert "no gateway is running" in capsys.readouterr().err
+
+
+def test_every_fault_of_a_configuration_is_one_line(
+    empty_place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`check` and `run` end with 78, each fault with its line, key and fix."""
+    (empty_place / "gatepost.toml").write_text(
+        '[gateway]\ntimezone = "Mars/Base"\n[web]\nport = 1\n[platforms.telegram]\ntoken = ""\n'
+    )
+    for command in ("check", "run"):
+        assert run(command) == 78
+        captured = capsys.readouterr()
+        lines = captured.err.splitlines()
+        assert len(lines) == 3
+        for line, key in zip(lines, ("gateway.timezone", "web.port", "telegram"), strict=True):
+            assert line.startswith("gatepost: gatepost.toml:")
+            assert key in line
+
+
+def test_a_configuration_in_order_says_so(
+    empty_place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also on built-in defaults."""
+    assert run("check") == 0
+    assert "built-in defaults: in order" in capsys.readouterr().out
+    (empty_place / "other.toml").write_text('[gateway]\nstate_dir = "/tmp/x"\n')
+    assert run("check", "--config", "other.toml") == 0
+    assert "other.toml: in order" in capsys.readouterr().out
+
+
+def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """It describes the sections of the file."""
+    assert run("config", "schema") == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert {"gateway", "web", "platforms", "providers"} <= set(schema["properties"])
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line."""
+    assert run("--version") == 0
+    assert capsys.readouterr().out.startswith("gatepost")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("run", PlainRun()),
+        ("run --demo", PlainRun(demo=True)),
+        (
+            "run --config a.toml --log-format json",
+            PlainRun(config=Path("a.toml"), log_format="json"),
+        ),
+        ("run --config=a.toml -c b.toml", PlainRun(config=Path("b.toml"))),
+        ("run --help", None),
+        ("run --config", None),
+        ("run --config --demo", None),
+        ("run --log-format xml", None),
+        ("run --demo=yes", None),
+        ("run extra", None),
+        ("status", None),
+        ("", None),
+    ],
+)
+def test_a_plain_run_is_read_without_the_library(arguments: str, expected: PlainRun | None) -> None:
+    """Everything it does not know for sure is left to the library, which can explain."""
+    assert plain_run(arguments.split()) == expected
+
+
+def test_a_plain_run_and_the_library_agree(
+    empty_place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both ways lead to the same start, here to its refusal of the same file."""
+    (empty_place / "bad.toml").write_text("nonsense")
+    assert run("run", "-c", "bad.toml", "--log-format=json") == 78
+    plain = capsys.readouterr().err
+    assert run("run", "-cbad.toml", "--log-format=json") == 78
+    assert capsys.readouterr().err == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "state"),
+        ('[gateway]\nstate_dir = "here"\n', "here"),
+        ('[gateway]\nstate_dir = "${PLACE}/x"\n', "/srv/x"),
+        ('[gateway]\nstate_dir = "~/y"\n', "/home/ann/y"),
+        ('[platforms.telegram]\ntoken = "${NOT_SET}"\n', "state"),
+    ],
+)
+def test_the_state_directory_is_found_without_the_rest(
+    empty_place: Path, text: str, expected: str
+) -> None:
+    """Whoever asks for the status need not have the gateway's secrets."""
+    (empty_place / "g.toml").write_text(text)
+    environ = {"PLACE": "/srv", "HOME": "/home/ann"}
+    assert state_dir(Path("g.toml"), environ) == empty_place / expected
+
+
+@pytest.mark.parametrize(
+    "text", ["nonsense", '[gateway]\nstate_dir = "${NOT_SET}"\n', "[gateway]\nstate_dir = 5\n"]
+)
+def test_a_file_that_names_no_state_directory_is_a_fault(empty_place: Path, text: str) -> None:
+    """The same fault that `check` would show."""
+    (empty_place / "g.toml").write_text(text)
+    with pytest.raises(ConfigError):
+        state_dir(Path("g.toml"), {})
+
+
+STATUS: dict[str, Any] = {
+    "uptime_s": 4000.0,
+    "platforms": [
+        {
+            "platform": "telegram",
+            "account": "telegram:77",
+            "state": "running",
+            "connected": True,
+            "frame_age_s": 3.4,
+            "problem": "",
+        },
+        {
+            "platform": "slack",
+            "account": None,
+            "state": "resting",
+            "connected": False,
+            "frame_age_s": None,
+            "problem": "no answer",
+        },
+    ],
+    "models": ["gpt-5", "local"],
+    "running": [{"session_key": "a|b", "turn_id": 1, "requester": "x"}],
+    "waiting": {"turn": 2, "now": 1},
+    "outbox": {"pending": 1, "dead": 2},
+    "outcomes": {},
+    "admitted_age_s": {"telegram:77": 700.0},
+    "loop_lag_s": 0.0012,
+    "store": {
+        "queue_depth": 0,
+        "last_commit_age_s": 1.0,
+        "commits": 9,
+        "syncs": 3,
+        "wal_bytes": 0,
+        "durability": "power",
+        "failed": None,
+    },
+}
+
+
+def test_what_a_status_shows() -> None:
+    """Each connection a row, the rest as named lines."""
+    assert platform_rows(STATUS) == [
+        ("telegram:77", "connected", "3 s", "12 min", ""),
+        ("slack", "resting", "-", "never", "no answer"),
+    ]
+    assert summary(STATUS) == [
+        ("models", "gpt-5, local"),
+        ("turns", "1 running, 3 waiting"),
+        ("deliveries", "2 dead, 1 pending"),
+        ("store", "survives power loss; 9 commits, 0 queued"),
+        ("loop lag", "1 ms"),
+    ]
+
+
+def test_what_is_not_well_is_named() -> None:
+    """It decides the exit code."""
+    assert troubles(STATUS) == ["slack is not connected: no answer"]
+    failed = {**STATUS, "platforms": [], "store": {**STATUS["store"], "failed": "disk full"}}
+    assert troubles(failed) == ["the store has failed: disk full"]
+    assert troubles({**STATUS, "platforms": STATUS["platforms"][:1]}) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "never"), (0.4, "0 s"), (119, "119 s"), (600, "10 min"), (8000, "2 h"), (3e5, "3 d")],
+)
+def test_ages_are_short(seconds: float | None, text: str) -> None:
+    """One number and its unit."""
+    assert age(seconds) == text
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    """`gatepost config schema | head -1` prints no complaint."""
+    command = f"{sys.executable} -m gateway config schema | head -1"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("{\n", "")
