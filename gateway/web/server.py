@@ -56,6 +56,7 @@ SENTENCES = {
 }
 
 _log = logging.getLogger(__name__)
+_BEGUN: web.RequestKey[bool] = web.RequestKey("gatepost.begun", bool)
 _RELEASE: web.RequestKey[Callable[[], None]] = web.RequestKey("gatepost.release")
 
 
@@ -166,6 +167,9 @@ async def _answer_problems(request: web.Request, handler: Handler) -> web.Stream
         return _problem(request, 408, SENTENCES[408], {"Connection": "close"})
     except Exception:
         _log.exception("web handler failed, others go on: %s %s", request.method, request.path)
+        if _BEGUN in request and request.transport is not None:
+            # Half an answer is out; a second one would only be read as more of it.
+            request.transport.abort()
         return _problem(request, 500, SENTENCES[500], {})
 
 
@@ -179,6 +183,7 @@ def _cut_body(request: web.Request) -> None:
 
 
 async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
+    request[_BEGUN] = True
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.pop("Server", None)

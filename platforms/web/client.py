@@ -80,12 +80,13 @@ class WebAdapter:
         return ACCOUNT
 
     async def run(self, ingest: Ingest) -> None:
-        """Take what the page sends until cancelled."""
+        """Take what the page sends until cancelled, which also ends the streams of open pages."""
         self._acts.ingest = ingest
         try:
             await asyncio.Event().wait()
         finally:
             self._acts.ingest = None
+            self._hub.end_streams()
 
     def liveness(self) -> Liveness:
         """Connected while messages are taken; whether the listener lives is not ours to tell."""

@@ -39,8 +39,9 @@ class Feed:
         try:
             await response.prepare(request)
             await self._write(chat, stream, response)
-        except (ConnectionError, TimeoutError):
-            # Gone, or too slow for too long: cut it, so that it comes back and resumes.
+        except (ConnectionError, TimeoutError, web.HTTPServiceUnavailable):
+            # Gone, too slow for too long, or the store cannot be read: cut it, so that it comes
+            # back and resumes. An answer has begun, so there is no other way to say it.
             if request.transport is not None:
                 request.transport.abort()
         finally:

@@ -128,14 +128,18 @@ class Hub:
         if not readers:
             self._streams.pop(chat_id, None)
 
+    def end_streams(self) -> None:
+        """Let every reader go; a page comes back by itself to whoever listens then."""
+        for readers in self._streams.values():
+            for stream in readers:
+                stream.close()
+
     def close(self) -> None:
         """End every stream and timer."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        for readers in self._streams.values():
-            for stream in readers:
-                stream.close()
+        self.end_streams()
 
     def _chat(self, chat_id: str) -> LiveChat:
         live = self._chats.get(chat_id)

@@ -61,6 +61,13 @@ class Handlers:
         await self.leave.wait()
         return response
 
+    async def fail_late(self, request: web.Request) -> web.StreamResponse:
+        """Break in the middle of an answer."""
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"half")
+        raise RuntimeError("private detail")
+
     async def fail(self, _request: web.Request) -> web.Response:
         """Break."""
         raise RuntimeError("private detail")
@@ -73,6 +80,7 @@ class Handlers:
             Route(method="GET", path="/hold", handler=self.hold, guarded=True),
             Route(method="GET", path="/stream", handler=self.stream, guarded=True),
             Route(method="GET", path="/fail", handler=self.fail, guarded=True),
+            Route(method="GET", path="/fail-late", handler=self.fail_late, guarded=True),
             Route(method="POST", path="/signed", handler=self.body, guarded=False),
         )
 
@@ -336,6 +344,15 @@ async def test_a_failure_is_one_sentence(caplog: pytest.LogCaptureFixture) -> No
         assert [record.getMessage() for record in caplog.records] == [
             "web handler failed, others go on: GET /fail"
         ]
+        assert await status_of(client, "GET", "/who", {}) == 200
+
+
+async def test_a_late_failure_is_a_cut() -> None:
+    """An answer that breaks in its middle ends there and is not taken for a whole one."""
+    async with listening() as client:
+        async with client.get("/fail-late") as answer:
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.read()
         assert await status_of(client, "GET", "/who", {}) == 200
 
 

@@ -17,6 +17,7 @@ from gateway.config import Listen, Secret, WebConfig
 from gateway.web import HealthReport, WebServer
 from platforms.blocks import Blocks
 from platforms.content import Controls, Edit, Post, Typing
+from platforms.errors import PlatformUnavailable
 from platforms.events import (
     ChatRef,
     Delivery,
@@ -48,6 +49,7 @@ class StandInGateway:
     items: dict[str, dict[str, HistoryItem]] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     well: bool = True
+    readable: bool = True
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -124,6 +126,8 @@ class StandInGateway:
 
     async def messages(self, chat: ChatRef) -> tuple[HistoryItem, ...]:
         """`History.messages`."""
+        if not self.readable:
+            raise PlatformUnavailable("the store is away")
         return tuple(self.items.get(chat.chat_id, {}).values())
 
     async def answering(self, chat: ChatRef) -> Answering:

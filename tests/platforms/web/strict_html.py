@@ -46,8 +46,8 @@ class StrictReader(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        """Keep text, without the button that is not part of the message."""
-        if "button" not in self.open:
+        """Keep text, without the bar above code, which is not part of the message."""
+        if not {"button", "span"} & {*self.open}:
             self.text.append(data)
 
     def handle_comment(self, data: str) -> None:

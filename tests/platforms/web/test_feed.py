@@ -223,6 +223,23 @@ async def test_streams_are_bounded() -> None:
                 answer.close()
 
 
+async def test_a_store_that_cannot_be_read_cuts_the_stream() -> None:
+    """A page that needs everything anew gets a cut and comes back; the page itself says why."""
+    async with running_page() as page:
+        page.gateway.readable = False
+        url = f"/chat/{CHAT.chat_id}"
+        async with page.client.get(f"{url}/events") as answer:
+            assert answer.status == 200
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.read()
+        async with page.client.get(url) as answer:
+            assert answer.status == 503
+            assert "cannot read its store" in (await answer.json())["error"]
+        page.gateway.readable = True
+        async with reader(page) as back:
+            assert back.model.messages == {}
+
+
 async def test_closing_ends_every_stream() -> None:
     """A page whose gateway stops sees the end of its stream, not a dead connection."""
     async with running_page() as page, reader(page) as stream:

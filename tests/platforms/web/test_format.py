@@ -1,7 +1,10 @@
 """Blocks become HTML that shows exactly their text and can do nothing else."""
 
+from collections.abc import Iterator
+from itertools import chain
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from platforms.blocks import (
     Block,
@@ -16,18 +19,40 @@ from platforms.blocks import (
     Paragraph,
     Quote,
     Rule,
-    Spans,
+    Span,
     Strike,
     Strong,
     Table,
     Text,
-    spans_text,
+    clean_text,
 )
 from platforms.markup import StreamParser, parse
 from platforms.web.format import format_blocks, format_plain
 from platforms.web.html import Html
-from tests.platforms.web import trees
+from tests.platforms import strategies
 from tests.platforms.web.strict_html import read_strictly
+
+
+def leaves(node: Block | Span) -> Iterator[str]:
+    """The words of a tree in their order."""
+    match node:
+        case Text(text=text) | CodeSpan(text=text) | Code(text=text):
+            yield text
+        case Break() | Rule():
+            return
+        case Quote(blocks=inner):
+            for block in inner:
+                yield from leaves(block)
+        case List(items=items):
+            for block in chain.from_iterable(items):
+                yield from leaves(block)
+        case Table(header=header, rows=rows):
+            for span in chain.from_iterable(chain.from_iterable((header, *rows))):
+                yield from leaves(span)
+        case _:
+            for span in node.spans:
+                yield from leaves(span)
+
 
 EXAMPLES: list[tuple[str, Block, str]] = [
     (
@@ -105,37 +130,56 @@ def test_each_block_has_its_html(block: Block, html: str) -> None:
     assert format_blocks((block,)) == (html,)
 
 
-@settings(max_examples=60)
-@given(trees.blocks)
-def test_any_tree_is_safe_html(blocks: Blocks) -> None:
-    """Whatever the words are: known tags, closed, one root a block, and no way to run anything."""
-    for html in format_blocks(blocks):
-        assert len(read_strictly(html).roots) == 1
+@given(strategies.blocks())
+def test_any_tree_is_safe_html_that_shows_its_words(blocks: Blocks) -> None:
+    """Known tags, all closed, one root a block; no character lost, added or read as markup."""
+    for block, html in zip(blocks, format_blocks(blocks), strict=True):
+        reader = read_strictly(html)
+        assert len(reader.roots) == 1
+        assert "".join(reader.text) == "".join(leaves(block))
 
 
-@given(trees.spans)
-def test_words_are_shown_as_they_are(spans: Spans) -> None:
-    """No character is lost, added or read as markup."""
-    (html,) = format_blocks((Paragraph(spans=spans),))
-    assert "".join(read_strictly(html).text) == spans_text(spans).replace("\n", "")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</pre></code><img src=x onerror=alert(1)>",
+    "\"' onmouseover='x'",
+    "&lt;b&gt; &amp;amp; &#x3c;",
+    "<!-- --> <![CDATA[ ]]>",
+    "</textarea></title></style>",
+    "javascript:alert(1)",
+    " javascript:alert(1)",
+    "data:text/html,x",
+    'http://x/"><script>',
+)
 
 
-@given(trees.words)
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_words_are_words_everywhere(text: str) -> None:
+    """In running text, code, its language, a cell, a link's label and its address."""
+    words = (Text(text=text),)
+    blocks: Blocks = (
+        Paragraph(spans=(*words, CodeSpan(text=text), Link(url=text, spans=words))),
+        Code(language=text, text=text),
+        Table(header=(words,), rows=((words,),), alignments=(None,)),
+    )
+    for block, html in zip(blocks, format_blocks(blocks), strict=True):
+        assert "".join(read_strictly(html).text) == "".join(leaves(block))
+
+
+@given(strategies.texts())
 def test_what_people_wrote_is_literal(text: str) -> None:
     """A person's own message is text, not markup of any kind."""
     reader = read_strictly(format_plain(text))
-    assert "".join(reader.text) == text
+    assert "".join(reader.text) == clean_text(text)
     assert reader.roots == ["p"]
 
 
-@settings(max_examples=30)
-@given(trees.blocks, trees.blocks)
+@given(strategies.blocks(max_size=3), strategies.blocks(max_size=2))
 def test_known_blocks_are_taken_over(before: Blocks, after: Blocks) -> None:
     """Reusing the HTML of an earlier state gives what formatting afresh gives."""
-    grown = before + after
     known_html = format_blocks(before)
-    made = format_blocks(grown, known=before, known_html=known_html)
-    assert made == format_blocks(grown)
+    made = format_blocks(before + after, known=before, known_html=known_html)
+    assert made == format_blocks(before + after)
     assert all(a is b for a, b in zip(made, known_html, strict=False))
 
 

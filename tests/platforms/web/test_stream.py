@@ -15,7 +15,7 @@ from platforms.web.html import Html
 from platforms.web.live import LiveChat, LiveMessage
 from platforms.web.page import Rendered, log_content
 from platforms.web.stream import Stream
-from tests.platforms.web import trees
+from tests.platforms import strategies
 from tests.platforms.web.browser_model import BrowserModel, EventReader
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
@@ -33,7 +33,7 @@ def _put(name: str, body: Blocks, buttons: tuple[tuple[Button, ...], ...]) -> St
 
 
 steps: st.SearchStrategy[Step] = st.one_of(
-    st.builds(_put, ids, trees.blocks, controls),
+    st.builds(_put, ids, strategies.blocks(depth=1, max_size=3), controls),
     ids.map(lambda name: lambda live: live.withdraw(name)),
     st.tuples(ids, st.booleans()).map(
         lambda found: lambda live: live.react(found[0], "👀", on=found[1])
