@@ -1,41 +1,23 @@
-"""The composition root: builds every object once, runs it, drains it, closes it.
-
-Platform and provider modules are imported here, inside functions, and only those the
-configuration uses: an unused SDK costs neither start-up time nor memory.
-"""
+"""The composition root: builds every object once, runs it, drains it, closes it."""
 
 import asyncio
 import logging
 import os
-import secrets
 import signal
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from importlib import resources
 from random import random
 from zoneinfo import ZoneInfo
 
-from agent.credentials import StaticKey
 from agent.failover import Entry
-from agent.providers.base import Provider
-from agent.tools.base import Tool
-from gateway import commands
 from gateway.clock import Clock, SystemClock
 from gateway.command_lane import CommandLane
-from gateway.config import (
-    LOCAL_SERVERS,
-    Config,
-    LocalModel,
-    ProviderConfig,
-    choose_providers,
-    wants_local_probe,
-)
-from gateway.config.stand_in import DEMO
+from gateway.config import Config
 from gateway.control import ControlServer
 from gateway.delivery import Deliveries
+from gateway.equipment import providers, tools
 from gateway.errors import StoreError
 from gateway.ingest import Ingest, Stored
 from gateway.operator import Operator
@@ -46,7 +28,7 @@ from gateway.store.base import Durability, Store
 from gateway.store.blobs import Blobs
 from gateway.store.sqlite import open_sqlite
 from gateway.supervise import Supervisor
-from gateway.web.history import StoredHistory
+from gateway.surfaces import chat_adapters, web_page
 from gateway.web.server import WebServer
 from platforms.base import Adapter, Route
 from platforms.terminal.client import TerminalAdapter
@@ -54,9 +36,6 @@ from platforms.terminal.client import TerminalAdapter
 EXIT_CLEAN = 0
 EXIT_RESTART = 75
 EXIT_CONFIG = 78
-
-DEFAULT_WINDOW = 128_000
-"""Tokens of a model whose entry names no `context_window`."""
 
 SETTLE_WITHIN_S = 10.0
 FLUSH_S = 5.0
@@ -110,22 +89,21 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._control.close()
-        if self._web is not None:
-            await self._web.stop()
         for supervisor in self._supervisors:
             with suppress(Exception):
                 await supervisor.adapter.close()
+        await self._control.close()
+        if self._web is not None:
+            await self._web.stop()
         for entry in self._entries:
             await entry.provider.close()
         await self._store.close()
 
     async def _open_store(self) -> Store:
-        migrations = migrate.load(resources.files("gateway.store") / "migrations")
         power = self._config.gateway.durability == "power"
         return await open_sqlite(
             self._config.gateway.state_dir,
-            migrations,
+            migrate.packaged(),
             on_failure=self._on_failure,
             durability=Durability.POWER if power else Durability.PROCESS,
         )
@@ -135,7 +113,7 @@ class Gateway:
         self._deliveries = Deliveries(store=store, clock=clock)
         agent = Agent(
             entries=self._entries,
-            tools=_tools(config),
+            tools=tools(config),
             busy=config.sessions.busy,
             on_failure=self._on_failure,
         )
@@ -169,7 +147,7 @@ class Gateway:
                 clock=clock,
                 jitter=random,
             )
-            for adapter in (terminal, *self._adapters())
+            for adapter in (terminal, *self._surfaces())
         )
         operator = Operator(
             store=store,
@@ -221,138 +199,11 @@ class Gateway:
         if not self._failed.done():
             self._failed.set_result(error)
 
-    def _adapters(self) -> list[Adapter]:
-        """Every configured surface; one line each."""
+    def _surfaces(self) -> list[Adapter]:
         if self._only_terminal:
             return []
-        config = self._config
-        found: list[Adapter] = []
-        if config.web.enabled:
-            found.append(_web(self._store, self._entries))
-        if config.platforms.telegram is not None:
-            found.append(_telegram(config))
-        if config.platforms.slack is not None:
-            found.append(_slack(config))
-        if config.platforms.discord is not None:
-            found.append(_discord(config))
-        return found
-
-
-def _web(store: Store, entries: tuple[Entry, ...]) -> Adapter:
-    from platforms.web.client import WebAdapter
-
-    return WebAdapter(
-        history=StoredHistory(store=store, entries=entries),
-        secret=secrets.token_bytes(32),
-        now=_now,
-        new_id=lambda: str(uuid.uuid4()),
-    )
-
-
-def _telegram(config: Config) -> Adapter:
-    from platforms.telegram.client import TelegramAdapter
-
-    settings = config.platforms.telegram
-    if settings is None:
-        raise ValueError("telegram is not configured")
-    webhook = settings.mode == "webhook"
-    secret = settings.webhook_secret
-    return TelegramAdapter(
-        token=settings.token.reveal(),
-        base_url=settings.base_url,
-        webhook_url=settings.webhook_url if webhook else None,
-        webhook_secret=secret.reveal() if webhook and secret else None,
-        commands=commands.native(),
-    )
-
-
-def _slack(config: Config) -> Adapter:
-    from platforms.slack.client import SlackAdapter
-
-    settings = config.platforms.slack
-    if settings is None:
-        raise ValueError("slack is not configured")
-    return SlackAdapter(
-        bot_token=settings.bot_token.reveal(),
-        app_token=settings.app_token.reveal() if settings.app_token else None,
-        signing_secret=settings.signing_secret.reveal() if settings.signing_secret else None,
-        base_url=settings.base_url,
-        threads=settings.threads,
-    )
-
-
-def _discord(config: Config) -> Adapter:
-    from platforms.discord.client import DiscordAdapter
-
-    settings = config.platforms.discord
-    if settings is None:
-        raise ValueError("discord is not configured")
-    return DiscordAdapter(
-        token=settings.token.reveal(),
-        base_url=settings.base_url,
-        commands=commands.native(),
-    )
-
-
-def _tools(config: Config) -> dict[str, Tool]:
-    """The enabled tools by name."""
-    makers: dict[str, Callable[[Config], Tool]] = {"files": _files}
-    return {name: makers[name](config) for name in config.tools.enabled}
-
-
-def _files(config: Config) -> Tool:
-    from agent.tools.files import FilesTool
-
-    return FilesTool(workspace=config.tools.workspace)
-
-
-async def providers(config: Config, *, demo: bool = False) -> tuple[Entry, ...]:
-    """The chain of providers, primary first; looks for a local server if nothing is configured."""
-    if demo:
-        return (_entry(DEMO),)
-    environ = os.environ
-    local = await _local_model() if wants_local_probe(config, environ) else None
-    return tuple(_entry(entry) for entry in choose_providers(config, environ, local))
-
-
-async def _local_model() -> LocalModel | None:
-    from agent.providers.models import probe_local
-
-    found = await probe_local(LOCAL_SERVERS)
-    return LocalModel(base_url=found[0], model=found[1]) if found else None
-
-
-def _entry(config: ProviderConfig) -> Entry:
-    provider = _demo() if config.api == "demo" else _openai_chat(config)
-    key = config.api_key.reveal() if config.api_key else ""
-    return Entry(
-        name=config.name,
-        provider=provider,
-        credential=StaticKey(label=config.name, key=key),
-        context_window=config.context_window or DEFAULT_WINDOW,
-        max_output_tokens=config.max_output_tokens,
-    )
-
-
-def _demo() -> Provider:
-    from agent.providers.demo import Demo
-
-    return Demo()
-
-
-def _openai_chat(config: ProviderConfig) -> Provider:
-    from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
-
-    if config.base_url is None:
-        raise ValueError(f"provider {config.name} has no base_url")
-    return OpenAIChat(
-        ChatEndpoint(
-            name=config.name,
-            base_url=config.base_url,
-            model=config.model,
-            context_window=config.context_window,
-        )
-    )
+        page = [web_page(self._store, self._entries)] if self._config.web.enabled else []
+        return [*page, *chat_adapters(self._config)]
 
 
 def _zone(name: str) -> tzinfo:

@@ -91,7 +91,8 @@ def next_line(request: ModelRequest) -> _Line:
     """Choose the line: answer a tool's result, call the tool, be long, or echo."""
     last = request.messages[-1] if request.messages else None
     if isinstance(last, ToolResult):
-        return _Line(text=f"{BANNER}\n\nThe tool `{last.name}` says:\n\n{_fenced(last.text)}\n")
+        # The step that called the tool opened this answer and has said what we are.
+        return _Line(text=f"The tool `{last.name}` says:\n\n{_fenced(last.text)}\n")
     said = [message.text for message in request.messages if isinstance(message, UserMessage)]
     now = said[-1] if said else ""
     if any(tool.name == "files" for tool in request.tools):

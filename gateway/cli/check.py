@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+from agent.credentials import StaticKey
+from agent.errors import ProviderAuthFailed, ProviderError, ProviderUnavailable
 from gateway.config import (
     Config,
     ProviderConfig,
     advice,
     choose_providers,
-    configured_platforms,
     load,
 )
 from gateway.errors import GatewayError
@@ -38,21 +39,15 @@ def check(config_path: Path | None, *, online: bool) -> int:
 
 
 async def _ask_everyone(config: Config) -> list[tuple[str, str, bool]]:
+    from gateway.surfaces import chat_adapters
+
     checks: dict[str, Check] = {}
-    for adapter in _adapters(config):
+    for adapter in chat_adapters(config):
         checks[adapter.platform] = partial(_identity, adapter)
     for provider in choose_providers(config, os.environ, None):
         checks[f"provider {provider.name}"] = partial(_model, provider)
     answers = await asyncio.gather(*(_answered(ask) for ask in checks.values()))
     return [(name, *answer) for name, answer in zip(checks, answers, strict=True)]
-
-
-def _adapters(config: Config) -> list[Adapter]:
-    """The chat platforms the file turns on."""
-    from gateway import app
-
-    makers = {"telegram": app._telegram, "slack": app._slack, "discord": app._discord}
-    return [makers[name](config) for name in configured_platforms(config)]
 
 
 async def _answered(ask: Check) -> tuple[str, bool]:
@@ -77,22 +72,17 @@ async def _model(config: ProviderConfig) -> str:
     """Ask for the list of models: it proves the key and costs nothing."""
     if config.api == "demo" or config.base_url is None:
         return "a scripted demonstration, nothing to ask"
-    import openai
+    from agent.providers.models import list_models
 
-    key = config.api_key.reveal() if config.api_key else "none"
-    client = openai.AsyncOpenAI(base_url=config.base_url, api_key=key, max_retries=0)
+    key = StaticKey(label=config.name, key=config.api_key.reveal() if config.api_key else "")
     try:
-        models = [model.id async for model in client.models.list()]
-    except openai.APIConnectionError as exc:
-        raise GatewayError(f"{config.base_url} is not reachable; check base_url") from exc
-    except openai.AuthenticationError as exc:
+        models = await list_models(config.base_url, await key.lease(), name=config.name)
+    except ProviderAuthFailed as exc:
         raise GatewayError("the key is refused; check api_key") from exc
-    except openai.APIStatusError as exc:
-        raise GatewayError(f"the list of models is refused with {exc.status_code}") from exc
-    except openai.OpenAIError as exc:
-        raise GatewayError("the answer is not that of an OpenAI-compatible server") from exc
-    finally:
-        await client.close()
+    except ProviderUnavailable as exc:
+        raise GatewayError(f"{config.base_url} is not reachable; check base_url") from exc
+    except ProviderError as exc:
+        raise GatewayError(f"the list of models is refused: {exc.reason}") from exc
     if models and config.model not in models:
         raise GatewayError(f"the key works, but there is no model {config.model}")
     return f"the key works, {config.model} is there"

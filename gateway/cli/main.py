@@ -9,6 +9,7 @@ from typing import cast
 
 from gateway.config.faults import ConfigError
 from gateway.errors import GatewayError, StoreUnusable
+from gateway.web.errors import ListenError
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 78  # a service manager must not start this again by itself
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         _complain(*str(error).splitlines())
         return EXIT_CONFIG
-    except StoreUnusable as error:
+    except (StoreUnusable, ListenError) as error:
         _complain(str(error))
         return EXIT_CONFIG
     except GatewayError as error:
