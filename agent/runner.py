@@ -80,7 +80,10 @@ class TurnJournal(Protocol):
         """The intent to run calls with effects, on disk before the first byte leaves."""
 
     async def call_finished(self, result: ToolResult) -> None:
-        """A tool's result; survives the process, not yet a power loss."""
+        """A tool's result; survives the process, not yet a power loss.
+
+        Cancelling the wait does not take the result back.
+        """
 
     async def messages_recorded(self, messages: tuple[Message, ...]) -> None:
         """Messages that join the transcript, on disk."""
@@ -105,6 +108,7 @@ class Runner:
         journal: TurnJournal,
         signals: TurnSignals,
         emit: Callable[[TurnEvent], None],
+        tool_deadline_s: float = TOOL_DEADLINE_S,
     ) -> None:
         self._session = session
         self._system = system
@@ -114,6 +118,8 @@ class Runner:
         self._journal = journal
         self._signals = signals
         self._emit = emit
+        self._tool_deadline_s = tool_deadline_s
+        self._begun: set[str] = set()
 
     async def run(self, flow: TurnFlow) -> TurnEnd:
         """Drive the flow to its end and return it."""
@@ -156,7 +162,9 @@ class Runner:
             attempt = _Attempt(self._emit)
             try:
                 outcome = await self._signals.guard(
-                    self._attempt(entry, effect.messages, attempt), interruptible=True
+                    self._attempt(entry, effect.messages, attempt),
+                    # Before the first word a second request would only be paid twice.
+                    interruptible=attempt.has_words,
                 )
             except ProviderError as error:
                 log.warning("model call failed: %s: %s", error.provider, error)
@@ -208,9 +216,8 @@ class Runner:
             resource = call.prepared.resource if call.prepared else None
             queues.setdefault(resource or call.call.id, []).append(call)
         work = self._run_queues(tuple(queues.values()), gate, results)
-        cut = await self._signals.guard(work, interruptible=False)
-        if isinstance(cut, Cut):
-            await self._settle_cut(calls, results)
+        cut = await self._signals.guard(work)
+        await self._settle_cut(calls, results)
         return ToolsRan(
             results=tuple(results[call.call.id] for call in calls),
             stopped_by=cut.stopped_by if isinstance(cut, Cut) else None,
@@ -242,39 +249,39 @@ class Runner:
         prepared = judged.prepared
         if prepared is None:
             raise ValueError(f"{judged.call.id} was refused and can't run")
+        self._begun.add(judged.call.id)
         self._emit(ToolStarted(call_id=judged.call.id, label=prepared.label))
         context = CallContext(call_id=judged.call.id, session=self._session)
+        deadline = asyncio.timeout(self._tool_deadline_s)
         try:
-            async with asyncio.timeout(TOOL_DEADLINE_S):
+            async with deadline:
                 output = await self._tools[prepared.tool].run(prepared, context)
         except ToolError as error:
             return _result(judged, ResultStatus.FAILED, str(error))
-        except TimeoutError:
-            return _result(
-                judged, ResultStatus.FAILED, f"No result within {TOOL_DEADLINE_S:.0f} s."
-            )
-        except Exception:
+        except Exception as error:
+            if isinstance(error, TimeoutError) and deadline.expired():
+                return _broken_off(judged, f"No result within {self._tool_deadline_s:.0f} s.")
             log.exception("tool %s failed", prepared.tool)
-            return _result(judged, ResultStatus.FAILED, "The tool failed inside the gateway.")
+            return _broken_off(judged, "The tool failed inside the gateway.")
         return _result(judged, output.status, output.text)
 
     async def _finish(self, result: ToolResult, results: dict[str, ToolResult]) -> None:
-        await self._journal.call_finished(result)
+        # Before the wait: a cut in the middle of it does not take the record back.
         results[result.call_id] = result
+        await self._journal.call_finished(result)
         self._emit(ToolFinished(call_id=result.call_id, status=result.status))
 
     async def _settle_cut(
         self, calls: tuple[JudgedCall, ...], results: dict[str, ToolResult]
     ) -> None:
-        """Give every call that /stop cut short a result that says what is known of it."""
+        """Give every call that was cut short a result that says what is known of it."""
         for call in calls:
             if call.call.id in results:
                 continue
-            if call.prepared is not None and call.prepared.effect is EffectClass.PURE:
-                result = _result(call, ResultStatus.NOT_RUN, "Stopped before it ended.")
+            if call.call.id not in self._begun:
+                result = _result(call, ResultStatus.NOT_RUN, "Stopped before it began.")
             else:
-                text = "Stopped while it ran; it may have taken effect."
-                result = _result(call, ResultStatus.UNKNOWN, text)
+                result = _broken_off(call, "Stopped before it ended.")
             await self._finish(result, results)
 
 
@@ -292,6 +299,10 @@ class _Attempt:
     def shown(self) -> str:
         """The words the reader has seen of this attempt."""
         return "".join(self._shown)
+
+    def has_words(self) -> bool:
+        """Whether the reader has seen any."""
+        return bool(self._shown)
 
     def take(self, event: StreamEvent) -> None:
         """Fold one event in; words go on to the reader at once."""
@@ -346,3 +357,10 @@ def _merged(parts: list[Part]) -> tuple[Part, ...]:
 
 def _result(judged: JudgedCall, status: ResultStatus, text: str) -> ToolResult:
     return ToolResult(call_id=judged.call.id, name=judged.call.name, status=status, text=text)
+
+
+def _broken_off(judged: JudgedCall, why: str) -> ToolResult:
+    """The result of a call that did not end by itself: it failed, or nobody knows what it did."""
+    if judged.prepared is not None and judged.prepared.effect is EffectClass.PURE:
+        return _result(judged, ResultStatus.FAILED, why)
+    return _result(judged, ResultStatus.UNKNOWN, f"{why} It may have taken effect.")

@@ -1,7 +1,7 @@
 """How people reach into a running turn from outside: /stop, and new words that interrupt."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -25,7 +25,7 @@ class TurnSignals:
     def __init__(self) -> None:
         self._stopped_by: str | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._interruptible = False
+        self._interruptible: Callable[[], bool] = _never
 
     @property
     def stopped_by(self) -> str | None:
@@ -40,21 +40,24 @@ class TurnSignals:
             self._task.cancel()
 
     def interrupt(self) -> None:
-        """Cut the running model call, if one runs; the turn goes on with the new words."""
-        if self._task is not None and self._interruptible:
+        """Cut what runs, if it can be interrupted now; the turn goes on with the new words."""
+        if self._task is not None and self._interruptible():
             self._task.cancel()
 
-    async def guard(self, work: Coroutine[Any, Any, _T], *, interruptible: bool) -> _T | Cut:
+    async def guard(
+        self, work: Coroutine[Any, Any, _T], *, interruptible: Callable[[], bool] | None = None
+    ) -> _T | Cut:
         """Run `work` until it ends or is cut; what it raises is raised.
 
-        Cancelling the caller cancels the work and waits for its clean-up.
+        `interruptible` is asked when new words come; without it only a stop cuts. Cancelling the
+        caller cancels the work and waits for its clean-up.
         """
         if self._stopped_by is not None:
             work.close()
             return Cut(stopped_by=self._stopped_by)
         task = asyncio.ensure_future(work)
         self._task = task
-        self._interruptible = interruptible
+        self._interruptible = interruptible or _never
         try:
             await asyncio.wait((task,))
             return Cut(stopped_by=self._stopped_by) if task.cancelled() else task.result()
@@ -63,3 +66,7 @@ class TurnSignals:
             if not task.done():
                 task.cancel()
                 await asyncio.wait((task,))
+
+
+def _never() -> bool:
+    return False

@@ -312,8 +312,7 @@ def _model_step(
                 by=by,
                 messages=_partial(shown),
             )
-        case Interrupted(shown=shown):
-            rows = replace(rows, steps=step)
+        case Interrupted(shown=shown):  # no step was made of it; the rows don't count it either
             if shown:
                 rows = yield from _record(rows, PartialReply(text=shown))
             return (yield from _drain(rows))
@@ -383,9 +382,7 @@ def _resolve(
     settled: list[ToolResult] = []
     for call in calls:
         judged = judge(call)
-        if judged.refusal is not None:
-            settled.append(judged.refusal)
-        elif judged.prepared is not None and _in_doubt(rows.calls.get(call.id), judged.prepared):
+        if rows.calls.get(call.id) is CallState.INTENT and not _may_repeat(judged.prepared):
             settled.append(
                 ToolResult(
                     call_id=call.id,
@@ -395,13 +392,16 @@ def _resolve(
                     "effect; it was not run again. Check before you repeat it.",
                 )
             )
+        elif judged.refusal is not None:
+            settled.append(judged.refusal)
         else:
             runnable.append(judged)
     return tuple(runnable), tuple(settled)
 
 
-def _in_doubt(state: CallState | None, call: PreparedCall) -> bool:
-    return state is CallState.INTENT and call.effect not in (EffectClass.PURE, EffectClass.KEYED)
+def _may_repeat(call: PreparedCall | None) -> bool:
+    """Whether a begun call may run again; one whose tool is gone by now says nothing."""
+    return call is not None and call.effect in (EffectClass.PURE, EffectClass.KEYED)
 
 
 def _cut_by_length(message: AssistantMessage, step: int, usage: Usage | None) -> TurnEnd:

@@ -1,0 +1,146 @@
+"""What a model gets to see of the past."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.history import BYTES_PER_TOKEN, repair, size, window
+from agent.messages import (
+    AssistantMessage,
+    Message,
+    Note,
+    PartialReply,
+    ProviderPart,
+    ResultStatus,
+    ToolResult,
+    UserMessage,
+)
+from tests.agent.scripted import ORIGIN, assistant, call, user
+
+
+def result(ident: str, text: str = "ok") -> ToolResult:
+    return ToolResult(call_id=ident, name="pure", status=ResultStatus.DONE, text=text)
+
+
+IDS = st.sampled_from(["c1", "c2", "c3", "c4"])
+MESSAGES = st.lists(
+    st.one_of(
+        st.text(max_size=40).map(user),
+        st.text(max_size=40).map(lambda text: Note(text=text)),
+        st.text(max_size=40).map(lambda text: PartialReply(text=text)),
+        st.text(max_size=40).map(assistant),
+        st.lists(IDS, min_size=1, max_size=3, unique=True).map(
+            lambda ids: assistant("Look.", *(call(ident=ident) for ident in ids))
+        ),
+        IDS.map(result),
+    ),
+    max_size=20,
+).map(tuple)
+
+
+@given(messages=MESSAGES)
+def test_repaired_every_call_is_followed_by_its_result(messages: tuple[Message, ...]) -> None:
+    """Right after a message with calls stand their results, in its order, and nowhere else."""
+    repaired = repair(messages)
+    rest = iter(repaired)
+    for message in rest:
+        assert not isinstance(message, ToolResult)
+        if isinstance(message, AssistantMessage):
+            answers = [next(rest) for _ in message.calls]
+            assert [a.call_id for a in answers if isinstance(a, ToolResult)] == [
+                asked.id for asked in message.calls
+            ]
+
+
+@given(messages=MESSAGES)
+def test_repair_keeps_everything_else_and_is_done_once(messages: tuple[Message, ...]) -> None:
+    """No other message is lost or moved, and what is repaired stays as it is."""
+    repaired = repair(messages)
+    others = [m for m in messages if not isinstance(m, ToolResult)]
+    assert [m for m in repaired if not isinstance(m, ToolResult)] == others
+    assert repair(repaired) == repaired
+
+
+def test_repair_says_what_was_never_run() -> None:
+    """A call without a result gets one that says so; a result without a call goes."""
+    asked = assistant(call(ident="c1"), call(ident="c2"))
+    repaired = repair((user(), result("c9"), asked, user("next"), result("c2", "late")))
+    missing = ToolResult(
+        call_id="c1", name="pure", status=ResultStatus.NOT_RUN, text="This was not run."
+    )
+    assert repaired == (user(), asked, missing, result("c2", "late"), user("next"))
+
+
+def test_results_stand_in_call_order_whatever_ended_first() -> None:
+    """Tools end in any order; the model reads them in its own."""
+    asked = assistant(call(ident="c1"), call(ident="c2"))
+    assert repair((user(), asked, result("c2"), result("c1"))) == (
+        user(),
+        asked,
+        result("c1"),
+        result("c2"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (user("abc"), 3),
+        (user("äö€"), 7),
+        (Note(text="ab"), 2),
+        (PartialReply(text="ab"), 2),
+        (result("c1", "okay"), 4),
+        (assistant("ab", call("pure", '{"n": 1}')), 2 + 4 + 8),
+        (assistant(ProviderPart(origin=ORIGIN, shape="s", payload=b"12345")), 5),
+    ],
+)
+def test_size_counts_what_is_sent(message: Message, expected: int) -> None:
+    """A message weighs the bytes of its words, calls and opaque parts."""
+    assert size(message) == expected
+
+
+def budget(size_bytes: int) -> int:
+    """Tokens that make room for so many bytes."""
+    return int(size_bytes / BYTES_PER_TOKEN)
+
+
+def test_window_begins_with_a_person() -> None:
+    """What is cut off is whole exchanges: the window never begins with an answer or a result."""
+    past = (
+        user("a" * 100),
+        assistant("b" * 100),
+        user("c" * 100),
+        assistant("d" * 100),
+        user("e" * 100),
+    )
+    assert window(past, budget_tokens=budget(1000)) == past
+    assert window(past, budget_tokens=budget(350)) == past[2:]
+    assert window(past, budget_tokens=budget(250)) == past[4:]
+
+
+def test_the_last_words_of_a_person_are_always_kept() -> None:
+    """Even over the budget the model reads the question and all that came of it."""
+    step = assistant(call(ident="c1"))
+    past = (user("old"), assistant("old"), user("q" * 500), step, result("c1", "r" * 500))
+    for tokens in (0, -5, 10):
+        assert window(past, budget_tokens=tokens) == past[2:]
+
+
+def test_window_without_a_person_keeps_everything() -> None:
+    """A transcript of notes alone has no place to be cut."""
+    past: tuple[Message, ...] = (Note(text="n" * 100), PartialReply(text="p" * 100))
+    assert window(past, budget_tokens=1) == past
+    assert window((), budget_tokens=1) == ()
+
+
+@given(messages=MESSAGES, tokens=st.integers(-10, 200))
+def test_window_is_an_end_of_the_transcript(messages: tuple[Message, ...], tokens: int) -> None:
+    """The window is the newest messages, from a person on, within the budget if that can be."""
+    kept = window(messages, budget_tokens=tokens)
+    assert messages[len(messages) - len(kept) :] == kept
+    people = [i for i, m in enumerate(messages) if isinstance(m, UserMessage)]
+    if len(kept) < len(messages):
+        assert isinstance(kept[0], UserMessage)
+        last = len(messages) - people[-1]
+        fits = sum(map(size, kept)) <= max(0, int(tokens * BYTES_PER_TOKEN))
+        assert fits or len(kept) == last
