@@ -62,6 +62,7 @@ class Gateway:
         self._clock: Clock = SystemClock()
         self._failed: asyncio.Future[StoreError] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
+        self._supervisors: tuple[Supervisor, ...] = ()
 
     async def start(self, entries: tuple[Entry, ...]) -> Running:
         """Open the store, connect every surface, take messages.
@@ -73,7 +74,7 @@ class Gateway:
         try:
             return await self._assemble()
         except BaseException:
-            await self._store.close()
+            await self._abandon()
             raise
 
     async def failed(self) -> StoreError:
@@ -95,6 +96,15 @@ class Gateway:
         await self._control.close()
         if self._web is not None:
             await self._web.stop()
+        for entry in self._entries:
+            await entry.provider.close()
+        await self._store.close()
+
+    async def _abandon(self) -> None:
+        """Let go of what a failed start has taken."""
+        for supervisor in self._supervisors:
+            with suppress(Exception):
+                await supervisor.adapter.close()
         for entry in self._entries:
             await entry.provider.close()
         await self._store.close()

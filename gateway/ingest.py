@@ -16,6 +16,7 @@ from gateway import admission, outgoing, refs
 from gateway.clock import Clock
 from gateway.config.values import Config
 from gateway.errors import StoreError
+from gateway.recent import Recent
 from gateway.store.base import Durability, Store, Tx
 from gateway.store.blobs import BLOB_THRESHOLD_BYTES, Blobs
 from gateway.store.records import inbox, outbox, sessions
@@ -73,7 +74,7 @@ class Ingest:
         self._route = route
         self._open = True
         self.counts: Counter[str] = Counter()
-        self.unwanted: dict[str, None] = {}
+        self.unwanted: Recent[str, None] = Recent(UNWANTED_KEPT)
         self.admitted_at: dict[str, float] = {}
 
     def close(self) -> None:
@@ -120,16 +121,10 @@ class Ingest:
             chat = refs.chat_text(event.chat)
             if chat not in self.unwanted:
                 log.info("ignored chat_not_listed: %s (to let it in: [access] chats)", chat)
-            self._remember(chat)
+            self.unwanted[chat] = None
             if isinstance(event, MessageReceived):
-                self._remember(refs.message_text(event.message))
+                self.unwanted[refs.message_text(event.message)] = None
         return True
-
-    def _remember(self, ref: str) -> None:
-        self.unwanted.pop(ref, None)
-        self.unwanted[ref] = None
-        if len(self.unwanted) > UNWANTED_KEPT:
-            del self.unwanted[next(iter(self.unwanted))]
 
     def _class(self, delivery: Delivery) -> Durability:
         """Power-safe for what may be admitted; what is surely ignored may wait for a sync."""

@@ -27,6 +27,8 @@ from typing import assert_never
 
 from gateway import outgoing, refs
 from gateway.clock import Clock
+from gateway.errors import StoreError
+from gateway.recent import Recent
 from gateway.store.base import Durability, Store
 from gateway.store.records import outbox
 from gateway.store.records.outbox import OutboxRow, OutboxState
@@ -66,6 +68,9 @@ RETRY_FIRST_S = 1.0
 RETRY_MAX_S = 60.0
 RETRY_FOR_S = 24 * 3600.0
 UNCERTAIN_EDITS = 3
+REMEMBERED = 2_000
+"""Messages whose id and present text are kept at hand; older ones are read from the store."""
+
 QUICK_CALL_S = 1.5
 """How long a sign of life may take; it is dropped rather than waited for."""
 
@@ -104,8 +109,8 @@ class Outlet:
         self._store = store
         self._clock = clock
         self._queues: dict[str, _Queue] = {}
-        self._message_ids: dict[int, str] = {}
-        self._standing: dict[str, Blocks] = {}
+        self._message_ids: Recent[int, str] = Recent(REMEMBERED)
+        self._standing: Recent[str, Blocks] = Recent(REMEMBERED)
         self._watched: dict[int, asyncio.Future[str | None]] = {}
         self._groups: set[str] = set()
         self._beside: set[asyncio.Task[None]] = set()
@@ -208,11 +213,6 @@ class Outlet:
             return True
         return False
 
-    def forget(self, message_ids: tuple[str, ...]) -> None:
-        """Drop what is remembered of messages that are final."""
-        for message_id in message_ids:
-            self._standing.pop(message_id, None)
-
     async def flush(self) -> None:
         """Wait until every queue is empty."""
         while tasks := [q.task for q in self._queues.values() if q.task is not None]:
@@ -244,6 +244,8 @@ class Outlet:
         except CredentialsRejected as error:
             self._paused = True
             log.error("%s takes no messages: %s", self.account.platform, error)
+        except StoreError as error:
+            log.error("%s waits in the store: %s", chat, error)
         finally:
             queue.task = None
             if not queue.rows:
