@@ -63,6 +63,7 @@ class Gateway:
         self._failed: asyncio.Future[StoreError] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
         self._supervisors: tuple[Supervisor, ...] = ()
+        self._web: WebServer | None = None
 
     async def start(self, entries: tuple[Entry, ...]) -> Running:
         """Open the store, connect every surface, take messages.
@@ -102,6 +103,8 @@ class Gateway:
 
     async def _abandon(self) -> None:
         """Let go of what a failed start has taken."""
+        if self._web is not None:
+            await self._web.stop()
         for supervisor in self._supervisors:
             with suppress(Exception):
                 await supervisor.adapter.close()
