@@ -133,7 +133,7 @@ def _envelope(payload: Mapping[Any, Any]) -> _Envelope:
         account=ACCOUNT,
         chat=chat,
         reply_to=chat,
-        author=Author(id=user, name=user),
+        author=Author(id=user, name="you" if user == LOCAL_USER else user),
         delivery_key=key,
         logical_key=key,
         order=(micros, sequence),
