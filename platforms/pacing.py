@@ -7,29 +7,40 @@ token from every budget that covers it. Classes of priority:
     0 presses, forms   1 finals, cards, errors   2 command answers
     3 placeholders     4 stream edits            5 signs of life, reactions
 
-A fifth of every budget is for classes 0 to 2 alone: the others pay 1.25 tokens. Class 3 counts
-as 2 after two seconds of waiting. Classes 4 and 5 leave at once or not at all; they never queue.
-When a platform answers 429 all the same, the bucket it names is closed until it says.
-The caller supplies the time and does the waiting.
+The last fifth of a bucket is for classes 0 to 2 alone: the others leave it in. Class 3 counts as
+2 after two seconds of waiting. Classes 4 and 5 leave at once or not at all; they never queue.
+
+Who finds a bucket short has a claim on it: by class, then by age. A token that a better claim
+needs is not given to anybody else, so a final is never overtaken by edits, and a refused stream
+goes before one that was served since: live streams take turns. A claim that is not taken up in
+time lapses. When a platform answers 429 all the same, what it names is closed until
+it says: one chat, one kind of operation, or everything.
+
+The law: of one bucket, at most `burst + rate_per_s * T` operations leave in any T seconds. So
+`burst` is what the platform allows in a window beyond what we use of it. The caller supplies the
+time and does the waiting.
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["post", "edit", "delete", "upload", "typing", "react", "answer"]
 
-LOW_CLASS_COST = 1.25
+LOW_CLASS_RESERVE = 0.2
+"""The part of a burst that classes 3 to 5 leave to the others."""
 PROMOTED_AFTER_S = 2.0
-STREAMS_MAX_INTERVAL_S = 28.0
-"""Beyond this only the placeholder and the final text are shown."""
+STREAMS_MAX_INTERVAL_S = 29.0
+"""Beyond this (20 streams of a Slack workspace) only placeholder and final text are shown."""
 
+_CLAIM_GRACE_S = 1.0  # what a caller may be late
 _SHORTEST_WAIT_S = 0.005
+_SWEEP_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """A limit of a platform: `kinds` together at most `rate_per_s`, and `burst` at once.
+    """A limit of a platform: `kinds` together at most `rate_per_s`, and `burst` (>= 1) at once.
 
     `per`: "account" is one bucket; "chat" one for every chat; "group" one for every chat of
     several people, all its threads together.
@@ -41,11 +52,38 @@ class Budget:
     burst: float = 1.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claim:
+    rank: tuple[int, float]  # class, then the time since which it waits: the lower goes first
+    lapses_at: float
+
+
 @dataclass(slots=True)
 class _Bucket:
+    budget: Budget
     tokens: float
     at: float
-    closed_until: float = 0.0
+    claims: dict[Hashable, _Claim] = field(default_factory=dict)
+
+    def refill(self, now: float) -> None:
+        gained = max(0.0, now - self.at) * self.budget.rate_per_s
+        self.tokens = min(self.budget.burst, self.tokens + gained)
+        self.at = max(self.at, now)
+        for key in [key for key, claim in self.claims.items() if claim.lapses_at < now]:
+            del self.claims[key]
+
+    def wait(self, key: Hashable, rank: tuple[int, float]) -> float:
+        """Seconds until an operation of this rank finds its token, those ahead of it served."""
+        burst = self.budget.burst
+        needed = 1.0 if rank[0] <= 2 else min(1.0 + LOW_CLASS_RESERVE * burst, burst)
+        ahead = sum(1 for other, claim in self.claims.items() if other != key and claim.rank < rank)
+        missing = needed + ahead - self.tokens
+        return missing / self.budget.rate_per_s if missing > 1e-9 else 0.0
+
+    def idle_at(self) -> float:
+        """When it is full and unclaimed again, so that nothing is lost by forgetting it."""
+        full_at = self.at + (self.budget.burst - self.tokens) / self.budget.rate_per_s
+        return max([full_at, *(claim.lapses_at for claim in self.claims.values())])
 
 
 class Limiter:
@@ -54,7 +92,8 @@ class Limiter:
     def __init__(self, budgets: tuple[Budget, ...]) -> None:
         self._budgets = budgets
         self._buckets: dict[tuple[int, Hashable], _Bucket] = {}
-        self._closed_until = 0.0
+        self._closed: dict[Hashable, float] = {}
+        self._interval_s = 0.0
         self._swept_at = 0.0
 
     def admit(
@@ -69,35 +108,34 @@ class Limiter:
     ) -> float | None:
         """Say when an operation may leave: 0 now (its tokens are taken), else seconds to wait.
 
-        None for classes 4 and 5 that can't leave at once. `since` is when it began to wait.
+        None for classes 4 and 5 that can't leave at once. `since` is when it began to wait, the
+        same at every further question; whoever was told to wait asks again after that time.
         """
+        key = (kind, chat, priority, None if priority == 4 else since)
         if priority == 3 and now - since >= PROMOTED_AFTER_S:
             priority = 2
-        cost = 1.0 if priority <= 2 else LOW_CLASS_COST
         self._sweep(now)
-        wait = max(0.0, self._closed_until - now)
         covering = self._covering(kind, chat, group=group, now=now)
-        for budget, bucket in covering:
-            wait = max(wait, bucket.closed_until - now)
-            missing = min(cost, _capacity(budget)) - bucket.tokens
-            if missing > 1e-9:
-                wait = max(wait, missing / budget.rate_per_s)
-        if wait <= 0:
-            for _, bucket in covering:
-                bucket.tokens -= cost
+        rank = (priority, self._waits_since(key, covering, since))
+        waits = [bucket.wait(key, rank) for bucket in covering]
+        wait = max([self._closed_for(kind, chat, now), *waits])
+        for bucket, short in zip(covering, waits, strict=True):
+            bucket.claims.pop(key, None)
+            if not wait:
+                bucket.tokens -= 1.0
+            elif short and priority <= 4:
+                lapses_at = now + self._claim_life(priority, short)
+                bucket.claims[key] = _Claim(rank=rank, lapses_at=lapses_at)
+        if not wait:
             return 0.0
         return None if priority >= 4 else max(wait, _SHORTEST_WAIT_S)
 
     def penalise(
-        self, kind: Kind, chat: Hashable, *, scope: str, group: bool, until: float, now: float
+        self, kind: Kind, chat: Hashable, *, scope: str, until: float, now: float, group: bool
     ) -> None:
-        """Close what a 429 spoke of until then: one chat, this kind of operation, or all."""
-        if scope == "account":
-            self._closed_until = max(self._closed_until, until)
-            return
-        for budget, bucket in self._covering(kind, chat, group=group, now=now):
-            if scope == "method" or budget.per != "account":
-                bucket.closed_until = max(bucket.closed_until, until)
+        """Close what a 429 spoke of until then: one "chat", this "method", or the "account"."""
+        place = {"account": "account", "method": ("method", kind)}.get(scope, ("chat", chat))
+        self._closed[place] = max(self._closed.get(place, now), until)
 
     def stream_interval(self, base: float, *, streams: int) -> float | None:
         """Seconds between two edits of one growing message when so many grow at once.
@@ -109,12 +147,23 @@ class Limiter:
             for budget in self._budgets
             if budget.per == "account" and "edit" in budget.kinds
         ]
-        interval = max([base, *shared])
-        return None if interval > max(base, STREAMS_MAX_INTERVAL_S) else interval
+        self._interval_s = max([base, *shared])
+        shown = self._interval_s <= max(base, STREAMS_MAX_INTERVAL_S)
+        return self._interval_s if shown else None
 
-    def _covering(
-        self, kind: Kind, chat: Hashable, *, group: bool, now: float
-    ) -> list[tuple[Budget, _Bucket]]:
+    def _claim_life(self, priority: int, wait: float) -> float:
+        """A stream comes again after its interval, everybody else when told."""
+        return (self._interval_s if priority == 4 else wait) + _CLAIM_GRACE_S
+
+    def _waits_since(self, key: Hashable, covering: list[_Bucket], since: float) -> float:
+        claims = [bucket.claims[key] for bucket in covering if key in bucket.claims]
+        return min((claim.rank[1] for claim in claims), default=since)
+
+    def _closed_for(self, kind: Kind, chat: Hashable, now: float) -> float:
+        places = ("account", ("method", kind), ("chat", chat))
+        return max(0.0, *(self._closed.get(place, now) - now for place in places))
+
+    def _covering(self, kind: Kind, chat: Hashable, *, group: bool, now: float) -> list[_Bucket]:
         found = []
         for number, budget in enumerate(self._budgets):
             if kind not in budget.kinds or (budget.per == "group" and not group):
@@ -122,26 +171,18 @@ class Limiter:
             key = (number, None if budget.per == "account" else chat)
             bucket = self._buckets.get(key)
             if bucket is None:
-                bucket = _Bucket(tokens=_capacity(budget), at=now)
+                bucket = _Bucket(budget=budget, tokens=budget.burst, at=now)
                 self._buckets[key] = bucket
-            refilled = bucket.tokens + max(0.0, now - bucket.at) * budget.rate_per_s
-            bucket.tokens = min(_capacity(budget), refilled)
-            bucket.at = now
-            found.append((budget, bucket))
+            bucket.refill(now)
+            found.append(bucket)
         return found
 
     def _sweep(self, now: float) -> None:
-        """Forget buckets that are full again, so that quiet chats cost no memory."""
-        if now - self._swept_at < 60.0:
+        """Forget what is as if it had never been used, so that quiet chats cost no memory."""
+        if now - self._swept_at < _SWEEP_EVERY_S:
             return
         self._swept_at = now
-        for key, bucket in tuple(self._buckets.items()):
-            budget = self._budgets[key[0]]
-            full_at = bucket.at + (_capacity(budget) - bucket.tokens) / budget.rate_per_s
-            if max(full_at, bucket.closed_until) < now:
-                del self._buckets[key]
-
-
-def _capacity(budget: Budget) -> float:
-    """A bucket holds its burst, and at least what one operation of a low class costs."""
-    return max(budget.burst, LOW_CLASS_COST)
+        self._closed = {place: until for place, until in self._closed.items() if until > now}
+        self._buckets = {
+            key: bucket for key, bucket in self._buckets.items() if bucket.idle_at() > now
+        }
