@@ -13,7 +13,7 @@ a link whose target is too long becomes its label and target as text.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -36,35 +36,40 @@ from platforms.blocks import (
     Strong,
     Table,
     Text,
+    plain_text,
     spans_text,
 )
 from platforms.measure import display_width, grapheme_floor, graphemes, utf16_len
 
-__all__ = ["Fits", "display_width", "graphemes", "split", "utf16_len"]
+__all__ = ["Fits", "display_width", "graphemes", "parts_of", "split", "utf16_len"]
 
 Fits = Callable[[Blocks], bool]
 
 # The second half is the full stop and its kin of Chinese and Japanese, which no blank follows.
 _SENTENCE_END = re.compile("[.!?\u2026][\"')\\]\u00bb\u201d\u2019]*(?=\\s)|[\u3002\uff01\uff1f]")
 _SENTENCE_LOOK_BACK = 2_000
+PROBE_MAX = 10_000
+"""Visible characters of what is measured in the hope that it fits; more than any chat's part."""
 
 
 def split(blocks: Blocks, fits: Fits) -> tuple[Blocks, ...]:
     """The tree in parts that each satisfy `fits`; no part is empty, no blocks give no part.
 
-    `fits` is asked about 30 times a part, nearly always about trees of at most twice a part's size;
-    it should say no to everything larger than what it says no to. Raises ValueError when one
+    `fits` is asked about ten times a part, and never about much more than a part (PROBE_MAX); it
+    should say no to everything larger than what it says no to. Raises ValueError when one
     grapheme, or one block that cannot be cut, does not fit a part of its own.
     """
-    parts: list[Blocks] = []
+    return tuple(parts_of(blocks, fits))
+
+
+def parts_of(blocks: Blocks, fits: Fits) -> Iterator[Blocks]:
+    """The parts of `split` one by one, for who needs the first ones only."""
+    room = _Room(here=fits, fresh=fits, first=True)
     while blocks:
-        if fits(blocks):
-            return (*parts, blocks)
-        part, blocks = _take(blocks, _Room(here=fits, fresh=fits, first=True))
+        part, blocks = (blocks, ()) if room.holds(blocks) else _take(blocks, room)
         if not part:
             raise ValueError("a part is too small for what cannot be cut any further")
-        parts.append(part)
-    return tuple(parts)
+        yield part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +98,10 @@ class _Room:
             return self
         return replace(self, here=lambda more: self.here(blocks + more), first=False)
 
+    def holds(self, blocks: Blocks) -> bool:
+        """Whether they fit a part of their own; not even asked about what is far too long."""
+        return _is_probed(blocks) and self.fresh(blocks)
+
     def takes(self, block: Block) -> bool:
         return self.here((block,))
 
@@ -107,7 +116,7 @@ def _take(blocks: Blocks, room: _Room) -> _Cut:
     whole, rest = blocks[:count], blocks[count:]
     if not rest:
         return whole, ()
-    if whole and room.fresh(rest[:1]):
+    if whole and room.holds(rest[:1]):
         return _without_last_title(whole, rest, room)
     piece, remainder = _cut(rest[0], room.after(whole))
     if piece:
@@ -155,7 +164,7 @@ def _cut_list(block: List, room: _Room) -> _Cut:
     )
     if count == len(items):
         return (head,), ()
-    if count and room.fresh((replace(rest, items=rest.items[:1]),)):
+    if count and room.holds((replace(rest, items=rest.items[:1]),)):
         return (head,), (rest,)
     inside = _Room(
         here=lambda blocks: room.takes(replace(block, items=(*head.items, blocks))),
@@ -300,6 +309,15 @@ def _without_first_link(spans: Spans) -> Spans | None:
             return None if inner is None else (replace(style, spans=inner), *rest)
         case _:
             return None
+
+
+def _is_probed(blocks: Blocks) -> bool:
+    left = PROBE_MAX
+    for block in blocks:
+        left -= len(plain_text((block,)))
+        if left < 0:
+            return False
+    return True
 
 
 def _most(limit: int, fits: Callable[[int], bool]) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 from hypothesis import assume, given
@@ -26,7 +27,7 @@ from platforms.blocks import (
     spans_text,
 )
 from platforms.markup import parse
-from platforms.text import Fits, split, utf16_len
+from platforms.text import Fits, parts_of, split, utf16_len
 from tests.platforms.strategies import FAMILY, FLAGS, WORDS, blocks, documents
 
 
@@ -320,10 +321,20 @@ def test_no_room_at_all(tree: Blocks) -> None:
 
 
 def test_large_answer_is_measured_little() -> None:
-    """100 KB: about 30 questions a part, none about much more than what is left of the answer."""
+    """100 KB: some ten questions a part, none about much more than a part."""
     unit = "Some words about **things** that matter. " * 8 + "\n\n- a\n- b\n\n```py\nx = 1\n```\n\n"
     tree = parse(unit * (100_000 // len(unit)) + "```py\n" + "y = 2\n" * 5_000 + "```")
     fits = Counting(1_950)
     parts = check_law(tree, fits)
     assert len(parts) > 60
-    assert fits.calls < 30 * len(parts)
+    assert fits.calls < 15 * len(parts)
+    assert fits.measured < 15 * len(wire(tree))
+
+
+def test_first_parts_cost_no_more() -> None:
+    """Who takes the first parts of a long answer does not pay for the rest."""
+    tree = parse("Some words about things.\n\n" * 5_000)
+    fits = Counting(1_950)
+    first = tuple(islice(parts_of(tree, fits), 3))
+    assert first == split(tree, Counting(1_950))[:3]
+    assert fits.measured < 40 * 1_950
