@@ -126,3 +126,12 @@ class Usage:
 
 
 JsonObject = Mapping[str, Any]
+
+
+def well_formed(text: str) -> str:
+    """Text that every encoder takes: surrogate pairs are joined, lone halves become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -52,6 +52,8 @@ def parse_arguments(text: str) -> JsonObject | Malformed:
         return Malformed(text="The arguments must be one JSON object.")
     if _depth(value) > DEPTH_MAX:
         return Malformed(text="The arguments are nested too deep.")
+    if not _is_text(value):
+        return Malformed(text="The arguments hold half a character (an unpaired surrogate).")
     return value
 
 
@@ -75,6 +77,15 @@ def _depth(value: Any) -> int:
         ]
         level = [item for items in below for item in items]
     return deepest
+
+
+def _is_text(value: Any) -> bool:
+    """Whether every string in it can be written anywhere."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _no_such_tool(name: str, tools: Mapping[str, Tool]) -> str:

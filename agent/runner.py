@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
+from itertools import groupby
 from typing import Protocol, assert_never
 
 from agent import history
@@ -18,7 +20,17 @@ from agent.events import (
     TurnEvent,
 )
 from agent.failover import Entry, FailoverPlan
-from agent.messages import AssistantMessage, Message, Part, ResultStatus, Text, ToolResult, Usage
+from agent.messages import (
+    AssistantMessage,
+    Message,
+    Part,
+    ResultStatus,
+    Text,
+    ToolCall,
+    ToolResult,
+    Usage,
+    well_formed,
+)
 from agent.providers.base import (
     ArgumentsReceived,
     ModelRequest,
@@ -298,7 +310,7 @@ class _Attempt:
     @property
     def shown(self) -> str:
         """The words the reader has seen of this attempt."""
-        return "".join(self._shown)
+        return well_formed("".join(self._shown))
 
     def has_words(self) -> bool:
         """Whether the reader has seen any."""
@@ -342,21 +354,26 @@ class _Attempt:
 
 
 def _merged(parts: list[Part]) -> tuple[Part, ...]:
-    """Join neighbouring texts; drop empty ones."""
+    """Join neighbouring texts, drop empty ones, and leave no half characters."""
     merged: list[Part] = []
-    for part in parts:
-        if isinstance(part, Text):
-            if not part.text:
-                continue
-            if merged and isinstance(merged[-1], Text):
-                merged[-1] = Text(text=merged[-1].text + part.text)
-                continue
-        merged.append(part)
+    for is_text, group in groupby(parts, lambda part: isinstance(part, Text)):
+        if is_text:
+            text = well_formed("".join(part.text for part in group if isinstance(part, Text)))
+            merged.extend([Text(text=text)] if text else [])
+        else:
+            merged.extend(_written(part) for part in group)
     return tuple(merged)
 
 
+def _written(part: Part) -> Part:
+    if not isinstance(part, ToolCall):
+        return part
+    return replace(part, name=well_formed(part.name), arguments=well_formed(part.arguments))
+
+
 def _result(judged: JudgedCall, status: ResultStatus, text: str) -> ToolResult:
-    return ToolResult(call_id=judged.call.id, name=judged.call.name, status=status, text=text)
+    call = judged.call
+    return ToolResult(call_id=call.id, name=call.name, status=status, text=well_formed(text))
 
 
 def _broken_off(judged: JudgedCall, why: str) -> ToolResult:

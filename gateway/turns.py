@@ -49,7 +49,7 @@ class StoredTurn(TurnJournal):
             sessions.append(tx, self._turn, (record.message, *refusals), now=now)
             usage = _usage(record.usage)
             sessions.close_step(tx, self._turn, number=record.step, usage=usage, now=now)
-            sessions.add_calls(tx, self._turn, record.step, record.calls)
+            sessions.add_calls(tx, self._turn, record.step, record.calls, now=now)
 
         await self._store.write(unit, durability=Durability.POWER)
         self._said.append(record.message.text)

@@ -57,6 +57,8 @@ def test_nothing_means_no_arguments(text: str) -> None:
         ('{"a": ' + "[" * 20_000, "not one JSON object"),
         ('{"a": "' + "x" * ARGUMENTS_MAX_BYTES + '"}', "over 32 KiB"),
         ('{"a": "' + "€" * (ARGUMENTS_MAX_BYTES // 3) + '"}', "over 32 KiB"),
+        (r'{"a": "\ud800"}', "half a character"),
+        (r'{"a": [{"\udc00": 1}]}', "half a character"),
         ('{"a": "\ud800' + "x" * ARGUMENTS_MAX_BYTES + '"}', "over 32 KiB"),
     ],
 )

@@ -10,7 +10,7 @@ from agent.credentials import Lease
 from agent.errors import ProviderAuthFailed, ProviderUnavailable, StreamBroken
 from agent.events import ProviderSwitched, StepRewound, StepStarted, TextDelta, TurnEvent
 from agent.failover import Entry, FailoverPlan
-from agent.messages import AssistantMessage, Origin, PartialReply, Text, Usage
+from agent.messages import AssistantMessage, Origin, PartialReply, Text, ToolCall, Usage
 from agent.policy import judge_with
 from agent.providers.base import (
     PartCompleted,
@@ -399,3 +399,25 @@ async def test_the_longest_text_shown_is_kept_when_a_later_attempt_shows_none() 
     second = ScriptedProvider((unavailable("spare"),))
     end = await Turn(entry(first), entry(second, "spare")).run()
     assert end.text == "Once"
+
+
+async def test_half_characters_never_reach_a_row() -> None:
+    """A pair that came in two deltas is joined, a lone half is replaced, in words and in calls."""
+    asked = ToolCall(id="", name="pure", arguments='{"n": "\ud83d"}')
+    provider = ScriptedProvider(
+        (
+            TextReceived(text="a\ud83d"),
+            TextReceived(text="\ude00"),
+            PartCompleted(part=Text(text="a\ud83d")),
+            PartCompleted(part=Text(text="\ude00")),
+            PartCompleted(part=asked),
+            StreamCompleted(stop=Stop.TOOL_CALLS),
+        ),
+        (TextReceived(text="b\ud83d"), unavailable()),
+    )
+    turn = Turn(entry(provider))
+    end = await turn.run()
+    (record,) = turn.journal.named("step_recorded")
+    assert record.message.text == "a\N{GRINNING FACE}"
+    assert record.message.calls[0].arguments == '{"n": "\N{REPLACEMENT CHARACTER}"}'
+    assert end.text == "b\N{REPLACEMENT CHARACTER}"

@@ -43,6 +43,7 @@ CREATE TABLE session (
     closed_at BIGINT
 );
 CREATE UNIQUE INDEX session_current ON session (key) WHERE closed_at IS NULL;
+CREATE INDEX session_key ON session (key);
 CREATE INDEX session_chat ON session (account, chat);
 
 CREATE TABLE turn (

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, tzinfo
 
 from gateway.store.base import Row, Tx
 
+_NUMBER = re.compile("[0-9]{1,18}")
+
 _EVENT = (
     "SELECT id, account, chat, author, state, reason, lane, session_key, received_at, repeats,"
     " turn_id, delivery_key FROM inbox"
@@ -21,7 +23,7 @@ _OUTBOX = (
 def explain(tx: Tx, ident: str, zone: tzinfo = UTC) -> tuple[str, ...]:
     """Tell the story of an id in lines, times in `zone`; () if nothing here has it."""
     kind, number = ident[:1], ident[1:]
-    if number.isdecimal() and kind in {"e", "t", "o"}:
+    if _NUMBER.fullmatch(number) and kind in {"e", "t", "o"}:
         match kind:
             case "e":
                 row = tx.row(_EVENT + " WHERE id = ?", int(number))
@@ -36,15 +38,18 @@ def explain(tx: Tx, ident: str, zone: tzinfo = UTC) -> tuple[str, ...]:
 
 def _message_story(tx: Tx, ref: str, zone: tzinfo) -> tuple[str, ...]:
     chat, _, message_id = ref.rpartition("/")
-    # A message in a thread is stored under its chat with the thread, or without it.
-    chats = (chat, ref.rsplit("/", 2)[0])
-    for place in chats:
-        row = tx.row(_EVENT + " WHERE chat = ? AND message_id = ? ORDER BY id", place, message_id)
-        if row:
-            return _event_story(tx, row, zone)
-        row = tx.row(_OUTBOX + " WHERE chat = ? AND message_id = ? ORDER BY id", place, message_id)
-        if row:
-            return (_outbox_line(row, zone), *_of_turn(row[11]))
+    # A link may leave out the thread a message is stored under, or name one where none is stored.
+    places: tuple[tuple[str, tuple[str | int, ...]], ...] = (
+        ("chat = ?", (chat,)),
+        ("chat = ?", (ref.rsplit("/", 2)[0],)),
+        ("substr(chat, 1, ?) = ?", (len(chat) + 1, f"{chat}/")),
+    )
+    for place, params in places:
+        where = f" WHERE {place} AND message_id = ? ORDER BY id"
+        if row := tx.row(_EVENT + where, *params, message_id):
+            return _event_story(tx, row)
+        if row := tx.row(_OUTBOX + where, *params, message_id):
+            return (_outbox_line(row), *_of_turn(row[11]))
     return ()
 
 

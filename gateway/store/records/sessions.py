@@ -101,7 +101,8 @@ def _batch(waiting: list[inbox.Waiting], one_by_one: bool) -> list[inbox.Waiting
 
 def create(tx: Tx, row: inbox.Waiting, now: int) -> int:
     """Make the current session for a key and return its id."""
-    title = " ".join((row.content.text or row.content.args).split())
+    content = row.content
+    title = " ".join((content.args if content.kind == "command" else content.text).split())
     created = tx.row(
         "INSERT INTO session (key, account, chat, title, created_at, active_at)"
         " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
@@ -168,8 +169,8 @@ def open_sessions(tx: Tx) -> list[str]:
 
 
 def knows(tx: Tx, key: str) -> bool:
-    """Whether a session in force has this key: we have answered there."""
-    return tx.row("SELECT 1 FROM session WHERE key = ? AND closed_at IS NULL", key) is not None
+    """Whether a session has or had this key: we have answered there."""
+    return tx.row("SELECT 1 FROM session WHERE key = ? LIMIT 1", key) is not None
 
 
 def drain(tx: Tx, turn: OpenTurn, *, now: int) -> tuple[Message, ...]:
@@ -225,6 +226,7 @@ def open_step(tx: Tx, turn: OpenTurn, *, number: int, model: str, now: int) -> N
 
 def close_step(tx: Tx, turn: OpenTurn, *, number: int, usage: str | None, now: int) -> None:
     """Settle the running attempt of a step."""
+    fence(tx, turn, now)
     tx.run(
         "UPDATE step SET state = 'done', usage = ?, closed_at = ?"
         " WHERE turn_id = ? AND number = ? AND state = 'intent'",
@@ -235,8 +237,11 @@ def close_step(tx: Tx, turn: OpenTurn, *, number: int, usage: str | None, now: i
     )
 
 
-def add_calls(tx: Tx, turn: OpenTurn, step: int, calls: tuple[JudgedCall, ...]) -> None:
+def add_calls(
+    tx: Tx, turn: OpenTurn, step: int, calls: tuple[JudgedCall, ...], *, now: int
+) -> None:
     """Store the calls a reply asked for."""
+    fence(tx, turn, now)
     for ordinal, judged in enumerate(calls):
         prepared = judged.prepared
         tx.run(

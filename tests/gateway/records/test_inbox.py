@@ -1,0 +1,264 @@
+"""Inbox rows: dedupe, order, and what may still change while a message waits."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.store.base import Store
+from gateway.store.records import inbox
+from gateway.store.records.inbox import Content
+from tests.gateway.records.rows import (
+    ACCOUNT,
+    ANN,
+    CHAT,
+    KEY,
+    arrival,
+    arrived,
+    inbox_states,
+    queued_command,
+    write,
+)
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+CONTENTS = st.builds(
+    Content,
+    kind=st.sampled_from(["message", "command", "press", "amendment", "none"]),
+    author=TEXT,
+    author_name=TEXT,
+    reply_to=TEXT,
+    grouped=st.booleans(),
+    shared=st.booleans(),
+    text=TEXT,
+    quote=TEXT,
+    quote_author=TEXT,
+    attachments=st.lists(TEXT, max_size=3).map(tuple),
+    command=TEXT,
+    args=TEXT,
+    press_kind=TEXT,
+    press_value=TEXT,
+    press_until=st.integers(0, 2**60),
+)
+
+
+@given(content=CONTENTS)
+def test_content_comes_back_as_it_was(content: Content) -> None:
+    """What is written is what is read."""
+    assert Content.from_json(content.to_json()) == content
+
+
+def test_no_content_is_read_as_none() -> None:
+    """A row without content says nothing."""
+    assert Content.from_json(None) == Content(kind="none")
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        arrival(1),
+        arrival(2, delivery_key="d1"),
+        arrival(2, logical_key="l1"),
+        arrival(1, state="ignored", reason="own_echo", lane=None),
+    ],
+)
+async def test_either_key_makes_a_repeat(store: Store, again: inbox.Arrival) -> None:
+    """The same delivery or the same act is stored once and counted on its first row."""
+    await arrived(store, arrival(1))
+    assert await write(store, lambda tx: inbox.insert(tx, again)) is None
+    rows = await store.read(lambda tx: tx.rows("SELECT state, repeats FROM inbox"))
+    assert rows == [("new", 1)]
+
+
+async def test_keys_of_another_account_are_other_keys(store: Store) -> None:
+    """Two bots in one chat do not take each other's messages for repeats."""
+    await arrived(store, arrival(1), arrival(1, account="telegram:78"))
+    assert len(await inbox_states(store)) == 2
+
+
+async def test_a_repeat_that_joins_two_rows_is_counted_on_both(store: Store) -> None:
+    """A delivery known by one key and an act known by the other is still one repeat."""
+    await arrived(store, arrival(1), arrival(2))
+    crossed = arrival(3, delivery_key="d1", logical_key="l2")
+    assert await write(store, lambda tx: inbox.insert(tx, crossed)) is None
+    rows = await store.read(lambda tx: tx.rows("SELECT repeats FROM inbox ORDER BY id"))
+    assert rows == [(1,), (1,)]
+
+
+async def test_waiting_comes_in_platform_order(store: Store) -> None:
+    """Order of the chat, not of arrival; equal places by arrival."""
+    await arrived(store, arrival(3), arrival(1), arrival(2, order=(1, 5)), arrival(4, order=(1, 5)))
+    rows = await store.read(lambda tx: inbox.waiting_in(tx, KEY))
+    assert [row.message_id for row in rows] == ["1", "2", "4", "3"]
+
+
+async def test_waiting_is_only_what_this_session_may_start(store: Store) -> None:
+    """Other sessions, other lanes and settled rows are not in it."""
+    await arrived(
+        store,
+        arrival(1),
+        arrival(2, session_key="other"),
+        arrival(3, lane="now"),
+        arrival(4, lane="press"),
+        arrival(5, state="ignored", reason="not_addressed", lane=None),
+    )
+    rows = await store.read(lambda tx: inbox.waiting_in(tx, KEY))
+    assert [row.message_id for row in rows] == ["1"]
+    assert rows[0] == inbox.Waiting(
+        id=1,
+        account=ACCOUNT,
+        chat=CHAT,
+        lane="turn",
+        session_key=KEY,
+        message_id="1",
+        content=arrival(1).content,
+    )
+
+
+async def test_the_oldest_fifty_wait_first(store: Store) -> None:
+    """A flood is taken in portions."""
+    await arrived(store, *(arrival(number) for number in range(60, 0, -1)))
+    rows = await store.read(lambda tx: inbox.waiting_in(tx, KEY))
+    assert [row.message_id for row in rows] == [str(number) for number in range(1, 51)]
+
+
+async def test_waiting_now_are_commands_and_presses(store: Store) -> None:
+    """What a restart takes up at once, oldest first."""
+    await arrived(store, arrival(1), arrival(2, lane="press"), arrival(3, lane="now"))
+    rows = await store.read(inbox.waiting_now)
+    assert [(row.id, row.lane) for row in rows] == [(2, "press"), (3, "now")]
+
+
+async def test_sessions_waiting_oldest_first(store: Store) -> None:
+    """Each session once, the one that has waited longest first."""
+    await arrived(
+        store,
+        arrival(1, session_key="b"),
+        arrival(2, session_key="a"),
+        arrival(3, session_key="b"),
+        arrival(4, session_key="c", lane="now"),
+    )
+    assert await store.read(inbox.sessions_waiting) == ["b", "a"]
+
+
+async def test_only_what_waits_is_claimed(store: Store) -> None:
+    """A row that was withdrawn between look and claim stays withdrawn."""
+    ids = await arrived(store, arrival(1), arrival(2))
+    await write(store, lambda tx: inbox.withdraw(tx, account=ACCOUNT, chat=CHAT, message_id="1"))
+    await write(store, lambda tx: inbox.claim(tx, ids, 9))
+    await write(store, lambda tx: inbox.finish_turn(tx, 9))
+    assert await inbox_states(store) == {
+        1: ("ignored", "deleted_by_author", None),
+        2: ("done", None, 9),
+    }
+
+
+async def test_finish_says_whether_the_row_waited(store: Store) -> None:
+    """A command that is settled twice is settled once."""
+    (ident,) = await arrived(store, arrival(1, lane="now"))
+    assert await write(store, lambda tx: inbox.finish(tx, ident))
+    assert not await write(store, lambda tx: inbox.finish(tx, ident))
+
+
+async def edited(store: Store, **fields: str) -> bool:
+    """Edit message 1 as ann would."""
+    given = {"account": ACCOUNT, "chat": CHAT, "message_id": "1", "author": ANN, "text": "edited"}
+    return await write(store, lambda tx: inbox.replace_text(tx, **(given | fields)))
+
+
+async def text_of(store: Store, ident: int = 1) -> str:
+    """The text of an inbox row."""
+    row = await store.read(lambda tx: tx.row("SELECT content FROM inbox WHERE id = ?", ident))
+    assert row is not None
+    return Content.from_json(row[0]).text
+
+
+async def test_an_edit_replaces_the_text_that_waits(store: Store) -> None:
+    """Everything else of the message stays as it was."""
+    await arrived(store, arrival(1))
+    assert await edited(store)
+    (row,) = await store.read(lambda tx: inbox.waiting_in(tx, KEY))
+    assert row.content == replace(arrival(1).content, text="edited")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"author": "telegram:2"},
+        {"chat": "telegram:2"},
+        {"account": "telegram:78"},
+        {"message_id": "2"},
+    ],
+)
+async def test_an_edit_reaches_only_its_own_message(store: Store, fields: dict[str, str]) -> None:
+    """Another author, chat, account or message changes nothing."""
+    await arrived(store, arrival(1))
+    assert not await edited(store, **fields)
+    assert await text_of(store) == "message 1"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        queued_command(1),
+        arrival(1, lane="now"),
+        arrival(1, state="refused", reason="too_large", lane=None),
+    ],
+)
+async def test_an_edit_makes_and_changes_no_command(store: Store, given: inbox.Arrival) -> None:
+    """A command stays what it was when it came, and what was refused stays refused."""
+    await arrived(store, given)
+    before = await text_of(store)
+    assert not await edited(store)
+    assert await text_of(store) == before
+
+
+async def test_an_edit_after_the_claim_is_too_late(store: Store) -> None:
+    """The turn has read the message."""
+    ids = await arrived(store, arrival(1))
+    await write(store, lambda tx: inbox.claim(tx, ids, 1))
+    assert not await edited(store)
+
+
+async def test_withdrawn_is_what_waits_and_nothing_else(store: Store) -> None:
+    """A deletion takes its message out of the queue, once, and leaves a reason."""
+    await arrived(store, arrival(1), arrival(2), arrival(3, lane="now"))
+
+    async def withdraw(ident: str) -> bool:
+        return await write(
+            store, lambda tx: inbox.withdraw(tx, account=ACCOUNT, chat=CHAT, message_id=ident)
+        )
+
+    assert [await withdraw(i) for i in ("1", "1", "3", "9")] == [True, False, False, False]
+    assert [state for state, _, _ in (await inbox_states(store)).values()] == [
+        "ignored",
+        "new",
+        "new",
+    ]
+
+
+async def test_stop_all_withdraws_what_waits_in_the_session(store: Store) -> None:
+    """Queued commands too; what runs and other sessions are left alone."""
+    ids = await arrived(
+        store, arrival(1), arrival(2), queued_command(3), arrival(4, session_key="other")
+    )
+    await write(store, lambda tx: inbox.claim(tx, ids[:1], 1))
+    assert await write(store, lambda tx: inbox.withdraw_session(tx, KEY)) == 2
+    assert await inbox_states(store) == {
+        1: ("claimed", None, 1),
+        2: ("ignored", "withdrawn_by_stop", None),
+        3: ("ignored", "withdrawn_by_stop", None),
+        4: ("new", None, None),
+    }
+
+
+async def test_counts_by_lane(store: Store) -> None:
+    """Status shows how much waits in each lane; settled rows don't count."""
+    await arrived(
+        store,
+        arrival(1),
+        arrival(2),
+        arrival(3, lane="press"),
+        arrival(4, state="ignored", reason="own_echo", lane=None),
+    )
+    assert await store.read(inbox.counts) == {"turn": 2, "press": 1}
