@@ -1,6 +1,7 @@
 """What `gatepost why` tells of an event, a turn, an outbox row and a message."""
 
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -208,3 +209,11 @@ async def test_another_chats_message_is_not_it(store: Store) -> None:
 def test_every_reason_has_words() -> None:
     """No reason is explained by an empty phrase or a whole sentence."""
     assert all(words and not words.endswith(".") for words in REASONS.values())
+
+
+async def test_times_are_told_in_the_operators_zone(store: Store) -> None:
+    """Every time of a story names its zone."""
+    await arrived(store, arrival(1, state="ignored", reason="own_echo", lane=None))
+    zone = ZoneInfo("Europe/Berlin")
+    story = await store.read(lambda tx: explain(tx, "e1", zone))
+    assert story[0].startswith("event e1: came 2025-10-09 10:53:20 CEST from")

@@ -4,6 +4,7 @@ Ids: `e12` an inbox row, `t5` a turn, `o7` an outbox row, or a message as platfo
 (`telegram:-100200/55`, `slack:T1/C1/1699.2`).
 """
 
+import re
 from datetime import UTC, datetime, tzinfo
 
 from gateway.store.base import Row, Tx
@@ -47,9 +48,9 @@ def _message_story(tx: Tx, ref: str, zone: tzinfo) -> tuple[str, ...]:
     for place, params in places:
         where = f" WHERE {place} AND message_id = ? ORDER BY id"
         if row := tx.row(_EVENT + where, *params, message_id):
-            return _event_story(tx, row)
+            return _event_story(tx, row, zone)
         if row := tx.row(_OUTBOX + where, *params, message_id):
-            return (_outbox_line(row), *_of_turn(row[11]))
+            return (_outbox_line(row, zone), *_of_turn(row[11]))
     return ()
 
 
