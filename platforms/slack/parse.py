@@ -133,7 +133,7 @@ def mentioned_people(payload: object) -> tuple[str, ...]:
     if not isinstance(payload, Mapping) or payload.get("type") != "event_callback":
         return ()
     event = mapping(payload, "event")
-    if event.get("type") not in {"message", "app_mention"}:
+    if string(event, "type") not in {"message", "app_mention"}:
         return ()
     author = identifier(event, "user")
     named = re.findall(r"<@([UW][A-Z0-9]{1,30})[|>]", string(event, "text")[:4_000])

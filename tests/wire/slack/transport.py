@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import aiohttp
 from aiohttp import WSMsgType, web
 
+from tests.wire.server import cut
 from tests.wire.slack.payloads import signature
 from tests.wire.slack.rules import Json
 
@@ -48,6 +49,7 @@ class Socket:
     """An open Socket Mode connection. A deaf one takes everything and answers nothing."""
 
     ws: web.WebSocketResponse
+    request: web.Request
     number: int
     deaf: bool = False
     silent: bool = False
@@ -188,7 +190,7 @@ class Transport:
         ws = web.WebSocketResponse(autoping=False)
         await ws.prepare(request)
         self.opened += 1
-        socket = Socket(ws=ws, number=self.opened)
+        socket = Socket(ws=ws, request=request, number=self.opened)
         self.sockets.append(socket)
         connections = len(self.sockets) + self.extra_connections
         hello = {
@@ -270,9 +272,7 @@ class Transport:
     def cut(self) -> None:
         """Every connection is gone without a word."""
         for socket in list(self.sockets):
-            transport = socket.ws.get_extra_info("transport", None)
-            if transport is not None:
-                transport.abort()
+            cut(socket.request)
 
     def deafen(self) -> None:
         """The open connections stay open and answer nothing more, pings included."""
@@ -323,10 +323,7 @@ class Transport:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for socket in list(self.sockets):
-            transport = socket.ws.get_extra_info("transport", None)
-            if transport is not None:
-                transport.abort()
+        self.cut()
         if self._http is not None:
             await self._http.close()
 
