@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -147,7 +147,7 @@ class Reader:
         self._spans = spans
 
     def blocks(self) -> Sequence[Block]:
-        """One block, or none when nothing of it is visible."""
+        """The block, as a sequence of one; it may be blank."""
         if any(token.level >= _NESTING_MAX - 1 for token in self._group.tokens):
             rows = self._group.source.split("\n")[self._group.start : self._group.end]
             return (Paragraph(spans=lines("\n".join(rows).strip())),)
@@ -158,29 +158,26 @@ class Reader:
         for token in self._tokens:
             if token.nesting < 0:
                 break
-            found.extend(self._block(token, depth))
+            blocks = self._block(token, depth)
+            found.extend(block for block in blocks if not depth or not is_blank(block))
         return found
 
     def _block(self, token: Token, depth: int) -> Sequence[Block]:
         match token.type:
             case "paragraph_open":
-                spans = self._inline()
-                return (Paragraph(spans=spans),) if is_visible(spans_text(spans)) else ()
+                return (Paragraph(spans=self._inline()),)
             case "heading_open":
-                spans = self._inline()
-                heading = Heading(level=int(token.tag[1]), spans=spans)
-                return (heading,) if is_visible(spans_text(spans)) else ()
+                return (Heading(level=int(token.tag[1]), spans=self._inline()),)
             case "blockquote_open":
                 blocks = self._until_close(depth + 1)
-                return (Quote(blocks=tuple(blocks)),) if blocks and depth < DEPTH_MAX else blocks
+                return (Quote(blocks=tuple(blocks)),) if depth < DEPTH_MAX else blocks
             case "bullet_list_open" | "ordered_list_open":
                 return self._list(token, depth)
             case "table_open":
-                return self._table()
+                return (self._table(),)
             case "fence" | "code_block":
                 text = without_newline(token.content)
-                code = Code(language=language_of(token.info), text=text)
-                return (code,) if is_visible(text) else ()
+                return (Code(language=language_of(token.info), text=text),)
             case "hr":
                 return (Rule(),)
             case other:
@@ -203,7 +200,7 @@ class Reader:
         ordered = opening.type == "ordered_list_open"
         return (List(ordered=ordered, start=int(start), items=tuple(items)),)
 
-    def _table(self) -> Sequence[Block]:
+    def _table(self) -> Table:
         rows: list[list[Spans]] = []
         alignments: list[Alignment] = []
         for token in self._tokens:
@@ -217,17 +214,32 @@ class Reader:
                 case "inline":
                     rows[-1].append(self._spans.of(token.content))
         header, *body = map(tuple, rows)
-        table = Table(header=header, rows=tuple(body), alignments=tuple(alignments))
-        cells = (cell for row in (header, *body) for cell in row)
-        return (table,) if any(is_visible(spans_text(cell)) for cell in cells) else ()
+        return Table(header=header, rows=tuple(body), alignments=tuple(alignments))
 
 
 def without_newline(text: str) -> str:
     return text.removesuffix("\n")
 
 
+def is_blank(block: Block) -> bool:
+    """Whether there is nothing to see; platforms refuse a message of blanks and joiners."""
+    match block:
+        case Paragraph(spans=spans) | Heading(spans=spans):
+            return not is_visible(spans_text(spans))
+        case Code(text=text):
+            return not is_visible(text)
+        case Table(header=header, rows=rows):
+            return not any(is_visible(spans_text(cell)) for row in (header, *rows) for cell in row)
+        case Quote(blocks=blocks):
+            return not blocks
+        case List() | Rule():
+            return False
+        case _:
+            assert_never(block)
+
+
 def is_visible(text: str) -> bool:
-    """Whether there is anything to see; platforms refuse a message of blanks and joiners."""
+    """Whether it has any character but blanks, joiners and marks of direction."""
     return any(not char.isspace() and unicodedata.category(char) != "Cf" for char in text)
 
 

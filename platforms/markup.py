@@ -22,7 +22,7 @@ from platforms.commonmark import (
     SpanCache,
     fence_closed,
     groups_of,
-    is_visible,
+    is_blank,
     language_of,
     last_leaf,
     without_newline,
@@ -158,7 +158,7 @@ class StreamParser:
             carry = None
         if carry is not None:
             found.append(carry)
-        return [block for block in found if not _is_blank(block)]
+        return [block for block in found if not is_blank(block)]
 
 
 def _may_be_half(char: str) -> bool:
@@ -176,10 +176,6 @@ def _joined(carry: Block, group: Group, blocks: Sequence[Block]) -> Sequence[Blo
             return (replace(carry, rows=rows + more.rows),)
         case _:
             return (carry, *blocks)
-
-
-def _is_blank(block: Block) -> bool:
-    return isinstance(block, Code) and not is_visible(block.text)
 
 
 def _visible_groups(head: str, tail: str) -> list[Group]:

@@ -92,6 +92,7 @@ HOSTILE = (
     "[![a](https://a.example/i)](https://b.example)" * 50,
     "a\n" * 50 + "===\n" * 3,
     "- a | b\n-|-\n- c",
+    "| |\n---\n| |\n**a\n| |\n",
     "> ```\n> x\ny\n> ```",
     "[x]\n\n[x]: https://a.example",
 )
@@ -108,6 +109,22 @@ def markdown(*, max_size: int = 60) -> st.SearchStrategy[str]:
         st.text(max_size=3),
     )
     return st.lists(piece, max_size=max_size).map("".join)
+
+
+def line_soup(*, max_size: int = 12) -> st.SearchStrategy[str]:
+    """Lines that begin, go on and end blocks within each other, in no sensible order."""
+    containers = st.lists(
+        st.sampled_from(("> ", ">", "- ", "-", "* ", "1. ", "2) ", "  ", "   ", "    ", "\t")),
+        max_size=3,
+    ).map("".join)
+    content = st.sampled_from((
+        "", " ", "a", "word b", "---", "-", "===", "=", "***", "* * *", "#", "# h", "```", "````",
+        "~~~", "```py", "``` x`", "| a | b |", "|---|---|", "a|b", "-|-", "| |", "|-|", "x|", "|",
+        "1.", "1", "-x", "**a", "b**", "`c", "d`", "[l](http://a.b", "c)", "x  ", "y\\", "<b>",
+        "&amp;", "&nbsp;", "[r]: http://a.b",
+    ))  # fmt: skip
+    line = st.tuples(containers, content).map("".join)
+    return st.lists(line, max_size=max_size).map("\n".join)
 
 
 def hostile_markdown() -> st.SearchStrategy[str]:

@@ -34,7 +34,14 @@ from platforms.blocks import (
 from platforms.commonmark import DEPTH_MAX, LEAF_MAX
 from platforms.links import link_allowed
 from platforms.markup import StreamParser, parse, parse_prefix
-from tests.platforms.strategies import HOSTILE, blocks, documents, hostile_markdown, markdown
+from tests.platforms.strategies import (
+    HOSTILE,
+    blocks,
+    documents,
+    hostile_markdown,
+    line_soup,
+    markdown,
+)
 
 
 def check_tree(tree: Blocks, depth: int = 0) -> None:
@@ -130,7 +137,7 @@ def test_stream_equals_whole(source: str, sizes: list[int]) -> None:
     assert stream.finish() == parse(source)
 
 
-@given(markdown())
+@given(markdown() | line_soup())
 def test_settling_changes_nothing(source: str) -> None:
     """A text read with blocks settled at every line is the text read in one go."""
     settled = StreamParser(settle_every=1)
@@ -161,7 +168,7 @@ def read_settling(source: str) -> Blocks:
     return stream.finish()
 
 
-@given(markdown(max_size=25))
+@given(markdown(max_size=25) | line_soup(max_size=8))
 def test_prefix_shows_a_prefix(source: str) -> None:
     """No soup makes a prefix show a block that the end does not."""
     check_prefixes(source)
