@@ -8,6 +8,7 @@ the final text arrives even if every edit before it was dropped.
 """
 
 import asyncio
+from itertools import islice
 from typing import assert_never
 
 from agent.events import (
@@ -30,7 +31,7 @@ from platforms import markup
 from platforms.blocks import Blocks, plain_text
 from platforms.content import Typing
 from platforms.errors import RateLimited
-from platforms.text import split
+from platforms.text import parts_of
 
 ANCHOR_CHARACTERS = 24
 ANCHOR_AFTER_S = 1.5
@@ -210,7 +211,7 @@ class Reply:
 
     async def _show(self) -> None:
         view = self._view()
-        bodies = split(view, self._outlet.adapter.fits)[:LIVE_PARTS]
+        bodies = tuple(islice(parts_of(view, self._outlet.adapter.fits), LIVE_PARTS))
         self._length = len(plain_text(view))
         for part, body in enumerate(bodies):
             if self._ending.is_set():
