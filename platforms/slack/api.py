@@ -4,6 +4,7 @@ The SDK's own retries are off: they send a post again after a cut connection, wh
 reads proxies from the environment, so they are taken out again.
 """
 
+import io
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -77,7 +78,7 @@ class WebApi:
         failure = PlatformUnavailable("the upload to Slack failed")
         try:
             async with self.session().post(
-                url, data=data, timeout=timeout, allow_redirects=False
+                url, data=io.BytesIO(data), timeout=timeout, allow_redirects=False
             ) as response:
                 if response.status == 200:
                     return

@@ -220,7 +220,7 @@ class Methods:
         checked = check_blocks(blocks) if blocks is not None else None
         if checked is None and text is None and before is not None:
             checked = [dict(block) for block in before.blocks]
-        checked = checked or []
+        checked = [self._named(block) for block in checked or []]
         text = str(text or "")
         if not checked and not text.strip():
             raise Refusal("no_text")
@@ -241,6 +241,10 @@ class Methods:
                 names=self.world.names(),
             ),
         )
+
+    def _named(self, block: Json) -> Json:
+        """A block with an id; Slack makes one where none was given."""
+        return {"block_id": f"made{next(self._numbers)}"} | block
 
     def _add(
         self,
