@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
@@ -97,16 +96,12 @@ class SlackServer(LoopbackServer):
             self._ticking = asyncio.create_task(self._tick())
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def close(self) -> None:
+        """Ends the clock, every socket and every request, and stops listening."""
         if self._ticking is not None:
             self._ticking.cancel()
         await self.transport.stop()
-        await super().__aexit__(kind, error, trace)
+        await super().close()
 
     async def _tick(self) -> None:
         while True:
