@@ -1,7 +1,7 @@
 """The table of commands: `/help`, native registration and recognition are made from it.
 
-Pure: recognising and listing. What a command does is in `gateway.desk`. No command reaches the
-model. Lane "now" runs beside a turn; lane "turn" waits its turn in the session.
+Pure: recognising and listing. What a command does is in `gateway.command_lane`. No command
+reaches the model. Lane "now" runs beside a turn; lane "turn" waits its turn in the session.
 """
 
 import difflib

@@ -1,10 +1,13 @@
 """The seam every adapter calls: journal first, then route. Nothing is acknowledged before.
 
+A delivery is stored and routed by a task of its own: an adapter that stops waiting, or is told
+BUSY because the commit came too late, takes neither back. Its repeat is then a duplicate.
 Admission runs inside the unit that stores the row, so that what it looks up (have we answered
 in this thread?) and what it decides are one state. A refusal's words are stored with its row.
 """
 
 import asyncio
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -30,6 +33,7 @@ from platforms.events import (
     MessageDeleted,
     MessageEdited,
     MessageReceived,
+    MessageRef,
     Receipt,
 )
 from platforms.markup import parse
@@ -49,10 +53,11 @@ class Entered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """What one delivery left behind: events to route and words to deliver."""
+    """What one delivery left behind: events to route, words to deliver, outcomes to count."""
 
     entered: tuple[Entered, ...] = ()
     replies: tuple[outbox.OutboxRow, ...] = ()
+    outcomes: tuple[str, ...] = ()
 
 
 class Ingest:
@@ -66,13 +71,16 @@ class Ingest:
         config: Config,
         clock: Clock,
         route: Callable[[Stored], None],
+        commit_limit_s: float = COMMIT_LIMIT_S,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._config = config
         self._clock = clock
         self._route = route
+        self._commit_limit_s = commit_limit_s
         self._open = True
+        self._taking: set[asyncio.Task[Receipt]] = set()
         self.counts: Counter[str] = Counter()
         self.unwanted: Recent[str, None] = Recent(UNWANTED_KEPT)
         self.admitted_at: dict[str, float] = {}
@@ -92,22 +100,47 @@ class Ingest:
             return Receipt.BUSY
         if isinstance(delivery.events, tuple) and self._unwanted(delivery.events):
             return Receipt.UNWANTED
-        try:
-            async with asyncio.timeout(COMMIT_LIMIT_S):
-                raw = await self._raw(delivery.raw)
-                stored = await self._store.write(
-                    lambda tx: self._journal(tx, delivery, raw), durability=self._class(delivery)
-                )
-        except (TimeoutError, StoreError) as error:
-            why = str(error) or f"no commit within {COMMIT_LIMIT_S:.0f} s"
-            log.error("not journaled, so not acknowledged: %s", why)
+        taking = asyncio.create_task(self._take(delivery))
+        self._taking.add(taking)
+        taking.add_done_callback(self._taking.discard)
+        await asyncio.wait((taking,), timeout=self._commit_limit_s)
+        if not taking.done():
+            log.error("not acknowledged: no commit within %g s", self._commit_limit_s)
+        receipt = taking.result() if taking.done() else Receipt.BUSY
+        if receipt is Receipt.BUSY:
             self.counts["busy"] += 1
+        return receipt
+
+    async def _take(self, delivery: Delivery) -> Receipt:
+        """Store a delivery; route what it left behind once that is committed."""
+        try:
+            raw = await self._raw(delivery.raw)
+            stored = await self._write(delivery, raw)
+        except StoreError as error:
+            log.error("not journaled, so not acknowledged: %s", error)
             return Receipt.BUSY
+        self.counts.update(stored.outcomes)
         if stored.entered:
             account = refs.account_text(delivery.account)
             self.admitted_at[account] = self._clock.monotonic()
-        self._route(stored)
+        if self._open:  # else the rows wait for the next start
+            self._route(stored)
         return Receipt.STORED
+
+    async def _write(self, delivery: Delivery, raw: str) -> Stored:
+        try:
+            return await self._store.write(
+                lambda tx: self._journal(tx, delivery, raw), durability=self._class(delivery)
+            )
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("an event can't be stored as it is; its payload is kept as malformed")
+        key = f"unstorable:{hashlib.sha256(delivery.raw).hexdigest()}"
+        unread = replace(delivery, events=Ignored(delivery_key=key, reason="malformed"))
+        return await self._store.write(
+            lambda tx: self._journal(tx, unread, raw), durability=Durability.PROCESS
+        )
 
     def _unwanted(self, events: tuple[InboundEvent, ...]) -> bool:
         """Count events of chats nobody listed; True if there is nothing else."""
@@ -150,13 +183,13 @@ class Ingest:
     def _journal(self, tx: Tx, delivery: Delivery, raw: str) -> Stored:
         if isinstance(delivery.events, Ignored):
             inbox.insert(tx, self._ignored(delivery, delivery.events, raw))
-            self.counts[delivery.events.reason] += 1
-            return Stored()
+            return Stored(outcomes=(delivery.events.reason,))
         entered: list[Entered] = []
         replies: list[outbox.OutboxRow] = []
-        for event in delivery.events:
-            self._journal_event(tx, event, raw, entered, replies)
-        return Stored(entered=tuple(entered), replies=tuple(replies))
+        outcomes = [
+            self._journal_event(tx, event, raw, entered, replies) for event in delivery.events
+        ]
+        return Stored(entered=tuple(entered), replies=tuple(replies), outcomes=tuple(outcomes))
 
     def _journal_event(
         self,
@@ -165,30 +198,35 @@ class Ingest:
         raw: str,
         entered: list[Entered],
         replies: list[outbox.OutboxRow],
-    ) -> None:
-        joined = sessions.knows(tx, admission.session_key(event, self._config.sessions))
+    ) -> str:
+        """Store one event and name its outcome."""
+        key = admission.session_key(event, self._config.sessions)
+        in_thread = admission.session_place(event).thread_id is not None
+        joined = in_thread and sessions.knows(tx, key)
         outcome = admission.admit(event, self._facts(event, joined_thread=joined))
+        if isinstance(outcome, admission.Amends) and not _amendable(tx, event):
+            return "amends_nothing"  # of a chat nobody listed, as far as anyone can tell
         arrival = self._arrival(event, outcome, raw)
         ident = inbox.insert(tx, arrival)
         if ident is None:
-            self.counts["duplicate"] += 1
-            return
+            return "duplicate"
         match outcome:
             case admission.Admitted():
-                self.counts["admitted"] += 1
                 entered.append(Entered(row=_waiting(ident, arrival)))
+                return "admitted"
             case admission.Amends():
                 _amend(tx, event)
+                return "amendment"
             case admission.Refused(reason=reason, text=text):
-                self.counts[reason] += 1
                 log.info("refused %s: e%d by %s in %s", reason, ident, arrival.author, arrival.chat)
                 if row := self._refusal(tx, ident, event, parse(text)):
                     replies.append(row)
+                return reason
             case admission.Ignored(reason=reason):
-                self.counts[reason] += 1
                 log.info("ignored %s: e%d by %s in %s", reason, ident, arrival.author, arrival.chat)
+                return reason
             case admission.NotListed():
-                self.counts["chat_not_listed"] += 1
+                return "chat_not_listed"
             case unknown:
                 assert_never(unknown)
 
@@ -322,6 +360,22 @@ def _waiting(ident: int, arrival: inbox.Arrival) -> inbox.Waiting:
         session_key=arrival.session_key,
         message_id=arrival.message_id,
         content=arrival.content,
+    )
+
+
+def _amendable(tx: Tx, event: InboundEvent) -> bool:
+    """Whether a message this edit or deletion is about was ever stored."""
+    account, chat = refs.account_text(event.account), refs.chat_text(event.chat)
+    match event:
+        case MessageEdited(message=message):
+            messages: tuple[MessageRef, ...] = (message,)
+        case MessageDeleted(messages=messages):
+            pass
+        case _:
+            raise TypeError(f"{type(event).__name__} amends nothing")
+    return any(
+        inbox.holds(tx, account=account, chat=chat, message_id=message.message_id)
+        for message in messages
     )
 
 

@@ -9,6 +9,7 @@ from gateway.errors import StoreFailed
 from gateway.store import migrate
 from gateway.store.sqlite import SqliteStore, open_sqlite
 from tests.gateway.hand_clock import HandClock
+from tests.gateway.intake import Intake
 
 
 def _unexpected(failure: StoreFailed) -> None:
@@ -27,3 +28,9 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 async def clock() -> HandClock:
     """A clock that stands still."""
     return HandClock()
+
+
+@pytest.fixture
+async def intake(store: SqliteStore, tmp_path: Path, clock: HandClock) -> Intake:
+    """The seam every adapter calls, over that store."""
+    return Intake(store, tmp_path, clock)

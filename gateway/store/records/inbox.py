@@ -121,6 +121,17 @@ def insert(tx: Tx, arrival: Arrival) -> int | None:
     return None
 
 
+def holds(tx: Tx, *, account: str, chat: str, message_id: str) -> bool:
+    """Whether anything of a message is stored."""
+    row = tx.row(
+        "SELECT 1 FROM inbox WHERE account = ? AND chat = ? AND message_id = ? LIMIT 1",
+        account,
+        chat,
+        message_id,
+    )
+    return row is not None
+
+
 def replace_text(
     tx: Tx, *, account: str, chat: str, message_id: str, author: str, text: str
 ) -> bool:

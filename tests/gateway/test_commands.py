@@ -1,0 +1,116 @@
+"""The command table and what is recognised as one of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.commands import (
+    BY_NAME,
+    COMMANDS,
+    Recognised,
+    Unknown,
+    help_text,
+    named,
+    native,
+    recognise,
+    unknown_text,
+)
+from platforms.markup import parse
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "args"),
+    [
+        ("/help", "help", ""),
+        ("  /help  ", "help", ""),
+        ("/HELP", "help", ""),
+        ("!help", "help", ""),
+        ("/help stop", "help", "stop"),
+        ("/new plan a\ntrip", "new", "plan a\ntrip"),
+        ("/new\nplan", "new", "plan"),
+        ("/stop   all ", "stop", "all"),
+        ("/start", "help", ""),
+        ("/start deep-link", "help", ""),
+    ],
+)
+def test_what_is_a_command(text: str, name: str, args: str) -> None:
+    """A mark, a name of the table, and what stands behind it."""
+    assert recognise(text) == Recognised(command=BY_NAME[name], args=args)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "help",
+        "",
+        "/",
+        "/ help",
+        "/etc/hosts",
+        "/etc/hosts is wrong",
+        "/1",
+        "//help",
+        "!important",
+        "!",
+        "!!stop",
+        "say /help",
+        "/" + "a" * 40,
+    ],
+)
+def test_what_is_text(text: str) -> None:
+    """Paths, shouts and words are for the model."""
+    assert recognise(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [("/stp", ("stop",)), ("/modell", ("model",)), ("/xyzzy", ()), ("/stop-all", ("stop",))],
+)
+def test_what_can_only_be_meant_as_a_command(text: str, near: tuple[str, ...]) -> None:
+    """A slash and a word that is none: refused with what is near."""
+    assert recognise(text) == Unknown(name=text[1:], near=near)
+
+
+@given(text=st.text(max_size=60))
+def test_recognising_is_total(text: str) -> None:
+    """Any text is a command, an unknown one, or words."""
+    assert isinstance(recognise(text), Recognised | Unknown | None)
+
+
+def test_native_registration_is_the_table() -> None:
+    """Platforms register the same names and phrases that /help shows."""
+    assert [(c.name, c.summary, c.args) for c in native()] == [
+        (c.name, c.summary, c.args) for c in COMMANDS
+    ]
+    text = help_text()
+    for command in COMMANDS:
+        assert f"`/{command.name}" in text
+        assert command.summary in text
+        assert not command.summary.endswith(".")
+
+
+@pytest.mark.parametrize("name", ["stop", "/stop", "!STOP"])
+def test_help_of_one_command(name: str) -> None:
+    """One line with its arguments."""
+    assert help_text(name) == "`/stop [all]`: stop what I am doing"
+
+
+def test_help_of_an_unknown_command() -> None:
+    """The same words as for the command itself."""
+    assert help_text("stp") == "There is no command `/stp`. Did you mean `/stop`?"
+
+
+def test_unknown_text() -> None:
+    """One near name, several, or none."""
+    assert unknown_text(Unknown(name="x", near=("a", "b"))) == (
+        "There is no command `/x`. Did you mean `/a` or `/b`?"
+    )
+    assert unknown_text(Unknown(name="x", near=())) == (
+        "There is no command `/x`. `/help` lists what there is."
+    )
+
+
+@given(name=st.text(max_size=20))
+def test_any_name_is_known_or_not(name: str) -> None:
+    """Native names come from the platform as they are; help on them is always something to read."""
+    assert isinstance(named(name, ""), Recognised | Unknown)
+    assert parse(help_text(name))
