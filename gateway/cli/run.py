@@ -53,8 +53,9 @@ def started(config: Config, running: "Running") -> list[str]:
         found = supervisor.status()
         if found.platform in {"web", "terminal"}:
             continue
-        state = f"connected as {found.account}" if found.connected else found.problem
-        lines.append(f"  {found.platform:<10} {state or found.state}")
+        up = found.state == "running"
+        state = f"connected as {found.account}" if up else found.problem or found.state
+        lines.append(f"  {found.platform:<10} {state}")
     missing = [
         name
         for name in ("telegram", "slack", "discord")
