@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
+from urllib.parse import quote
 
 import orjson
+
+from agent.messages import well_formed
 
 LogFormat = Literal["text", "json"]
 
@@ -44,37 +47,52 @@ class _Redacting(logging.Formatter):
     def __init__(self, form: LogFormat, secrets: tuple[str, ...]) -> None:
         super().__init__()
         self._form = form
-        self._secrets = sorted(secrets, key=len, reverse=True)
+        written = {form for secret in secrets for form in _written(secret)}
+        self._secrets = sorted(written, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record as one line (text form: a traceback follows on its own lines)."""
-        line = self._json(record) if self._form == "json" else self._text(record)
+        message = self._hide(record.getMessage())
+        trace = self._hide(self.formatException(record.exc_info)) if record.exc_info else ""
+        if self._form == "json":
+            return _json(record, message, trace)
+        return _text(record, message, trace)
+
+    def _hide(self, text: str) -> str:
+        """Text that every encoder takes, without secrets."""
+        text = well_formed(text)
         for secret in self._secrets:
-            if secret in line:
-                line = line.replace(secret, _HIDDEN)
-        return line
+            if secret in text:
+                text = text.replace(secret, _HIDDEN)
+        return text
 
-    def _text(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, tz=UTC).strftime("%H:%M:%S")
-        where = " ".join(part for part in (turn_in_log.get(), session_in_log.get()) if part)
-        line = f"{at} {record.levelname.lower():7} {record.name}: {record.getMessage()}"
-        if where:
-            line += f" [{where}]"
-        if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return line
 
-    def _json(self, record: logging.LogRecord) -> str:
-        fields = {
-            "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if session := session_in_log.get():
-            fields["session"] = session
-        if turn := turn_in_log.get():
-            fields["turn"] = turn
-        if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(fields).decode()
+def _text(record: logging.LogRecord, message: str, trace: str) -> str:
+    at = datetime.fromtimestamp(record.created, tz=UTC).strftime("%H:%M:%S")
+    where = " ".join(part for part in (turn_in_log.get(), session_in_log.get()) if part)
+    one_line = "\\n".join(message.splitlines())  # no text from outside forges a line
+    line = f"{at} {record.levelname.lower():7} {record.name}: {one_line}"
+    return line + (f" [{where}]" if where else "") + (f"\n{trace}" if trace else "")
+
+
+def _json(record: logging.LogRecord, message: str, trace: str) -> str:
+    fields = {
+        "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": message,
+    }
+    more = {"session": session_in_log.get(), "turn": turn_in_log.get(), "traceback": trace}
+    fields.update((name, value) for name, value in more.items() if value)
+    return orjson.dumps(fields).decode()
+
+
+def _written(secret: str) -> tuple[str, ...]:
+    """A secret as it may stand in a line: as it is, in JSON, in an address, in a traceback."""
+    return (
+        secret,
+        orjson.dumps(well_formed(secret)).decode()[1:-1],
+        quote(secret, safe=""),
+        quote(secret),
+        repr(secret)[1:-1],
+    )

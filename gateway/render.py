@@ -1,5 +1,6 @@
 """Pure: what people read of a turn. Every sentence about a failure is written here."""
 
+import re
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -22,11 +23,13 @@ from agent.errors import (
 from agent.turn import STEPS_PER_TURN, Mark, TurnEnd
 from platforms import markup
 from platforms.base import Sink
-from platforms.blocks import Blocks, Emph, Paragraph, Text
+from platforms.blocks import Blocks, Emph, Paragraph, Text, plain
 from platforms.text import split
 
 WORKING = "Working on it"
 FILE_NAME = "answer.md"
+
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +112,14 @@ def _mark_text(end: TurnEnd) -> str:
                 " was run. Ask for a smaller piece."
             )
         case Mark.STOPPED:
-            return f"Stopped by {end.by}."
+            return f"Stopped by {_literal(end.by)}."
         case unknown:
             assert_never(unknown)
+
+
+def _literal(name: str) -> str:
+    """A person's name as Markdown that shows it and means nothing."""
+    return _PUNCTUATION.sub(r"\\\g<0>", " ".join(name.split()))
 
 
 def crashed_text(reference: str) -> str:
@@ -124,7 +132,8 @@ def crashed_text(reference: str) -> str:
 
 def parts_of(reply: str, sink: Sink) -> Parts:
     """Cut a whole reply for a platform; over its number of parts it becomes a file."""
-    bodies = split(markup.parse(reply), sink.fits)
+    # Markdown that says nothing ("#", an empty code block) is shown as it was written.
+    bodies = split(markup.parse(reply) or plain(reply), sink.fits)
     if len(bodies) <= sink.capabilities.parts_max:
         return Parts(bodies=bodies)
     note = Paragraph(
