@@ -15,6 +15,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -185,7 +186,7 @@ class Gateway:
 
     # Events.
 
-    async def emit(self, name: str, data: Json, *, intent: int) -> None:
+    async def emit(self, name: str, data: Any, *, intent: int) -> None:
         """Gives an event to every session that asked for its kind."""
         for session in list(self.sessions.values()):
             if not session.intents & intent:
@@ -196,9 +197,9 @@ class Gateway:
             elif session.connection is not None:
                 await session.connection.send(event)
 
-    def _redacted(self, session: Session, name: str, data: Json) -> Json:
+    def _redacted(self, session: Session, name: str, data: Any) -> Any:
         """A message without its content, for clients without that intent."""
-        if not name.startswith("MESSAGE_") or "content" not in data:
+        if not name.startswith("MESSAGE_") or not isinstance(data, dict) or "content" not in data:
             return data
         own = {event["d"]["user"]["id"] for event in session.events if event["t"] == "READY"}
         mentioned = {mention["id"] for mention in data.get("mentions", ())}

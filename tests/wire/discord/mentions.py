@@ -6,7 +6,11 @@ from typing import Any
 
 from tests.wire.discord.world import Pings
 
-_CODE = re.compile(r"```.*?```|``.*?``(?!`)|`[^`]+`", re.DOTALL)
+# Read from left to right: an escaped sign, a block, a span; what is in them is no mention.
+_NO_TEXT = re.compile(
+    r"\\[^0-9A-Za-z\s]|```(?:[a-z0-9_+\-.#]+\n)?\n*[^\n].*?```|(`+)(?:.*?[^`])\1(?!`)",
+    re.DOTALL | re.IGNORECASE,
+)
 _ELEMENT = re.compile(
     r"<@!?\d+>|<@&\d+>|<#\d+>|<t:-?\d+(?::[tTdDfFRsS])?>|<a?:\w+:\d+>|</[^:<>]+:\d+>"
     r"|<id:\w+>|<sound:\d+:\d+>|@everyone|@here"
@@ -27,7 +31,7 @@ def judge(
     users = {int(found) for found in _USER.findall(content)} & known
     roles = {int(found) for found in _ROLE.findall(content)}
     everyone = bool(re.search(r"@everyone|@here", content))
-    elements = tuple(_ELEMENT.findall(_CODE.sub(" ", content)))
+    elements = tuple(_ELEMENT.findall(_NO_TEXT.sub(" ", content)))
     if allowed is None:
         replied = {replied_author} if replied_author is not None else set()
         return Pings(

@@ -220,7 +220,11 @@ class DiscordServer(LoopbackServer):
         command = next((c for c in self.interactions.commands if c["name"] == name), None)
         if command is None:
             raise AssertionError(f"command not registered: {name}")
-        options = [{"name": command["options"][0]["name"], "type": 3, "value": text}]
+        options = [
+            {"name": option["name"], "type": 3, "value": text}
+            for option in command.get("options", ())[:1]
+            if text is not None
+        ]
         interaction = self.interactions.open(
             kind=2,
             user=user,
@@ -229,7 +233,7 @@ class DiscordServer(LoopbackServer):
                 "id": command["id"],
                 "name": name,
                 "type": 1,
-                **({"options": options} if text is not None else {}),
+                **({"options": options} if options else {}),
             },
         )
         await self._send_interaction(interaction)
@@ -256,7 +260,7 @@ class DiscordServer(LoopbackServer):
         body = self.interactions.json(interaction)
         await self._emit("INTERACTION_CREATE", body, intent=gw.ALL_INTENTS)
 
-    async def _emit(self, name: str, data: Json, *, intent: int) -> None:
+    async def _emit(self, name: str, data: Any, *, intent: int) -> None:
         await self.gateway.emit(name, data, intent=intent)
 
     # The gateway's view.
