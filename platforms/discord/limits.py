@@ -1,0 +1,98 @@
+"""Discord's limits, each with its unit and source, and what they make of us.
+
+Source, unless another is named: Discord's documentation repository (discord-api-docs), 2026.
+"""
+
+from platforms.base import Capabilities
+
+TEXT_MAX = 2_000
+"""Characters of a message. Source: "Create Message", `content`."""
+
+PART_SOFT = 1_950
+"""UTF-16 code units at which we split: never more characters than that, with a margin."""
+
+PARTS_MAX = 5
+"""Our choice: beyond it an answer becomes a file."""
+
+BUTTONS_PER_ROW = 5
+ROWS = 5
+"""Buttons of an action row, action rows of a message. Source: "Component Reference"."""
+
+LABEL_MAX = 80
+"""Characters of a button's label. Source: "Button"."""
+
+CUSTOM_ID_MAX = 100
+"""Characters of a button's `custom_id`, at least 1. Source: "Custom ID"."""
+
+PAYLOAD_MAX = 64
+"""Bytes of ASCII that our own buttons carry."""
+
+NONCE_MAX = 25
+"""Characters of a nonce. Source: "Create Message", `nonce`."""
+
+EDIT_INTERVAL_S = 1.2
+"""Our choice: five requests in five seconds are let through, posts of the same chat among them."""
+
+TYPING_LIFE_S = 10.0
+"""Seconds the typing sign shows. Source: "Trigger Typing Indicator"."""
+
+TYPING_REFRESH_S = 8.0
+"""How often we renew it."""
+
+UPLOAD_MAX_BYTES = 10 * 1024 * 1024
+"""Bytes of a file in a place without boosts. Source: "Uploading Files"."""
+
+COMMANDS_MAX = 100
+COMMAND_NAME_MAX = 32
+COMMAND_TEXT_MAX = 100
+"""Commands of an application, characters of a name and of a description.
+
+Source: "Application Commands".
+"""
+
+PRESS_LIFE_S = 15 * 60.0
+"""Seconds an interaction's token lives. Source: "Receiving and Responding to Interactions"."""
+
+IDENTIFIES_LEFT_MIN = 10
+"""Of 1,000 sessions a day: below this we wait, for the token is reset when they are used up.
+
+Source: "Session Start Limit Object".
+"""
+
+IDENTIFY_WAIT_S = 5.0
+"""Seconds between two IDENTIFY of one shard. Source: "Rate Limiting" of the gateway."""
+
+OLD_MESSAGE_S = 3_600.0
+"""Seconds after which edits of a message are rationed. Source: error code 30046."""
+
+EDGE_BAN_S = 600.0
+"""Seconds of silence after a 429 of the edge. Source: "Invalid Request Limit"."""
+
+THREAD_NAME_MAX = 100
+"""Characters of a thread's name. Source: "Start Thread from Message"."""
+
+HISTORY_PAGE = 100
+"""Messages of one call. Source: "Get Channel Messages", `limit`."""
+
+TABLE_WIDTH = 60
+"""Columns of a code block that a narrow window shows; our measure."""
+
+CAPABILITIES = Capabilities(
+    text_max=TEXT_MAX,
+    part_soft=PART_SOFT,
+    text_unit="utf16",
+    parts_max=PARTS_MAX,
+    buttons_per_row=BUTTONS_PER_ROW,
+    rows=ROWS,
+    edit=True,
+    delete=True,
+    react=True,
+    private="on_press",
+    threads="join",
+    typing_refresh_s=TYPING_REFRESH_S,
+    nonce=True,
+    upload_max_bytes=UPLOAD_MAX_BYTES,
+    stream="edit",
+    edit_interval_s=EDIT_INTERVAL_S,
+    edit_interval_group_s=EDIT_INTERVAL_S,
+)

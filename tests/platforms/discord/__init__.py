@@ -1,0 +1,1 @@
+"""Tests of the Discord adapter. Inside this package `discord` alone means the SDK."""
