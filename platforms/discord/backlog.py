@@ -1,0 +1,60 @@
+"""The frames between the socket and the journal: in order, bounded, none ever dropped.
+
+When it is full the socket is not read any more; Discord closes it in the end, and resuming the
+session brings what was not read.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from platforms.discord.fields import Body
+
+ROOM = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One event as it came, and as JSON."""
+
+    raw: bytes
+    event: Body
+    late: bool = False
+
+
+class Backlog:
+    """A queue with one reader, who takes a frame away only when it is done with it."""
+
+    def __init__(self, room: int = ROOM) -> None:
+        self._room = room
+        self._frames: deque[Frame] = deque()
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def put(self, frame: Frame) -> None:
+        """Add a frame; never waits."""
+        self._frames.append(frame)
+        self._filled.set()
+        if len(self._frames) >= self._room:
+            self._emptied.clear()
+
+    async def first(self) -> Frame:
+        """The oldest frame, which stays."""
+        while not self._frames:
+            self._filled.clear()
+            await self._filled.wait()
+        return self._frames[0]
+
+    def drop_first(self) -> None:
+        """The oldest frame is done with."""
+        self._frames.popleft()
+        if len(self._frames) < self._room:
+            self._emptied.set()
+
+    async def wait_for_room(self) -> None:
+        """Return once another frame may come."""
+        await self._emptied.wait()

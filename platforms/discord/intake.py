@@ -1,0 +1,222 @@
+"""From the backlog to the journal: one frame after the other, each until it is stored.
+
+Discord asks for no acknowledgement of messages and delivers nothing again, so a frame the journal
+has no room for is offered until it has. Presses and commands are answered once they are stored.
+What an invalidated session swallowed is read back from the chats we know; edits and deletions of
+that time show as the present text, presses are gone.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from platforms.base import Ingest
+from platforms.discord.backlog import Backlog, Frame
+from platforms.discord.directory import Directory
+from platforms.discord.fields import Body, mapping, objects, snowflake
+from platforms.discord.limits import HISTORY_PAGE
+from platforms.discord.parse import KINDS, Identity, parse
+from platforms.discord.presses import Presses
+from platforms.discord.threads import Threads
+from platforms.errors import ChatUnavailable, MessageRejected, PlatformError
+from platforms.events import (
+    ButtonPressed,
+    CommandInvoked,
+    Delivery,
+    Ignored,
+    InboundEvent,
+    MessageReceived,
+    PressToken,
+    Receipt,
+)
+
+log = logging.getLogger(__name__)
+
+PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Between two offers of the same frame."""
+
+BACKFILL_AGE = timedelta(hours=24)
+BACKFILL_MESSAGES = 500
+"""How far back and how much of one chat is read after a session was lost."""
+
+Get = Callable[[str, dict[str, str]], Awaitable[Any]]
+"""A GET of the REST API by path and query; raises PlatformError."""
+
+
+class Intake:
+    """The one reader of the backlog, and what it has to remember between connections."""
+
+    def __init__(self, *, us: Identity, backlog: Backlog, get: Get, threads: bool) -> None:
+        self.directory = Directory(user_id=us.user_id)
+        self.threads = Threads(self.directory)
+        self._begins_threads = threads
+        self._us = us
+        self._backlog = backlog
+        self._presses: Presses | None = None
+        self._get = get
+        self._sessions = 0
+        self._last_stored: dict[str, str] = {}
+        """The newest stored message of each channel."""
+        self._answers: dict[str, asyncio.Task[None]] = {}
+
+    def answer_with(self, presses: Presses) -> None:
+        """Use this connection for first answers from now on."""
+        self._presses = presses
+
+    @staticmethod
+    def wants(name: object) -> bool:
+        """Whether an event of this name is worth keeping; most are not."""
+        return isinstance(name, str) and (name in KINDS or name in _LESSONS or name == "READY")
+
+    async def run(self, ingest: Ingest) -> None:
+        """Store frames until cancelled; a frame in work is offered again by the next run."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                frame = await self._backlog.first()
+                await self._take(frame, ingest, group)
+                self._backlog.drop_first()
+
+    async def answered(self, press: PressToken) -> None:
+        """Wait until the first answer to a press is out, so that words may follow."""
+        if task := self._answers.get(press.value):
+            await asyncio.wait({task})
+
+    async def _take(self, frame: Frame, ingest: Ingest, group: asyncio.TaskGroup) -> None:
+        name, data = frame.event.get("t"), mapping(frame.event, "d")
+        if name == "READY":
+            await self._begin_session(ingest, group)
+        elif isinstance(name, str) and name in _LESSONS:
+            self.directory.learn(name, data)
+        elif not self._is_ours(data):
+            await self._learn_place(data)
+            await self._store(frame, ingest, group)
+
+    def _is_ours(self, data: Body) -> bool:
+        """An echo of our own post or edit, of which a streamed answer has dozens."""
+        return mapping(data, "author").get("id") == self._us.user_id
+
+    async def _store(self, frame: Frame, ingest: Ingest, group: asyncio.TaskGroup) -> None:
+        events = parse(
+            frame.event,
+            self._us,
+            self.directory,
+            late=frame.late,
+            threads=self._begins_threads,
+        )
+        if isinstance(events, Ignored) and events.reason != "malformed":
+            log.debug("ignored %s: %s", events.reason, events.delivery_key)
+            return
+        delivery = Delivery(account=self._us.account, raw=frame.raw, events=events)
+        receipt = await _offered(delivery, ingest)
+        if receipt is Receipt.STORED:
+            self._remember(mapping(frame.event, "d"), frame.event.get("t"))
+            for event in () if isinstance(events, Ignored) else events:
+                if isinstance(event, MessageReceived):
+                    self.threads.expect(event)
+                self._acknowledge(event, group)
+
+    def _remember(self, data: Body, name: object) -> None:
+        channel, ident = snowflake(data.get("channel_id")), snowflake(data.get("id"))
+        if name != "MESSAGE_CREATE" or channel is None or ident is None:
+            return
+        if int(ident) > int(self._last_stored.get(channel, "0")):
+            self._last_stored[channel] = ident
+
+    # -- the first answer to presses and commands
+
+    def _acknowledge(self, event: InboundEvent, group: asyncio.TaskGroup) -> None:
+        press = event.press if isinstance(event, ButtonPressed | CommandInvoked) else None
+        if press is None:
+            return
+        task = group.create_task(self._answer(press), name="discord-press")
+        self._answers[press.value] = task
+        task.add_done_callback(lambda _: self._answers.pop(press.value, None))
+
+    async def _answer(self, press: PressToken) -> None:
+        if self._presses is None:
+            return
+        try:
+            await self._presses.acknowledge(press)
+        except PlatformError as error:
+            log.info("a press was not acknowledged: %s", error)
+
+    # -- what a message does not say of its place
+
+    async def _learn_place(self, data: Body) -> None:
+        """Ask what an unknown channel is: a thread is judged by its parent."""
+        channel, guild = snowflake(data.get("channel_id")), snowflake(data.get("guild_id"))
+        if channel is None or guild is None or "channel" in data or self.directory.knows(channel):
+            return
+        for pause in (*PAUSES_S, None):
+            try:
+                self.directory.learn_channel(await self._get(f"/channels/{channel}", {}), guild)
+            except (ChatUnavailable, MessageRejected) as error:
+                log.info("channel %s could not be looked up: %s", channel, error)
+                return
+            except PlatformError as error:
+                log.warning("channel %s could not be looked up: %s", channel, error)
+                if pause is None:
+                    return
+                await asyncio.sleep(pause)
+            else:
+                return
+
+    # -- what an invalidated session swallowed
+
+    async def _begin_session(self, ingest: Ingest, group: asyncio.TaskGroup) -> None:
+        self._sessions += 1
+        if self._sessions == 1 or not self._last_stored:
+            return
+        log.warning(
+            "a new discord session: reading %d chats back, presses of the gap are lost",
+            len(self._last_stored),
+        )
+        for channel, after in tuple(self._last_stored.items()):
+            try:
+                await self._read_back(channel, after, ingest, group)
+            except PlatformError as error:
+                log.warning("channel %s could not be read back: %s", channel, error)
+
+    async def _read_back(
+        self, channel: str, after: str, ingest: Ingest, group: asyncio.TaskGroup
+    ) -> None:
+        oldest = datetime.now(UTC) - BACKFILL_AGE
+        floor = max(int(after), int(_first_snowflake(oldest)))
+        guild = self.directory.guild_of(channel)
+        for _ in range(BACKFILL_MESSAGES // HISTORY_PAGE):
+            query = {"after": str(floor), "limit": str(HISTORY_PAGE)}
+            page = objects(
+                {"page": await self._get(f"/channels/{channel}/messages", query)}, "page"
+            )
+            for message in sorted(page, key=_number):
+                data = {**message, "guild_id": guild} if guild else message
+                event = {"op": 0, "t": "MESSAGE_CREATE", "d": data}
+                frame = Frame(orjson.dumps(event), event, late=True)
+                await self._take(frame, ingest, group)
+                floor = max(floor, _number(message))
+            if len(page) < HISTORY_PAGE:
+                return
+
+
+_LESSONS = Directory.LESSONS
+
+
+def _number(message: Body) -> int:
+    return int(snowflake(message.get("id")) or "0")
+
+
+def _first_snowflake(at: datetime) -> str:
+    return str((int(at.timestamp() * 1000) - 1_420_070_400_000) << 22)
+
+
+async def _offered(delivery: Delivery, ingest: Ingest) -> Receipt:
+    """Offer a delivery until there is room for it."""
+    attempt = 0
+    while (receipt := await ingest(delivery)) is Receipt.BUSY:
+        await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
+        attempt += 1
+    return receipt

@@ -1,0 +1,229 @@
+"""Operations as calls of the SDK: one operation is one request, and its failure is one of ours."""
+
+import asyncio
+import io
+import time
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar, assert_never
+
+import discord
+
+from platforms.content import (
+    AnswerPress,
+    Controls,
+    Delete,
+    Done,
+    Edit,
+    Operation,
+    Outcome,
+    Post,
+    React,
+    Sent,
+    Typing,
+    Upload,
+)
+from platforms.discord.errors import FAILURES, UNKNOWN_MESSAGE, classify_error
+from platforms.discord.fields import born
+from platforms.discord.format import format_blocks, format_plain
+from platforms.discord.gateway import RATE_LIMIT_WAIT_S, GatewayClient
+from platforms.discord.limits import LABEL_MAX, OLD_MESSAGE_S, TYPING_LIFE_S
+from platforms.discord.presses import Presses
+from platforms.discord.threads import Threads
+from platforms.errors import (
+    ChatUnavailable,
+    MessageGone,
+    MessageRejected,
+    RateLimited,
+    ThreadGone,
+)
+from platforms.events import ChatRef, MessageRef
+
+T = TypeVar("T")
+
+ANSWER_S = 15.0
+"""How long Discord may take to answer, beside what the SDK sleeps for a full bucket."""
+
+_STYLES = {
+    "plain": discord.ButtonStyle.secondary,
+    "primary": discord.ButtonStyle.primary,
+    "danger": discord.ButtonStyle.danger,
+}
+
+
+class Outbound:
+    """The way out of one connection."""
+
+    def __init__(
+        self,
+        *,
+        client: GatewayClient,
+        presses: Presses,
+        threads: Threads | None,
+        answer_s: float,
+    ) -> None:
+        self._client = client
+        self._threads = threads
+        self._presses = presses
+        self._deadline_s = answer_s + RATE_LIMIT_WAIT_S
+
+    async def perform(self, operation: Operation) -> Outcome:
+        """Carry out one operation; raises one of `platforms.errors`."""
+        match operation:
+            case Post():
+                return await self._post(operation)
+            case Upload():
+                return await self._upload(operation)
+            case Edit():
+                await self._edit(operation)
+            case Delete(message=message):
+                await self._delete(message)
+            case React():
+                await self._react(operation)
+            case Typing(chat=chat, on=on):
+                if on:
+                    await self._bounded(self._type(chat), TYPING_LIFE_S)
+            case AnswerPress(press=press, text=text):
+                content = format_plain(text) if text.strip() else ""
+                await self._bounded(self._presses.answer(press, content))
+            case _:
+                assert_never(operation)
+        return Done()
+
+    async def _post(self, post: Post) -> Sent:
+        if post.only_for is not None:
+            raise MessageRejected("words for one person can only answer a press on Discord")
+        # Embeds are off and nothing is mentioned, a quoted author neither; the client's default.
+        place = self._place(post.chat)
+        return await self._sent(
+            post.chat,
+            place.send(
+                format_blocks(post.body),
+                nonce=post.nonce,
+                reference=_reference(post.quote, post.chat) if post.quote else None,  # type: ignore[arg-type]
+                mention_author=False,
+                view=_view(post.controls),  # type: ignore[arg-type]
+                suppress_embeds=True,
+                silent=post.silent,
+            ),
+        )
+
+    async def _upload(self, upload: Upload) -> Sent:
+        file = discord.File(io.BytesIO(upload.data), filename=_file_name(upload.name))
+        place = self._place(upload.chat)
+        return await self._sent(
+            upload.chat,
+            place.send(
+                format_plain(upload.caption) or None,
+                nonce=upload.nonce,
+                file=file,
+                suppress_embeds=True,
+            ),
+        )
+
+    async def _sent(self, chat: ChatRef, send: Coroutine[Any, Any, discord.Message]) -> Sent:
+        try:
+            await self._ready(chat)
+            message = await self._bounded(send)
+        except ChatUnavailable as error:
+            if chat.thread_id is not None and error.reason == "not_found":
+                raise ThreadGone("the thread is gone") from error
+            raise
+        finally:
+            send.close()  # if it was never begun
+        return Sent(message=MessageRef(chat=chat, message_id=str(message.id)))
+
+    async def _edit(self, edit: Edit) -> None:
+        """The whole new state; that embeds are off stays as it was posted."""
+        message = self._message(edit.message)
+        try:
+            await self._bounded(
+                message.edit(content=format_blocks(edit.body), view=_view(edit.controls))
+            )
+        except RateLimited as error:
+            # The SDK keeps the wait of a 429 and drops its code, and only old messages wait long.
+            age_s = time.time() - born(edit.message.message_id).timestamp()
+            if age_s < OLD_MESSAGE_S or error.retry_after_s < RATE_LIMIT_WAIT_S:
+                raise
+            raise MessageGone("edits of messages over an hour old are rationed") from error
+
+    async def _delete(self, message: MessageRef) -> None:
+        try:
+            await self._bounded(self._message(message).delete())
+        except MessageGone as error:
+            if not _is_unknown_message(error):
+                raise
+
+    async def _react(self, react: React) -> None:
+        message = self._message(react.message)
+        if react.on:
+            await self._bounded(message.add_reaction(react.emoji))
+        elif self._client.user is not None:
+            await self._bounded(message.remove_reaction(react.emoji, self._client.user))
+
+    async def _type(self, chat: ChatRef) -> None:
+        await self._ready(chat)
+        await self._place(chat).typing()
+
+    async def _ready(self, chat: ChatRef) -> None:
+        """A thread of ours is begun with the first words in it."""
+        if self._threads is not None:
+            await self._bounded(self._threads.ensure(chat, self._client))
+
+    def _place(self, chat: ChatRef) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(_number(chat.thread_id or chat.chat_id))
+
+    def _message(self, message: MessageRef) -> discord.PartialMessage:
+        return self._place(message.chat).get_partial_message(_number(message.message_id))
+
+    async def _bounded(self, call: Awaitable[T], deadline_s: float | None = None) -> T:
+        """One call, bounded in time, its failure translated."""
+        try:
+            async with asyncio.timeout(deadline_s or self._deadline_s):
+                return await call
+        except FAILURES as exc:
+            raise classify_error(exc) from exc
+
+
+def _number(ident: str) -> int:
+    if not ident.isdecimal():
+        raise MessageRejected("not an id of Discord")
+    return int(ident)
+
+
+def _reference(quote: MessageRef, chat: ChatRef) -> discord.MessageReference:
+    """A reply; one whose message is gone is an ordinary post."""
+    return discord.MessageReference(
+        message_id=_number(quote.message_id),
+        channel_id=_number(chat.thread_id or chat.chat_id),
+        fail_if_not_exists=False,
+    )
+
+
+def _view(controls: Controls) -> discord.ui.View | None:
+    """Rows of buttons. Stopped at once, or the SDK would keep every view it ever sent."""
+    if not controls:
+        return None
+    view = discord.ui.View(timeout=None)
+    for number, row in enumerate(controls):
+        for button in row:
+            view.add_item(
+                discord.ui.Button(
+                    style=_STYLES[button.style],
+                    label=button.label[:LABEL_MAX],
+                    custom_id=button.payload,
+                    row=number,
+                )
+            )
+    view.stop()
+    return view
+
+
+def _file_name(name: str) -> str:
+    """The last part of a name; no path, no control characters."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(char for char in last if char.isprintable())[:200] or "file"
+
+
+def _is_unknown_message(error: MessageGone) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, discord.HTTPException) and cause.code == UNKNOWN_MESSAGE
