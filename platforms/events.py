@@ -117,7 +117,7 @@ class PressToken:
     """What answers a press or native command later; opaque outside its own adapter."""
 
     kind: str
-    value: str
+    value: str = field(repr=False)  # holds tokens and addresses that answer for us
     usable_until: datetime
 
 
