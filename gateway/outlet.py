@@ -110,7 +110,7 @@ class Outlet:
         self._clock = clock
         self._queues: dict[str, _Queue] = {}
         self._message_ids: Recent[int, str] = Recent(REMEMBERED)
-        self._standing: Recent[str, Blocks] = Recent(REMEMBERED)
+        self._standing: Recent[tuple[str, str], Blocks] = Recent(REMEMBERED)
         self._watched: dict[int, asyncio.Future[str | None]] = {}
         self._groups: set[str] = set()
         self._beside: set[asyncio.Task[None]] = set()
@@ -164,6 +164,7 @@ class Outlet:
         operation = Edit(message=message, body=body)
         if self._slot(operation, priority=4, since=self._clock.monotonic()) != 0:
             return False
+        self._standing.pop(_place(message), None)  # cut or uncertain, nobody knows what stands
         try:
             await self.adapter.perform(operation)
         except RateLimited as error:
@@ -172,7 +173,7 @@ class Outlet:
         except PlatformError as error:
             log.info("a stream edit was lost: %s", error)
             return False
-        self._standing[message_id] = body
+        self._standing[_place(message)] = body
         return True
 
     async def sign(self, operation: Typing | React) -> None:
@@ -281,16 +282,14 @@ class Outlet:
                 return
 
     async def _arrived(self, current: _Try, outcome: Outcome) -> None:
-        message_id: str | None
+        message_id: str | None = None
         match outcome, current.operation:
-            case Sent(message=message), _:
+            case (Sent(message=message), _) | (Done(), Edit(message=message)):
                 message_id = message.message_id
-            case Done(), Edit(message=message):
-                message_id = message.message_id
+                if isinstance(current.operation, Post | Edit):
+                    self._standing[_place(message)] = current.operation.body
             case _:
-                message_id = None
-        if message_id is not None and isinstance(current.operation, Post | Edit):
-            self._standing[message_id] = current.operation.body
+                pass
         await self._settle(current.row, "sent", reason=None, message_id=message_id)
 
     async def _after(self, current: _Try, error: PlatformError) -> bool:
@@ -348,7 +347,7 @@ class Outlet:
     def _stands(self, operation: Operation) -> bool:
         return (
             isinstance(operation, Edit)
-            and self._standing.get(operation.message.message_id) == operation.body
+            and self._standing.get(_place(operation.message)) == operation.body
         )
 
     async def _hold(self, row: OutboxRow, reason: str) -> None:
@@ -449,6 +448,11 @@ def _kind(operation: Operation) -> tuple[Kind, str]:
             return "answer", ""
         case _:
             assert_never(operation)
+
+
+def _place(message: MessageRef) -> tuple[str, str]:
+    """A message beyond doubt: some platforms number each chat's messages from one."""
+    return _root(message.chat), message.message_id
 
 
 def _root(chat: ChatRef) -> str:
