@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
-from platforms.discord.fields import Body
+from platforms.fields import Body
 
 ROOM = 10_000
 

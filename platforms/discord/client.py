@@ -13,18 +13,18 @@ from platforms.base import Capabilities, Ingest, Route
 from platforms.blocks import Blocks
 from platforms.content import AnswerPress, Operation, Outcome
 from platforms.discord import format as wire
-from platforms.discord.backlog import Backlog, Frame
+from platforms.discord.backlog import ROOM, Backlog, Frame
 from platforms.discord.commands import command_payload, same_commands
 from platforms.discord.errors import FAILURES, PORTAL, classify_error
-from platforms.discord.fields import mapping
 from platforms.discord.gateway import GatewayClient
 from platforms.discord.intake import Intake
 from platforms.discord.limits import CAPABILITIES, IDENTIFIES_LEFT_MIN, IDENTIFY_WAIT_S
 from platforms.discord.outbound import ANSWER_S, Outbound
-from platforms.discord.parse import Identity
+from platforms.discord.parse import KINDS, Identity
 from platforms.discord.presses import Presses
 from platforms.errors import CredentialsRejected, PlatformError, PlatformUnavailable
 from platforms.events import Account, CommandHelp, Liveness, PlatformName
+from platforms.fields import mapping
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class DiscordAdapter:
         identify_wait_s: float = IDENTIFY_WAIT_S,
         heartbeat_timeout_s: float = HEARTBEAT_TIMEOUT_S,
         answer_s: float = ANSWER_S,
+        room: int = ROOM,
     ) -> None:
         # Below INFO the SDK prints addresses that hold tokens of interactions, and message texts.
         sdk_log = logging.getLogger("discord")
@@ -67,7 +68,7 @@ class DiscordAdapter:
         self._identify_wait_s = identify_wait_s
         self._heartbeat_timeout_s = heartbeat_timeout_s
         self._answer_s = answer_s
-        self._backlog = Backlog()
+        self._backlog = Backlog(room)
         self._client: GatewayClient | None = None
         self._presses: Presses | None = None
         self._outbound: Outbound | None = None
@@ -188,7 +189,7 @@ class DiscordAdapter:
             if self._client is not None:
                 self._client.settled()
         if Intake.wants(name):
-            self._backlog.put(Frame(text.encode(), event))
+            self._backlog.put(Frame(text.encode() if name in KINDS else b"", event))
 
     def _on_lost(self) -> None:
         self._connected = False

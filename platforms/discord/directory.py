@@ -8,7 +8,8 @@ teaches nothing.
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 
-from platforms.discord.fields import Body, integer, mapping, objects, snowflake, string
+from platforms.discord.fields import snowflake
+from platforms.fields import Body, integer, mapping, objects, string
 
 THREAD_KINDS = frozenset({10, 11, 12})
 """Announcement, public and private threads. Source: "Channel Types"."""

@@ -1,48 +1,11 @@
-"""Pure: reading fields of JSON that may be anything. A field of the wrong kind is an absent one."""
+"""Pure: reading the kinds of fields that only Discord has; the others are in `platforms.fields`."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from platforms.blocks import clean_text
-
-Body = Mapping[str, Any]
+from platforms.fields import Body
 
 _EPOCH_MS = 1_420_070_400_000
 _TOKEN_MAX = 512
-
-
-def mapping(body: Body, name: str) -> Body:
-    """An object; empty if there is none."""
-    value = body.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def objects(body: Body, name: str) -> tuple[Body, ...]:
-    """The objects of an array."""
-    value = body.get(name)
-    if not isinstance(value, list):
-        return ()
-    return tuple(entry for entry in value if isinstance(entry, Mapping))
-
-
-def string(body: Body, name: str) -> str:
-    """A text in characters that can be stored; empty if there is none."""
-    value = body.get(name)
-    return clean_text(value) if isinstance(value, str) else ""
-
-
-def integer(body: Body, name: str) -> int | None:
-    """A 64-bit integer."""
-    value = body.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if -(2**63) <= value < 2**63 else None
-
-
-def truth(body: Body, name: str) -> bool:
-    """A flag; absent is false."""
-    return body.get(name) is True
 
 
 def snowflake(value: object) -> str | None:
@@ -83,3 +46,8 @@ def moment(value: object) -> datetime | None:
 def born(identifier: str) -> datetime:
     """When an id was made; the ids we take lie between 2015 and 2084."""
     return datetime.fromtimestamp(((int(identifier) >> 22) + _EPOCH_MS) / 1000, UTC)
+
+
+def first_snowflake(at: datetime) -> int:
+    """The smallest id that could have been made at that time."""
+    return (int(at.timestamp() * 1000) - _EPOCH_MS) << 22

@@ -36,8 +36,8 @@ from platforms.discord.inline import (
     format_spans,
     without_link_ends,
 )
-from platforms.discord.limits import PART_SOFT
-from platforms.discord.table import aligned
+from platforms.discord.limits import PART_SOFT, TABLE_WIDTH
+from platforms.monospace import aligned
 from platforms.text import utf16_len
 
 RULE = "---"
@@ -157,7 +157,7 @@ def _fenced(text: str, language: str = "") -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    text = aligned(table)
+    text = aligned(table, width=TABLE_WIDTH, rule="-")
     if text is not None:
         yield from _fenced(text)
         return

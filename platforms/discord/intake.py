@@ -9,6 +9,7 @@ that time show as the present text, presses are gone.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ import orjson
 from platforms.base import Ingest
 from platforms.discord.backlog import Backlog, Frame
 from platforms.discord.directory import Directory
-from platforms.discord.fields import Body, mapping, objects, snowflake
+from platforms.discord.fields import first_snowflake, snowflake
 from platforms.discord.limits import HISTORY_PAGE
 from platforms.discord.parse import KINDS, Identity, parse
 from platforms.discord.presses import Presses
@@ -33,6 +34,7 @@ from platforms.events import (
     PressToken,
     Receipt,
 )
+from platforms.fields import Body, mapping, objects
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,14 @@ Get = Callable[[str, dict[str, str]], Awaitable[Any]]
 """A GET of the REST API by path and query; raises PlatformError."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mark:
+    """The newest stored message of a channel, and the guild it is in."""
+
+    guild: str | None
+    message: int
+
+
 class Intake:
     """The one reader of the backlog, and what it has to remember between connections."""
 
@@ -59,8 +69,7 @@ class Intake:
         self._presses: Presses | None = None
         self._get = get
         self._sessions = 0
-        self._last_stored: dict[str, str] = {}
-        """The newest stored message of each channel."""
+        self._last_stored: dict[str, _Mark] = {}
         self._answers: dict[str, asyncio.Task[None]] = {}
 
     def answer_with(self, presses: Presses) -> None:
@@ -123,8 +132,10 @@ class Intake:
         channel, ident = snowflake(data.get("channel_id")), snowflake(data.get("id"))
         if name != "MESSAGE_CREATE" or channel is None or ident is None:
             return
-        if int(ident) > int(self._last_stored.get(channel, "0")):
-            self._last_stored[channel] = ident
+        before = self._last_stored.get(channel)
+        if before is None or int(ident) > before.message:
+            guild = snowflake(data.get("guild_id"))
+            self._last_stored[channel] = _Mark(guild=guild, message=int(ident))
 
     # -- the first answer to presses and commands
 
@@ -156,6 +167,7 @@ class Intake:
                 self.directory.learn_channel(await self._get(f"/channels/{channel}", {}), guild)
             except (ChatUnavailable, MessageRejected) as error:
                 log.info("channel %s could not be looked up: %s", channel, error)
+                self.directory.learn_channel({"id": channel}, guild)
                 return
             except PlatformError as error:
                 log.warning("channel %s could not be looked up: %s", channel, error)
@@ -175,25 +187,23 @@ class Intake:
             "a new discord session: reading %d chats back, presses of the gap are lost",
             len(self._last_stored),
         )
-        for channel, after in tuple(self._last_stored.items()):
+        for channel, mark in tuple(self._last_stored.items()):
             try:
-                await self._read_back(channel, after, ingest, group)
+                await self._read_back(channel, mark, ingest, group)
             except PlatformError as error:
                 log.warning("channel %s could not be read back: %s", channel, error)
 
     async def _read_back(
-        self, channel: str, after: str, ingest: Ingest, group: asyncio.TaskGroup
+        self, channel: str, mark: _Mark, ingest: Ingest, group: asyncio.TaskGroup
     ) -> None:
-        oldest = datetime.now(UTC) - BACKFILL_AGE
-        floor = max(int(after), int(_first_snowflake(oldest)))
-        guild = self.directory.guild_of(channel)
+        floor = max(mark.message, first_snowflake(datetime.now(UTC) - BACKFILL_AGE))
         for _ in range(BACKFILL_MESSAGES // HISTORY_PAGE):
             query = {"after": str(floor), "limit": str(HISTORY_PAGE)}
             page = objects(
                 {"page": await self._get(f"/channels/{channel}/messages", query)}, "page"
             )
             for message in sorted(page, key=_number):
-                data = {**message, "guild_id": guild} if guild else message
+                data = {**message, "guild_id": mark.guild} if mark.guild else message
                 event = {"op": 0, "t": "MESSAGE_CREATE", "d": data}
                 frame = Frame(orjson.dumps(event), event, late=True)
                 await self._take(frame, ingest, group)
@@ -207,10 +217,6 @@ _LESSONS = Directory.LESSONS
 
 def _number(message: Body) -> int:
     return int(snowflake(message.get("id")) or "0")
-
-
-def _first_snowflake(at: datetime) -> str:
-    return str((int(at.timestamp() * 1000) - 1_420_070_400_000) << 22)
 
 
 async def _offered(delivery: Delivery, ingest: Ingest) -> Receipt:

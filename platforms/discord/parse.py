@@ -12,19 +12,7 @@ from datetime import timedelta
 from typing import Literal
 
 from platforms.discord.directory import THREAD_KINDS, Index
-from platforms.discord.fields import (
-    Body,
-    born,
-    integer,
-    mapping,
-    moment,
-    objects,
-    snowflake,
-    snowflakes,
-    string,
-    token,
-    truth,
-)
+from platforms.discord.fields import born, moment, snowflake, snowflakes, token
 from platforms.discord.limits import PAYLOAD_MAX, PRESS_LIFE_S
 from platforms.discord.words import Words, display_name, read_words
 from platforms.events import (
@@ -46,6 +34,7 @@ from platforms.events import (
     PressToken,
     Quote,
 )
+from platforms.fields import Body, integer, mapping, objects, string, truth
 
 Reason = Literal["malformed", "unsupported_kind", "service_message", "own_echo"]
 Payload = tuple[InboundEvent, ...] | Ignored

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from platforms.blocks import clean_text
 from platforms.discord.directory import Index
-from platforms.discord.fields import Body, mapping, objects, snowflake, snowflakes, string, truth
+from platforms.discord.fields import snowflake, snowflakes
 from platforms.events import Mention, MentionKind
+from platforms.fields import Body, mapping, objects, string, truth
 
 _SIGN = re.compile(
     r"<@!?(?P<user>\d{1,20})>|<@&(?P<role>\d{1,20})>|<#(?P<chat>\d{1,20})>"

@@ -92,6 +92,21 @@ async def test_events_wait_for_a_slow_journal_in_order() -> None:
         assert journal.texts() == [str(number) for number in range(20)]
 
 
+async def test_a_full_backlog_stops_reading_and_loses_nothing() -> None:
+    """Beyond its room the socket is left unread; memory stays bounded and order is kept."""
+    async with DiscordServer() as server:
+        journal = Journal()
+        journal.held = asyncio.Event()
+        async with running(server, journal, room=8) as adapter:
+            for number in range(100):
+                await server.say(server.general, server.ada, str(number))
+            await journal.count(1)
+            assert adapter.liveness().facts["waiting"] == "8"
+            journal.held.set()
+            await journal.count(100)
+        assert journal.texts() == [str(number) for number in range(100)]
+
+
 async def test_busy_is_offered_again_until_it_is_stored() -> None:
     """A delivery the journal had no room for comes again, and the ones behind it keep waiting."""
     async with DiscordServer() as server:
