@@ -15,7 +15,7 @@ from platforms import blocks
 from platforms.blocks import Blocks
 from platforms.errors import PlatformUnavailable
 from platforms.events import Account, ChatRef
-from platforms.web.history import Answering, ChatSummary, HistoryItem, Speaker
+from platforms.web.history import Answering, ChatSummary, HistoryItem
 
 T = TypeVar("T")
 
@@ -38,11 +38,7 @@ class StoredHistory:
         account = Account(platform="web", id="local")
         rows = await self._read(lambda tx: _chats(tx, f"web:{user}"))
         return tuple(
-            ChatSummary(
-                chat=refs.chat_from(chat, account),
-                title=title or "New chat",
-                changed_at=_moment(at),
-            )
+            ChatSummary(chat=refs.chat_from(chat, account), title=title, changed_at=_moment(at))
             for chat, title, at in rows
         )
 
@@ -77,12 +73,24 @@ def _chats(tx: Tx, author: str) -> list[tuple[str, str, int]]:
         "SELECT inbox.chat, MAX(inbox.received_at),"
         " (SELECT title FROM session WHERE session.account = inbox.account"
         "  AND session.chat = inbox.chat AND title <> '' ORDER BY id LIMIT 1)"
-        " FROM inbox WHERE account = 'web:local' AND author = ? AND lane IS NOT NULL"
+        " FROM inbox WHERE account = 'web:local' AND author = ?"
+        " AND (lane IS NOT NULL OR state = 'refused')"
         " GROUP BY inbox.account, inbox.chat ORDER BY MAX(inbox.received_at) DESC LIMIT ?",
         author,
         CHATS_SHOWN,
     )
-    return [(chat, title, at) for chat, at, title in rows]
+    return [(chat, title or _first_words(tx, chat), at) for chat, at, title in rows]
+
+
+def _first_words(tx: Tx, chat: str) -> str:
+    """The title of a chat that has no session yet: its first turn begins, or it saw commands."""
+    row = tx.row(
+        "SELECT content FROM inbox WHERE account = 'web:local' AND chat = ?"
+        " AND (lane IS NOT NULL OR state = 'refused') ORDER BY id LIMIT 1",
+        chat,
+    )
+    words = inbox.Content.from_json(row[0]).text.split() if row else []
+    return " ".join(words)[: sessions.TITLE_LENGTH] or "New chat"
 
 
 def _messages(tx: Tx, account: str, chat: str) -> tuple[HistoryItem, ...]:
@@ -92,10 +100,10 @@ def _messages(tx: Tx, account: str, chat: str) -> tuple[HistoryItem, ...]:
 
 
 def _written(tx: Tx, account: str, chat: str) -> list[HistoryItem]:
-    """What people wrote, the newest; commands as they were typed."""
+    """What people wrote, the newest: all that entered, and what was refused with a word."""
     rows = tx.rows(
         "SELECT delivery_key, content, received_at FROM inbox WHERE account = ? AND chat = ?"
-        " AND lane IS NOT NULL ORDER BY id DESC LIMIT ?",
+        " AND (lane IS NOT NULL OR state = 'refused') ORDER BY id DESC LIMIT ?",
         account,
         chat,
         MESSAGES_SHOWN,
@@ -113,7 +121,7 @@ def _written(tx: Tx, account: str, chat: str) -> list[HistoryItem]:
 def _delivered(tx: Tx, account: str, chat: str) -> list[HistoryItem]:
     """Our messages as they finally stand: a post with the last edit of it, unless taken back."""
     posts = tx.rows(
-        "SELECT id, purpose, op, content, message_id, created_at FROM outbox"
+        "SELECT id, op, content, message_id, created_at FROM outbox"
         " WHERE account = ? AND chat = ? AND op IN ('post', 'upload') AND message_id IS NOT NULL"
         " ORDER BY id DESC LIMIT ?",
         account,
@@ -121,15 +129,16 @@ def _delivered(tx: Tx, account: str, chat: str) -> list[HistoryItem]:
         MESSAGES_SHOWN,
     )
     items = []
-    for ident, purpose, op, content, message_id, at in posts:
+    for ident, op, content, message_id, at in posts:
         change = tx.row(
             "SELECT op, content FROM outbox WHERE target_id = ? ORDER BY id DESC LIMIT 1", ident
         )
         if change is not None and change[0] == "delete":
             continue
-        speaker: Speaker = "notice" if purpose in {"command", "notice"} else "assistant"
         body = _file_line(content) if op == "upload" else _body(change[1] if change else content)
-        items.append(HistoryItem(message_id=message_id, speaker=speaker, body=body, at=_moment(at)))
+        items.append(
+            HistoryItem(message_id=message_id, speaker="assistant", body=body, at=_moment(at))
+        )
     return items
 
 

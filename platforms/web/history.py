@@ -8,8 +8,8 @@ from platforms.blocks import Blocks
 from platforms.content import Controls
 from platforms.events import ChatRef
 
-Speaker = Literal["user", "assistant", "notice"]
-"""The person; the agent; the gateway itself (answers to commands, refusals, errors)."""
+Speaker = Literal["user", "assistant"]
+"""The person; we, whether the words are the model's or the gateway's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ Pure. Nothing else in this folder joins markup by hand, so there is one place to
 from collections.abc import Mapping
 from html import escape
 
-VOID_TAGS = frozenset({"br", "hr", "input", "link", "meta"})
+VOID_TAGS = frozenset({"br", "hr", "img", "input", "link", "meta"})
 """Elements without content or end tag."""
 
 

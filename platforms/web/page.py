@@ -16,7 +16,7 @@ NEW_CHAT = "New chat"
 WORKING = "Working on it…"
 REFRESH_S = "2"
 
-_SPEAKERS: dict[Speaker, str] = {"user": "You", "assistant": "Gatepost", "notice": "Gatepost"}
+_SPEAKERS: dict[Speaker, str] = {"user": "You", "assistant": "Gatepost"}
 _STYLES = {"plain": "button", "primary": "button primary", "danger": "button danger"}
 
 
@@ -59,7 +59,6 @@ class PageView:
     styles: str
     script: str
     can_sign_out: bool
-    notice: str | None = None
     failure: Failure | None = None
 
 
@@ -314,7 +313,7 @@ def _dock(view: PageView) -> Html:
         _hidden(view.form, view.form.new_key()),
         el("button", {"class": "button quiet"}, "Stop"),
     )
-    sentence = view.failure.sentence if view.failure else view.notice
+    sentence = view.failure.sentence if view.failure else None
     return el(
         "div",
         {"class": "dock"},

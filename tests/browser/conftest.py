@@ -21,6 +21,18 @@ FLAGS = (
 EXPECTED = ("Failed to load resource", "net::ERR_")
 """What the browser itself logs about an answer that is not 2xx, or none; tests cause these."""
 
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "is_mobile": True,
+    "has_touch": True,
+    "device_scale_factor": 2,
+}
+# What scrolls inside its own box may be wider than the screen; nothing else may.
+TOO_WIDE = """() => Array.from(document.querySelectorAll('body *'))
+  .filter((el) => el.checkVisibility() && !el.closest('pre > *, .table > *, .unseen'))
+  .filter((el) => el.getBoundingClientRect().right > screen.width + 0.5)
+  .map((el) => el.outerHTML.slice(0, 80))"""
+
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(browser_executable: str) -> AsyncIterator[Browser]:
@@ -72,3 +84,9 @@ async def opened(
         assert watched.problems == []
     finally:
         await context.close()
+
+
+async def write(tab: Page, text: str) -> None:
+    """Put a message into the box and send it with Enter."""
+    await tab.fill("#text", text)
+    await tab.press("#text", "Enter")

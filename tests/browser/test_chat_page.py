@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -20,17 +19,11 @@ from platforms.events import (
 )
 from platforms.markup import parse
 from platforms.web.history import Answering
-from tests.browser.conftest import opened
+from tests.browser.conftest import PHONE, TOO_WIDE, opened, write
 from tests.platforms.web.stand_in import Running, StandInGateway, running_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "is_mobile": True,
-    "has_touch": True,
-    "device_scale_factor": 2,
-}
 CONTRAST = """() => {
   const canvas = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
   const rgba = (color) => {
@@ -62,11 +55,6 @@ CONTRAST = """() => {
   }
   return weak;
 }"""
-# What scrolls inside its own box may be wider than the screen; nothing else may.
-TOO_WIDE = """() => Array.from(document.querySelectorAll('body *'))
-  .filter((el) => el.checkVisibility() && !el.closest('pre > *, .table > *, .unseen'))
-  .filter((el) => el.getBoundingClientRect().right > screen.width + 0.5)
-  .map((el) => el.outerHTML.slice(0, 80))"""
 NAMELESS = """() => Array.from(document.querySelectorAll('button, a, input, textarea, [tabindex]'))
   .filter((el) => el.checkVisibility() && el.type !== 'hidden')
   .filter((el) => !(el.ariaLabel || el.labels?.length || el.textContent.trim()))
@@ -87,12 +75,6 @@ async def page(browser: Browser) -> AsyncIterator[Running]:
     """The whole web surface with a gateway to script."""
     async with running_page() as running:
         yield running
-
-
-async def write(tab: Page, text: str) -> None:
-    """Type a message and send it with Enter."""
-    await tab.fill("#text", text)
-    await tab.press("#text", "Enter")
 
 
 async def received(page: Running, number: int = 0) -> InboundEvent:
