@@ -3,7 +3,7 @@
 from typing import Literal
 
 from platforms.events import Attachment
-from platforms.slack.fields import Body, identifier, integer, objects, string, truth
+from platforms.fields import Body, identifier, integer, objects, string, truth
 from platforms.slack.words import unescape
 
 Kind = Literal["image", "audio", "voice", "video", "document", "sticker"]

@@ -11,10 +11,10 @@ from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome
 from platforms.errors import CredentialsRejected, PlatformError, PlatformUnavailable
 from platforms.events import Account, Liveness, PlatformName
+from platforms.fields import identifier, mapping, string, truth
 from platforms.slack import outbound
 from platforms.slack.api import TOTAL_TIMEOUT_S, Json, WebApi
 from platforms.slack.bridge import build_app
-from platforms.slack.fields import identifier, mapping, string, truth
 from platforms.slack.format import fits
 from platforms.slack.http import PATH, SignedEvents
 from platforms.slack.intake import Intake

@@ -39,6 +39,7 @@ from platforms.blocks import (
 )
 from platforms.content import Controls
 from platforms.measure import grapheme_floor
+from platforms.monospace import aligned
 from platforms.slack.limits import (
     BLOCKS_MAX,
     FALLBACK_MAX,
@@ -48,8 +49,8 @@ from platforms.slack.limits import (
     PART_SOFT,
     TABLE_COLUMNS_MAX,
     TABLE_ROWS_MAX,
+    TABLE_WIDTH,
 )
-from platforms.slack.table import aligned
 
 Json = dict[str, Any]
 
@@ -407,7 +408,7 @@ class _Writer:
                 }
             )
             return
-        if (text := aligned(table)) is not None:
+        if (text := aligned(table, width=TABLE_WIDTH)) is not None:
             self._code(text, "", place)
             return
         for row in table.rows or (table.header,):

@@ -10,7 +10,7 @@ import orjson
 
 from platforms.base import Ingest
 from platforms.events import Delivery, Receipt
-from platforms.slack.fields import Body, mapping
+from platforms.fields import Body, mapping
 from platforms.slack.limits import ACK_LIMIT_S
 from platforms.slack.parse import Identity, Index, mentioned_people, parse
 from platforms.slack.people import People

@@ -29,8 +29,8 @@ from platforms.events import (
     PressToken,
     Quote,
 )
+from platforms.fields import Body, identifier, mapping, objects, string, truth
 from platforms.slack.attachments import read_attachments, shared_words
-from platforms.slack.fields import Body, identifier, mapping, objects, string, truth
 from platforms.slack.limits import RESPONSE_URL_LIFE_S, VALUE_MAX_BYTES
 from platforms.slack.words import Words, read_words
 

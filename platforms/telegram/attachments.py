@@ -6,7 +6,7 @@
 from typing import Literal
 
 from platforms.events import Attachment
-from platforms.telegram.fields import Body, identifier, integer, mapping, objects, string, truth
+from platforms.fields import Body, identifier, integer, mapping, objects, string, truth
 
 Kind = Literal["image", "audio", "voice", "video", "document", "sticker"]
 

@@ -34,8 +34,8 @@ from platforms.blocks import (
     spans_text,
 )
 from platforms.links import link_target
-from platforms.telegram.limits import ENTITIES_MAX, PART_SOFT
-from platforms.telegram.table import aligned
+from platforms.monospace import aligned
+from platforms.telegram.limits import ENTITIES_MAX, PART_SOFT, TABLE_WIDTH
 from platforms.text import utf16_len
 
 EntityKind = Literal["bold", "italic", "strikethrough", "code", "pre", "text_link", "blockquote"]
@@ -270,7 +270,7 @@ def _write_list(writer: _Writer, block: List) -> None:
 
 
 def _write_table(writer: _Writer, table: Table) -> None:
-    text = aligned(table)
+    text = aligned(table, width=TABLE_WIDTH)
     if text is not None:
         _write_code(writer, text, "")
         return

@@ -9,7 +9,7 @@ import orjson
 
 from platforms.base import Ingest
 from platforms.events import Delivery, Receipt
-from platforms.telegram.fields import identifier, integer, mapping, truth
+from platforms.fields import identifier, integer, mapping, truth
 from platforms.telegram.parse import KINDS, Identity, parse
 
 _FORUMS_MAX = 10_000

@@ -26,8 +26,8 @@ from platforms.events import (
     PressToken,
     Quote,
 )
+from platforms.fields import Body, identifier, integer, mapping, string, truth
 from platforms.telegram.attachments import read_attachments, stand_in
-from platforms.telegram.fields import Body, identifier, integer, mapping, string, truth
 from platforms.telegram.limits import CALLBACK_DATA_MAX, PRESS_LIFE_S
 from platforms.telegram.words import Words, read_words
 

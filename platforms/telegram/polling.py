@@ -27,8 +27,8 @@ from telegram.request import BaseRequest
 
 from platforms.errors import CredentialsRejected, PlatformUnavailable
 from platforms.events import Liveness, Receipt
+from platforms.fields import integer
 from platforms.telegram.errors import classify_error, retry_after_s
-from platforms.telegram.fields import integer
 from platforms.telegram.intake import Intake, place_of
 from platforms.telegram.limits import POLL_BATCH, POLL_TIMEOUT_S
 from platforms.telegram.parse import KINDS

@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 
 from platforms.blocks import clean_text
 from platforms.events import Mention, MentionKind
-from platforms.telegram.fields import Body, identifier, integer, mapping, string
+from platforms.fields import Body, identifier, integer, mapping, string
 
 _AFTER_MENTION = re.compile(r"\s*[,:]?\s*")
 _BREAKS_TARGET = re.compile(r"[\s<>]")

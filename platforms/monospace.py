@@ -1,23 +1,26 @@
-"""Pure: a table as aligned monospace, where Slack's own table block cannot be used."""
+"""Pure: a table as aligned monospace, where a platform has no tables of its own."""
 
 from platforms.blocks import Alignment, Emph, Link, Span, Strike, Strong, Table, spans_text
 from platforms.measure import display_width
-from platforms.slack.limits import TABLE_WIDTH
 
 _GAP = "  "
 
 
-def aligned(table: Table) -> str | None:
-    """The table as lines of equal columns; None if it is too wide or a cell leads somewhere."""
+def aligned(table: Table, *, width: int, rule: str = "─") -> str | None:
+    """The table as lines of equal columns under a line of `rule`.
+
+    None if it is wider than `width` columns or a cell leads somewhere: code shows a link's label
+    only, and its target would be lost.
+    """
     rows = [table.header, *table.rows]
     if any(_leads_somewhere(span) for row in rows for cell in row for span in cell):
         return None
     texts = [[" ".join(spans_text(cell).split()) for cell in row] for row in rows]
     widths = [max(map(display_width, column)) for column in zip(*texts, strict=True)]
-    if sum(widths) + len(_GAP) * (len(widths) - 1) > TABLE_WIDTH:
+    if not widths or sum(widths) + len(_GAP) * (len(widths) - 1) > width:
         return None
     lines = [_GAP.join(map(_padded, row, widths, table.alignments)).rstrip() for row in texts]
-    lines.insert(1, _GAP.join("─" * width for width in widths))
+    lines.insert(1, _GAP.join(rule * column for column in widths))
     return "\n".join(lines)
 
 
