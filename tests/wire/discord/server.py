@@ -41,6 +41,9 @@ from tests.wire.server import LoopbackServer
 API = "/api/v10"
 BOT_ID = 1_100_000_000_000_000_001
 APPLICATION_ID = 1_100_000_000_000_000_002
+ADA_ID, GUILD_ID, GENERAL_ID = 42, 4_100, 4_101
+"""The same at every start, so that a configuration can name them."""
+
 TOKEN = f"{base64.b64encode(str(BOT_ID).encode()).decode().rstrip('=')}.loopback.not-a-secret"
 """Shaped like a real one (id in base64, two more parts), because strict clients look."""
 
@@ -93,9 +96,9 @@ class DiscordServer(LoopbackServer):
         self.interactions_url: str | None = None
         self.refusals: dict[int, int] = {}
         """How often each of 401, 403 and 429 was answered: 10,000 in 10 minutes mean a ban."""
-        self.ada = self.world.add_user("ada")
-        self.guild = self.world.add_guild("Loopback", self.ada)
-        self.general = self.world.add_channel(self.guild, "general")
+        self.ada = self.world.add_user("ada", ident=ADA_ID)
+        self.guild = self.world.add_guild("Loopback", self.ada, ident=GUILD_ID)
+        self.general = self.world.add_channel(self.guild, "general", ident=GENERAL_ID)
 
     # The world as a test shapes it.
 

@@ -189,13 +189,13 @@ class World:
     guilds: dict[int, Guild] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
 
-    def add_user(self, name: str, *, bot: bool = False) -> User:
-        user = User(id=self.ids.next(), name=name, bot=bot)
+    def add_user(self, name: str, *, ident: int | None = None) -> User:
+        user = User(id=ident or self.ids.next(), name=name)
         self.users[user.id] = user
         return user
 
-    def add_guild(self, name: str, owner: User) -> Guild:
-        guild = Guild(id=self.ids.next(), name=name, owner=owner)
+    def add_guild(self, name: str, owner: User, *, ident: int | None = None) -> Guild:
+        guild = Guild(id=ident or self.ids.next(), name=name, owner=owner)
         guild.roles[guild.id] = Role(id=guild.id, name="@everyone")
         own_role = Role(id=self.ids.next(), name=self.bot.name, bot=self.bot.id)
         guild.roles[own_role.id] = own_role
@@ -213,8 +213,10 @@ class World:
         """The role Discord made for our bot in this guild."""
         return next(role for role in guild.roles.values() if role.bot == self.bot.id)
 
-    def add_channel(self, guild: Guild, name: str, kind: int = TEXT) -> Channel:
-        channel = Channel(id=self.ids.next(), kind=kind, name=name, guild=guild)
+    def add_channel(
+        self, guild: Guild, name: str, kind: int = TEXT, *, ident: int | None = None
+    ) -> Channel:
+        channel = Channel(id=ident or self.ids.next(), kind=kind, name=name, guild=guild)
         guild.channels[channel.id] = channel
         self.channels[channel.id] = channel
         return channel
