@@ -22,6 +22,7 @@ not rows: they are made when the limiter lets them through at once, or not at al
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -74,6 +75,16 @@ REMEMBERED = 2_000
 QUICK_CALL_S = 1.5
 """How long a sign of life may take; it is dropped rather than waited for."""
 
+_KINDS: Mapping[type[Operation], Kind] = {
+    Post: "post",
+    Upload: "upload",
+    Edit: "edit",
+    Delete: "delete",
+    Typing: "typing",
+    React: "react",
+    AnswerPress: "answer",
+}
+
 log = logging.getLogger(__name__)
 
 
@@ -112,7 +123,6 @@ class Outlet:
         self._message_ids: Recent[int, str] = Recent(REMEMBERED)
         self._standing: Recent[tuple[str, str], Blocks] = Recent(REMEMBERED)
         self._watched: dict[int, asyncio.Future[str | None]] = {}
-        self._groups: set[str] = set()
         self._beside: set[asyncio.Task[None]] = set()
         self._streams = 0
         self._paused = False
@@ -124,11 +134,9 @@ class Outlet:
             if queue.task is None:
                 queue.task = asyncio.create_task(self._empty(chat, queue))
 
-    def stream_began(self, chat: ChatRef, *, group: bool) -> None:
-        """A reply grows in this chat; tell `stream_ended` when it no longer does."""
+    def stream_began(self) -> None:
+        """A reply grows; tell `stream_ended` when it no longer does."""
         self._streams += 1
-        if group:
-            self._groups.add(_root(chat))
 
     def stream_ended(self) -> None:
         """A growing reply has ended."""
@@ -389,11 +397,17 @@ class Outlet:
         return self._limiter.admit(
             kind,
             chat,
-            group=chat in self._groups,
+            group=self._in_group(operation),
             priority=priority,
             since=since,
             now=self._clock.monotonic(),
         )
+
+    def _in_group(self, operation: Operation) -> bool:
+        """Whether the platform counts an operation for its groups, by the chat's id alone."""
+        begins = self.adapter.capabilities.group_ids
+        chat = _chat(operation)
+        return begins is not None and chat is not None and chat.chat_id.startswith(begins)
 
     def _penalise(self, operation: Operation, error: RateLimited) -> None:
         kind, chat = _kind(operation)
@@ -403,7 +417,7 @@ class Outlet:
             kind,
             chat,
             scope=error.scope,
-            group=chat in self._groups,
+            group=self._in_group(operation),
             until=now + error.retry_after_s,
             now=now,
         )
@@ -431,21 +445,18 @@ def _changed(current: _Try, error: PlatformError) -> Operation | None:
 
 def _kind(operation: Operation) -> tuple[Kind, str]:
     """The limiter's name for an operation, and the chat it counts for without its thread."""
+    chat = _chat(operation)
+    return _KINDS[type(operation)], _root(chat) if chat is not None else ""
+
+
+def _chat(operation: Operation) -> ChatRef | None:
     match operation:
-        case Post(chat=chat):
-            return "post", _root(chat)
-        case Upload(chat=chat):
-            return "upload", _root(chat)
-        case Edit(message=message):
-            return "edit", _root(message.chat)
-        case Delete(message=message):
-            return "delete", _root(message.chat)
-        case Typing(chat=chat):
-            return "typing", _root(chat)
-        case React(message=message):
-            return "react", _root(message.chat)
+        case Post(chat=chat) | Upload(chat=chat) | Typing(chat=chat):
+            return chat
+        case Edit(message=message) | Delete(message=message) | React(message=message):
+            return message.chat
         case AnswerPress():
-            return "answer", ""
+            return None
         case _:
             assert_never(operation)
 

@@ -86,7 +86,7 @@ class Reply:
 
     def start(self) -> None:
         """Begin to show signs of life and the growing text."""
-        self._outlet.stream_began(self._chat, group=self._turn.grouped)
+        self._outlet.stream_began()
         self._tasks = [
             asyncio.create_task(self._show_growth()),
             asyncio.create_task(self._sign_life()),

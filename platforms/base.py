@@ -22,7 +22,8 @@ class Capabilities:
     `text_max` and `part_soft` count `text_unit`s after formatting: `text_max` is the platform's
     own limit, `part_soft` the size at which we split. `typing_refresh_s` is None where no sign
     of life exists. `stream`: "edit" shows progress by editing one message, "push" by pushing
-    every state at once.
+    every state at once. `group_ids` is what the ids of chats of several people begin with, where
+    budgets count those apart.
     """
 
     text_max: int
@@ -43,6 +44,7 @@ class Capabilities:
     edit_interval_s: float
     edit_interval_group_s: float
     budgets: tuple[Budget, ...] = ()
+    group_ids: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

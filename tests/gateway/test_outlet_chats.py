@@ -1,5 +1,6 @@
-"""What the way out believes to stand in a chat: it may save an edit, never lose a word."""
+"""What the way out knows of its chats by their ids: what stands there, and what they bear."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -12,6 +13,7 @@ from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.store.sqlite import SqliteStore
 from platforms.blocks import plain
 from platforms.pacing import Limiter
+from platforms.telegram.limits import CAPABILITIES
 from tests.platforms.telegram.journal import ADA, TEAM, chat_of, connected
 from tests.wire.server import CutAfter
 from tests.wire.telegram import TelegramServer
@@ -21,13 +23,19 @@ Put = Callable[[int, str, OutboxRow | None], Awaitable[OutboxRow]]
 
 
 @asynccontextmanager
-async def way_out(server: TelegramServer, store: SqliteStore) -> AsyncIterator[tuple[Outlet, Put]]:
-    """An outlet that keeps no rates, over the real adapter."""
+async def way_out(
+    server: TelegramServer, store: SqliteStore, limiter: Limiter | None = None
+) -> AsyncIterator[tuple[Outlet, Put]]:
+    """An outlet over the real adapter; without a limiter it keeps no rates."""
     async with connected(server) as adapter:
         account = chat_of(server, ADA).account
         clock = SystemClock()
         outlet = Outlet(
-            account=account, adapter=adapter, limiter=Limiter(()), store=store, clock=clock
+            account=account,
+            adapter=adapter,
+            limiter=limiter or Limiter(()),
+            store=store,
+            clock=clock,
         )
 
         async def put(chat: int, text: str, target: OutboxRow | None = None) -> OutboxRow:
@@ -78,3 +86,22 @@ async def test_an_edit_of_unknown_end_is_not_built_upon(store: SqliteStore) -> N
         assert server.ours(ADA)[0].text == "The answer and a sign of work"
         await put(ADA, "The answer", row)
         assert server.ours(ADA)[0].text == "The answer"
+
+
+async def test_a_group_is_paced_as_one_from_its_first_word(store: SqliteStore) -> None:
+    """Words nobody in the group asked for, sent right after a start, count for its minute."""
+    limiter = Limiter(CAPABILITIES.budgets)
+    async with TelegramServer() as server, way_out(server, store, limiter) as (_, put):
+        for chat in (ADA, TEAM):
+            await server.say(chat=chat, user=ADA, text="hello")
+            await put(chat, "One", None)
+            await put(chat, "Two", None)
+    now = time.monotonic()
+    waits = {
+        chat: limiter.admit(
+            "post", f"telegram:{chat}", group=chat == TEAM, priority=1, since=now, now=now
+        )
+        for chat in (ADA, TEAM)
+    }
+    assert (waits[ADA] or 0) < 1.2
+    assert (waits[TEAM] or 0) > 2.5
