@@ -77,6 +77,7 @@ class Console:
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         return [
             web.get("/", self._page),
+            web.get("/favicon.ico", self._no_icon),  # browsers ask unasked
             web.get("/console/state", self._state),
             web.post("/console/say", self._say),
             web.post("/console/press", self._press),
@@ -84,6 +85,9 @@ class Console:
 
     async def _page(self, _: web.Request) -> web.Response:
         return web.Response(text=PAGE, content_type="text/html")
+
+    async def _no_icon(self, _: web.Request) -> web.Response:
+        return web.Response(status=204)
 
     async def _state(self, request: web.Request) -> web.Response:
         people = [user for user in self._server.world.users.values() if not user.bot]
