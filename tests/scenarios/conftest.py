@@ -5,10 +5,15 @@ from collections.abc import Callable
 import pytest
 
 from tests.scenarios.stage import Surface
-from tests.scenarios.telegram import TelegramSurface
+from tests.scenarios.telegram import TelegramSurface, TelegramWebhookSurface
+from tests.scenarios.terminal import TerminalSurface
+from tests.scenarios.web import WebSurface
 
 SURFACES: dict[str, Callable[[], Surface]] = {
+    "web": WebSurface,
+    "terminal": TerminalSurface,
     "telegram": TelegramSurface,
+    "telegram-webhook": TelegramWebhookSurface,
 }
 
 
@@ -19,5 +24,5 @@ def surface(request: pytest.FixtureRequest) -> Surface:
     wants = request.node.get_closest_marker("needs")
     for ability in wants.args if wants else ():
         if not getattr(made, ability):
-            pytest.skip(f"{made.name}: no {ability.removeprefix('has_')}")
+            pytest.skip(f"{made.name}: no {ability.removeprefix('has_').replace('_', ' ')}")
     return made

@@ -1,24 +1,28 @@
-"""A whole gateway on loopback: one surface as its people see it, and a scripted model behind it."""
+"""A whole gateway on loopback: surfaces as their people see them, and a scripted model behind."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from gateway.app import Gateway, Running, providers
+from gateway.app import Gateway, Running
 from gateway.config import load
+from gateway.equipment import providers
 from tests.wire.openai import OpenAIServer, Reply
 from tests.wire.server import LoopbackServer
 
 WAIT_S = 15.0
+KEY = "sk-loopback"
 
 
 class Surface(Protocol):
     """What people at one surface can do, and what stands in front of them.
 
-    "ann" is let in, "mallory" is not. `group` is a chat of several people that is let in; where a
-    platform answers in a thread, what is shown there counts as the group's.
+    "ann" and "bob" are let in, "mallory" is not. `group` is a chat of several people that is let
+    in; where a platform answers in a thread, what is shown there counts as the group's.
     """
 
     name: str
@@ -29,22 +33,50 @@ class Surface(Protocol):
     has_strangers: bool
     """Whether someone who is not let in can write at all."""
 
+    has_threads: bool
+    has_any_commands: bool
+    """Whether a command can be given that the gateway does not know."""
+
+    port: int
+    """The port on which the gateway must listen for the web; 0 is any."""
+
+    @property
+    def me(self) -> str:
+        """Ann, as the gateway names her."""
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """Who is let in, as `[access]` names them."""
+
+    @property
+    def chats(self) -> tuple[str, ...]:
+        """The groups that are let in."""
+
     async def open(self) -> None:
         """Start the platform's server, if it has one."""
 
     def config(self) -> str:
-        """TOML that connects the gateway to it and lets ann and the group in."""
+        """TOML that connects the gateway to it."""
 
-    async def meet(self, running: Running) -> None:
+    async def meet(self, stage: "Stage") -> None:
         """The gateway runs: sit down at it and wait until messages can be written."""
 
     async def say(
-        self, text: str, *, by: str = "ann", group: bool = False, mention: bool = False
+        self,
+        text: str,
+        *,
+        by: str = "ann",
+        group: bool = False,
+        mention: bool = False,
+        thread: Any = None,
     ) -> Any:
-        """Write a message and return what `redeliver` and `ref` take."""
+        """Write a message, also into a thread; returns what `redeliver` and `ref` take."""
 
-    async def stop(self) -> None:
-        """Give /stop the way people do here."""
+    async def command(self, name: str, args: str = "") -> None:
+        """Give a command the way ann does it here."""
+
+    async def begin_thread(self, text: str) -> Any:
+        """Let ann speak to the bot in a new thread of the group; returns the thread."""
 
     async def redeliver(self, message: Any) -> None:
         """Let the platform deliver a message again."""
@@ -55,8 +87,11 @@ class Surface(Protocol):
     def ref(self, message: Any) -> str:
         """The message as `gatepost why` takes it."""
 
-    def shown(self, *, group: bool = False) -> list[str]:
-        """The texts of the gateway's messages that stand in the chat, in order."""
+    def shown(self, *, group: bool = False, thread: Any = None) -> list[str]:
+        """The gateway's texts that ann sees in the chat, in order."""
+
+    def pinged(self) -> list[str]:
+        """Whom the gateway's messages ever notified, in any of their states."""
 
     async def changed(self, since: int) -> None:
         """Wait until something was seen after `position` had this value."""
@@ -73,6 +108,7 @@ class ServerSurface:
     """The part of a Surface that waits, for platforms with a loopback server."""
 
     server: LoopbackServer
+    port = 0
 
     async def open(self) -> None:
         """Start the server."""
@@ -92,25 +128,84 @@ class ServerSurface:
         await self.server.__aexit__(None, None, None)
 
 
+class OwnSurface:
+    """The part of a Surface that the gateway's own surfaces share: one person, pushed to."""
+
+    part_max = 500_000
+    port = 0
+    has_groups = False
+    has_strangers = False
+    has_threads = False
+    has_any_commands = True
+    users: tuple[str, ...] = ()
+    chats: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self._pushes = 0
+        self._pushed = asyncio.Event()
+
+    async def begin_thread(self, text: str) -> Any:
+        """There are none."""
+        raise NotImplementedError
+
+    def pinged(self) -> list[str]:
+        """Nobody: the only one here is looking."""
+        return []
+
+    def push_came(self) -> None:
+        """Call for everything that is shown."""
+        self._pushes += 1
+        self._pushed.set()
+
+    async def changed(self, since: int) -> None:
+        """Wait for the next push."""
+        while self._pushes <= since:
+            self._pushed.clear()
+            await self._pushed.wait()
+
+    @property
+    def position(self) -> int:
+        """Pushes seen."""
+        return self._pushes
+
+
 class Stage:
     """`async with Stage(surface, path) as stage:` runs everything and tears it down."""
 
-    def __init__(self, surface: Surface, path: Path, *, extra: str = "", sessions: str = "") -> None:
-        """`extra` are further tables of the configuration, `sessions` lines of `[sessions]`."""
-        self.surface = surface
+    def __init__(
+        self,
+        *surfaces: Surface,
+        path: Path,
+        extra: str = "",
+        sessions: str = "",
+        web: str = "",
+        api_key: str = KEY,
+        drain_s: float = 5,
+    ) -> None:
+        """`extra` are further tables of the configuration, `sessions` and `web` lines of theirs."""
+        self.surface = surfaces[0]
+        self.surfaces = surfaces
         self.path = path
-        self.model = OpenAIServer()
+        self.model = OpenAIServer(key=KEY)
         self.workspace = path / "workspace"
         self._extra = extra
         self._sessions = sessions
+        self._web = web
+        self._api_key = api_key
+        self._drain_s = drain_s
         self.running: Running
         self.gateway: Gateway
 
     async def __aenter__(self) -> Self:
         self.workspace.mkdir(exist_ok=True)
         await self.model.__aenter__()
-        await self.surface.open()
-        await self.start()
+        try:
+            for surface in self.surfaces:
+                await surface.open()
+            await self.start()
+        except BaseException:
+            await self._strike()
+            raise
         return self
 
     async def start(self) -> None:
@@ -121,11 +216,25 @@ class Stage:
         config = load(file, {})
         self.gateway = Gateway(config)
         self.running = await self.gateway.start(await providers(config))
-        await self.surface.meet(self.running)
+        try:
+            for surface in self.surfaces:
+                await surface.meet(self)
+        except BaseException:
+            await self.gateway.stop()
+            raise
 
     async def halt(self) -> None:
         """Stop the gateway as SIGTERM does."""
         await self.gateway.stop()
+
+    async def lose_model(self) -> None:
+        """The model server goes away: from now on connections to it are refused."""
+        await self.model.__aexit__(None, None, None)
+
+    async def find_model(self) -> None:
+        """The model server is there again, at its old address."""
+        self.model = OpenAIServer(key=KEY, port=int(self.model.url.rpartition(":")[2]))
+        await self.model.__aenter__()
 
     async def __aexit__(
         self,
@@ -135,19 +244,36 @@ class Stage:
     ) -> None:
         await self.gateway.stop()
         if kind is not None:
-            await self.model.close()
+            await self._strike()
             return
-        await self.surface.close()
+        for surface in self.surfaces:
+            await surface.close()
         await self.model.__aexit__(None, None, None)
 
+    async def _strike(self) -> None:
+        """Take everything down after a failure; what servers missed would only hide it."""
+        for surface in self.surfaces:
+            with suppress(AssertionError):
+                await surface.close()
+        await self.model.close()
+
     def _config(self) -> str:
+        port = next((surface.port for surface in self.surfaces if surface.port), 0)
+        users = [user for surface in self.surfaces for user in surface.users]
+        chats = [chat for surface in self.surfaces for chat in surface.chats]
+        tables = "\n".join(surface.config() for surface in self.surfaces)
         return f"""
 [gateway]
 state_dir = "{self.path}/state"
-drain_s = 5
+drain_s = {self._drain_s}
 
 [web]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:{port}"
+{self._web}
+
+[access]
+users = {users}
+chats = {chats}
 
 [sessions]
 {self._sessions}
@@ -157,31 +283,61 @@ name = "main"
 api = "openai-chat"
 base_url = "{self.model.base_url}"
 model = "loopback-1"
-api_key = "sk-loopback"
+api_key = "{self._api_key}"
 
 [tools]
 enabled = ["files"]
 workspace = "{self.workspace}"
 
+{tables}
 {self._extra}
-{self.surface.config()}
 """
 
-    async def until(self, holds: Callable[[], bool], *, timeout: float = WAIT_S) -> None:
-        """Wait, change by change, until something holds on the surface."""
+    async def until(
+        self,
+        holds: Callable[[], bool],
+        *,
+        at: Surface | None = None,
+        timeout: float = WAIT_S,
+    ) -> None:
+        """Wait, change by change, until something holds on a surface."""
+        surface = at or self.surface
         try:
             async with asyncio.timeout(timeout):
                 while not holds():
-                    await self.surface.changed(self.surface.position)
+                    await surface.changed(surface.position)
         except TimeoutError:
-            state = {"chat": self.surface.shown()}
-            if self.surface.has_groups:
-                state["group"] = self.surface.shown(group=True)
-            raise AssertionError(f"does not hold after {timeout} s; shown: {state}") from None
+            state = {"chat": surface.shown()}
+            if surface.has_groups:
+                state["group"] = surface.shown(group=True)
+            raise AssertionError(
+                f"does not hold at {surface.name} after {timeout} s; shown: {state}"
+            ) from None
 
-    async def reads(self, *texts: str, group: bool = False) -> None:
+    async def reads(
+        self, *texts: str, at: Surface | None = None, group: bool = False, thread: Any = None
+    ) -> None:
         """Wait until exactly these texts stand in the chat."""
-        await self.until(lambda: self.surface.shown(group=group) == list(texts))
+        surface = at or self.surface
+        await self.until(
+            lambda: surface.shown(group=group, thread=thread) == list(texts), at=surface
+        )
+
+    async def sees(self, words: str, *, at: Surface | None = None) -> str:
+        """Wait until some text in the chat holds these words, and return it."""
+        surface = at or self.surface
+        await self.until(lambda: any(words in text for text in surface.shown()), at=surface)
+        return next(text for text in surface.shown() if words in text)
+
+    async def queued(self) -> None:
+        """Wait until a message is stored that no turn has taken up yet."""
+        while True:
+            position = self.surface.position
+            status = await self.running.operator.status()
+            if status.waiting.get("turn"):
+                return
+            async with asyncio.timeout(WAIT_S):
+                await self.surface.changed(position)
 
     async def asked(self, count: int) -> list[dict[str, Any]]:
         """Wait for the model's request number `count` and return its messages."""
@@ -191,13 +347,21 @@ workspace = "{self.workspace}"
     def answers(self, *texts: str) -> None:
         """Script the model's next replies."""
         for text in texts:
-            self.model.reply(Reply(deltas=tuple(_pieces(text))))
+            self.model.reply(Reply(deltas=tuple(pieces(text))))
 
 
-def _pieces(text: str, size: int = 12) -> Iterable[str]:
+def pieces(text: str, size: int = 12) -> Iterable[str]:
+    """A text as a model streams it."""
     return (text[start : start + size] for start in range(0, len(text), size))
 
 
 def words(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """The roles and texts of a model request, without the system prompt."""
     return [(m["role"], m.get("content") or "") for m in messages if m["role"] != "system"]
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port

@@ -2,51 +2,67 @@
 
 from typing import Any
 
-from gateway.app import Running
-from tests.scenarios.stage import WAIT_S, ServerSurface
+from tests.scenarios.stage import WAIT_S, ServerSurface, Stage, free_port
 from tests.wire.telegram import TOKEN, TelegramServer
 
-ANN, MALLORY, GROUP = 1001, 6666, -100200
-PEOPLE = {"ann": ANN, "mallory": MALLORY}
+GROUP, FORUM = -100200, -100300
+PEOPLE = {"ann": 1001, "bob": 1002, "mallory": 6666}
 
 
 class TelegramSurface(ServerSurface):
-    """A bot that polls; ann's direct chat and one supergroup."""
+    """A bot that polls; ann's direct chat, a supergroup, and one with topics."""
 
     name = "telegram"
     part_max = 4096
     has_groups = True
     has_strangers = True
+    has_threads = True
+    has_any_commands = True
+    me = "telegram:1001"
+    users = ("telegram:1001", "telegram:1002")
+    chats = (f"telegram:{GROUP}", f"telegram:{FORUM}")
 
     def __init__(self) -> None:
         self.server: TelegramServer = TelegramServer()
         self.server.group(GROUP)
+        self.server.group(FORUM, forum=True)
+        for name, user in PEOPLE.items():
+            self.server.person(user, name, username=f"{name}_at_telegram")
 
     def config(self) -> str:
         return f"""
 [platforms.telegram]
 token = "{TOKEN}"
 base_url = "{self.server.url}"
-
-[access]
-users = ["telegram:{ANN}"]
-chats = ["telegram:{GROUP}"]
 """
 
-    async def meet(self, running: Running) -> None:
+    async def meet(self, stage: Stage) -> None:
         await self.server.seen(lambda seen: seen.operation == "getUpdates", WAIT_S)
 
     async def say(
-        self, text: str, *, by: str = "ann", group: bool = False, mention: bool = False
+        self,
+        text: str,
+        *,
+        by: str = "ann",
+        group: bool = False,
+        mention: bool = False,
+        thread: Any = None,
     ) -> Any:
         user = PEOPLE[by]
-        chat = GROUP if group else user
+        chat = user
+        if group or thread:
+            chat = FORUM if thread else GROUP
         if mention:
             text = f"@{self.server.world.us.username} {text}"
-        return chat, await self.server.say(chat=chat, user=user, text=text)
+        return chat, await self.server.say(chat=chat, user=user, text=text, thread=thread)
 
-    async def stop(self) -> None:
-        await self.say("/stop")
+    async def command(self, name: str, args: str = "") -> None:
+        await self.say(f"/{name} {args}".strip())
+
+    async def begin_thread(self, text: str) -> Any:
+        topic = self.server.topic(FORUM, "Plans")
+        await self.say(text, mention=True, thread=topic)
+        return topic
 
     async def redeliver(self, message: Any) -> None:
         chat, message_id = message
@@ -60,5 +76,38 @@ chats = ["telegram:{GROUP}"]
         chat, message_id = message
         return f"telegram:{chat}/{message_id}"
 
-    def shown(self, *, group: bool = False) -> list[str]:
-        return [shown.text for shown in self.server.ours(GROUP if group else ANN)]
+    def shown(self, *, group: bool = False, thread: Any = None) -> list[str]:
+        chat = PEOPLE["ann"]
+        if group or thread:
+            chat = FORUM if thread else GROUP
+        return [shown.text for shown in self.server.ours(chat, thread)]
+
+    def pinged(self) -> list[str]:
+        return [
+            who
+            for chat in (GROUP, FORUM, *PEOPLE.values())
+            for message in self.server.ours(chat)
+            for version in message.history
+            for who in version.mentions
+        ]
+
+
+class TelegramWebhookSurface(TelegramSurface):
+    """The same bot, but Telegram pushes to the gateway's own listener."""
+
+    name = "telegram-webhook"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.port = free_port()
+
+    def config(self) -> str:
+        return f"""
+{super().config()}
+mode = "webhook"
+webhook_url = "http://127.0.0.1:{self.port}/telegram/webhook"
+webhook_secret = "loopback-secret"
+"""
+
+    async def meet(self, stage: Stage) -> None:
+        await self.server.seen(lambda seen: seen.operation == "setWebhook", WAIT_S)

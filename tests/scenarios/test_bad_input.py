@@ -7,8 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.app import Gateway, providers
+from gateway.app import Gateway
 from gateway.config import load
+from gateway.equipment import providers
 from tests.scenarios.stage import WAIT_S, Stage
 from tests.scenarios.telegram import TelegramSurface
 from tests.wire.openai import CHAT
@@ -79,7 +80,7 @@ async def test_missing_variable_is_named(tmp_path: Path) -> None:
 async def test_second_process_is_refused(tmp_path: Path) -> None:
     """A state directory has one gateway: the second says whose it is and leaves the first alone."""
     surface = TelegramSurface()
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         other = tmp_path / "other"
         other.mkdir()
         config = f'{DEMO}[gateway]\nstate_dir = "{tmp_path}/state"\n[web]\nlisten = "127.0.0.1:0"\n'
@@ -95,7 +96,7 @@ async def test_wrong_token_stops_that_platform_only(tmp_path: Path) -> None:
     """A refused token is a sentence in `status`, without the token; the rest goes on."""
     surface = TelegramSurface()
     wrong = "7000000001:AAwrongwrongwrongwrongwrongwrongwrong"
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         await stage.halt()
         file = tmp_path / "gatepost.toml"
         file.write_text(file.read_text().replace(TOKEN, wrong))
@@ -113,7 +114,7 @@ async def test_wrong_token_stops_that_platform_only(tmp_path: Path) -> None:
 async def test_provider_that_is_down_is_one_sentence(tmp_path: Path) -> None:
     """No answer from the provider: a sentence with a reference, and the next turn works."""
     surface = TelegramSurface()
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         stage.answers("I am back.")
         stage.model.faults.add(CHAT, CutBefore())
         await surface.say("Hello?")

@@ -11,7 +11,7 @@ from tests.wire.openai import CallTool, Reply
 
 async def test_second_turn_remembers_the_first(surface: Surface, tmp_path: Path) -> None:
     """The second answer is made with the first question and answer in view."""
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         stage.answers("The capital is Paris.", "About two million.")
         await surface.say("What is the capital of France?")
         await stage.reads("The capital is Paris.")
@@ -29,7 +29,7 @@ async def test_long_answer_streams_and_is_split(surface: Surface, tmp_path: Path
     lines = [f"line {number}: the quick brown fox jumps" for number in range(160)]
     text = "Here it is:\n\n```text\n" + "\n".join(lines) + "\n```\n\nThat was all."
     held = asyncio.Event()
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         stage.model.reply(Reply(deltas=(text[:900], held, text[900:])))
         await surface.say("Write a long text.")
         await stage.until(lambda: any("line 7:" in shown for shown in surface.shown()))
@@ -44,7 +44,7 @@ async def test_long_answer_streams_and_is_split(surface: Surface, tmp_path: Path
 
 async def test_tool_call_is_run_and_answered(surface: Surface, tmp_path: Path) -> None:
     """The model lists the workspace and answers from what it found."""
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         (stage.workspace / "plan.md").write_text("Ship it.")
         call = CallTool(name="files", arguments='{"operation": "list"}')
         stage.model.reply(Reply(deltas=("Let me look.",), calls=(call,)))
@@ -61,12 +61,12 @@ async def test_tool_call_is_run_and_answered(surface: Surface, tmp_path: Path) -
 
 async def test_new_begins_without_the_past(surface: Surface, tmp_path: Path) -> None:
     """After /new the model sees nothing of what was said before."""
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         stage.answers("Noted.", "You have not told me.")
         await surface.say("My number is 7.")
         await stage.reads("Noted.")
-        await surface.say("/new")
-        await stage.until(lambda: "Fresh session" in surface.shown()[-1])
+        await surface.command("new")
+        await stage.sees("Fresh session")
         await surface.say("What is my number?")
         await stage.until(lambda: surface.shown()[-1] == "You have not told me.")
         assert words(await stage.asked(2)) == [("user", "What is my number?")]
@@ -75,12 +75,12 @@ async def test_new_begins_without_the_past(surface: Surface, tmp_path: Path) -> 
 async def test_stop_in_mid_stream(surface: Surface, tmp_path: Path) -> None:
     """/stop ends the stream at once; what was shown stays, marked; the next turn works."""
     held = asyncio.Event()
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         beginning = "This is the beginning of a story that never ends"
         stage.model.reply(Reply(deltas=(f"{beginning}, and", held, " nobody reads this.")))
         await surface.say("Tell me a story.")
         await stage.until(lambda: any(beginning in text for text in surface.shown()))
-        await surface.stop()
+        await surface.command("stop")
         await stage.until(lambda: any("Stopped by" in text for text in surface.shown()))
         await stage.model.hung_up()
         assert beginning in surface.shown()[0]
@@ -93,16 +93,14 @@ async def test_stop_in_mid_stream(surface: Surface, tmp_path: Path) -> None:
 async def test_message_during_a_turn_joins_it(surface: Surface, tmp_path: Path) -> None:
     """What arrives while a step runs is read before the next model request: one turn, one reply."""
     held = asyncio.Event()
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         call = CallTool(name="files", arguments='{"operation": "list"}')
         stage.model.reply(Reply(deltas=("Looking at the files first.", held), calls=(call,)))
         stage.answers("Done, in French.")
         await surface.say("List my files.")
         await stage.until(lambda: any("Looking" in text for text in surface.shown()))
         await surface.say("And answer in French.")
-        waiting = stage.running.operator
-        while not (await waiting.status()).waiting.get("turn"):
-            await surface.changed(surface.position)
+        await stage.queued()
         held.set()
         await stage.until(lambda: any("Done, in French." in text for text in surface.shown()))
         roles = [role for role, _ in words(await stage.asked(2))]
@@ -112,7 +110,7 @@ async def test_message_during_a_turn_joins_it(surface: Surface, tmp_path: Path) 
 
 async def test_redelivered_message_is_answered_once(surface: Surface, tmp_path: Path) -> None:
     """The same message delivered again, also under another delivery id, starts nothing."""
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         stage.answers("Once.", "Twice asked, twice answered.")
         message = await surface.say("Only once, please.")
         await stage.reads("Once.")
@@ -124,7 +122,7 @@ async def test_redelivered_message_is_answered_once(surface: Surface, tmp_path: 
 
 async def test_malformed_event_disturbs_nobody(surface: Surface, tmp_path: Path) -> None:
     """What makes no sense is kept with its reason and the next message is answered."""
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         stage.answers("Still here.")
         await surface.malformed()
         await surface.say("Are you still there?")
@@ -134,7 +132,7 @@ async def test_malformed_event_disturbs_nobody(surface: Surface, tmp_path: Path)
 @pytest.mark.needs("has_strangers")
 async def test_unlisted_person_is_ignored(surface: Surface, tmp_path: Path) -> None:
     """Someone who is not let in gets no answer and no model call, and `why` says the reason."""
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         stage.answers("Hello Ann.")
         message = await surface.say("Let me in!", by="mallory")
         await surface.say("Hello")
@@ -147,7 +145,7 @@ async def test_unlisted_person_is_ignored(surface: Surface, tmp_path: Path) -> N
 @pytest.mark.needs("has_groups")
 async def test_group_message_must_address_the_bot(surface: Surface, tmp_path: Path) -> None:
     """In a group only words to the bot are answered, and the others have a reason."""
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         stage.answers("Hello team.")
         unaddressed = await surface.say("Lunch, anyone?", group=True)
         await surface.say("say hello to the team", group=True, mention=True)
@@ -159,7 +157,7 @@ async def test_group_message_must_address_the_bot(surface: Surface, tmp_path: Pa
 
 async def test_answer_survives_a_restart(surface: Surface, tmp_path: Path) -> None:
     """After a stop and a start the session goes on where it was."""
-    async with Stage(surface, tmp_path) as stage:
+    async with Stage(surface, path=tmp_path) as stage:
         stage.answers("I will remember.", "It was 7.")
         await surface.say("My number is 7.")
         await stage.reads("I will remember.")

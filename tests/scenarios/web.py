@@ -1,0 +1,178 @@
+"""The page as ann sees it: forms in, server-sent events out, as the page's script uses them."""
+
+import asyncio
+import re
+import uuid
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from typing import Any
+
+import aiohttp
+
+from tests.platforms.web.browser_model import BrowserModel, EventReader
+from tests.scenarios.stage import OwnSurface, Stage, free_port
+
+_ENDS_A_LINE = frozenset({"p", "li", "h3", "h4", "h5", "h6", "pre", "tr", "blockquote", "br"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A message as the page sent it."""
+
+    key: str
+    text: str
+
+
+class WebSurface(OwnSurface):
+    """One browser with one chat open. `token` signs in where the gateway asks for one."""
+
+    name = "web"
+    me = "web:local"
+
+    def __init__(self, *, token: str | None = None) -> None:
+        super().__init__()
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._page = BrowserModel()
+        self._events = EventReader()
+        self._mine: set[str] = set()
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._reading: asyncio.Task[None] | None = None
+        self._leaving = AsyncExitStack()
+        self._http: aiohttp.ClientSession
+        self._chat = ""
+        self._form = ""
+
+    async def open(self) -> None:
+        """Open the browser; the gateway itself is the server."""
+        # Browsers keep cookies of an address that is no name, too.
+        jar = aiohttp.CookieJar(unsafe=True)
+        self._http = await self._leaving.enter_async_context(
+            aiohttp.ClientSession(self.url, headers=self._headers, cookie_jar=jar)
+        )
+
+    def config(self) -> str:
+        return ""
+
+    async def meet(self, stage: Stage) -> None:
+        """Load the page, or come back to the gateway with the page that is open."""
+        if not self._chat:
+            async with self._http.get("/", raise_for_status=True) as response:
+                page = await response.text()
+            self._chat = _attribute(page, "data-chat")
+            self._form = _attribute(page, "data-token")
+            self._events.last_id = _attribute(page, "data-cursor")
+        else:
+            await self._end_reading()
+            async with self._http.get("/form", raise_for_status=True) as response:
+                self._form = (await response.json())["token"]
+        self._reading = asyncio.create_task(self._read())
+
+    async def say(
+        self,
+        text: str,
+        *,
+        by: str = "ann",
+        group: bool = False,
+        mention: bool = False,
+        thread: Any = None,
+    ) -> Any:
+        written = Written(key=str(uuid.uuid4()), text=text)
+        self._mine.add(written.key)
+        await self._send("messages", written)
+        return written
+
+    async def command(self, name: str, args: str = "") -> None:
+        """By the button, where there is one."""
+        if (name, args) == ("stop", ""):
+            await self._send("stop", Written(key=str(uuid.uuid4()), text=""))
+        else:
+            await self.say(f"/{name} {args}".strip())
+
+    async def redeliver(self, message: Any) -> None:
+        await self._send("messages", message)
+
+    async def malformed(self) -> None:
+        await self._send("messages", Written(key="this is no UUID", text="Hello?"), status=400)
+
+    def ref(self, message: Any) -> str:
+        return f"web:{self._chat}/{message.key}"
+
+    def shown(self, *, group: bool = False, thread: Any = None) -> list[str]:
+        return [
+            words_of("".join(blocks))
+            for ident, blocks in self._page.messages.items()
+            if ident not in self._mine
+        ]
+
+    async def close(self) -> None:
+        await self._end_reading()
+        await self._leaving.aclose()
+
+    async def _send(self, act: str, written: Written, *, status: int = 202) -> None:
+        fields = {"key": written.key, "text": written.text, "token": self._form}
+        async with self._http.post(f"/chat/{self._chat}/{act}", json=fields) as response:
+            assert response.status == status, await response.text()
+
+    async def _read(self) -> None:
+        """The event stream, until it ends."""
+        came_to = {"Last-Event-ID": self._events.last_id}
+        path = f"/chat/{self._chat}/events"
+        self._events.rest = b""
+        try:
+            async with self._http.get(
+                path, headers=came_to, raise_for_status=True, timeout=aiohttp.ClientTimeout()
+            ) as response:
+                async for piece in response.content.iter_any():
+                    for event in self._events.feed(piece):
+                        self._page.take(event)
+                    self.push_came()
+        except aiohttp.ClientPayloadError:
+            pass  # cut off by a gateway that stops
+
+    async def _end_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+
+def _attribute(page: str, name: str) -> str:
+    found = re.search(rf'{name}="([^"]+)"', page)
+    assert found is not None, f"the page has no {name}"
+    return found[1]
+
+
+def words_of(html: str) -> str:
+    """The text a reader sees of a message's blocks."""
+    reader = _Words()
+    reader.feed(html)
+    reader.close()
+    return "".join(reader.found).strip()
+
+
+class _Words(HTMLParser):
+    """Collects text; the bar over a code block is not the message's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._bar = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """A break has no end tag."""
+        self._bar = self._bar or ("class", "bar") in attrs
+        if tag == "br":
+            self.found.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Blocks end their line."""
+        if tag == "div":
+            self._bar = False
+        if tag in _ENDS_A_LINE:
+            self.found.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        """Words."""
+        if not self._bar:
+            self.found.append(data)
