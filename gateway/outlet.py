@@ -22,7 +22,7 @@ not rows: they are made when the limiter lets them through at once, or not at al
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -112,13 +112,21 @@ class Outlet:
     """The way out of one connected account."""
 
     def __init__(
-        self, *, account: Account, adapter: Adapter, limiter: Limiter, store: Store, clock: Clock
+        self,
+        *,
+        account: Account,
+        adapter: Adapter,
+        limiter: Limiter,
+        store: Store,
+        clock: Clock,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.account = account
         self.adapter = adapter
         self._limiter = limiter
         self._store = store
         self._clock = clock
+        self._sleep = sleep
         self._queues: dict[str, _Queue] = {}
         self._message_ids: Recent[int, str] = Recent(REMEMBERED)
         self._standing: Recent[tuple[str, str], Blocks] = Recent(REMEMBERED)
@@ -247,13 +255,14 @@ class Outlet:
     async def _empty(self, chat: str, queue: _Queue) -> None:
         try:
             while queue.rows and not self._paused:
-                row = queue.rows[0]
-                await self._send(row)
+                await self._send(queue.rows[0])
                 queue.rows.popleft()
         except CredentialsRejected as error:
             self._paused = True
             log.error("%s takes no messages: %s", self.account.platform, error)
         except StoreError as error:
+            # Nobody knows by the rows whether it has left; a next try must not think it has not.
+            queue.rows[0] = replace(queue.rows[0], state="in_flight")
             log.error("%s waits in the store: %s", chat, error)
         finally:
             queue.task = None
@@ -262,6 +271,15 @@ class Outlet:
 
     async def _send(self, row: OutboxRow) -> None:
         """Bring one row to a state it stays in."""
+        try:
+            await self._bring(row)
+        except (CredentialsRejected, StoreError):
+            raise
+        except Exception:  # the rows behind it still leave
+            log.exception("sending o%d failed inside the gateway", row.id)
+            await self._settle(row, "dead", reason="a fault in the gateway", message_id=None)
+
+    async def _bring(self, row: OutboxRow) -> None:
         operation = outgoing.operation(row, target=await self._target(row))
         if operation is None or self._stands(operation):
             await self._settle(row, "sent", reason="nothing to change", message_id=None)
@@ -281,10 +299,6 @@ class Outlet:
             except PlatformError as error:
                 if not await self._after(current, error):
                     return
-            except Exception:
-                log.exception("sending o%d failed inside the gateway", row.id)
-                await self._settle(row, "dead", reason="a fault in the gateway", message_id=None)
-                return
             else:
                 await self._arrived(current, outcome)
                 return
@@ -314,13 +328,14 @@ class Outlet:
                 await self._hold(row, "unreachable")
                 delay = min(RETRY_FIRST_S * 2**current.unavailable, RETRY_MAX_S)
                 current.unavailable += 1
-                await asyncio.sleep(delay)
+                await self._sleep(delay)
                 return True
             case SendUncertain():
                 current.uncertain += 1
-                if self._may_repeat(current):
-                    return True
-                return await self._give_up(row, "unknown", str(error))
+                if not self._may_repeat(current):
+                    return await self._give_up(row, "unknown", str(error))
+                await self._sleep(RETRY_FIRST_S * 2 ** (current.uncertain - 1))
+                return True
             case CredentialsRejected():
                 await self._hold(row, "credentials rejected")
                 raise error
@@ -390,7 +405,7 @@ class Outlet:
             delay = self._slot(operation, priority=priority, since=since)
             if not delay:
                 return
-            await asyncio.sleep(delay)
+            await self._sleep(delay)
 
     def _slot(self, operation: Operation, *, priority: int, since: float) -> float | None:
         kind, chat = _kind(operation)

@@ -1,7 +1,8 @@
 """What tests of the gateway stand on: a real store in a fresh directory, a clock moved by hand."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,8 @@ from gateway.store import migrate
 from gateway.store.sqlite import SqliteStore, open_sqlite
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.intake import Intake
+from tests.gateway.scripted_adapter import ScriptedAdapter
+from tests.gateway.way_out import WayOut
 
 
 def _unexpected(failure: StoreFailed) -> None:
@@ -34,3 +37,23 @@ async def clock() -> HandClock:
 async def intake(store: SqliteStore, tmp_path: Path, clock: HandClock) -> Intake:
     """The seam every adapter calls, over that store."""
     return Intake(store, tmp_path, clock)
+
+
+@pytest.fixture
+async def make_way(store: SqliteStore, clock: HandClock) -> AsyncIterator[Callable[..., WayOut]]:
+    """Makes ways out of a scripted platform with these capabilities, and closes them."""
+    made: list[WayOut] = []
+
+    def way_out(**capabilities: Any) -> WayOut:
+        made.append(WayOut(store, clock, ScriptedAdapter(**capabilities)))
+        return made[-1]
+
+    yield way_out
+    for way in made:
+        await way.outlet.close()
+
+
+@pytest.fixture
+async def way(make_way: Callable[..., WayOut]) -> WayOut:
+    """One way out of a platform without nonces."""
+    return make_way()

@@ -7,7 +7,7 @@ START = 1_760_000_000_000_000
 """Microseconds since 1970 at which every test begins."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Sleeper:
     until: float
     seconds: float
@@ -44,7 +44,8 @@ class HandClock:
         try:
             await sleeper.future
         finally:
-            self._sleepers.remove(sleeper)
+            if sleeper in self._sleepers:
+                self._sleepers.remove(sleeper)
 
     async def wait(self, event: asyncio.Event, seconds: float) -> None:
         """Wait for an event, or for so long."""
@@ -70,6 +71,7 @@ class HandClock:
     def advance(self, seconds: float) -> None:
         """Move the clock and wake whoever is due."""
         self._monotonic += seconds
-        for sleeper in self._sleepers:
-            if sleeper.until <= self._monotonic + 1e-9 and not sleeper.future.done():
+        for sleeper in [s for s in self._sleepers if s.until <= self._monotonic + 1e-9]:
+            self._sleepers.remove(sleeper)
+            if not sleeper.future.done():
                 sleeper.future.set_result(None)
