@@ -5,6 +5,7 @@ The first rule that applies decides; its reason is kept with the event and shown
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
 from gateway import commands, refs
@@ -25,6 +26,9 @@ from platforms.events import (
 TEXT_MAX = 100_000
 """Code points of one message."""
 
+LATE_MAX = timedelta(hours=6)
+"""Older messages that back-fill brings are kept, but no longer answered."""
+
 _OWN_SURFACES = frozenset({"web", "terminal"})
 """Surfaces that prove their people themselves, by token or by the system's user."""
 
@@ -36,6 +40,7 @@ class Facts:
     access: AccessConfig
     sessions: SessionsConfig
     joined_thread: bool
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +96,12 @@ def admit(event: InboundEvent, facts: Facts) -> Admission:
         case MessageEdited() | MessageDeleted():
             return Amends()
         case MessageReceived():
-            return _not_addressed(event, facts) or _sender(event, facts) or _message(event, facts)
+            return (
+                _not_addressed(event, facts)
+                or _sender(event, facts)
+                or _too_late(event, facts)
+                or _message(event, facts)
+            )
         case _:
             assert_never(event)
 
@@ -170,6 +180,12 @@ def _sender(event: InboundEvent, facts: Facts) -> Ignored | None:
     if _in_group(event) or facts.access.dm == "open":
         return None
     return Ignored(reason="sender_not_listed")
+
+
+def _too_late(event: MessageReceived, facts: Facts) -> Ignored | None:
+    if event.late and facts.now - event.occurred_at > LATE_MAX:
+        return Ignored(reason="too_late")
+    return None
 
 
 def _message(event: MessageReceived, facts: Facts) -> Admission:

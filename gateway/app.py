@@ -216,7 +216,7 @@ class Gateway:
         if self._only_terminal:
             return []
         page = [web_page(self._store, self._entries)] if self._config.web.enabled else []
-        return [*page, *chat_adapters(self._config)]
+        return [*page, *chat_adapters(self._config, self._store)]
 
 
 def _zone(name: str) -> tzinfo:

@@ -12,7 +12,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import assert_never
 
 from gateway import admission, outgoing, refs
@@ -22,7 +22,7 @@ from gateway.errors import StoreError
 from gateway.recent import Recent
 from gateway.store.base import Durability, Store, Tx
 from gateway.store.blobs import BLOB_THRESHOLD_BYTES, Blobs
-from gateway.store.records import inbox, outbox, sessions
+from gateway.store.records import cursors, inbox, outbox, sessions
 from platforms.blocks import Blocks
 from platforms.events import (
     ButtonPressed,
@@ -173,6 +173,7 @@ class Ingest:
             access=self._config.access_for(event.account.platform),
             sessions=self._config.sessions,
             joined_thread=joined_thread,
+            now=datetime.fromtimestamp(self._clock.now() / 1_000_000, tz=UTC),
         )
 
     async def _raw(self, raw: bytes) -> str:
@@ -210,6 +211,14 @@ class Ingest:
         ident = inbox.insert(tx, arrival)
         if ident is None:
             return "duplicate"
+        if isinstance(event, MessageReceived):
+            cursors.advance(
+                tx,
+                account=arrival.account,
+                chat=refs.chat_text(event.chat),
+                message_id=event.message.message_id,
+                position=event.order[0],
+            )
         match outcome:
             case admission.Admitted():
                 entered.append(Entered(row=_waiting(ident, arrival)))

@@ -8,6 +8,8 @@ the final text arrives even if every edit before it was dropped.
 """
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import assert_never
 
@@ -34,15 +36,22 @@ from platforms.errors import RateLimited
 from platforms.text import parts_of
 
 ANCHOR_CHARACTERS = 24
+LARGE_CHANGE = 24
+"""Characters that are worth an edit of their own."""
+
 ANCHOR_AFTER_S = 1.5
 GRACE_S = 0.4
 """From the first word to the first post: an answer that is complete by then is one post."""
 
 LIVE_PARTS = 3
 SMALL_CHANGE_S = 3.0
+"""How long a smaller change waits for more to come."""
+
 INTERVAL_MAX_S = 10.0
 RATE_LIMITS_BORNE = 3
 IN_FLIGHT_S = 2.0
+
+log = logging.getLogger(__name__)
 
 
 class Reply:
@@ -56,13 +65,18 @@ class Reply:
         store: Store,
         clock: Clock,
         posted: tuple[OutboxRow, ...] = (),
+        wait: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
     ) -> None:
-        """`posted` are the rows of this turn's messages that an earlier run has made."""
+        """`posted` are the rows of this turn's messages that an earlier run has made.
+
+        `wait` waits for an event, or for so many seconds.
+        """
         self._turn = turn
         self._chat = refs.chat_from(turn.reply_to, outlet.account)
         self._outlet = outlet
         self._store = store
         self._clock = clock
+        self._wait = wait or _wait
         self._posts: list[OutboxRow] = list(posted)
         self._ids: list[str | None] = [row.message_id for row in posted]
         self._shown: list[Blocks | None] = [None for _ in posted]
@@ -74,7 +88,7 @@ class Reply:
         self._running: dict[str, str] = {}
         self._first_word_at: float | None = None
         self._edited_at = 0.0
-        self._length = 0
+        self._growth = 0
         self._slowed = 1.0
         self._rate_limits = 0
         self._changed = asyncio.Event()
@@ -101,13 +115,17 @@ class Reply:
                 if self._first_word_at is None:
                     self._first_word_at = self._clock.monotonic()
                 self._words.append(words)
+                self._growth += len(words)
                 self._current.feed(words)
             case StepRewound():
+                self._growth += LARGE_CHANGE
                 self._words.clear()
                 self._current = markup.StreamParser()
             case ToolStarted(call_id=call_id, label=label):
+                self._growth += LARGE_CHANGE
                 self._running[call_id] = label
             case ToolFinished(call_id=call_id):
+                self._growth += LARGE_CHANGE
                 self._running.pop(call_id, None)
             case ProviderSwitched():
                 pass
@@ -149,6 +167,9 @@ class Reply:
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
+        for task in self._tasks:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("t%d did not grow to its end", self._turn.turn_id, exc_info=error)
         self._tasks = []
         self._outlet.stream_ended()
 
@@ -189,7 +210,7 @@ class Reply:
             if now >= due:
                 return
             self._changed.clear()
-            await _wait(self._changed, due - now)
+            await self._wait(self._changed, due - now)
 
     def _enough_words(self) -> bool:
         return len(plain_text(self._view())) >= ANCHOR_CHARACTERS
@@ -201,29 +222,37 @@ class Reply:
             await self._ending.wait()
             return
         interval = min(interval * self._slowed, max(interval, INTERVAL_MAX_S))
-        grown = abs(len(plain_text(self._view())) - self._length)
-        push = self._outlet.adapter.capabilities.stream == "push"
-        if grown < ANCHOR_CHARACTERS and not self._running and not push:
-            interval = max(interval, SMALL_CHANGE_S)
-        left = self._edited_at + interval - self._clock.monotonic()
+        await self._until(self._ending, self._edited_at + interval)
+        if self._outlet.adapter.capabilities.stream == "push":
+            return
+        small_until = self._edited_at + SMALL_CHANGE_S
+        while self._growth < LARGE_CHANGE and self._clock.monotonic() < small_until:
+            if self._ending.is_set():
+                return
+            self._changed.clear()
+            await self._until(self._changed, small_until)
+
+    async def _until(self, event: asyncio.Event, moment: float) -> None:
+        """Wait for an event, or until then."""
+        left = moment - self._clock.monotonic()
         if left > 0:
-            await _wait(self._ending, left)
+            await self._wait(event, left)
 
     async def _show(self) -> None:
-        view = self._view()
+        view, self._growth = self._view(), 0
         bodies = tuple(islice(parts_of(view, self._outlet.adapter.fits), LIVE_PARTS))
-        self._length = len(plain_text(view))
         for part, body in enumerate(bodies):
             if self._ending.is_set():
                 return
             if part >= len(self._posts):
-                await self._post(part, body)
+                if not await self._post(part, body):
+                    return
             elif self._shown[part] != body:
                 await self._edit(part, body)
         self._edited_at = self._clock.monotonic()
 
-    async def _post(self, part: int, body: Blocks) -> None:
-        """Store a placeholder or a further live part, then send it."""
+    async def _post(self, part: int, body: Blocks) -> bool:
+        """Store a placeholder or a further live part, then send it; False if it is known."""
         content = outgoing.dump(self._content(part, body))
         new = self._row(part, "anchor" if part == 0 else "part", "post", content)
         now = self._clock.now()
@@ -232,12 +261,13 @@ class Reply:
                 lambda tx: outbox.insert(tx, new, now=now), durability=Durability.POWER
             )
             if row is None:
-                return
+                return False
             self._posts.append(row)
             self._ids.append(None)
             self._shown.append(body)
             posted = self._outlet.post(row)
         self._ids[part] = await posted
+        return True
 
     async def _edit(self, part: int, body: Blocks) -> None:
         message_id = self._ids[part]
@@ -265,7 +295,7 @@ class Reply:
             label = self._label
             await self._outlet.sign(Typing(chat=self._chat, label=label))
             self._signed = True
-            await _wait(self._ending, can.typing_refresh_s)
+            await self._wait(self._ending, can.typing_refresh_s)
 
     def _final(self, part: int, body: Blocks) -> NewOutbox:
         content = outgoing.dump(self._content(part, body))

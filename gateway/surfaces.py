@@ -7,22 +7,27 @@ import secrets
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from agent.failover import Entry
-from gateway import commands
+from gateway import commands, refs
 from gateway.config import Config, configured_platforms
 from gateway.store.base import Store
+from gateway.store.records import cursors
 from gateway.web.history import StoredHistory
 from platforms.base import Adapter
-from platforms.events import PlatformName
+from platforms.events import Account, MessageRef, PlatformName
 
 
-def chat_adapters(config: Config) -> list[Adapter]:
-    """The adapters of the chat platforms that the file turns on; nothing is connected yet."""
+def chat_adapters(config: Config, store: Store | None = None) -> list[Adapter]:
+    """The adapters of the chat platforms that the file turns on; nothing is connected yet.
+
+    Without a store they can say who they are, but read nothing back.
+    """
     makers: dict[PlatformName, Callable[[Config], Adapter]] = {
         "telegram": _telegram,
         "slack": _slack,
-        "discord": _discord,
+        "discord": lambda config: _discord(config, store),
     }
     return [makers[name](config) for name in configured_platforms(config)]
 
@@ -71,7 +76,7 @@ def _slack(config: Config) -> Adapter:
     )
 
 
-def _discord(config: Config) -> Adapter:
+def _discord(config: Config, store: Store | None) -> Adapter:
     from platforms.discord.client import DiscordAdapter
 
     settings = config.platforms.discord
@@ -80,5 +85,16 @@ def _discord(config: Config) -> Adapter:
     return DiscordAdapter(
         token=settings.token.reveal(),
         base_url=settings.base_url,
+        threads=settings.threads,
         commands=commands.native(),
+        marks=partial(_marks, store) if store is not None else None,
+    )
+
+
+async def _marks(store: Store, account: Account) -> tuple[MessageRef, ...]:
+    """The newest stored message of every chat of an account."""
+    rows = await store.read(lambda tx: cursors.newest(tx, refs.account_text(account)))
+    return tuple(
+        MessageRef(chat=refs.chat_from(chat, account), message_id=message_id)
+        for chat, message_id in rows
     )

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome
-from platforms.events import Account, Delivery, Liveness, PlatformName, Receipt
+from platforms.events import Account, Delivery, Liveness, MessageRef, PlatformName, Receipt
 from platforms.pacing import Budget
 
 Ingest = Callable[[Delivery], Awaitable[Receipt]]
@@ -45,6 +45,10 @@ class Capabilities:
     edit_interval_group_s: float
     budgets: tuple[Budget, ...] = ()
     group_ids: str | None = None
+
+
+Marks = Callable[[Account], Awaitable[tuple[MessageRef, ...]]]
+"""The newest stored message of every chat of an account, for reading back what came after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

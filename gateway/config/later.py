@@ -35,7 +35,6 @@ BOTS: Final[Mapping[str, str]] = {"listed": 'write bots = "none" or remove the k
 IDLE_RESET: Final[Mapping[str, str]] = {
     ANY: 'write idle_reset = "off" or remove the key; `/new` starts afresh'
 }
-DISCORD_THREADS: Final = "write threads = false or remove the key; a thread is answered in itself"
 APIS: Final[Mapping[str, str]] = {
     "openai-responses": 'write api = "openai-chat"',
     "anthropic-messages": 'write api = "openai-chat" with an address that speaks it',

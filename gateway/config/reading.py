@@ -143,18 +143,14 @@ def one_of(
     return read
 
 
-def switch(words: Mapping[str, bool], *, later: str | None = None) -> Callable[[object], bool]:
-    """Return a reader of true, false or one of `words`.
-
-    `later`: true belongs to a later version, and this is what to do instead.
-    """
+def switch(words: Mapping[str, bool]) -> Callable[[object], bool]:
+    """Return a reader of true, false or one of `words`."""
 
     def read(value: object) -> bool:
-        meant = words.get(value, value) if isinstance(value, str) else value
-        if meant is True and later is not None:
-            raise Wrong("this is not in this version", later)
-        if isinstance(meant, bool):
-            return meant
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value in words:
+            return words[value]
         found = shown(value) if isinstance(value, str) else type_name(value)
         raise Wrong(f"must be true or false, not {found}", "write true or false without quotes")
 

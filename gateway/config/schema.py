@@ -108,8 +108,8 @@ SlackThreads = Annotated[
 ]
 DiscordThreads = Annotated[
     bool,
-    PlainValidator(reading.switch({"auto": True, "off": False}, later=later.DISCORD_THREADS)),
-    WithJsonSchema({"enum": [False, "off"]}),
+    PlainValidator(reading.switch({"auto": True, "off": False})),
+    WithJsonSchema({"enum": [True, False, "auto", "off"]}),
 ]
 
 _GATEWAY = values.GatewayConfig()
@@ -218,7 +218,7 @@ class DiscordSection(Section):
     token: SecretText = _key("The bot's token, from the developer portal.")
     base_url: Url = _key("Root of the REST API.", values.DISCORD_URL)
     threads: DiscordThreads = _key(
-        "Whether a channel mention opens a thread for its answer; only `false` so far.",
+        "Whether a channel mention opens a thread for its answer; `auto` is the same as `true`.",
         False,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from discord.http import Route as Endpoint
 
-from platforms.base import Capabilities, Ingest, Route
+from platforms.base import Capabilities, Ingest, Marks, Route
 from platforms.blocks import Blocks
 from platforms.content import AnswerPress, Operation, Outcome
 from platforms.discord import format as wire
@@ -43,6 +43,7 @@ class DiscordAdapter:
     `base_url` is the root of the REST API; the gateway's address is asked for there. One base per
     process: the SDK keeps it in a class. With `threads` a mention in a channel is answered in a
     thread on it. `commands` are registered as native commands.
+    After a start, chats are read back from their `marks`.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class DiscordAdapter:
         base_url: str = BASE_URL,
         threads: bool = False,
         commands: tuple[CommandHelp, ...] = (),
+        marks: Marks | None = None,
         identify_wait_s: float = IDENTIFY_WAIT_S,
         heartbeat_timeout_s: float = HEARTBEAT_TIMEOUT_S,
         answer_s: float = ANSWER_S,
@@ -65,6 +67,7 @@ class DiscordAdapter:
         self._threads = threads
         self._capabilities = replace(CAPABILITIES, threads="start" if threads else "join")
         self._commands = commands
+        self._marks = marks
         self._identify_wait_s = identify_wait_s
         self._heartbeat_timeout_s = heartbeat_timeout_s
         self._answer_s = answer_s
@@ -114,6 +117,8 @@ class DiscordAdapter:
             self._intake = Intake(
                 us=us, backlog=self._backlog, get=self._get, threads=self._threads
             )
+            if self._marks is not None:
+                self._intake.read_after(await self._marks(us.account))
         self._intake.answer_with(self._presses)
         self._outbound = Outbound(
             client=client,

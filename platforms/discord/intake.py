@@ -31,6 +31,7 @@ from platforms.events import (
     Ignored,
     InboundEvent,
     MessageReceived,
+    MessageRef,
     PressToken,
     Receipt,
 )
@@ -68,9 +69,16 @@ class Intake:
         self._backlog = backlog
         self._presses: Presses | None = None
         self._get = get
-        self._sessions = 0
         self._last_stored: dict[str, _Mark] = {}
         self._answers: dict[str, asyncio.Task[None]] = {}
+
+    def read_after(self, marks: tuple[MessageRef, ...]) -> None:
+        """Take up where an earlier process stopped; the first session reads back from there."""
+        for message in marks:
+            channel = message.chat.thread_id or message.chat.chat_id
+            if snowflake(channel) and (ident := snowflake(message.message_id)):
+                mark = _Mark(guild=message.chat.space, message=int(ident))
+                self._last_stored.setdefault(channel, mark)
 
     def answer_with(self, presses: Presses) -> None:
         """Use this connection for first answers from now on."""
@@ -180,14 +188,12 @@ class Intake:
     # -- what an invalidated session swallowed
 
     async def _begin_session(self, ingest: Ingest, group: asyncio.TaskGroup) -> None:
-        self._sessions += 1
-        if self._sessions == 1 or not self._last_stored:
+        oldest = first_snowflake(datetime.now(UTC) - BACKFILL_AGE)
+        marks = {c: mark for c, mark in self._last_stored.items() if mark.message >= oldest}
+        if not marks:
             return
-        log.warning(
-            "a new discord session: reading %d chats back, presses of the gap are lost",
-            len(self._last_stored),
-        )
-        for channel, mark in tuple(self._last_stored.items()):
+        log.info("a new discord session: reading %d chats back; presses are lost", len(marks))
+        for channel, mark in marks.items():
             try:
                 await self._read_back(channel, mark, ingest, group)
             except PlatformError as error:
@@ -196,7 +202,7 @@ class Intake:
     async def _read_back(
         self, channel: str, mark: _Mark, ingest: Ingest, group: asyncio.TaskGroup
     ) -> None:
-        floor = max(mark.message, first_snowflake(datetime.now(UTC) - BACKFILL_AGE))
+        floor = mark.message
         for _ in range(BACKFILL_MESSAGES // HISTORY_PAGE):
             query = {"after": str(floor), "limit": str(HISTORY_PAGE)}
             page = objects(

@@ -1,6 +1,7 @@
 """Who may enter, and into which session: the gating table, row by row."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.admission import (
+    LATE_MAX,
     TEXT_MAX,
     Admission,
     Admitted,
@@ -32,6 +34,7 @@ from platforms.events import (
 )
 from tests.gateway.events import (
     ANN,
+    AT,
     BEN,
     CHANNEL,
     DM,
@@ -60,6 +63,7 @@ def facts(
     chats: tuple[str, ...] = ("telegram:-100200", "slack:T1/*"),
     joined: bool = False,
     group: Any = "per_user",
+    now: datetime = AT,
     **access: Any,
 ) -> Facts:
     """Ann is listed, and so is every group of these tests, unless said otherwise."""
@@ -69,6 +73,7 @@ def facts(
         ),
         sessions=SessionsConfig(group=group),
         joined_thread=joined,
+        now=now,
     )
 
 
@@ -84,6 +89,21 @@ def entered(key: str, **fields: Any) -> Admitted:
 ADDRESSED: dict[str, tuple[MessageReceived, Facts, Admission]] = {
     "a direct message": (message(), facts(), entered(DM_KEY)),
     "unaddressed in a group": (in_group(), facts(), Ignored(reason="not_addressed")),
+    "late, but not too late": (
+        message(late=True),
+        facts(now=AT + LATE_MAX),
+        entered(DM_KEY),
+    ),
+    "back-filled after too long": (
+        message(late=True),
+        facts(now=AT + LATE_MAX + timedelta(seconds=1)),
+        Ignored(reason="too_late"),
+    ),
+    "old, but delivered in the ordinary way": (
+        message(),
+        facts(now=AT + LATE_MAX + timedelta(seconds=1)),
+        entered(DM_KEY),
+    ),
     "a mention of us": (
         in_group(mentions=(OUR_MENTION,)),
         facts(),

@@ -134,5 +134,6 @@ CREATE TABLE cursor (
     account TEXT NOT NULL,
     name TEXT NOT NULL,
     value TEXT NOT NULL,
+    position BIGINT NOT NULL,
     PRIMARY KEY (account, name)
 );

@@ -155,6 +155,7 @@ REASONS = {
     "sender_not_listed": 'list the person in [access] users, or set dm = "open"',
     "service_message": "the platform's own message, not a person's",
     "too_large": "it was over the length of one message; the sender was told",
+    "too_late": "it came by back-fill more than six hours after it was written",
     "unknown_command": "there is no such command; the sender was told",
     "unknown_workspace": "it came from a workspace this app is not configured for",
     "unsupported_kind": "this kind of event means nothing to the gateway",

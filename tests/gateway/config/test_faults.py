@@ -142,11 +142,6 @@ TABLE: tuple[tuple[str, str], ...] = (
         ':4: platforms.slack.threads: must be true or false, not "no"; write true or false'
         " without quotes",
     ),
-    (
-        '[platforms.discord]\ntoken = "x"\nthreads = "auto"',
-        ":3: platforms.discord.threads: this is not in this version; write threads = false or"
-        " remove the key; a thread is answered in itself",
-    ),
     # values out of range or of no meaning
     ("[gateway]\ndrain_s = -1", ":2: gateway.drain_s: is too small: -1; write 0 or more"),
     (

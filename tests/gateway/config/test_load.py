@@ -59,7 +59,7 @@ threads = "off"
 [platforms.discord]
 token = { file = "secrets/discord" }
 base_url = "http://127.0.0.1:4/api/v10"
-threads = "off"
+threads = "auto"
 
 [access]
 dm = "allowlist"
@@ -153,7 +153,7 @@ def test_every_key_reaches_its_value(tmp_path: Path) -> None:
                 threads=False,
             ),
             discord=DiscordConfig(
-                token=Secret("from-file"), base_url="http://127.0.0.1:4/api/v10", threads=False
+                token=Secret("from-file"), base_url="http://127.0.0.1:4/api/v10", threads=True
             ),
         ),
         access=general,

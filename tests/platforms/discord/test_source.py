@@ -10,7 +10,9 @@ from platforms.content import Button
 from platforms.discord.client import DiscordAdapter
 from platforms.errors import CredentialsRejected, PlatformUnavailable, RightsMissing
 from platforms.events import (
+    Account,
     ButtonPressed,
+    ChatRef,
     CommandHelp,
     CommandInvoked,
     Ignored,
@@ -18,6 +20,7 @@ from platforms.events import (
     MessageDeleted,
     MessageEdited,
     MessageReceived,
+    MessageRef,
     Receipt,
 )
 from tests.platforms.discord.journal import (
@@ -279,6 +282,29 @@ async def test_a_session_that_is_over_is_begun_anew(how: str) -> None:
         assert late.late
         assert late.chat == chat_of(server.general)
         assert len(server.requests("GATEWAY IDENTIFY")) == 2
+
+
+async def test_what_came_while_nothing_ran_is_read_back() -> None:
+    """A fresh process reads every chat from its newest stored message on; old marks are left."""
+    async with DiscordServer() as server:
+        stored = await server.say(server.general, server.ada, "stored before the stop")
+        await server.say(server.general, server.ada, "while nothing ran")
+
+        async def marks(account: Account) -> tuple[MessageRef, ...]:
+            here = MessageRef(chat=chat_of(server.general), message_id=str(stored.id))
+            long_ago = MessageRef(
+                chat=ChatRef(account=account, chat_id="4199"), message_id="175928847299117063"
+            )
+            return (here, long_ago)
+
+        journal = Journal()
+        async with running(server, journal, marks=marks):
+            await journal.count(1)
+            await server.say(server.general, server.ada, "and now")
+            await journal.count(2)
+        assert journal.texts() == ["while nothing ran", "and now"]
+        assert (await journal.event(1)).late
+        assert not server.requests("GET /channels/4199/messages")
 
 
 async def test_a_forgotten_session_is_found_out_by_resuming() -> None:

@@ -1,0 +1,23 @@
+"""How far each chat was stored, for platforms whose history can be read back after a gap."""
+
+from gateway.store.base import Tx
+
+
+def advance(tx: Tx, *, account: str, chat: str, message_id: str, position: int) -> None:
+    """Note a stored message of a chat; an older one than the known changes nothing."""
+    tx.run(
+        "INSERT INTO cursor (account, name, value, position) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (account, name) DO UPDATE"
+        " SET value = excluded.value, position = excluded.position"
+        " WHERE excluded.position > cursor.position",
+        account,
+        chat,
+        message_id,
+        position,
+    )
+
+
+def newest(tx: Tx, account: str) -> list[tuple[str, str]]:
+    """Chat and newest stored message id of every chat of an account."""
+    rows = tx.rows("SELECT name, value FROM cursor WHERE account = ?", account)
+    return [(str(chat), str(message_id)) for chat, message_id in rows]
