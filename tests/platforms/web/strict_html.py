@@ -67,9 +67,9 @@ class StrictReader(HTMLParser):
         raise AssertionError(data)
 
 
-def read_strictly(html: str) -> StrictReader:
+def read_strictly(html: str, reader: StrictReader | None = None) -> StrictReader:
     """Read `html`; raises AssertionError for anything a message must not contain."""
-    reader = StrictReader()
+    reader = StrictReader() if reader is None else reader
     reader.feed(html)
     reader.close()
     assert not reader.open, reader.open
