@@ -4,6 +4,7 @@ Source, unless another is named: Discord's documentation repository (discord-api
 """
 
 from platforms.base import Capabilities
+from platforms.pacing import Budget, Kind
 
 TEXT_MAX = 2_000
 """Characters of a message. Source: "Create Message", `content`."""
@@ -77,6 +78,18 @@ HISTORY_PAGE = 100
 TABLE_WIDTH = 60
 """Columns of a code block that a narrow window shows; our measure."""
 
+_POSTS: frozenset[Kind] = frozenset({"post", "upload"})
+_EDITS: frozenset[Kind] = frozenset({"edit", "delete"})
+
+BUDGETS = (
+    # Five posts and, apart from them, five edits in five seconds of one channel.
+    Budget(kinds=_POSTS, per="chat", rate_per_s=0.55, burst=2),
+    Budget(kinds=_EDITS, per="chat", rate_per_s=0.75, burst=1),
+    # Fifty requests a second over all.
+    Budget(kinds=_POSTS | _EDITS | {"typing", "react"}, per="account", rate_per_s=40, burst=5),
+)
+"""Below what the headers of one route usually allow. Source: "Rate Limits", "Global Rate Limit"."""
+
 CAPABILITIES = Capabilities(
     text_max=TEXT_MAX,
     part_soft=PART_SOFT,
@@ -95,4 +108,5 @@ CAPABILITIES = Capabilities(
     stream="edit",
     edit_interval_s=EDIT_INTERVAL_S,
     edit_interval_group_s=EDIT_INTERVAL_S,
+    budgets=BUDGETS,
 )
