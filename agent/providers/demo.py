@@ -42,6 +42,37 @@ _DELTA = re.compile(r"\s*\S+|\s+")
 _LIST = re.compile(r"\b(?:list|show|see|what|which)\b.{0,30}\bfiles?\b", re.IGNORECASE | re.DOTALL)
 _READ = re.compile(r"\bread\s+(?:the\s+)?(?:file\s+)?[`'\"]?([\w./-]*[\w-])[`'\"]?", re.IGNORECASE)
 _LONG = re.compile(r"\blong\b", re.IGNORECASE)
+_ABLE = re.compile(r"\byou\b.{0,10}\bdo\b|^\W*help\b", re.IGNORECASE)
+
+_ABILITIES = f"""\
+{BANNER}
+
+All of this is real but the words: your message is on disk, the answer streams, the tools run.
+
+Write one of these:
+
+| you write | you see |
+| --- | --- |
+| List the files in the workspace. | a tool call and what it returned |
+| Read notes.md | the contents of a file there |
+| Show me a long answer. | a stream to watch; `/stop` ends it |
+| `/help` | the commands; no model sees them |
+
+For real answers put this into `gatepost.toml` and start the gateway again:
+
+```toml
+[[providers]]
+name = "main"
+api = "openai-chat"
+base_url = "https://api.openai.com/v1"
+model = "gpt-5"
+api_key = "${{OPENAI_API_KEY}}"
+```
+"""
+_NOTHING_THERE = (
+    "The workspace is empty. Put a text file into it and ask again: it is the folder `workspace`"
+    " beside the configuration, or the one that `[tools] workspace` names.\n"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +119,12 @@ class Demo:
 
 
 def next_line(request: ModelRequest) -> _Line:
-    """Choose the line: answer a tool's result, call the tool, be long, or echo."""
+    """Choose the line: answer a tool's result, call the tool, be long, say what there is, echo."""
     last = request.messages[-1] if request.messages else None
     if isinstance(last, ToolResult):
         # The step that called the tool opened this answer and has said what we are.
+        if last.text == "(empty)":
+            return _Line(text=_NOTHING_THERE)
         return _Line(text=f"The tool `{last.name}` says:\n\n{_fenced(last.text)}\n")
     said = [message.text for message in request.messages if isinstance(message, UserMessage)]
     now = said[-1] if said else ""
@@ -102,6 +135,8 @@ def next_line(request: ModelRequest) -> _Line:
             return _call({"operation": "list"})
     if _LONG.search(now):
         return _Line(text=_long_answer())
+    if _ABLE.search(now):
+        return _Line(text=_ABILITIES)
     return _Line(text=_echo(now, said[-2] if len(said) > 1 else ""))
 
 
@@ -121,8 +156,8 @@ def _echo(now: str, before: str) -> str:
         "Try one of these:\n\n"
         "- **list files**: a tool call\n"
         "- **read** and a file's name: its contents\n"
-        "- **long**: an answer in several messages\n\n"
-        "For real answers put a provider into the configuration, or set `OPENAI_API_KEY`.\n"
+        "- **long**: an answer that most chats get in several messages\n"
+        "- **what can you do**: the rest, and how to get real answers\n"
     )
 
 

@@ -220,8 +220,12 @@ def _side(view: PageView) -> Html:
 
 def _about(answering: Answering) -> Html:
     if answering.demo:
-        return el("p", None, el("span", {"class": "demo"}, "Demo"), " Answers are scripted.")
+        return el("p", None, _demo(), " Every answer is scripted; no model is asked.")
     return el("p", None, f"Answers come from {answering.model} ({answering.provider}).")
+
+
+def _demo() -> Html:
+    return el("span", {"class": "demo"}, "Demo")
 
 
 def _sign_out(view: PageView) -> Html | None:
@@ -259,7 +263,7 @@ def _main(view: PageView, title: str) -> Html:
     return el(
         "main",
         {"data-chat": view.conversation, "data-cursor": view.cursor, "data-token": view.form.token},
-        _top(title),
+        _top(title, demo=view.answering.demo),
         el("div", {"class": "banner", "id": "connection", "role": "status", "hidden": True}),
         el(
             "div",
@@ -281,7 +285,7 @@ def _main(view: PageView, title: str) -> Html:
     )
 
 
-def _top(title: str) -> Html:
+def _top(title: str, *, demo: bool) -> Html:
     return el(
         "header",
         {"class": "top"},
@@ -296,6 +300,7 @@ def _top(title: str) -> Html:
             "☰",
         ),
         el("h1", {"id": "title"}, title),
+        _demo() if demo else None,
         el("a", {"class": "icon", "href": "/", "aria-label": NEW_CHAT}, "+"),
     )
 
@@ -392,13 +397,18 @@ def _mine() -> Html:
 
 def _empty(answering: Answering) -> Html:
     if answering.demo:
+        heading = "Have a look around"
         words = join(
-            "This is the ",
-            el("strong", None, "offline demo"),
-            ": every answer is scripted and no model is asked. To talk to a real one, set"
-            " OPENAI_API_KEY, or name a provider in gatepost.toml, and start again.",
+            "This is a ",
+            el("strong", None, "scripted demonstration"),
+            ": no model is asked, every answer was written in advance. For real answers set ",
+            el("code", None, "OPENAI_API_KEY"),
+            ", or put a provider into ",
+            el("code", None, "gatepost.toml"),
+            ", and start the gateway again.",
         )
     else:
+        heading = "What are we working on?"
         words = join(
             "Answers come from ",
             el("strong", None, answering.model),
@@ -416,7 +426,7 @@ def _empty(answering: Answering) -> Html:
     return el(
         "section",
         {"class": "empty", "id": "empty"},
-        el("h2", None, "What are we working on?"),
+        el("h2", None, heading),
         el("p", None, words),
         el("div", {"class": "examples"}, *examples) if examples else None,
     )

@@ -345,7 +345,7 @@ async def test_an_example_is_one_press(browser: Browser) -> None:
         running_page(StandInGateway(answering_now=demo)) as page,
         opened(browser, page.url) as tab,
     ):
-        await expect(tab.locator("nav .about")).to_contain_text("Answers are scripted")
+        await expect(tab.locator("nav .about")).to_contain_text("Every answer is scripted")
         await tab.click("text=Show me a table")
         event = await received(page)
         assert isinstance(event, MessageReceived)

@@ -70,12 +70,16 @@ def place(tmp_path: Path) -> Place:
 
 
 async def test_a_newcomer(browser: Browser, place: Place) -> None:
-    """Open the page, press an example, ask again, stop a long answer, ask for help, come back."""
+    """Press the examples, ask again, stop a long answer, ask for help, come back and find it."""
     async with place.running(), opened(browser, place.url) as tab:
-        await expect(tab.locator("#empty")).to_contain_text("offline demo")
+        await expect(tab.locator("#empty")).to_contain_text("scripted demonstration")
         await tab.click("text=What can you do?")
         answers = tab.locator(".message.assistant")
-        await expect(answers).to_contain_text("What can you do?")
+        await expect(answers.locator("td").first).to_have_text("List the files in the workspace.")
+        await expect(answers.locator("pre")).to_contain_text("[[providers]]")
+        await expect(tab.locator("#stop")).to_be_hidden()
+        await write(tab, "List the files in the workspace.")
+        await expect(answers.last).to_contain_text("The workspace is empty.")
         await expect(tab.locator("#stop")).to_be_hidden()
         await write(tab, "And now?")
         await expect(answers.last).to_contain_text("Before that you said")

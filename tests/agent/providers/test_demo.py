@@ -54,7 +54,7 @@ def user(text: str) -> UserMessage:
     return UserMessage(text=text)
 
 
-@pytest.mark.parametrize("text", ["hello", "list files", "read notes.md", "long", ""])
+@pytest.mark.parametrize("text", ["hello", "list files", "read notes.md", "long", "help", ""])
 async def test_every_answer_says_what_it_is(text: str) -> None:
     """Each answer names itself a demonstration, streams its words and ends with its marker."""
     events = await play(user(text))
@@ -105,6 +105,25 @@ async def test_it_shows_a_tool_result_safely() -> None:
     (answer,) = parts(await play(user("list files"), asked, result))
     assert isinstance(answer, Text)
     assert f"````\n{text}\n````" in answer.text
+
+
+async def test_an_empty_workspace_is_explained() -> None:
+    """Nobody is left with "(empty)"."""
+    call = ToolCall(id="c1", name="files", arguments="{}")
+    asked = AssistantMessage(parts=(call,), origin=ORIGIN)
+    result = ToolResult(call_id="c1", name="files", status=ResultStatus.DONE, text="(empty)")
+    (answer,) = parts(await play(user("list files"), asked, result))
+    assert isinstance(answer, Text)
+    assert "Put a text file into it" in answer.text
+
+
+@pytest.mark.parametrize("text", ["What can you do?", "what do you do", "Help"])
+async def test_it_says_what_there_is_to_try(text: str) -> None:
+    """Asked what it can do, it answers with a table to try and the lines that bring a model."""
+    (answer,) = parts(await play(user(text)))
+    assert isinstance(answer, Text)
+    assert "| List the files in the workspace. |" in answer.text
+    assert 'api_key = "${OPENAI_API_KEY}"' in answer.text
 
 
 async def test_the_long_answer_is_longer_than_any_message() -> None:

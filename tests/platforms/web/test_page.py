@@ -85,7 +85,7 @@ async def test_the_first_page_says_who_answers() -> None:
             provider="demo", model="demo", demo=True, examples=("Show a table",)
         )
         await browser.open("/")
-        assert "<strong>offline demo</strong>: every answer is scripted" in browser.html
+        assert "a <strong>scripted demonstration</strong>: no model is asked" in browser.html
         await browser.submit("messages", text="", example="Show a table")
         event = await gateway.event(0)
         assert isinstance(event, MessageReceived)
