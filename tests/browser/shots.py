@@ -1,126 +1,159 @@
-"""Takes the pictures of the page for the manual: `python -m tests.browser.shots [FOLDER]`."""
+"""Takes the pictures of the page for the manual: `python -m tests.browser.shots [FOLDER]`.
+
+Everything shown happens: a whole gateway runs, the tools run on real files, only the model's words
+are scripted. Another folder than `docs` also gets pictures of what is seldom seen.
+"""
 
 import asyncio
 import shutil
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
+import orjson
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from platforms.content import Button, Post, Typing
-from platforms.events import ChatRef, MessageRef
+from platforms.content import Button, Post
 from platforms.markup import parse
-from platforms.web.history import Answering
-from tests.browser.conftest import FLAGS, opened
-from tests.platforms.web.stand_in import Running, StandInGateway, running_page
+from tests.browser.conftest import FLAGS, PHONE, opened, write
+from tests.browser.whole import WholeGateway
+from tests.platforms.web.stand_in import running_page
+from tests.wire.openai import CallTool, Reply
 
-DESK = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
-EXAMPLES = ("Show me what you can do", "List the files in the workspace", "/help")
-ASKED = "What would it take to send the Monday report by itself?"
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 880}, "device_scale_factor": 1.5}
+MODELS = {"main": "gpt-5"}
+HOSTS = """\
+host,release,since
+web-1,42,2 days
+web-2,41,9 days
+db-1,42,2 days
+cache-1,40,31 days
+"""
+EARLIER = (
+    ("Note on the upgrade", "Here is a first version."),
+    ("What is in app.log?", "A time-out, twice."),
+)
+ASKED = "Which hosts are outdated?"
 ANSWER = """\
-Two things are missing, both small:
+Two of the four in `hosts.csv`:
 
-1. **A schedule.** The report has none; it runs when somebody starts it.
-2. **A recipient.** `report.toml` names a channel that was archived in May.
+| host | release | since |
+| --- | ---: | ---: |
+| `web-2` | 41 | 9 days |
+| `cache-1` | **40** | 31 days |
 
-| file | what it does | changes |
-| --- | --- | ---: |
-| `report.py` | collects and formats | 0 |
-| `report.toml` | names the channel | 1 |
-| `gatepost.toml` | gets the job | 6 |
+This brings them to release 42, one after the other:
 
-This is the job:
+```sh
+for host in cache-1 web-2; do
+  ssh "$host" sudo app-upgrade 42 || exit 1
+done
+```"""
+WRITE_IT = "Write that into upgrade.sh, with a check after each host."
+SCRIPT = """\
+for host in cache-1 web-2; do
+  ssh "$host" sudo app-upgrade 42 || exit 1
+  test "$(ssh "$host" app-release)" = 42 || exit 1
+done
+"""
+WRITTEN = (
+    "`upgrade.sh` is in the workspace. After each upgrade it asks the host for its release and"
+    " stops at the first that does not say 42, so a"
+)
 
-```toml
-[[cron]]
-name = "monday-report"
-schedule = "0 9 * * mon"
-timezone = "Europe/Berlin"
-prompt = "Run report.py and post its summary."
-deliver = "slack:T1/C9"
-```
 
-Shall I write it into `gatepost.toml`?"""
+def calls(**arguments: str) -> CallTool:
+    """A call of the `files` tool."""
+    return CallTool(name="files", arguments=orjson.dumps(arguments).decode())
 
 
-async def story(page: Running, tab: Page) -> ChatRef:
-    """Three chats, the last one in the middle of an answer."""
-    chat: ChatRef | None = None
-    for number, text in enumerate(("Why did the nightly build fail?", "Draft the notes", ASKED)):
+async def answered(tab: Page, words: str) -> None:
+    """The last answer holds these words."""
+    await expect(tab.locator(".message.assistant").last).to_contain_text(words)
+
+
+async def story(gateway: WholeGateway, tab: Page, held: asyncio.Event) -> str:
+    """Three chats, the last one in the middle of an answer; returns its address."""
+    (gateway.workspace / "hosts.csv").write_text(HOSTS)
+    for text, answer in EARLIER:
+        gateway.answers(answer)
         await tab.goto("/")
-        await tab.fill("#text", text)
-        await tab.press("#text", "Enter")
-        chat = (await page.gateway.event(number)).chat
-        await page.answer(chat, ANSWER)
-    assert chat is not None
-    await tab.fill("#text", "Yes, please. And tell me the next three times it fires.")
-    await tab.press("#text", "Enter")
-    await page.gateway.event(3)
-    await page.adapter.perform(Typing(chat=chat, label="files write gatepost.toml"))
-    await page.adapter.perform(
-        Post(chat=chat, body=parse("Done. It fires next on Monday the 23rd, then"), nonce="a2")
+        await write(tab, text)
+        await answered(tab, answer)
+    await tab.goto("/")
+    gateway.model.reply(Reply(calls=(calls(operation="read", path="hosts.csv"),)))
+    gateway.answers(ANSWER)
+    await write(tab, ASKED)
+    await expect(tab.locator("pre")).to_contain_text("done")
+    await expect(tab.locator("#stop")).to_be_hidden()
+    gateway.model.reply(
+        Reply(calls=(calls(operation="write", path="upgrade.sh", content=SCRIPT),)),
+        Reply(deltas=(WRITTEN, held)),
     )
-    await expect(tab.locator("#m-a2")).to_be_visible()
-    await expect(tab.locator("#list a")).to_have_count(3)
-    return chat
+    await write(tab, WRITE_IT)
+    await answered(tab, "is in the workspace")
+    return tab.url
 
 
 async def conversation(browser: Browser, folder: Path) -> None:
     """The same moment on a desk, in the dark and on a phone."""
-    async with running_page() as page:
-        async with opened(browser, page.url, viewport=DESK, color_scheme="light") as tab:
-            chat = await story(page, tab)
-            await tab.screenshot(path=folder / "web-light.png")
-        path = f"/chat/{chat.chat_id}"
-        async with opened(browser, page.url, path, viewport=DESK, color_scheme="dark") as tab:
-            await expect(tab.locator("#m-a2")).to_be_visible()
-            await tab.screenshot(path=folder / "web-dark.png")
-        async with opened(
-            browser, page.url, path, viewport=PHONE, is_mobile=True, has_touch=True
-        ) as tab:
-            await expect(tab.locator("#m-a2")).to_be_visible()
-            await tab.screenshot(path=folder / "web-phone.png")
+    held = asyncio.Event()
+    with TemporaryDirectory() as place:
+        async with WholeGateway(Path(place), models=MODELS) as gateway:
+            async with opened(browser, gateway.url, **DESK, color_scheme="light") as tab:
+                url = await story(gateway, tab, held)
+                await tab.screenshot(path=folder / "web-light.png")
+            path = url.removeprefix(gateway.url)
+            async with opened(browser, gateway.url, path, **DESK, color_scheme="dark") as tab:
+                await answered(tab, "is in the workspace")
+                await tab.screenshot(path=folder / "web-dark.png")
+            async with opened(browser, gateway.url, path, **PHONE) as tab:
+                await answered(tab, "is in the workspace")
+                await tab.screenshot(path=folder / "web-phone.png")
+            held.set()
 
 
 async def start(browser: Browser, folder: Path) -> None:
-    """The first page of the demo."""
-    demo = Answering(provider="demo", model="demo", demo=True, examples=EXAMPLES)
-    async with (
-        running_page(StandInGateway(answering_now=demo)) as page,
-        opened(browser, page.url, viewport=DESK) as tab,
-    ):
-        await tab.screenshot(path=folder / "web-start.png")
+    """The first page of the demonstration."""
+    with TemporaryDirectory() as place:
+        async with (
+            WholeGateway(Path(place), demo=True) as gateway,
+            opened(browser, gateway.url, **DESK) as tab,
+        ):
+            await expect(tab.locator("main[data-connected]")).to_be_visible()
+            await tab.screenshot(path=folder / "web-start.png")
 
 
 async def rare(browser: Browser, folder: Path) -> None:
-    """What is seldom seen: signing in, buttons, a lost connection, a message not sent."""
+    """What is seldom seen: signing in, the list on a phone, buttons, a message not sent."""
     async with (
         running_page(token="t") as page,
-        opened(browser, page.url, viewport=DESK, color_scheme="dark") as tab,
+        opened(browser, page.url, **DESK, color_scheme="dark") as tab,
     ):
         await tab.screenshot(path=folder / "web-sign-in.png")
-    manager = None
     async with running_page() as page:
-        manager = opened(browser, page.url, viewport=PHONE)
+        manager = opened(browser, page.url, **PHONE)
         tab = await manager.__aenter__()
-        await tab.fill("#text", "Pay the invoice")
-        await tab.press("#text", "Enter")
+        await tab.fill("#text", "Clean up, please")
+        await tab.tap(".send")
         chat = (await page.gateway.event(0)).chat
         rows = (
             (
-                Button(label="Approve", payload="a", style="primary"),
-                Button(label="Deny", payload="d", style="danger"),
-                Button(label="Show all", payload="s"),
+                Button(label="Delete them", payload="a", style="primary"),
+                Button(label="Keep them", payload="d", style="danger"),
             ),
         )
-        card = parse("**Approval K7QF: pay invoice 4711**\n\nAt most $120.00 from *acme*.")
+        card = parse("**Delete 14 files in `old`?**\n\n> The newest is from *May*.")
         await page.adapter.perform(Post(chat=chat, body=card, nonce="c1", controls=rows))
-        await page.show(MessageRef(chat=chat, message_id="p"), "> quoted\n\nThat is all.")
-        await expect(tab.locator("#m-p")).to_be_visible()
+        await expect(tab.locator("#m-c1 button")).to_have_count(2)
+        await tab.tap("button[popovertarget=chats] >> visible=true")
+        await expect(tab.locator("nav")).to_be_visible()
+        await tab.screenshot(path=folder / "web-drawer.png")
+        await tab.keyboard.press("Escape")
     await expect(tab.locator("#connection")).to_be_visible()
     await tab.fill("#text", "Hello?")
-    await tab.press("#text", "Enter")
+    await tab.tap(".send")
     await expect(tab.locator(".failure")).to_be_visible()
     await tab.screenshot(path=folder / "web-lost.png")
     await manager.__aexit__(None, None, None)

@@ -17,13 +17,16 @@ MODELS = {"main": "loopback-1"}
 class WholeGateway:
     """`async with WholeGateway(folder) as gateway:` runs it; `halt` and `start` keep its port."""
 
-    def __init__(self, folder: Path, *, models: Mapping[str, str] = MODELS) -> None:
+    def __init__(
+        self, folder: Path, *, models: Mapping[str, str] = MODELS, demo: bool = False
+    ) -> None:
         """`models` are the providers' names and their models, the primary first."""
         self.folder = folder
         self.workspace = folder / "workspace"
         self.model = OpenAIServer(models=tuple(models.values()))
         self.url = ""
         self._models = models
+        self._demo = demo
         self._listen = "127.0.0.1:0"
         self._gateway: Gateway | None = None
 
@@ -40,7 +43,7 @@ class WholeGateway:
         file.chmod(0o600)
         config = load(file, {})
         self._gateway = Gateway(config)
-        running: Running = await self._gateway.start(await providers(config))
+        running: Running = await self._gateway.start(await providers(config, demo=self._demo))
         assert running.url is not None
         self.url = running.url
         self._listen = running.url.removeprefix("http://")

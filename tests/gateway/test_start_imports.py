@@ -17,7 +17,7 @@ from tests.wire.telegram import TelegramServer
 PATIENCE_S = 30
 ROOT = Path(__file__).parents[2]
 
-SDKS = frozenset({"telegram", "discord", "slack_bolt", "slack_sdk", "openai", "httpx"})
+SDKS = frozenset({"telegram", "discord", "slack_bolt", "slack_sdk", "openai", "httpx", "rich"})
 PROGRAM = """
 import logging, os, signal, sys
 from gateway.cli.main import main
@@ -63,7 +63,9 @@ async def _slack() -> AsyncIterator[str]:
 
 async def _discord() -> AsyncIterator[str]:
     async with DiscordServer() as server:
-        yield f'[platforms.discord]\ntoken = "{server.token}"\nbase_url = "{server.api_url}"\n{DEMO}'
+        yield (
+            f'[platforms.discord]\ntoken = "{server.token}"\nbase_url = "{server.api_url}"\n{DEMO}'
+        )
 
 
 async def _openai() -> AsyncIterator[str]:
@@ -76,12 +78,12 @@ async def _openai() -> AsyncIterator[str]:
 
 SURFACES: Mapping[str, tuple[Surface, frozenset[str]]] = {
     "web": (_web, frozenset()),
-    # Its SDK imports httpx whether or not it is used.
-    "telegram": (_telegram, frozenset({"telegram", "httpx"})),
+    # Its SDK imports httpx whether or not it is used, and httpx what draws its own command line.
+    "telegram": (_telegram, frozenset({"telegram", "httpx", "rich"})),
     "slack": (_slack, frozenset({"slack_bolt", "slack_sdk"})),
     "discord": (_discord, frozenset({"discord"})),
     # The client may be imported before the first question; that of a chat platform never.
-    "openai": (_openai, frozenset({"openai", "httpx"})),
+    "openai": (_openai, frozenset({"openai", "httpx", "rich"})),
 }
 
 
@@ -116,4 +118,4 @@ async def test_a_start_imports_what_its_file_names(tmp_path: Path, name: str) ->
     assert SDKS & imported <= own
     if name not in {"web", "openai"}:
         assert own <= imported
-    assert not imported & {"rich", "typer", "hypothesis", "pytest", "tests"}
+    assert not imported & {"typer", "hypothesis", "pytest", "tests"}
