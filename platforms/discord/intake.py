@@ -70,7 +70,11 @@ class Intake:
         self._presses: Presses | None = None
         self._get = get
         self._last_stored: dict[str, _Mark] = {}
-        self._answers: dict[str, asyncio.Task[None]] = {}
+        self._first_answers: dict[str, asyncio.Event] = {}
+        """Of each press on its way into the journal: set once its first answer is out, or won't be.
+
+        Known before the journal is asked: what a command says may be ready before that returns.
+        """
 
     def read_after(self, marks: tuple[MessageRef, ...]) -> None:
         """Take up where an earlier process stopped; the first session reads back from there."""
@@ -99,8 +103,8 @@ class Intake:
 
     async def answered(self, press: PressToken) -> None:
         """Wait until the first answer to a press is out, so that words may follow."""
-        if task := self._answers.get(press.value):
-            await asyncio.wait({task})
+        if out := self._first_answers.get(press.value):
+            await out.wait()
 
     async def _take(self, frame: Frame, ingest: Ingest, group: asyncio.TaskGroup) -> None:
         name, data = frame.event.get("t"), mapping(frame.event, "d")
@@ -128,13 +132,23 @@ class Intake:
             log.debug("ignored %s: %s", events.reason, events.delivery_key)
             return
         delivery = Delivery(account=self._us.account, raw=frame.raw, events=events)
-        receipt = await _offered(delivery, ingest)
+        presses = _presses_in(events)
+        for press in presses:
+            self._first_answers.setdefault(press.value, asyncio.Event())
+        receipt = None
+        try:
+            receipt = await _offered(delivery, ingest)
+        finally:
+            if receipt is not Receipt.STORED:
+                for press in presses:
+                    self._let_words_follow(press)
         if receipt is Receipt.STORED:
             self._remember(mapping(frame.event, "d"), frame.event.get("t"))
             for event in () if isinstance(events, Ignored) else events:
                 if isinstance(event, MessageReceived):
                     self.threads.expect(event)
-                self._acknowledge(event, group)
+            for press in presses:
+                self._acknowledge(press, group)
 
     def _remember(self, data: Body, name: object) -> None:
         channel, ident = snowflake(data.get("channel_id")), snowflake(data.get("id"))
@@ -147,13 +161,13 @@ class Intake:
 
     # -- the first answer to presses and commands
 
-    def _acknowledge(self, event: InboundEvent, group: asyncio.TaskGroup) -> None:
-        press = event.press if isinstance(event, ButtonPressed | CommandInvoked) else None
-        if press is None:
-            return
+    def _acknowledge(self, press: PressToken, group: asyncio.TaskGroup) -> None:
         task = group.create_task(self._answer(press), name="discord-press")
-        self._answers[press.value] = task
-        task.add_done_callback(lambda _: self._answers.pop(press.value, None))
+        task.add_done_callback(lambda _: self._let_words_follow(press))
+
+    def _let_words_follow(self, press: PressToken) -> None:
+        if out := self._first_answers.pop(press.value, None):
+            out.set()
 
     async def _answer(self, press: PressToken) -> None:
         if self._presses is None:
@@ -223,6 +237,12 @@ _LESSONS = Directory.LESSONS
 
 def _number(message: Body) -> int:
     return int(snowflake(message.get("id")) or "0")
+
+
+def _presses_in(events: tuple[InboundEvent, ...] | Ignored) -> tuple[PressToken, ...]:
+    found = () if isinstance(events, Ignored) else events
+    presses = (e.press for e in found if isinstance(e, ButtonPressed | CommandInvoked))
+    return tuple(press for press in presses if press is not None)
 
 
 async def _offered(delivery: Delivery, ingest: Ingest) -> Receipt:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from platforms.content import Button
+from platforms.content import AnswerPress, Button
 from platforms.discord.client import DiscordAdapter
 from platforms.errors import CredentialsRejected, PlatformUnavailable, RightsMissing
 from platforms.events import (
@@ -497,6 +497,27 @@ async def test_a_press_is_stored_and_then_answered() -> None:
         assert seen.arguments["body"] == {"type": 6}
         assert "Authorization" not in seen.headers
         assert press.answer == 6
+
+
+async def test_words_wait_for_the_first_answer_wherever_they_come_from() -> None:
+    """What a command says may be ready before the journal has returned; Discord takes it second."""
+    async with DiscordServer() as server:
+        journal = Journal()
+        async with running(server, journal, commands=HELP) as adapter:
+            await server.seen(lambda seen: seen.operation.startswith("PUT /applications"))
+            journal.held = asyncio.Event()
+            command = await server.invoke(server.general, server.ada, "status")
+            event = await journal.event()
+            assert isinstance(event, CommandInvoked)
+            assert event.press is not None
+            words = asyncio.create_task(
+                adapter.perform(AnswerPress(press=event.press, text="I answer here."))
+            )
+            await asyncio.sleep(0)
+            journal.held.set()
+            await words
+        assert command.original is not None
+        assert (command.original.content, command.original.thinking) == ("I answer here.", False)
 
 
 async def test_a_press_that_was_not_stored_is_not_answered() -> None:
