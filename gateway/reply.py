@@ -278,13 +278,18 @@ class Reply:
             if await self._outlet.stream_edit(self._posts[part], message_id, body):
                 self._shown[part] = body
             else:
-                self._changed.set()
+                self._again()
         except RateLimited:
             self._rate_limits += 1
             self._slowed *= 2
-            self._changed.set()
+            self._again()
         finally:
             self._editing = False
+
+    def _again(self) -> None:
+        """What was not shown now is worth showing after the interval."""
+        self._growth += LARGE_CHANGE
+        self._changed.set()
 
     async def _sign_life(self) -> None:
         """Repeat the sign of life until words stand; beside pushed text until the turn ends."""
