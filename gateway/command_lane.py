@@ -3,18 +3,18 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from agent.failover import Entry
 from gateway import commands, outgoing, refs
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
+from gateway.presses import press_of
 from gateway.sessions import Sessions
 from gateway.store.base import Durability, Store, Tx
 from gateway.store.records import inbox, outbox, sessions
 from gateway.store.records.inbox import Waiting
+from platforms.blocks import plain_text
 from platforms.content import AnswerPress
-from platforms.events import PressToken
 from platforms.markup import parse
 
 NOTHING_TO_DECIDE = "There is nothing to decide here (any more)."
@@ -60,7 +60,7 @@ class CommandLane:
         await self._answer(row, text)
 
     async def _answer(self, row: Waiting, text: str) -> None:
-        if row.content.press_kind and await self._answer_press(row, text):
+        if await self._answer_press(row, text):
             await self._store.write(
                 lambda tx: inbox.finish(tx, row.id), durability=Durability.POWER
             )
@@ -80,14 +80,11 @@ class CommandLane:
     async def _answer_press(self, row: Waiting, text: str) -> bool:
         """Answer on the press itself; False where that can't be done (any more)."""
         outlet = self._deliveries.outlet(row.account)
-        if outlet is None or row.content.press_until < self._clock.now():
+        press = press_of(row.content, now=self._clock.now())
+        if outlet is None or press is None:
             return False
-        press = PressToken(
-            kind=row.content.press_kind,
-            value=row.content.press_value,
-            usable_until=datetime.fromtimestamp(row.content.press_until / 1_000_000, tz=UTC),
-        )
-        return await outlet.answer(AnswerPress(press=press, text=text or "Done."))
+        words = plain_text(parse(text)) or "Done."
+        return await outlet.answer(AnswerPress(press=press, text=words))
 
     def _post(self, row: Waiting, text: str) -> outbox.NewOutbox:
         outlet = self._deliveries.outlet(row.account)

@@ -12,7 +12,8 @@ from gateway.store.base import Store
 from gateway.store.records import outbox
 from gateway.store.records.outbox import OutboxRow
 from platforms.base import Adapter
-from platforms.events import Account
+from platforms.content import AnswerPress
+from platforms.events import Account, PressToken
 from platforms.pacing import Limiter
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ class Deliveries:
         self._store = store
         self._clock = clock
         self._outlets: dict[str, Outlet] = {}
-        self._beside: set[asyncio.Task[None]] = set()
+        self._beside: set[asyncio.Task[object]] = set()
 
     def outlet(self, account: str) -> Outlet | None:
         """The way out of an account, if it is connected."""
@@ -61,7 +62,13 @@ class Deliveries:
             if outlet is not None:
                 outlet.enqueue((row,))
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def end_press(self, account: str, press: PressToken) -> None:
+        """Take away the sign that a press or native command is worked on; words come elsewhere."""
+        outlet = self._outlets.get(account)
+        if outlet is not None:
+            self.spawn(outlet.answer(AnswerPress(press=press)))
+
+    def spawn(self, work: Coroutine[Any, Any, object]) -> None:
         """Do something beside the rows whose failure costs nothing."""
         task = asyncio.create_task(work)
         self._beside.add(task)
@@ -76,5 +83,5 @@ class Deliveries:
                 task.cancel()
         for outlet in self._outlets.values():
             await outlet.close()
-        for task in tuple(self._beside):
-            task.cancel()
+        for beside in tuple(self._beside):
+            beside.cancel()

@@ -19,6 +19,7 @@ from gateway import admission, outgoing, refs
 from gateway.clock import Clock
 from gateway.config.values import Config
 from gateway.errors import StoreError
+from gateway.presses import press_of
 from gateway.recent import Recent
 from gateway.store.base import Durability, Store, Tx
 from gateway.store.blobs import BLOB_THRESHOLD_BYTES, Blobs
@@ -34,6 +35,7 @@ from platforms.events import (
     MessageEdited,
     MessageReceived,
     MessageRef,
+    PressToken,
     Receipt,
 )
 from platforms.markup import parse
@@ -53,10 +55,14 @@ class Entered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """What one delivery left behind: events to route, words to deliver, outcomes to count."""
+    """What one delivery left behind: events to route, words to deliver, outcomes to count.
+
+    `turned_away` are presses and native commands nothing else will answer, by account.
+    """
 
     entered: tuple[Entered, ...] = ()
     replies: tuple[outbox.OutboxRow, ...] = ()
+    turned_away: tuple[tuple[str, PressToken], ...] = ()
     outcomes: tuple[str, ...] = ()
 
 
@@ -185,32 +191,27 @@ class Ingest:
         if isinstance(delivery.events, Ignored):
             inbox.insert(tx, self._ignored(delivery, delivery.events, raw))
             return Stored(outcomes=(delivery.events.reason,))
-        entered: list[Entered] = []
-        replies: list[outbox.OutboxRow] = []
-        outcomes = [
-            self._journal_event(tx, event, raw, entered, replies) for event in delivery.events
-        ]
-        return Stored(entered=tuple(entered), replies=tuple(replies), outcomes=tuple(outcomes))
+        left = [self._journal_event(tx, event, raw) for event in delivery.events]
+        return Stored(
+            entered=tuple(entered for each in left for entered in each.entered),
+            replies=tuple(reply for each in left for reply in each.replies),
+            turned_away=tuple(press for each in left for press in each.turned_away),
+            outcomes=tuple(outcome for each in left for outcome in each.outcomes),
+        )
 
-    def _journal_event(
-        self,
-        tx: Tx,
-        event: InboundEvent,
-        raw: str,
-        entered: list[Entered],
-        replies: list[outbox.OutboxRow],
-    ) -> str:
-        """Store one event and name its outcome."""
+    def _journal_event(self, tx: Tx, event: InboundEvent, raw: str) -> Stored:
+        """Store one event."""
         key = admission.session_key(event, self._config.sessions)
         in_thread = admission.session_place(event).thread_id is not None
         joined = in_thread and sessions.knows(tx, key)
         outcome = admission.admit(event, self._facts(event, joined_thread=joined))
         if isinstance(outcome, admission.Amends) and not _amendable(tx, event):
-            return "amends_nothing"  # of a chat nobody listed, as far as anyone can tell
+            # Of a chat nobody listed, as far as anyone can tell.
+            return Stored(outcomes=("amends_nothing",))
         arrival = self._arrival(event, outcome, raw)
         ident = inbox.insert(tx, arrival)
         if ident is None:
-            return "duplicate"
+            return Stored(outcomes=("duplicate",))
         if isinstance(event, MessageReceived):
             cursors.advance(
                 tx,
@@ -219,23 +220,25 @@ class Ingest:
                 message_id=event.message.message_id,
                 position=event.order[0],
             )
+        press = press_of(arrival.content, now=self._clock.now())
+        turned_away = ((arrival.account, press),) if press is not None else ()
         match outcome:
             case admission.Admitted():
-                entered.append(Entered(row=_waiting(ident, arrival)))
-                return "admitted"
+                entered = Entered(row=_waiting(ident, arrival))
+                return Stored(entered=(entered,), outcomes=("admitted",))
             case admission.Amends():
                 _amend(tx, event)
-                return "amendment"
+                return Stored(outcomes=("amendment",))
             case admission.Refused(reason=reason, text=text):
                 log.info("refused %s: e%d by %s in %s", reason, ident, arrival.author, arrival.chat)
-                if row := self._refusal(tx, ident, event, parse(text)):
-                    replies.append(row)
-                return reason
+                row = self._refusal(tx, ident, event, parse(text))
+                replies = (row,) if row is not None else ()
+                return Stored(replies=replies, turned_away=turned_away, outcomes=(reason,))
             case admission.Ignored(reason=reason):
                 log.info("ignored %s: e%d by %s in %s", reason, ident, arrival.author, arrival.chat)
-                return reason
+                return Stored(turned_away=turned_away, outcomes=(reason,))
             case admission.NotListed():
-                return "chat_not_listed"
+                return Stored(outcomes=("chat_not_listed",))
             case unknown:
                 assert_never(unknown)
 

@@ -28,6 +28,8 @@ class Router:
         """Start what a delivery asks for; returns at once."""
         for entered in stored.entered:
             self._route(entered.row)
+        for account, press in stored.turned_away:
+            self._deliveries.end_press(account, press)
         self._deliveries.enqueue(stored.replies)
 
     async def resume(self, account: str) -> None:

@@ -24,6 +24,7 @@ from gateway.delivery import Deliveries
 from gateway.errors import StoreError
 from gateway.logs import session_in_log, turn_in_log
 from gateway.outlet import Outlet
+from gateway.presses import press_of
 from gateway.reply import Reply
 from gateway.store.base import Durability, Store, Tx
 from gateway.store.records import inbox, outbox, sessions
@@ -224,6 +225,8 @@ class Sessions:
         turn, stored = await self._store.write(unit, durability=Durability.POWER)
         if stored is not None:
             outlet.enqueue((stored,))
+        if press := press_of(row.content, now=now):
+            self._deliveries.end_press(row.account, press)
         return turn
 
     async def _turn(self, turn: OpenTurn, outlet: Outlet, actor: _Actor) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -15,7 +16,14 @@ from gateway.store.records import inbox
 from gateway.store.records.explain import explain
 from gateway.store.records.sessions import OpenTurn
 from platforms import blocks
-from platforms.events import Author, Ignored, MessageReceived, PressToken, Receipt
+from platforms.events import (
+    Author,
+    CommandInvoked,
+    Ignored,
+    MessageReceived,
+    PressToken,
+    Receipt,
+)
 from tests.gateway.events import (
     ANN,
     AT,
@@ -250,6 +258,19 @@ async def test_an_ignored_event_is_silent(
     assert intake.entered == []
     assert await words_out(store) == []
     assert intake.ingest.counts == {reason: 1}
+
+
+@pytest.mark.parametrize("event", [command("help", author=BEN), command("hlep")])
+async def test_a_command_turned_away_is_not_left_thinking(
+    intake: Intake, event: CommandInvoked
+) -> None:
+    """A native command shows as being worked on until it is answered, if only by silence."""
+    late = PressToken(kind="i", value="tok", usable_until=AT + timedelta(days=36_500))
+    await intake.take(replace(event, press=late))
+    assert [left for stored in intake.routed for left in stored.turned_away] == [
+        ("telegram:77", late)
+    ]
+    assert intake.entered == []
 
 
 async def test_a_refusal_is_stored_with_its_words(intake: Intake, store: Store) -> None:
