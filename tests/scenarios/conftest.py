@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.scenarios.discord import DiscordSurface
+from tests.scenarios.slack import SlackHttpSurface, SlackSurface
 from tests.scenarios.stage import Surface
 from tests.scenarios.telegram import TelegramSurface, TelegramWebhookSurface
 from tests.scenarios.terminal import TerminalSurface
@@ -14,6 +16,9 @@ SURFACES: dict[str, Callable[[], Surface]] = {
     "terminal": TerminalSurface,
     "telegram": TelegramSurface,
     "telegram-webhook": TelegramWebhookSurface,
+    "discord": DiscordSurface,
+    "slack": SlackSurface,
+    "slack-http": SlackHttpSurface,
 }
 
 

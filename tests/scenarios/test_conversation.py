@@ -68,7 +68,7 @@ async def test_new_begins_without_the_past(surface: Surface, tmp_path: Path) -> 
         await surface.command("new")
         await stage.sees("Fresh session")
         await surface.say("What is my number?")
-        await stage.until(lambda: surface.shown()[-1] == "You have not told me.")
+        await stage.sees("You have not told me.")
         assert words(await stage.asked(2)) == [("user", "What is my number?")]
 
 
@@ -87,7 +87,7 @@ async def test_stop_in_mid_stream(surface: Surface, tmp_path: Path) -> None:
         assert not any("nobody reads this" in text for text in surface.shown())
         stage.answers("Yes, I am here.")
         await surface.say("Are you there?")
-        await stage.until(lambda: surface.shown()[-1] == "Yes, I am here.")
+        await stage.sees("Yes, I am here.")
 
 
 async def test_message_during_a_turn_joins_it(surface: Surface, tmp_path: Path) -> None:
@@ -150,7 +150,8 @@ async def test_group_message_must_address_the_bot(surface: Surface, tmp_path: Pa
         unaddressed = await surface.say("Lunch, anyone?", group=True)
         await surface.say("say hello to the team", group=True, mention=True)
         await stage.reads("Hello team.", group=True)
-        assert words(await stage.asked(1)) == [("user", "say hello to the team")]
+        (asked,) = words(await stage.asked(1))
+        assert asked in {("user", "say hello to the team"), ("user", "ann: say hello to the team")}
         story = "\n".join(await stage.running.operator.why(surface.ref(unaddressed)))
         assert "not_addressed" in story
 
@@ -164,5 +165,5 @@ async def test_answer_survives_a_restart(surface: Surface, tmp_path: Path) -> No
         await stage.halt()
         await stage.start()
         await surface.say("What was it?")
-        await stage.until(lambda: surface.shown()[-1] == "It was 7.")
+        await stage.sees("It was 7.")
         assert len(await stage.asked(2)) == 4

@@ -1,0 +1,106 @@
+"""Discord as ann sees it."""
+
+from typing import Any
+
+from tests.scenarios.stage import WAIT_S, ServerSurface, Stage
+from tests.wire.discord.server import TOKEN, DiscordServer
+
+
+class DiscordSurface(ServerSurface):
+    """A bot on a server: ann's direct messages, one channel, and threads in it."""
+
+    name = "discord"
+    part_max = 2_000
+    has_groups = True
+    has_strangers = True
+    has_threads = True
+    has_any_commands = True
+
+    def __init__(self) -> None:
+        self.server: DiscordServer = DiscordServer()
+        self.people = {name: self.server.add_person(name) for name in ("ann", "bob", "mallory")}
+        self.direct = {name: self.server.dm(person) for name, person in self.people.items()}
+        self._met = 0
+
+    def config(self) -> str:
+        return f"""
+[platforms.discord]
+token = "{TOKEN}"
+base_url = "{self.server.api_url}"
+"""
+
+    @property
+    def me(self) -> str:
+        return f"discord:{self.people['ann'].id}"
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        return self.me, f"discord:{self.people['bob'].id}"
+
+    @property
+    def chats(self) -> tuple[str, ...]:
+        return (f"discord:{self.server.guild.id}/{self.server.general.id}",)
+
+    async def meet(self, stage: Stage) -> None:
+        """Once a session is open and the commands are known, people can begin."""
+        await self.server.seen(
+            lambda seen: seen.operation == "GATEWAY IDENTIFY", WAIT_S, since=self._met
+        )
+        self._met = self.position
+        while not self.server.interactions.commands:
+            await self.changed(self.position)
+
+    async def say(
+        self,
+        text: str,
+        *,
+        by: str = "ann",
+        group: bool = False,
+        mention: bool = False,
+        thread: Any = None,
+    ) -> Any:
+        chat = thread or (self.server.general if group else self.direct[by])
+        if mention:
+            text = f"<@{self.server.bot.id}> {text}"
+        return await self.server.say(chat, self.people[by], text)
+
+    async def command(self, name: str, args: str = "") -> None:
+        """What is typed with a slash is a native command if there is one of that name."""
+        if name in {command["name"] for command in self.server.interactions.commands}:
+            chat, ann = self.direct["ann"], self.people["ann"]
+            await self.server.invoke(chat, ann, name, args or None)
+        else:
+            await self.say(f"/{name} {args}".strip())
+
+    async def begin_thread(self, text: str) -> Any:
+        thread = await self.server.start_thread(self.server.general, "Plans")
+        await self.say(text, mention=True, thread=thread)
+        return thread
+
+    async def redeliver(self, message: Any) -> None:
+        await self.server.redeliver(message)
+
+    async def malformed(self) -> None:
+        await self.server.send_event("MESSAGE_CREATE", {"id": "not a number", "channel_id": 7})
+
+    def ref(self, message: Any) -> str:
+        channel = message.channel
+        place = f"{channel.guild.id}/{channel.id}" if channel.guild else f"{channel.id}"
+        return f"discord:{place}/{message.id}"
+
+    def shown(self, *, group: bool = False, thread: Any = None) -> list[str]:
+        chat = thread or (self.server.general if group else self.direct["ann"])
+        return [
+            message.content
+            for message in self.server.messages(chat, viewer=self.people["ann"])
+            if message.author is self.server.bot and not message.thinking
+        ]
+
+    def pinged(self) -> list[str]:
+        return [message.content for message in self.server.pinged()]
+
+    async def close(self) -> None:
+        """No command is left with its sign of thinking."""
+        await super().close()
+        thinking = [message for message in self.server.all_bot_messages() if message.thinking]
+        assert [message for message in thinking if not message.deleted] == []
