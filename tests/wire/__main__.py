@@ -51,6 +51,8 @@ async def serve(first_port: int, file: Path, place: Path) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     ports = [first_port + offset if first_port else 0 for offset in range(4)]
     telegram = TelegramServer(port=ports[0])
+    telegram.world.room(1001)
+    telegram.group(-1001500, "Team")
     slack = SlackServer(port=ports[1])
     discord = DiscordServer(port=ports[2])
     model = OpenAIServer(

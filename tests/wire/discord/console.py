@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Loopback Discord</title>
+<link rel="icon" href="data:,">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
  body { font: 15px/1.4 system-ui, sans-serif; margin: 0; background: #313338; color: #dbdee1; }
@@ -44,6 +45,7 @@ async function show() {
   const state = await (await fetch("/console/state?" + query)).json();
   fill($("user"), state.users); fill($("chat"), state.chats);
   $("state").textContent = state.connected ? "bot connected" : "no bot connected";
+  const below = innerHeight + scrollY > document.body.scrollHeight - 90;
   $("messages").replaceChildren(...state.messages.map((m) => {
     const li = document.createElement("li");
     li.className = (m.bot ? "bot " : "") + (m.private ? "private" : "");
@@ -56,6 +58,7 @@ async function show() {
     }
     return li;
   }));
+  if (below) scrollTo(0, document.body.scrollHeight);
 }
 $("say").onsubmit = (e) => {
   e.preventDefault();

@@ -7,13 +7,17 @@ from tests.wire.slack.world import Channel, Message, World
 
 HTML = """<!doctype html>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Slack on loopback</title>
+<title>Slack on loopback</title><link rel="icon" href="data:,">
 <style>
  body{font:16px/1.4 system-ui,sans-serif;max-width:44rem;margin:1rem auto;padding:0 1rem}
  .message{border:1px solid #8884;border-radius:.6rem;padding:.4rem .7rem;margin:.4rem 0}
  .ours{background:#3b82f622}.reply{margin-left:2rem}
  .text{white-space:pre-wrap;overflow-wrap:anywhere}.who{opacity:.7;font-size:.85em}
  .status{opacity:.7;font-style:italic}
+ .bold{font-weight:bold}.italic{font-style:italic}.strike{text-decoration:line-through}
+ .code,pre{font-family:monospace;background:#8883}pre{padding:.3rem;overflow-x:auto}
+ blockquote{margin:.2rem 0;padding-left:.5rem;border-left:3px solid #888}
+ ol,ul{margin:.2rem 0}td{border:1px solid #8884;padding:.1rem .4rem}
  form.say{display:flex;gap:.5rem;position:sticky;bottom:0;background:Canvas;padding:.5rem 0}
  form.say input[name=text]{flex:1}
 </style>
@@ -38,10 +42,34 @@ document.getElementById('say').onsubmit=e=>{e.preventDefault();
  const t=e.target.elements.text;post('say',{text:t.value});t.value=''};
 function el(name,cls,text){const n=document.createElement(name);n.className=cls;
  n.textContent=text;return n}
+function inline(box,e){
+ const link=e.type==='link'&&/^(https?|mailto):/.test(e.url);
+ const n=el(link?'a':'span',Object.keys(e.style||{}).join(' '),e.text||e.url||
+  '@'+(e.user_id||e.channel_id||e.usergroup_id||e.range||e.name||'?'));
+ if(link){n.href=e.url;n.rel='noreferrer'}box.append(n)}
+function rich(e){
+ if(e.type==='rich_text_list'){const n=el(e.style==='ordered'?'ol':'ul','','');
+  n.start=1+(e.offset||0);n.style.marginLeft=(e.indent||0)*1.5+'rem';
+  for(const item of e.elements){const li=el('li','','');
+   for(const i of item.elements)inline(li,i);n.append(li)}return n}
+ const tag={rich_text_preformatted:'pre',rich_text_quote:'blockquote'}[e.type]||'div';
+ const n=el(tag,'','');for(const i of e.elements)inline(n,i);return n}
+function block(b){
+ if(b.type==='divider')return el('hr','','');
+ if(b.type==='table'){const t=el('table','','');for(const row of b.rows){
+  const tr=el('tr','','');for(const cell of row){const td=el('td','',cell.text||'');
+   for(const e of cell.elements||[])td.append(rich(e));tr.append(td)}t.append(tr)}return t}
+ const box=el('div','','');for(const e of b.elements||[])box.append(rich(e));return box}
+const drawn=['rich_text','table','divider','actions'];
+function body(m){
+ if(!m.blocks.length||m.blocks.some(b=>!drawn.includes(b.type)))return el('div','text',m.text);
+ const box=el('div','text','');
+ for(const b of m.blocks)if(b.type!=='actions')box.append(block(b));return box}
 function options(select,pairs){const now=select.value;
  select.replaceChildren(...pairs.map(p=>new Option(p[1],p[0])));
  if(pairs.some(p=>p[0]===now))select.value=now}
 function draw(channels){
+ const below=innerHeight+scrollY>document.body.scrollHeight-90;
  options(chat,channels.map(c=>[c.id,c.id+' ('+c.kind+')']));
  const channel=channels.find(c=>c.id===chat.value);list.replaceChildren();
  const messages=channel?channel.messages:[];
@@ -50,16 +78,17 @@ function draw(channels){
  for(const m of messages){
   const box=el('div','message '+(m.ours?'ours ':'')+(m.thread?'reply':''),'');
   box.append(el('div','who',m.name+(m.edits?' · edited':'')+(m.reactions?' '+m.reactions:'')));
-  box.append(el('div','text',m.text+(m.file?' ['+m.file+']':'')));
+  box.append(body(m));if(m.file)box.append(el('div','',' ['+m.file+']'));
   for(const k of m.buttons){const b=el('button','',k.label);
    b.onclick=()=>post('press',{ts:m.ts,value:k.value});box.append(b)}
   if(m.status)box.append(el('div','status',m.status));
   list.append(box)}
  for(const e of channel?channel.ephemerals:[])
-  list.append(el('div','message status','only '+e.user+' sees this: '+e.text))}
+  list.append(el('div','message status','only '+e.user+' sees this: '+e.text));
+ if(below)scrollTo(0,document.body.scrollHeight)}
 async function refresh(){const t=await (await fetch('/page/state')).text();
  if(t+chat.value!==last){last=t+chat.value;draw(JSON.parse(t))}}
-chat.onchange=refresh;setInterval(refresh,1000);refresh();
+chat.onchange=()=>{thread.value='';refresh()};setInterval(refresh,1000);refresh();
 </script>
 """
 
@@ -99,6 +128,7 @@ def _message(world: World, message: Message) -> dict[str, Any]:
         "ours": message.user == world.bot_user,
         "thread": message.thread_ts if message.thread_ts != message.ts else None,
         "text": message.now.shown,
+        "blocks": blocks,
         "edits": len(message.versions) - 1,
         "file": ", ".join(file.name for file in message.files),
         "reactions": " ".join(f":{name}:" for name, users in message.reactions.items() if users),

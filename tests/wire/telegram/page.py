@@ -22,7 +22,8 @@ HTML = """<!doctype html>
 <p>Chat <select id="chat"></select> as user <input id="user" value="1001" size="6"></p>
 <div id="messages" aria-live="polite"></div>
 <form class="say" method="post" action="/page/say" id="say">
- <input name="text" autocomplete="off" placeholder="Write a message" autofocus><button>Send</button>
+ <input name="text" autocomplete="off" autofocus
+  placeholder="Write a message; in a group, mention @NAME"><button>Send</button>
 </form>
 <script>
 const chat=document.getElementById('chat'),user=document.getElementById('user');
@@ -44,6 +45,7 @@ function words(box,m){const cuts=new Set([0,m.text.length]);
   const n=el(link?'a':'span',on.map(e=>e.type).join(' '),m.text.slice(at[i],at[i+1]));
   if(link){n.href=link.url;n.rel='noreferrer'}box.append(n)}}
 function draw(rooms){
+ const below=innerHeight+scrollY>document.body.scrollHeight-90;
  if(chat.options.length!==rooms.length){const now=chat.value;chat.replaceChildren(...rooms.map(r=>
   new Option(r.title+' ('+r.id+')',r.id)));if(now)chat.value=now}
  const room=rooms.find(r=>String(r.id)===chat.value);list.replaceChildren();
@@ -57,7 +59,8 @@ function draw(rooms){
    const b=el('button','',k.label);
    b.onclick=()=>post('press',{message:m.id,data:k.data});line.append(b)}
    box.append(line)}
-  list.append(box)}}
+  list.append(box)}
+ if(below)scrollTo(0,document.body.scrollHeight)}
 async function refresh(){const t=await (await fetch('/page/state')).text();
  if(t+chat.value!==last){last=t+chat.value;draw(JSON.parse(t))}}
 chat.onchange=refresh;setInterval(refresh,700);refresh();
@@ -67,8 +70,7 @@ chat.onchange=refresh;setInterval(refresh,700);refresh();
 
 def state(world: World) -> list[dict[str, Any]]:
     """Every chat with its messages, as the page shows them."""
-    if not world.rooms:
-        world.room(1001)
+    world.room(1001)
     return [_room(world, room) for room in world.rooms.values()]
 
 

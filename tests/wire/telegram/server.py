@@ -336,7 +336,8 @@ class TelegramServer(LoopbackServer):
     # -- the page for people
 
     async def _page(self, request: web.Request) -> web.Response:
-        return web.Response(text=page.HTML, content_type="text/html")
+        text = page.HTML.replace("@NAME", f"@{self.world.us.username}")
+        return web.Response(text=text, content_type="text/html")
 
     async def _page_state(self, request: web.Request) -> web.Response:
         return web.json_response(page.state(self.world))
