@@ -97,4 +97,5 @@ CAPABILITIES = Capabilities(
     edit_interval_s=EDIT_INTERVAL_S,
     edit_interval_group_s=EDIT_INTERVAL_GROUP_S,
     budgets=BUDGETS,
+    group_ids="-",
 )
