@@ -47,6 +47,8 @@ class Watch:
 
     async def read(self) -> bytes:
         """Return what has come or comes next, nothing at the end; raises BoundReached."""
+        if self._reached:  # bytes came in the same instant, and hid what the timer had done
+            raise BoundReached(self._reached)
         content = self._response.content
         if received := content.read_nowait():
             return received
