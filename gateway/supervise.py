@@ -6,7 +6,7 @@ starting --connected--> running --ended, unavailable, fault--> resting --delay--
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,6 +51,7 @@ class Supervisor:
         router: Router,
         clock: Clock,
         jitter: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`jitter` gives a random number from 0 up to 1."""
         self.adapter = adapter
@@ -59,6 +60,7 @@ class Supervisor:
         self._router = router
         self._clock = clock
         self._jitter = jitter
+        self._sleep = sleep
         self._state: State = "starting"
         self._account: str | None = None
         self._problem = ""
@@ -90,7 +92,7 @@ class Supervisor:
                 failures = 0
             delay = RESTART_AFTER_S[min(failures, len(RESTART_AFTER_S) - 1)]
             failures += 1
-            await asyncio.sleep(delay * (1 + 0.2 * self._jitter()))
+            await self._sleep(delay * (1 + 0.2 * self._jitter()))
 
     def status(self) -> AdapterStatus:
         """How the adapter does."""

@@ -96,12 +96,20 @@ Step = StreamEvent | asyncio.Event | BaseException
 
 
 class ScriptedProvider:
-    """A provider whose streams are lists of events, waits and failures, one list a request."""
+    """A provider whose streams are lists of events, waits and failures, one list a request.
+
+    `waits` is set while a stream waits for an event of its script.
+    """
 
     def __init__(self, *streams: tuple[Step, ...], origin: Origin = ORIGIN) -> None:
         self.origin = origin
         self.requests: list[ModelRequest] = []
+        self.waits = asyncio.Event()
         self._streams = list(streams)
+
+    def script(self, *streams: tuple[Step, ...]) -> None:
+        """What the next requests are answered with."""
+        self._streams.extend(streams)
 
     async def stream(
         self, request: ModelRequest, lease: Lease
@@ -110,7 +118,9 @@ class ScriptedProvider:
         for step in self._streams.pop(0):
             match step:
                 case asyncio.Event():
+                    self.waits.set()
                     await step.wait()
+                    self.waits.clear()
                 case BaseException():
                     raise step
                 case _:

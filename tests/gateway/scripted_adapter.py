@@ -64,6 +64,7 @@ class ScriptedAdapter:
         self.script: dict[type[Operation], deque[Turn]] = defaultdict(deque)
         self.connects: deque[Turn] = deque()
         self.runs: deque[Callable[[Ingest], Awaitable[None]] | BaseException] = deque()
+        self.ran = 0
         self.closed = False
         self._posted: dict[str, int] = defaultdict(int)
         self._changed = asyncio.Event()
@@ -159,6 +160,8 @@ class ScriptedAdapter:
         return self.account
 
     async def run(self, ingest: Ingest) -> None:
+        self.ran += 1
+        self._changed.set()
         if not self.runs:
             await asyncio.Event().wait()
             return

@@ -1,0 +1,144 @@
+"""The gateway between its seams: real store, real turns, a scripted platform and model."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agent.failover import Entry
+from agent.messages import Text
+from agent.providers.base import PartCompleted, Stop, StreamCompleted, TextReceived
+from agent.tools.base import Tool
+from gateway import refs
+from gateway.command_lane import CommandLane
+from gateway.config.values import Config
+from gateway.delivery import Deliveries
+from gateway.errors import StoreError
+from gateway.ingest import Ingest
+from gateway.operator import Operator
+from gateway.router import Router
+from gateway.sessions import Agent, Busy, Sessions
+from gateway.store.base import Store
+from gateway.store.blobs import Blobs
+from gateway.supervise import Supervisor
+from platforms.events import Receipt
+from tests.agent.scripted import ScriptedProvider, Step, entry
+from tests.gateway.events import delivery
+from tests.gateway.hand_clock import HandClock
+from tests.gateway.intake import CONFIG
+from tests.gateway.scripted_adapter import ScriptedAdapter
+
+
+def says(*deltas: str | asyncio.Event, calls: tuple[Any, ...] = ()) -> tuple[Step, ...]:
+    """A model's stream: these words, waits among them, then these calls."""
+    words = [TextReceived(text=d) if isinstance(d, str) else d for d in deltas]
+    text = "".join(d for d in deltas if isinstance(d, str))
+    parts = [PartCompleted(part=Text(text=text)), *(PartCompleted(part=c) for c in calls)]
+    stop = Stop.TOOL_CALLS if calls else Stop.DONE
+    return (*words, *parts, StreamCompleted(stop=stop))
+
+
+class Core:
+    """What `gateway.app` builds, without files, sockets and signals.
+
+    The clock stands still, so no placeholder is ever due: what is shown is final.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        path: Path,
+        clock: HandClock,
+        *,
+        busy: Busy = "join",
+        config: Config = CONFIG,
+        tools: dict[str, Tool] | None = None,
+        adapter: ScriptedAdapter | None = None,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.model = ScriptedProvider()
+        self.spare = ScriptedProvider()
+        self.entries: tuple[Entry, ...] = (entry(self.model), entry(self.spare, "spare"))
+        self.adapter = adapter or ScriptedAdapter()
+        self.failures: list[StoreError] = []
+        self.deliveries = Deliveries(store=store, clock=clock)
+        agent = Agent(
+            entries=self.entries, tools=tools or {}, busy=busy, on_failure=self.failures.append
+        )
+        self.sessions = Sessions(store=store, deliveries=self.deliveries, clock=clock, agent=agent)
+        self.commands = CommandLane(
+            store=store,
+            running=self.sessions,
+            deliveries=self.deliveries,
+            clock=clock,
+            entries=self.entries,
+        )
+        self.router = Router(
+            store=store,
+            sessions=self.sessions,
+            commands=self.commands,
+            deliveries=self.deliveries,
+        )
+        self.ingest = Ingest(
+            store=store,
+            blobs=Blobs(path / "blobs"),
+            config=config,
+            clock=clock,
+            route=self.router.route,
+        )
+        self.supervisor = self.supervised(self.adapter)
+        self.operator = Operator(
+            store=store,
+            ingest=self.ingest,
+            sessions=self.sessions,
+            deliveries=self.deliveries,
+            supervisors=(self.supervisor,),
+            entries=self.entries,
+            clock=clock,
+            zone=ZoneInfo("UTC"),
+        )
+
+    def supervised(self, adapter: ScriptedAdapter, jitter: float = 0.0) -> Supervisor:
+        """A supervisor over an adapter of this gateway."""
+        return Supervisor(
+            adapter=adapter,
+            ingest=self.ingest,
+            deliveries=self.deliveries,
+            router=self.router,
+            clock=self.clock,
+            jitter=lambda: jitter,
+            sleep=self.clock.sleep,
+        )
+
+    async def connect(self) -> None:
+        """Open the way out and take up what was stored, as the supervisor does."""
+        await self.deliveries.attach(self.adapter.account, self.adapter)
+        await self.router.resume(refs.account_text(self.adapter.account))
+
+    def answers(self, *streams: tuple[Step, ...] | str) -> None:
+        """Script the model's next streams; a string is a whole answer."""
+        self.model.script(*(says(s) if isinstance(s, str) else s for s in streams))
+
+    async def take(self, *events: Any) -> None:
+        """Let events come in, each in a delivery of its own."""
+        for event in events:
+            assert await self.ingest(delivery(event)) is Receipt.STORED
+
+    async def shows(self, *texts: str, chat: str = "1001") -> None:
+        """Wait until exactly these texts stand in a chat."""
+        await self.adapter.shows(chat, *texts)
+
+    async def finish(self) -> None:
+        """Wait until every turn has ended and everything has left; nothing begins any more."""
+        await self.sessions.drain(5)
+        await self.router.settled()
+        for outlet in self.deliveries.outlets():
+            await outlet.flush()
+
+    async def close(self) -> None:
+        """Stop as the gateway does."""
+        self.ingest.close()
+        await self.sessions.drain(0)
+        await self.router.settled()
+        await self.deliveries.close(flush_s=1)
