@@ -21,7 +21,7 @@ from agent.turn import turn_flow
 from gateway import outgoing, refs
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
-from gateway.errors import StoreError
+from gateway.errors import StoreClosed, StoreError, StoreFailed
 from gateway.logs import session_in_log, turn_in_log
 from gateway.outlet import Outlet
 from gateway.presses import press_of
@@ -168,12 +168,16 @@ class Sessions:
                 actor.again = False
                 async with self._gate:
                     await self._work(key, actor)
+        except Fenced:
+            log.warning("session %s has another owner; leaving it", key)
         except StoreError as error:
             self._agent.on_failure(error)
         except Exception:
             log.exception("session %s stopped; it goes on with its next message", key)
         finally:
             del self._actors[key]
+            if actor.again:  # a message came while it failed
+                self.wake(key)
 
     async def _work(self, key: str, actor: _Actor) -> None:
         """Do everything that waits in the session."""
@@ -257,7 +261,7 @@ class Sessions:
             await runner.run(turn_flow(turn.rows, policy.judge_with(self._agent.tools)))
         except Fenced:
             log.warning("turn t%d has another owner; leaving it", turn.turn_id)
-        except StoreError:
+        except (StoreFailed, StoreClosed):
             raise
         except Exception:
             log.exception("turn t%d failed inside the gateway", turn.turn_id)
