@@ -93,6 +93,7 @@ class Reply:
         self._rate_limits = 0
         self._changed = asyncio.Event()
         self._ending = asyncio.Event()
+        self._relabelled = asyncio.Event()
         self._signed = False
         self._editing = False
         self._storing = asyncio.Lock()
@@ -131,7 +132,10 @@ class Reply:
                 pass
             case _:
                 assert_never(event)
-        self._label = next(iter(self._running.values()), "")
+        label = next(iter(self._running.values()), "")
+        if label != self._label:
+            self._label = label
+            self._relabelled.set()
         self._changed.set()
 
     async def stop_streaming(self) -> None:
@@ -185,7 +189,10 @@ class Reply:
         return markup.parse("\n\n".join(words.strip() for words in self._said))
 
     def _view(self) -> Blocks:
-        return render.live((*self._before, *self._current.blocks()), self._label)
+        body = (*self._before, *self._current.blocks())
+        if self._outlet.adapter.capabilities.stream == "push":
+            return body  # the sign of life stands beside it
+        return render.live(body, self._label)
 
     async def _show_growth(self) -> None:
         await self._first_words()
@@ -297,10 +304,11 @@ class Reply:
         if can.typing_refresh_s is None:
             return
         while (can.stream == "push" or not self._posts) and not self._ending.is_set():
-            label = self._label
-            await self._outlet.sign(Typing(chat=self._chat, label=label))
+            self._relabelled.clear()
+            await self._outlet.sign(Typing(chat=self._chat, label=self._label))
             self._signed = True
-            await self._wait(self._ending, can.typing_refresh_s)
+            beside = can.stream == "push"
+            await self._wait(self._relabelled if beside else self._ending, can.typing_refresh_s)
 
     def _final(self, part: int, body: Blocks) -> NewOutbox:
         content = outgoing.dump(self._content(part, body))

@@ -82,9 +82,7 @@ async def test_where_pushing_is_free_it_grows_at_once(make_way: Any) -> None:
     """Every state is pushed, small changes too, at the platform's own pace."""
     way = make_way(stream="push", edit_interval_s=0.1)
     it = await growing(way)
-    await it.adapter.shows("1001", "Working on it ...")
     it.say("Pa")
-    await it.passes(0.1)
     await it.adapter.shows("1001", "P")  # the last letter may still take an accent
     it.say("ris.\n")
     await it.passes(0.1)
