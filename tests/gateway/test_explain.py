@@ -184,6 +184,7 @@ THREAD = "slack:T1/C1/170.1"
         (THREAD, "slack:T1/C1/55"),  # a link to a message in a thread may not name the thread
         ("discord:9", "discord:9/55"),
         ("discord:1/2/3", "discord:1/2/55"),
+        ("discord:1/2/3", "discord:1/3/55"),  # a link into a Discord thread leaves out its channel
     ],
 )
 async def test_a_message_by_its_own_name(store: Store, chat: str, ref: str) -> None:

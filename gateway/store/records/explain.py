@@ -39,11 +39,17 @@ def explain(tx: Tx, ident: str, zone: tzinfo = UTC) -> tuple[str, ...]:
 
 def _message_story(tx: Tx, ref: str, zone: tzinfo) -> tuple[str, ...]:
     chat, _, message_id = ref.rpartition("/")
-    # A link may leave out the thread a message is stored under, or name one where none is stored.
+    space, _, thread = chat.rpartition("/")
+    # A link may leave out the thread a message is stored under, or name one where none is stored;
+    # Discord's names the thread and leaves out the channel that it is in.
     places: tuple[tuple[str, tuple[str | int, ...]], ...] = (
         ("chat = ?", (chat,)),
         ("chat = ?", (ref.rsplit("/", 2)[0],)),
         ("substr(chat, 1, ?) = ?", (len(chat) + 1, f"{chat}/")),
+        (
+            "substr(chat, 1, ?) = ? AND substr(chat, length(chat) - ?) = ?",
+            (len(space) + 1, f"{space}/", len(thread), f"/{thread}"),
+        ),
     )
     for place, params in places:
         where = f" WHERE {place} AND message_id = ? ORDER BY id"
