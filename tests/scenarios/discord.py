@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.platforms.discord.reader import show
 from tests.scenarios.stage import WAIT_S, ServerSurface, Stage
 from tests.wire.discord.server import TOKEN, DiscordServer
 
@@ -72,9 +73,9 @@ base_url = "{self.server.api_url}"
         else:
             await self.say(f"/{name} {args}".strip())
 
-    async def begin_thread(self, text: str) -> Any:
+    async def begin_thread(self, text: str, *, mention: bool = True) -> Any:
         thread = await self.server.start_thread(self.server.general, "Plans")
-        await self.say(text, mention=True, thread=thread)
+        await self.say(text, mention=mention, thread=thread)
         return thread
 
     async def redeliver(self, message: Any) -> None:
@@ -91,7 +92,7 @@ base_url = "{self.server.api_url}"
     def shown(self, *, group: bool = False, thread: Any = None) -> list[str]:
         chat = thread or (self.server.general if group else self.direct["ann"])
         return [
-            message.content
+            show(message.content).text
             for message in self.server.messages(chat, viewer=self.people["ann"])
             if message.author is self.server.bot and not message.thinking
         ]

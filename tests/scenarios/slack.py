@@ -61,8 +61,8 @@ base_url = "{self.server.url}/api/"
         text = f"{name} {args}".strip()
         await self.server.command(chat="D1", user=PEOPLE["ann"], text=text)
 
-    async def begin_thread(self, text: str) -> Any:
-        _, ts = await self.say(text, group=True, mention=True)
+    async def begin_thread(self, text: str, *, mention: bool = True) -> Any:
+        _, ts = await self.say(text, group=True, mention=mention)
         return ts
 
     async def redeliver(self, message: Any) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from tests.wire.server import LoopbackServer
 
 WAIT_S = 15.0
 KEY = "sk-loopback"
+SPARE = "loopback-2"
 
 
 class Surface(Protocol):
@@ -75,8 +76,8 @@ class Surface(Protocol):
     async def command(self, name: str, args: str = "") -> None:
         """Give a command the way ann does it here."""
 
-    async def begin_thread(self, text: str) -> Any:
-        """Let ann speak to the bot in a new thread of the group; returns the thread."""
+    async def begin_thread(self, text: str, *, mention: bool = True) -> Any:
+        """Let ann begin a thread in the group, by default to the bot; returns the thread."""
 
     async def redeliver(self, message: Any) -> None:
         """Let the platform deliver a message again."""
@@ -144,7 +145,7 @@ class OwnSurface:
         self._pushes = 0
         self._pushed = asyncio.Event()
 
-    async def begin_thread(self, text: str) -> Any:
+    async def begin_thread(self, text: str, *, mention: bool = True) -> Any:
         """There are none."""
         raise NotImplementedError
 
@@ -181,12 +182,18 @@ class Stage:
         web: str = "",
         api_key: str = KEY,
         drain_s: float = 5,
+        spare: bool = False,
+        default: Callable[[Mapping[str, Any]], Reply] | None = None,
     ) -> None:
-        """`extra` are further tables of the configuration, `sessions` and `web` lines of theirs."""
+        """`extra` are further tables of the configuration, `sessions` and `web` lines of theirs.
+
+        `spare` is a second provider behind the first; `default` answers what is not scripted.
+        """
         self.surface = surfaces[0]
         self.surfaces = surfaces
         self.path = path
-        self.model = OpenAIServer(key=KEY)
+        self.model = OpenAIServer(key=KEY, default=default)
+        self.spare = OpenAIServer(key=KEY, models=(SPARE,)) if spare else None
         self.workspace = path / "workspace"
         self._extra = extra
         self._sessions = sessions
@@ -199,6 +206,8 @@ class Stage:
     async def __aenter__(self) -> Self:
         self.workspace.mkdir(exist_ok=True)
         await self.model.__aenter__()
+        if self.spare is not None:
+            await self.spare.__aenter__()
         try:
             for surface in self.surfaces:
                 await surface.open()
@@ -249,6 +258,8 @@ class Stage:
         for surface in self.surfaces:
             await surface.close()
         await self.model.__aexit__(None, None, None)
+        if self.spare is not None:
+            await self.spare.__aexit__(None, None, None)
 
     async def _strike(self) -> None:
         """Take everything down after a failure; what servers missed would only hide it."""
@@ -256,6 +267,8 @@ class Stage:
             with suppress(AssertionError):
                 await surface.close()
         await self.model.close()
+        if self.spare is not None:
+            await self.spare.close()
 
     def _config(self) -> str:
         port = next((surface.port for surface in self.surfaces if surface.port), 0)
@@ -278,17 +291,12 @@ chats = {chats}
 [sessions]
 {self._sessions}
 
-[[providers]]
-name = "main"
-api = "openai-chat"
-base_url = "{self.model.base_url}"
-model = "loopback-1"
-api_key = "{self._api_key}"
-
 [tools]
 enabled = ["files"]
 workspace = "{self.workspace}"
 
+{_provider("main", self.model, "loopback-1", self._api_key)}
+{_provider("spare", self.spare, SPARE, KEY) if self.spare else ""}
 {tables}
 {self._extra}
 """
@@ -329,12 +337,12 @@ workspace = "{self.workspace}"
         await self.until(lambda: any(words in text for text in surface.shown()), at=surface)
         return next(text for text in surface.shown() if words in text)
 
-    async def queued(self) -> None:
-        """Wait until a message is stored that no turn has taken up yet."""
+    async def queued(self, count: int = 1) -> None:
+        """Wait until so many messages are stored that no turn has taken up yet."""
         while True:
             position = self.surface.position
             status = await self.running.operator.status()
-            if status.waiting.get("turn"):
+            if status.waiting.get("turn", 0) >= count:
                 return
             async with asyncio.timeout(WAIT_S):
                 await self.surface.changed(position)
@@ -348,6 +356,17 @@ workspace = "{self.workspace}"
         """Script the model's next replies."""
         for text in texts:
             self.model.reply(Reply(deltas=tuple(pieces(text))))
+
+
+def _provider(name: str, server: OpenAIServer, model: str, api_key: str) -> str:
+    return f"""
+[[providers]]
+name = "{name}"
+api = "openai-chat"
+base_url = "{server.base_url}"
+model = "{model}"
+api_key = "{api_key}"
+"""
 
 
 def pieces(text: str, size: int = 12) -> Iterable[str]:

@@ -59,9 +59,9 @@ base_url = "{self.server.url}"
     async def command(self, name: str, args: str = "") -> None:
         await self.say(f"/{name} {args}".strip())
 
-    async def begin_thread(self, text: str) -> Any:
+    async def begin_thread(self, text: str, *, mention: bool = True) -> Any:
         topic = self.server.topic(FORUM, "Plans")
-        await self.say(text, mention=True, thread=topic)
+        await self.say(text, mention=mention, thread=topic)
         return topic
 
     async def redeliver(self, message: Any) -> None:

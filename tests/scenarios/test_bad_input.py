@@ -12,8 +12,6 @@ from gateway.config import load
 from gateway.equipment import providers
 from tests.scenarios.stage import WAIT_S, Stage
 from tests.scenarios.telegram import TelegramSurface
-from tests.wire.openai import CHAT
-from tests.wire.server import CutBefore
 from tests.wire.telegram import TOKEN
 
 DEMO = '[[providers]]\nname = "demo"\napi = "demo"\nmodel = "demo"\n'
@@ -109,16 +107,3 @@ async def test_wrong_token_stops_that_platform_only(tmp_path: Path) -> None:
         assert wrong not in adapters["telegram"].problem
         assert adapters["web"].connected
         assert (await running.operator.ready()).ok
-
-
-async def test_provider_that_is_down_is_one_sentence(tmp_path: Path) -> None:
-    """No answer from the provider: a sentence with a reference, and the next turn works."""
-    surface = TelegramSurface()
-    async with Stage(surface, path=tmp_path) as stage:
-        stage.answers("I am back.")
-        stage.model.faults.add(CHAT, CutBefore())
-        await surface.say("Hello?")
-        await stage.until(lambda: any("could not reach a model" in t for t in surface.shown()))
-        assert "(ref t1)" in surface.shown()[0]
-        await surface.say("And now?")
-        await stage.until(lambda: surface.shown()[-1] == "I am back.")

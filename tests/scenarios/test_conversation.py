@@ -90,24 +90,6 @@ async def test_stop_in_mid_stream(surface: Surface, tmp_path: Path) -> None:
         await stage.sees("Yes, I am here.")
 
 
-async def test_message_during_a_turn_joins_it(surface: Surface, tmp_path: Path) -> None:
-    """What arrives while a step runs is read before the next model request: one turn, one reply."""
-    held = asyncio.Event()
-    async with Stage(surface, path=tmp_path) as stage:
-        call = CallTool(name="files", arguments='{"operation": "list"}')
-        stage.model.reply(Reply(deltas=("Looking at the files first.", held), calls=(call,)))
-        stage.answers("Done, in French.")
-        await surface.say("List my files.")
-        await stage.until(lambda: any("Looking" in text for text in surface.shown()))
-        await surface.say("And answer in French.")
-        await stage.queued()
-        held.set()
-        await stage.until(lambda: any("Done, in French." in text for text in surface.shown()))
-        roles = [role for role, _ in words(await stage.asked(2))]
-        assert roles == ["user", "assistant", "tool", "user"]
-        assert len(stage.model.asked) == 2
-
-
 async def test_redelivered_message_is_answered_once(surface: Surface, tmp_path: Path) -> None:
     """The same message delivered again, also under another delivery id, starts nothing."""
     async with Stage(surface, path=tmp_path) as stage:

@@ -41,7 +41,7 @@ class WebSurface(OwnSurface):
         self._reading: asyncio.Task[None] | None = None
         self._leaving = AsyncExitStack()
         self._http: aiohttp.ClientSession
-        self._chat = ""
+        self.chat = ""
         self._form = ""
 
     async def open(self) -> None:
@@ -57,10 +57,10 @@ class WebSurface(OwnSurface):
 
     async def meet(self, stage: Stage) -> None:
         """Load the page, or come back to the gateway with the page that is open."""
-        if not self._chat:
+        if not self.chat:
             async with self._http.get("/", raise_for_status=True) as response:
                 page = await response.text()
-            self._chat = _attribute(page, "data-chat")
+            self.chat = _attribute(page, "data-chat")
             self._form = _attribute(page, "data-token")
             self._events.last_id = _attribute(page, "data-cursor")
         else:
@@ -97,7 +97,7 @@ class WebSurface(OwnSurface):
         await self._send("messages", Written(key="this is no UUID", text="Hello?"), status=400)
 
     def ref(self, message: Any) -> str:
-        return f"web:{self._chat}/{message.key}"
+        return f"web:{self.chat}/{message.key}"
 
     def shown(self, *, group: bool = False, thread: Any = None) -> list[str]:
         return [
@@ -112,13 +112,13 @@ class WebSurface(OwnSurface):
 
     async def _send(self, act: str, written: Written, *, status: int = 202) -> None:
         fields = {"key": written.key, "text": written.text, "token": self._form}
-        async with self._http.post(f"/chat/{self._chat}/{act}", json=fields) as response:
+        async with self._http.post(f"/chat/{self.chat}/{act}", json=fields) as response:
             assert response.status == status, await response.text()
 
     async def _read(self) -> None:
         """The event stream, until it ends."""
         came_to = {"Last-Event-ID": self._events.last_id}
-        path = f"/chat/{self._chat}/events"
+        path = f"/chat/{self.chat}/events"
         self._events.rest = b""
         try:
             async with self._http.get(

@@ -1,0 +1,46 @@
+"""Commands are answered by the gateway itself; no model is asked."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.stage import SPARE, Stage, Surface
+
+
+async def test_questions_are_answered(surface: Surface, tmp_path: Path) -> None:
+    """/help, /status, /model and /whoami say what there is, also before the first message."""
+    async with Stage(surface, path=tmp_path) as stage:
+        await surface.command("help")
+        await stage.sees("/whoami")
+        await surface.command("status")
+        assert "loopback-1" in await stage.sees("nothing is running")
+        await surface.command("model")
+        await stage.sees("main: loopback-1")
+        await surface.command("whoami")
+        await stage.sees(surface.me)
+
+
+async def test_nothing_to_stop(surface: Surface, tmp_path: Path) -> None:
+    """/stop says so when nothing runs."""
+    async with Stage(surface, path=tmp_path) as stage:
+        await surface.command("stop")
+        await stage.sees("Nothing is running here.")
+
+
+@pytest.mark.needs("has_any_commands")
+async def test_unknown_command_names_near_ones(surface: Surface, tmp_path: Path) -> None:
+    """A slip of the keyboard is no question to the model."""
+    async with Stage(surface, path=tmp_path) as stage:
+        await surface.command("hlep")
+        await stage.sees("Did you mean /help?")
+
+
+async def test_model_is_chosen_for_the_session(surface: Surface, tmp_path: Path) -> None:
+    """/model NAME takes effect with the next turn."""
+    async with Stage(surface, path=tmp_path, spare=True) as stage:
+        assert stage.spare is not None
+        await surface.command("model", "spare")
+        await stage.sees(f"this session uses {SPARE}")
+        stage.spare.reply("At your service.")
+        await surface.say("Who is there?")
+        await stage.sees("At your service.")
