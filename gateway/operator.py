@@ -120,6 +120,9 @@ class Operator:
             refs.chat_from(chat, outlet.account)
         except ValueError as error:
             return SendResult(outbox_id=None, problem=f"{error}.")
+        body = parse(text)
+        if not body:
+            return SendResult(outbox_id=None, problem="There is nothing to send.")
         new = outbox.NewOutbox(
             dedupe_key=f"send:{key or self._clock.nonce()}",
             account=refs.account_text(outlet.account),
@@ -129,7 +132,7 @@ class Operator:
             purpose="send",
             op="post",
             target_id=None,
-            content=outgoing.dump(outgoing.Words(body=parse(text))),
+            content=outgoing.dump(outgoing.Words(body=body)),
             nonce=self._clock.nonce(),
         )
         now = self._clock.now()

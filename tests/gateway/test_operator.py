@@ -1,0 +1,162 @@
+"""What whoever runs the gateway can ask of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.operator import SendResult
+from gateway.store.base import Store
+from gateway.store.sqlite import SqliteStore
+from platforms.content import Post
+from platforms.errors import CredentialsRejected
+from platforms.events import Receipt
+from tests.gateway.core import Core, says
+from tests.gateway.events import GROUP, delivery, in_group, message
+from tests.gateway.hand_clock import HandClock
+
+OTHER = replace(GROUP, chat_id="-100999")
+
+
+@pytest.fixture
+async def core(store: SqliteStore, tmp_path: Path, clock: HandClock) -> AsyncIterator[Core]:
+    """A connected gateway under its supervisor."""
+    core = Core(store, tmp_path, clock)
+    running = asyncio.create_task(core.supervisor.run())
+    await core.supervisor.settled.wait()
+    yield core
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await core.close()
+
+
+async def test_status_is_one_look_at_everything(core: Core) -> None:
+    """Platforms, models, turns, rows and outcomes, with ages."""
+    core.answers(says("Once", asyncio.Event()))
+    await core.take(message(number=1))
+    await core.model.waits.wait()
+    await core.take(message(number=1), message(number=2))
+    core.clock.advance(30.0)
+    status = await core.operator.status()
+    assert status.uptime_s == 30.0
+    assert [(p.platform, p.state, p.connected) for p in status.platforms] == [
+        ("telegram", "running", True)
+    ]
+    assert status.models == ("loopback-1", "loopback-1")
+    assert [turn.turn_id for turn in status.running] == [1]
+    assert status.waiting == {"turn": 1}
+    assert status.outbox == {}
+    assert status.outcomes == {"admitted": 2, "duplicate": 1}
+    assert status.admitted_age_s == {"telegram:77": 30.0}
+    assert status.store.failed is None
+
+
+async def test_why_tells_stories_by_every_id(core: Core) -> None:
+    """An event, a turn, an outbox row, a message of theirs and one of ours; blanks don't matter."""
+    core.answers("Paris.")
+    await core.take(message("hello", number=5))
+    await core.shows("Paris.")
+    for ident, begins in (
+        ("e1", "event e1:"),
+        (" t1 ", "turn t1:"),
+        ("o1", "outbox o1:"),
+        ("telegram:1001/5", "event e1:"),
+        ("telegram:1001/1", "outbox o1:"),
+    ):
+        story = await core.operator.why(ident)
+        assert story[0].startswith(begins), ident
+    assert await core.operator.why("e99") == ()
+
+
+async def test_why_explains_what_was_never_stored(core: Core) -> None:
+    """A chat nobody listed, and a message in it."""
+    assert await core.ingest(delivery(in_group(number=7, chat=OTHER))) is Receipt.UNWANTED
+    for ident in ("telegram:-100999", "telegram:-100999/7"):
+        (line,) = await core.operator.why(ident)
+        assert "chat_not_listed" in line
+        assert "[access] chats" in line
+    assert await core.operator.why("telegram:-100999/8") == ()
+
+
+async def test_send_is_on_disk_and_delivered(core: Core) -> None:
+    """Verbatim Markdown, no model; the row's id tells of it."""
+    result = await core.operator.send("telegram:1001", "**Deploy** done.", None)
+    assert result == SendResult(outbox_id=1)
+    await core.shows("Deploy done.")
+    (post,) = core.adapter.performed
+    assert isinstance(post, Post)
+    assert "Strong" in repr(post.body)
+    assert core.model.requests == []
+    assert "post (send)" in (await core.operator.why("o1"))[0]
+
+
+async def test_a_key_sends_once(core: Core, store: Store) -> None:
+    """The same key again stores nothing and gives the same id; without keys each is its own."""
+    first = await core.operator.send("telegram:1001", "one", "deploy-7")
+    again = await core.operator.send("telegram:1001", "two", "deploy-7")
+    assert first == again == SendResult(outbox_id=1)
+    await core.operator.send("telegram:1001", "three", None)
+    await core.operator.send("telegram:1001", "three", None)
+    await core.shows("one", "three", "three")
+
+
+@pytest.mark.parametrize(
+    ("chat", "says_why"),
+    [
+        ("slack:T1/C1", "slack:T1/C1 names no connected platform; connected: telegram."),
+        ("1001", "1001 names no connected platform; connected: telegram."),
+        ("telegram:", "'telegram:' is not a chat of telegram."),
+        ("telegram:1/2/3", "'telegram:1/2/3' has too many parts for a chat."),
+    ],
+)
+async def test_send_to_nowhere_stores_nothing(core: Core, chat: str, says_why: str) -> None:
+    """One sentence says what is wrong."""
+    assert await core.operator.send(chat, "hi", None) == SendResult(
+        outbox_id=None, problem=says_why
+    )
+    assert core.adapter.performed == []
+
+
+@pytest.mark.parametrize("text", ["", " \n "])
+async def test_nothing_is_not_sent(core: Core, text: str) -> None:
+    """No platform takes a message without words."""
+    result = await core.operator.send("telegram:1001", text, None)
+    assert (result.outbox_id, result.problem) == (None, "There is nothing to send.")
+
+
+async def test_ready_when_messages_can_be_taken(core: Core) -> None:
+    """Store, intake and one surface; closed intake is not ready, but alive."""
+    report = await core.operator.ready()
+    assert report.ok
+    assert report.parts == {"loop": "ok", "store": "ok", "intake": "ok", "telegram": "ok"}
+    core.ingest.close()
+    report = await core.operator.ready()
+    assert not report.ok
+    assert report.parts["intake"] == "closed"
+    assert (await core.operator.alive()).ok
+
+
+async def test_not_ready_without_a_surface(
+    store: SqliteStore, tmp_path: Path, clock: HandClock
+) -> None:
+    """The reason is the surface's state, not its words, which may say too much."""
+    core = Core(store, tmp_path, clock)
+    core.adapter.connects.append(CredentialsRejected("token 12345 is bad"))
+    await core.supervisor.run()
+    report = await core.operator.ready()
+    assert not report.ok
+    assert report.parts["telegram"] == "stopped"
+    assert "12345" not in repr(report)
+    await core.close()
+
+
+async def test_the_loop_is_watched(core: Core) -> None:
+    """A loop that runs its timers late shows in the status."""
+    watching = asyncio.create_task(core.operator.watch_loop())
+    await asyncio.sleep(0)
+    assert (await core.operator.status()).loop_lag_s == 0.0
+    watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watching
