@@ -36,7 +36,8 @@ class Rates:
     """Documented sending rates; `scale` makes time run that much faster.
 
     Source: core.telegram.org/bots/faq: 1 a second in a chat with short bursts, 20 a minute in a
-    group, about 30 a second over all.
+    group, about 30 a second over all. How long a burst is, is not documented: `chat_burst` at
+    once, and one more for every second after.
     """
 
     chat_per_s: float = 1.0
@@ -71,6 +72,7 @@ class Methods:
     commands: list[Json] = field(default_factory=list)
     actions: list[tuple[int, int | None, str]] = field(default_factory=list)
     _spent: dict[str, list[float]] = field(default_factory=dict)
+    _levels: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def table(self) -> dict[str, Method]:
         """Every method offered, by lower-case name."""
@@ -100,19 +102,20 @@ class Methods:
         if self.rates is None or method not in LIMITED:
             return
         rates, chat = self.rates, str(arguments.get("chat_id"))
-        windows = [
-            (f"chat {chat}", rates.chat_burst, rates.chat_burst / rates.chat_per_s),
-            ("all", rates.all_per_s, 1.0),
-        ]
+        windows = [("all", rates.all_per_s, 1.0)]
         if chat.startswith("-"):
             windows.append((f"group {chat}", rates.group_per_min, 60.0))
         now = self.clock() * rates.scale
+        level, at = self._levels.get(chat, (float(rates.chat_burst), now))
+        level = min(rates.chat_burst, level + (now - at) * rates.chat_per_s)
+        if level < 1:
+            raise _too_soon((1 - level) / rates.chat_per_s / rates.scale)
         for name, most, span in windows:
             recent = [at for at in self._spent.get(name, []) if at > now - span]
             self._spent[name] = recent
             if len(recent) >= most:
-                wait = max(1, math.ceil((recent[-most] + span - now) / rates.scale))
-                raise Refusal(429, f"Too Many Requests: retry after {wait}", retry_after=wait)
+                raise _too_soon((recent[-most] + span - now) / rates.scale)
+        self._levels[chat] = level - 1, now
         for name, _, _ in windows:
             self._spent[name].append(now)
 
@@ -372,6 +375,11 @@ class Methods:
         if status == "kicked":
             result["until_date"] = 0
         return result
+
+
+def _too_soon(seconds: float) -> Refusal:
+    wait = max(1, math.ceil(seconds))
+    return Refusal(429, f"Too Many Requests: retry after {wait}", retry_after=wait)
 
 
 def _not_modified() -> Refusal:
