@@ -1,10 +1,12 @@
 """Discord as ann sees it."""
 
+import asyncio
 from typing import Any
 
 from tests.platforms.discord.reader import show
 from tests.scenarios.stage import WAIT_S, ServerSurface, Stage
 from tests.wire.discord.server import TOKEN, DiscordServer
+from tests.wire.discord.world import Message
 
 
 class DiscordSurface(ServerSurface):
@@ -15,6 +17,7 @@ class DiscordSurface(ServerSurface):
     has_groups = True
     has_strangers = True
     has_threads = True
+    has_replies = True
     has_any_commands = True
 
     def __init__(self) -> None:
@@ -65,13 +68,22 @@ base_url = "{self.server.api_url}"
             text = f"<@{self.server.bot.id}> {text}"
         return await self.server.say(chat, self.people[by], text)
 
-    async def command(self, name: str, args: str = "") -> None:
-        """What is typed with a slash is a native command if there is one of that name."""
-        if name in {command["name"] for command in self.server.interactions.commands}:
-            chat, ann = self.direct["ann"], self.people["ann"]
-            await self.server.invoke(chat, ann, name, args or None)
-        else:
-            await self.say(f"/{name} {args}".strip())
+    async def command(self, name: str, args: str = "", *, by: str = "ann") -> None:
+        """What is typed with a slash is a native command if there is one of that name.
+
+        It must not be left with its sign of thinking.
+        """
+        if name not in {command["name"] for command in self.server.interactions.commands}:
+            await self.say(f"/{name} {args}".strip(), by=by)
+            return
+        given = await self.server.invoke(self.direct[by], self.people[by], name, args or None)
+        async with asyncio.timeout(WAIT_S):
+            while given.answer is None or _is_thinking(given.original):
+                await self.changed(self.position)
+
+    async def reply(self, text: str) -> None:
+        last = self.server.bot_messages(self.server.general)[-1]
+        await self.server.say(self.server.general, self.people["ann"], text, reply_to=last)
 
     async def begin_thread(self, text: str, *, mention: bool = True) -> Any:
         thread = await self.server.start_thread(self.server.general, "Plans")
@@ -100,8 +112,6 @@ base_url = "{self.server.api_url}"
     def pinged(self) -> list[str]:
         return [message.content for message in self.server.pinged()]
 
-    async def close(self) -> None:
-        """No command is left with its sign of thinking."""
-        await super().close()
-        thinking = [message for message in self.server.all_bot_messages() if message.thinking]
-        assert [message for message in thinking if not message.deleted] == []
+
+def _is_thinking(message: Message | None) -> bool:
+    return message is not None and message.thinking and not message.deleted

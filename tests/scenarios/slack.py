@@ -18,6 +18,7 @@ class SlackSurface(ServerSurface):
     has_groups = True
     has_strangers = True
     has_threads = True
+    has_replies = False
     has_any_commands = True
     me = "slack:T1/U1"
     users = ("slack:T1/U1", "slack:T1/U2")
@@ -56,10 +57,14 @@ base_url = "{self.server.url}/api/"
             text = f"@{BOT} {text}"
         return chat, await self.server.say(chat=chat, user=user, text=text, thread=thread)
 
-    async def command(self, name: str, args: str = "") -> None:
+    async def command(self, name: str, args: str = "", *, by: str = "ann") -> None:
         """Behind the app's one slash command."""
-        text = f"{name} {args}".strip()
-        await self.server.command(chat="D1", user=PEOPLE["ann"], text=text)
+        text, user = f"{name} {args}".strip(), PEOPLE[by]
+        await self.server.command(chat=f"D{user[1:]}", user=user, text=text)
+
+    async def reply(self, text: str) -> None:
+        """Replies are threads."""
+        raise NotImplementedError
 
     async def begin_thread(self, text: str, *, mention: bool = True) -> Any:
         _, ts = await self.say(text, group=True, mention=mention)

@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 from gateway.app import Gateway, Running
 from gateway.config import load
 from gateway.equipment import providers
+from gateway.operator import Status
 from tests.wire.openai import OpenAIServer, Reply
 from tests.wire.server import LoopbackServer
 
@@ -35,6 +36,9 @@ class Surface(Protocol):
     """Whether someone who is not let in can write at all."""
 
     has_threads: bool
+    has_replies: bool
+    """Whether a message can point at another one that it answers."""
+
     has_any_commands: bool
     """Whether a command can be given that the gateway does not know."""
 
@@ -73,8 +77,11 @@ class Surface(Protocol):
     ) -> Any:
         """Write a message, also into a thread; returns what `redeliver` and `ref` take."""
 
-    async def command(self, name: str, args: str = "") -> None:
-        """Give a command the way ann does it here."""
+    async def command(self, name: str, args: str = "", *, by: str = "ann") -> None:
+        """Give a command in a direct chat, the way people do it here."""
+
+    async def reply(self, text: str) -> None:
+        """Let ann reply to the gateway's last message in the group, without naming it."""
 
     async def begin_thread(self, text: str, *, mention: bool = True) -> Any:
         """Let ann begin a thread in the group, by default to the bot; returns the thread."""
@@ -137,6 +144,7 @@ class OwnSurface:
     has_groups = False
     has_strangers = False
     has_threads = False
+    has_replies = False
     has_any_commands = True
     users: tuple[str, ...] = ()
     chats: tuple[str, ...] = ()
@@ -147,6 +155,10 @@ class OwnSurface:
 
     async def begin_thread(self, text: str, *, mention: bool = True) -> Any:
         """There are none."""
+        raise NotImplementedError
+
+    async def reply(self, text: str) -> None:
+        """There is no group."""
         raise NotImplementedError
 
     def pinged(self) -> list[str]:
@@ -339,12 +351,19 @@ workspace = "{self.workspace}"
 
     async def queued(self, count: int = 1) -> None:
         """Wait until so many messages are stored that no turn has taken up yet."""
-        while True:
-            position = self.surface.position
-            status = await self.running.operator.status()
-            if status.waiting.get("turn", 0) >= count:
-                return
-            async with asyncio.timeout(WAIT_S):
+        await self._says(lambda status: status.waiting.get("turn", 0) >= count)
+
+    async def outcome(self, name: str, count: int = 1) -> None:
+        """Wait until so many events have ended this way."""
+        await self._says(lambda status: status.outcomes.get(name, 0) >= count)
+
+    async def _says(self, holds: Callable[[Status], bool]) -> None:
+        """Ask for the gateway's status at every change until something holds."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                position = self.surface.position
+                if holds(await self.running.operator.status()):
+                    return
                 await self.surface.changed(position)
 
     async def asked(self, count: int) -> list[dict[str, Any]]:

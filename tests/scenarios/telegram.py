@@ -17,6 +17,7 @@ class TelegramSurface(ServerSurface):
     has_groups = True
     has_strangers = True
     has_threads = True
+    has_replies = True
     has_any_commands = True
     me = "telegram:1001"
     users = ("telegram:1001", "telegram:1002")
@@ -56,8 +57,13 @@ base_url = "{self.server.url}"
             text = f"@{self.server.world.us.username} {text}"
         return chat, await self.server.say(chat=chat, user=user, text=text, thread=thread)
 
-    async def command(self, name: str, args: str = "") -> None:
-        await self.say(f"/{name} {args}".strip())
+    async def command(self, name: str, args: str = "", *, by: str = "ann") -> None:
+        await self.say(f"/{name} {args}".strip(), by=by)
+
+    async def reply(self, text: str) -> None:
+        last = self.server.ours(GROUP)[-1]
+        user = PEOPLE["ann"]
+        await self.server.say(chat=GROUP, user=user, text=text, reply_to=last.message_id)
 
     async def begin_thread(self, text: str, *, mention: bool = True) -> Any:
         topic = self.server.topic(FORUM, "Plans")

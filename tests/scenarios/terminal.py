@@ -60,7 +60,7 @@ class TerminalSurface(OwnSurface):
         await self._until_stored(key)
         return Say(key=key, text=text)
 
-    async def command(self, name: str, args: str = "") -> None:
+    async def command(self, name: str, args: str = "", *, by: str = "ann") -> None:
         await self.say(f"/{name} {args}".strip())
 
     async def redeliver(self, message: Any) -> None:

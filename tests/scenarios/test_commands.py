@@ -1,10 +1,12 @@
 """Commands are answered by the gateway itself; no model is asked."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from tests.scenarios.stage import SPARE, Stage, Surface
+from tests.wire.openai import Reply
 
 
 async def test_questions_are_answered(surface: Surface, tmp_path: Path) -> None:
@@ -33,6 +35,21 @@ async def test_unknown_command_names_near_ones(surface: Surface, tmp_path: Path)
     async with Stage(surface, path=tmp_path) as stage:
         await surface.command("hlep")
         await stage.sees("Did you mean /help?")
+
+
+@pytest.mark.needs("has_strangers")
+async def test_strangers_give_no_commands(surface: Surface, tmp_path: Path) -> None:
+    """A command of somebody who is not let in does nothing and is not answered."""
+    held = asyncio.Event()
+    async with Stage(surface, path=tmp_path) as stage:
+        stage.model.reply(Reply(deltas=("This is my answer, and nobody", held, " stopped it.")))
+        await surface.say("Tell me.")
+        await stage.sees("This is my answer")
+        await surface.command("stop", by="mallory")
+        await surface.command("stop", "all", by="mallory")
+        await stage.outcome("sender_not_listed", 2)
+        held.set()
+        await stage.reads("This is my answer, and nobody stopped it.")
 
 
 async def test_model_is_chosen_for_the_session(surface: Surface, tmp_path: Path) -> None:

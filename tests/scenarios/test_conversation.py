@@ -99,7 +99,7 @@ async def test_redelivered_message_is_answered_once(surface: Surface, tmp_path: 
         await surface.redeliver(message)
         await surface.say("Now something else.")
         await stage.reads("Once.", "Twice asked, twice answered.")
-        assert (await stage.running.operator.status()).outcomes["duplicate"] >= 1
+        await stage.outcome("duplicate")
 
 
 async def test_malformed_event_disturbs_nobody(surface: Surface, tmp_path: Path) -> None:
@@ -136,6 +136,19 @@ async def test_group_message_must_address_the_bot(surface: Surface, tmp_path: Pa
         assert asked in {("user", "say hello to the team"), ("user", "ann: say hello to the team")}
         story = "\n".join(await stage.running.operator.why(surface.ref(unaddressed)))
         assert "not_addressed" in story
+
+
+@pytest.mark.needs("has_replies")
+async def test_reply_addresses_the_bot(surface: Surface, tmp_path: Path) -> None:
+    """In a group a reply to what the bot said needs no mention, and goes on with the session."""
+    async with Stage(surface, path=tmp_path) as stage:
+        stage.answers("Hello Ann.", "Very well, thank you.")
+        await surface.say("good morning", group=True, mention=True)
+        await stage.reads("Hello Ann.", group=True)
+        await surface.reply("How are you?")
+        await stage.reads("Hello Ann.", "Very well, thank you.", group=True)
+        roles = [role for role, _ in words(await stage.asked(2))]
+        assert roles == ["user", "assistant", "user"]
 
 
 async def test_answer_survives_a_restart(surface: Surface, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ class WebSurface(OwnSurface):
         await self._send("messages", written)
         return written
 
-    async def command(self, name: str, args: str = "") -> None:
+    async def command(self, name: str, args: str = "", *, by: str = "ann") -> None:
         """By the button, where there is one."""
         if (name, args) == ("stop", ""):
             await self._send("stop", Written(key=str(uuid.uuid4()), text=""))
