@@ -17,6 +17,7 @@ from platforms.errors import (
     SendUncertain,
 )
 from platforms.events import MessageRef, PressToken
+from platforms.pacing import Budget
 from tests.gateway.events import AT, DM, GROUP
 from tests.gateway.way_out import ANN, WayOut, limited
 
@@ -145,6 +146,24 @@ async def test_post_tells_its_id(way: WayOut) -> None:
     way.adapter.then(Post, ChatUnavailable("no", reason="kicked"))
     bad = way.outlet.post(await way.stored(purpose="anchor"))
     assert await bad is None
+
+
+async def test_an_answer_goes_before_a_placeholder(make_way: Make) -> None:
+    """Where the account's rate is short, what is final leaves first, in another chat too."""
+    budget = Budget(kinds=frozenset({"post"}), per="account", rate_per_s=1.0, burst=1.0)
+    way = make_way(budgets=(budget,))
+    await way.send("first")
+    await way.settled()
+    await way.send("Working", purpose="anchor", turn_id=1, chat="telegram:2")
+    await way.clock.asleep()
+    await way.send("Answer", chat="telegram:3")
+    await way.clock.asleep(2)
+    way.clock.advance(1.0)
+    await way.adapter.shows("3", "Answer")
+    await way.clock.asleep()
+    assert way.adapter.shown("2") == []
+    way.clock.advance(5.0)
+    await way.adapter.shows("2", "Working")
 
 
 # Beside the rows.
