@@ -1,6 +1,7 @@
 """The way out: order in a chat, and what each outcome makes of a row."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -148,7 +149,7 @@ async def test_post_tells_its_id(way: WayOut) -> None:
     assert await bad is None
 
 
-async def test_an_answer_goes_before_a_placeholder(make_way: Make) -> None:
+async def test_an_answer_goes_before_a_placeholder(make_way: Callable[..., WayOut]) -> None:
     """Where the account's rate is short, what is final leaves first, in another chat too."""
     budget = Budget(kinds=frozenset({"post"}), per="account", rate_per_s=1.0, burst=1.0)
     way = make_way(budgets=(budget,))
