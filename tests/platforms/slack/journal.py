@@ -63,7 +63,7 @@ def adapter_of(server: SlackServer, *, http: bool = False, **settings: Any) -> S
     if http:
         way: dict[str, Any] = {"signing_secret": server.signing_secret}
     else:
-        way = {"app_token": server.app_token, "ping_interval_s": PING_S, "stale_s": 5 * PING_S}
+        way = {"app_token": server.app_token, "ping_interval_s": PING_S, "stale_s": 15 * PING_S}
     return SlackAdapter(
         **({"bot_token": server.bot_token, "base_url": f"{server.url}/api/"} | way | settings)
     )
