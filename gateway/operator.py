@@ -1,7 +1,7 @@
 """What whoever runs the gateway can ask of it: status, why, send."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from agent.failover import Entry
@@ -83,7 +83,7 @@ class Operator:
         now = self._clock.monotonic()
         return Status(
             uptime_s=now - self._started,
-            platforms=tuple(supervisor.status() for supervisor in self._supervisors),
+            platforms=tuple(self._surface(supervisor) for supervisor in self._supervisors),
             models=tuple(entry.model for entry in self._entries),
             running=self._sessions.running(),
             waiting=await self._store.read(inbox.counts),
@@ -93,6 +93,14 @@ class Operator:
             loop_lag_s=self._lag,
             store=self._store.health(),
         )
+
+    def _surface(self, supervisor: Supervisor) -> AdapterStatus:
+        """How a surface does, its way out included."""
+        status = supervisor.status()
+        outlet = self._deliveries.outlet(status.account) if status.account else None
+        if outlet is None or not outlet.problem:
+            return status
+        return replace(status, problem=f"nothing can be sent: {outlet.problem}")
 
     async def why(self, ident: str) -> tuple[str, ...]:
         """Tell the story of an event, turn, outbox row or message; () if nothing has this id."""

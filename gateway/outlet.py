@@ -12,6 +12,7 @@ Per row: wait for the limiter, mark it in flight (on disk), perform, settle by t
                                      for an answer, not at all for
                                      a placeholder; then `unknown`
     MarkupRejected                   as plain text, once            the same
+    TooLong                          as a file                      posted as a file
     MessageGone                      -                              posted anew
     anything else                    dead, with the reason          the same
 
@@ -61,6 +62,7 @@ from platforms.errors import (
     RateLimited,
     SendUncertain,
     ThreadGone,
+    TooLong,
 )
 from platforms.events import Account, ChatRef, MessageRef
 from platforms.pacing import Kind, Limiter
@@ -134,10 +136,13 @@ class Outlet:
         self._beside: set[asyncio.Task[None]] = set()
         self._streams = 0
         self._paused = False
+        self.problem = ""
+        """Why nothing is sent; empty while all is well."""
 
     def resume(self) -> None:
         """Send again after the account was connected anew."""
         self._paused = False
+        self.problem = ""
         for chat, queue in tuple(self._queues.items()):
             if queue.task is None:
                 queue.task = asyncio.create_task(self._empty(chat, queue))
@@ -259,6 +264,7 @@ class Outlet:
                 queue.rows.popleft()
         except CredentialsRejected as error:
             self._paused = True
+            self.problem = str(error)
             log.error("%s takes no messages: %s", self.account.platform, error)
         except StoreError as error:
             # Nobody knows by the rows whether it has left; a next try must not think it has not.
@@ -339,7 +345,7 @@ class Outlet:
             case CredentialsRejected():
                 await self._hold(row, "credentials rejected")
                 raise error
-            case MarkupRejected() | MessageGone() | ThreadGone() | ChatMoved():
+            case TooLong() | MarkupRejected() | MessageGone() | ThreadGone() | ChatMoved():
                 changed = _changed(current, error)
                 if changed is None:
                     return await self._give_up(row, "dead", str(error))
@@ -446,6 +452,10 @@ def _changed(current: _Try, error: PlatformError) -> Operation | None:
     match error, operation:
         case MarkupRejected(), Post(body=body) | Edit(body=body):
             return replace(operation, body=blocks.plain(blocks.plain_text(body)))
+        case TooLong(), Post(chat=chat, body=body):
+            return _file(chat, body, current.row.nonce)
+        case TooLong(), Edit(message=message, body=body):
+            return _file(message.chat, body, current.row.nonce)
         case MessageGone(), Edit(message=message, body=body):
             return Post(chat=message.chat, body=body, nonce=current.row.nonce)
         case ThreadGone(), Post(chat=chat) | Upload(chat=chat):
@@ -456,6 +466,12 @@ def _changed(current: _Try, error: PlatformError) -> Operation | None:
             return Post(chat=to, body=body, nonce=current.row.nonce)
         case _:
             return None
+
+
+def _file(chat: ChatRef, body: Blocks, nonce: str) -> Upload:
+    """The words of a part that the platform finds too long, although we measured it."""
+    data = blocks.plain_text(body).encode()
+    return Upload(chat=chat, data=data, name="answer.txt", mime="text/plain", nonce=nonce)
 
 
 def _kind(operation: Operation) -> tuple[Kind, str]:
