@@ -1,6 +1,7 @@
 """A whole gateway on loopback: surfaces as their people see them, and a scripted model behind."""
 
 import asyncio
+import random
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -399,7 +400,8 @@ def words(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on now, below those the system hands out by itself in the meantime."""
+    for port in random.sample(range(15_000, 30_000), k=100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no free port was found")
