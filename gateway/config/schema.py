@@ -235,8 +235,8 @@ DmRule = Annotated[Literal["allowlist", "open"], *_words("allowlist", "open", la
 _DM = "Who may write to the bot directly: `allowlist`: `users` and owners; `open`: anyone."
 _USERS = "People who may use the bot, by immutable id."
 _CHATS = (
-    "Groups and channels the bot answers in, with their threads; `*` as the last part means all"
-    " below: `slack:T1/*`, `telegram:*`."
+    "Groups and channels whose members the bot answers (guests and other organisations' people must"
+    " be in `users`), with their threads; `*` as the last part means all below: `slack:T1/*`."
 )
 _MENTION = "Whether a message in a group must mention the bot, reply to it or stand in its thread."
 
