@@ -4,7 +4,6 @@ One path takes events, presses and commands. Slack delivers again what is not an
 Source: docs.slack.dev/authentication/verifying-requests-from-slack.
 """
 
-import asyncio
 import hashlib
 import hmac
 import logging
@@ -16,14 +15,10 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 
+from platforms.inbound_http import read_body
 from platforms.slack.bridge import UNREADABLE, dispatch, response, take
 from platforms.slack.intake import Intake
-from platforms.slack.limits import (
-    BODY_MAX_BYTES,
-    BODY_TIMEOUT_S,
-    REQUESTS_MAX,
-    SIGNATURE_AGE_MAX_S,
-)
+from platforms.slack.limits import REQUESTS_MAX, SIGNATURE_AGE_MAX_S
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +60,7 @@ class SignedEvents:
     async def _handle(
         self, request: web.Request, app: AsyncApp, timestamp: str, signature: str
     ) -> web.Response:
-        body = await _read(request)
+        body = await read_body(request)
         if body is None:
             return web.Response(status=413)
         if not self._is_genuine(body, timestamp, signature):
@@ -90,19 +85,3 @@ class SignedEvents:
         signed = b"v0:" + timestamp.encode() + b":" + body
         right = "v0=" + hmac.new(self._secret, signed, hashlib.sha256).hexdigest()
         return hmac.compare_digest(right, signature)
-
-
-async def _read(request: web.Request) -> bytes | None:
-    """The body, or None if it is too large or too slow."""
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            async for chunk in request.content.iter_chunked(1 << 16):
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > BODY_MAX_BYTES:
-                    return None
-    except TimeoutError:
-        return None
-    return b"".join(chunks)

@@ -63,10 +63,8 @@ PING_INTERVAL_S = 5.0
 STALE_S = 20.0
 """Without a pong this long a connection is dead; our choice."""
 
-BODY_MAX_BYTES = 1 << 20
-BODY_TIMEOUT_S = 5.0
 REQUESTS_MAX = 64
-"""Of inbound HTTP: a body's size, its time, and how many at once; our choice."""
+"""Of inbound HTTP, how many at once; our choice."""
 
 UPLOAD_MAX_BYTES = 50 << 20
 """Our choice; Slack takes 1 GB."""

@@ -4,7 +4,6 @@ The Bot API server repeats what is answered otherwise, in order per chat. Source
 core.telegram.org/bots/api#setwebhook.
 """
 
-import asyncio
 import hmac
 import logging
 import time
@@ -14,13 +13,12 @@ import orjson
 from aiohttp import web
 
 from platforms.events import Liveness, Receipt
+from platforms.inbound_http import read_body
 from platforms.telegram.intake import Intake
 
 log = logging.getLogger(__name__)
 
 PATH = "/telegram/webhook"
-BODY_MAX_BYTES = 1 << 20
-BODY_TIMEOUT_S = 5.0
 _SECRET = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
 
 
@@ -41,7 +39,7 @@ class Webhook:
         intake = self.intake
         if intake is None:
             return web.Response(status=503)
-        body = await _read(request)
+        body = await read_body(request)
         if body is None:
             return web.Response(status=413)
         self._took_at = self._clock()
@@ -51,22 +49,6 @@ class Webhook:
     def liveness(self) -> Liveness:
         """Connected while updates are taken; Telegram calls only when there is one."""
         return Liveness(connected=self.intake is not None, last_frame_at=self._took_at)
-
-
-async def _read(request: web.Request) -> bytes | None:
-    """The body, or None if it is too large or too slow."""
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            async for chunk in request.content.iter_chunked(1 << 16):
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > BODY_MAX_BYTES:
-                    return None
-    except TimeoutError:
-        return None
-    return b"".join(chunks)
 
 
 def _decoded(body: bytes) -> object:

@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from platforms.slack.limits import BODY_MAX_BYTES, REQUESTS_MAX
+from platforms.inbound_http import BODY_MAX_BYTES
+from platforms.slack.limits import REQUESTS_MAX
 from tests.platforms.slack.journal import ADA, DM, Journal, connected, listening, running
 from tests.wire.slack import SIGNING_SECRET, SlackServer
 from tests.wire.slack.payloads import signature
