@@ -39,6 +39,7 @@ EXIT_CONFIG = 78
 
 SETTLE_WITHIN_S = 10.0
 FLUSH_S = 5.0
+SAME_SIGNAL_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -85,21 +86,23 @@ class Gateway:
     async def stop(self) -> None:
         """Take nothing more, let turns end within `drain_s`, deliver, close. Nothing is lost."""
         self._ingest.close()
-        await self._sessions.drain(self._config.gateway.drain_s)
-        await self._router.settled()
-        await self._deliveries.close(flush_s=FLUSH_S)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for supervisor in self._supervisors:
-            with suppress(Exception):
-                await supervisor.adapter.close()
-        await self._control.close()
-        if self._web is not None:
-            await self._web.stop()
-        for entry in self._entries:
-            await entry.provider.close()
-        await self._store.close()
+        try:
+            await self._sessions.drain(self._config.gateway.drain_s)
+            await self._router.settled()
+            await self._deliveries.close(flush_s=FLUSH_S)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for supervisor in self._supervisors:
+                with suppress(Exception):
+                    await supervisor.adapter.close()
+            await self._control.close()
+            if self._web is not None:
+                await self._web.stop()
+            for entry in self._entries:
+                await entry.provider.close()
+        finally:
+            await self._store.close()  # its threads would keep the process alive
 
     async def _abandon(self) -> None:
         """Let go of what a failed start has taken."""
@@ -247,9 +250,10 @@ async def serve(config: Config, *, demo: bool, ready: Callable[[Running], None])
     gateway = Gateway(config)
     running = await gateway.start(await providers(config, demo=demo))
     stopping = asyncio.Event()
+    signals = _Signals(stopping)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, _on_signal, stopping)
+        loop.add_signal_handler(name, signals.came)
     ready(running)
     failed = asyncio.create_task(gateway.failed())
     stop = asyncio.create_task(stopping.wait())
@@ -262,10 +266,25 @@ async def serve(config: Config, *, demo: bool, ready: Callable[[Running], None])
     return code
 
 
-def _on_signal(stopping: asyncio.Event) -> None:
-    if stopping.is_set():
-        os._exit(EXIT_RESTART)
-    stopping.set()
+class _Signals:
+    """The first signal asks for a stop, a later one ends the process at once.
+
+    What comes within a second is the same signal: a key press reaches a whole process group, and
+    some parents hand on what their children have had already.
+    """
+
+    def __init__(self, stopping: asyncio.Event) -> None:
+        self._stopping = stopping
+        self._first_at = 0.0
+
+    def came(self) -> None:
+        """A signal to stop arrived."""
+        now = asyncio.get_running_loop().time()
+        if not self._stopping.is_set():
+            self._first_at = now
+            self._stopping.set()
+        elif now - self._first_at > SAME_SIGNAL_S:
+            os._exit(EXIT_RESTART)
 
 
 def run(config: Config, *, demo: bool, ready: Callable[[Running], None]) -> int:

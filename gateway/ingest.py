@@ -235,7 +235,9 @@ class Ingest:
                 replies = (row,) if row is not None else ()
                 return Stored(replies=replies, turned_away=turned_away, outcomes=(reason,))
             case admission.Ignored(reason=reason):
-                log.info("ignored %s: e%d by %s in %s", reason, ident, arrival.author, arrival.chat)
+                level = logging.DEBUG if reason == "own_echo" else logging.INFO
+                said = (reason, ident, arrival.author, arrival.chat)
+                log.log(level, "ignored %s: e%d by %s in %s", *said)
                 return Stored(turned_away=turned_away, outcomes=(reason,))
             case admission.NotListed():
                 return Stored(outcomes=("chat_not_listed",))

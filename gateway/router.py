@@ -22,7 +22,7 @@ class Router:
         self._sessions = sessions
         self._commands = commands
         self._deliveries = deliveries
-        self._handling: set[asyncio.Task[None]] = set()
+        self._handling: dict[int, asyncio.Task[None]] = {}
 
     def route(self, stored: Stored) -> None:
         """Start what a delivery asks for; returns at once."""
@@ -35,14 +35,14 @@ class Router:
     async def resume(self, account: str) -> None:
         """Take up what was stored for an account and not handled before the last stop."""
         for row in await self._store.read(inbox.waiting_now):
-            if row.account == account:
+            if row.account == account and row.id not in self._handling:
                 self._route(row)
         await self._sessions.resume(account)
 
     async def settled(self) -> None:
         """Wait until no command is being carried out."""
         while self._handling:
-            await asyncio.wait(self._handling)
+            await asyncio.wait(self._handling.values())
 
     def _route(self, row: Waiting) -> None:
         match row.lane:
@@ -50,7 +50,7 @@ class Router:
                 self._sessions.arrived(row)
             case "now" | "press":
                 task = asyncio.create_task(self._commands.handle(row))
-                self._handling.add(task)
-                task.add_done_callback(self._handling.discard)
+                self._handling[row.id] = task
+                task.add_done_callback(lambda _: self._handling.pop(row.id))
             case lane:
                 assert_never(lane)

@@ -1,5 +1,7 @@
 """The durable side of one turn: fulfils `agent.runner.TurnJournal` with units over the store."""
 
+import logging
+
 import orjson
 
 from agent.messages import Message, PartialReply, ToolResult, Usage
@@ -7,10 +9,13 @@ from agent.runner import TurnJournal
 from agent.turn import JudgedCall, Mark, RecordStep, TurnEnd, TurnState
 from gateway import render
 from gateway.clock import Clock
+from gateway.errors import StoreError
 from gateway.reply import Reply
 from gateway.store.base import Durability, Store, Tx
 from gateway.store.records import outbox, sessions
 from gateway.store.records.sessions import OpenTurn
+
+log = logging.getLogger(__name__)
 
 
 class StoredTurn(TurnJournal):
@@ -93,8 +98,20 @@ class StoredTurn(TurnJournal):
         )
 
     async def crashed(self) -> None:
-        """End the turn after a fault of ours, with a sentence in place of its answer."""
-        text = "\n\n".join([*self._said, render.crashed_text(self.reference)])
+        """End the turn after a fault of ours, with a sentence in place of its answer.
+
+        The words so far stand before it, unless they are what can't be shown.
+        """
+        sentence = render.crashed_text(self.reference)
+        try:
+            await self._fail("\n\n".join([*self._said, sentence]))
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("the words of turn %s can't be shown", self.reference)
+            await self._fail(sentence)
+
+    async def _fail(self, text: str) -> None:
         await self._close(
             text, state=TurnState.FAILED, mark=Mark.NONE, error="a fault in the gateway", end=None
         )

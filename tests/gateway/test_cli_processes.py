@@ -107,6 +107,16 @@ async def running(place: Path, *arguments: str) -> AsyncIterator[asyncio.subproc
             await process.communicate()
 
 
+async def test_one_stop_that_arrives_twice_is_one_stop(place: Path) -> None:
+    """A parent that hands on what the whole group got does not turn a stop into a kill."""
+    async with running(place) as process:
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(PATIENCE_S):
+            await process.wait()
+        assert process.returncode == 0
+
+
 async def test_a_gateway_is_asked_from_outside(place: Path) -> None:
     """Status, send, why, chat and a second start, against one running gateway."""
     async with running(place) as process:
