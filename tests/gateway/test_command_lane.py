@@ -237,6 +237,18 @@ async def test_a_press_has_nothing_to_decide_yet(core: Core, store: Store) -> No
     assert [state for state, _, _ in (await inbox_states(store)).values()] == ["done", "done"]
 
 
+async def test_a_press_in_work_is_not_handed_out_again(core: Core) -> None:
+    """A platform that reconnects meanwhile does not make the answer leave twice."""
+    held = asyncio.Event()
+    core.adapter.then(AnswerPress, held)
+    await core.take(press(number=1))
+    await core.adapter.performing(1, AnswerPress)
+    await core.router.resume("telegram:77")
+    held.set()
+    await core.finish()
+    assert len([op for op in core.adapter.performed if isinstance(op, AnswerPress)]) == 1
+
+
 @pytest.mark.parametrize(
     ("private", "only_for"), [("any", "1001"), ("on_press", None), (None, None)]
 )
