@@ -35,7 +35,6 @@ from platforms.terminal.client import TerminalAdapter
 
 EXIT_CLEAN = 0
 EXIT_RESTART = 75
-EXIT_CONFIG = 78
 
 SETTLE_WITHIN_S = 10.0
 FLUSH_S = 5.0

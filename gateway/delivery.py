@@ -1,7 +1,6 @@
 """Every connected account's way out, and what is sent beside the rows."""
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import Any
 
@@ -15,8 +14,6 @@ from platforms.base import Adapter
 from platforms.content import AnswerPress
 from platforms.events import Account, PressToken
 from platforms.pacing import Limiter
-
-log = logging.getLogger(__name__)
 
 
 class Deliveries:

@@ -25,7 +25,6 @@ TOO_MANY_ATTEMPTS = "Too many wrong tokens from here. Wait a minute, then try ag
 
 LOCAL_USER = "local"
 GOAL = re.compile(r"/(?:chat/[0-9a-f-]{36})?")
-SIGN_IN_MAX_BYTES = 8_192
 
 
 class Guard:

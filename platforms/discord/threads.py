@@ -4,7 +4,6 @@ Discord gives such a thread the id of its first message, so an event can name it
 it is made when the first words or the first sign of life go there. Making it twice is harmless.
 """
 
-import logging
 from collections import OrderedDict
 from typing import Final
 
@@ -21,8 +20,6 @@ from platforms.errors import (
     ThreadGone,
 )
 from platforms.events import ChatRef, MessageReceived
-
-log = logging.getLogger(__name__)
 
 NAMES_KEPT = 1_000
 FALLBACK_NAME = "Conversation"

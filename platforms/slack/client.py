@@ -1,7 +1,6 @@
 """The adapter of one Slack app in one workspace: Socket Mode or signed HTTP in, the Web API out."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,8 +21,6 @@ from platforms.slack.limits import ACK_LIMIT_S, CAPABILITIES, PING_INTERVAL_S, S
 from platforms.slack.parse import Identity
 from platforms.slack.people import People
 from platforms.slack.socket import SocketMode
-
-log = logging.getLogger(__name__)
 
 BASE_URL = "https://slack.com/api/"
 STOP_PATIENCE_S = 0.5

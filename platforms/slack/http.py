@@ -6,7 +6,6 @@ Source: docs.slack.dev/authentication/verifying-requests-from-slack.
 
 import hashlib
 import hmac
-import logging
 import re
 from collections.abc import Callable
 
@@ -19,8 +18,6 @@ from platforms.inbound_http import read_body
 from platforms.slack.bridge import UNREADABLE, dispatch, response, take
 from platforms.slack.intake import Intake
 from platforms.slack.limits import REQUESTS_MAX, SIGNATURE_AGE_MAX_S
-
-log = logging.getLogger(__name__)
 
 PATH = "/slack/events"
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")

@@ -5,7 +5,6 @@ core.telegram.org/bots/api#setwebhook.
 """
 
 import hmac
-import logging
 import time
 from collections.abc import Callable
 
@@ -15,8 +14,6 @@ from aiohttp import web
 from platforms.events import Liveness, Receipt
 from platforms.inbound_http import read_body
 from platforms.telegram.intake import Intake
-
-log = logging.getLogger(__name__)
 
 PATH = "/telegram/webhook"
 _SECRET = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name

@@ -6,7 +6,6 @@ keeps it and may send it again under the same key.
 
 import asyncio
 import itertools
-import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from datetime import datetime
@@ -50,8 +49,6 @@ from platforms.terminal.limits import (
 )
 from platforms.terminal.parse import ACCOUNT, Person, act_key, chat_of, parse
 from platforms.terminal.wire import File, MessageShown, NotStored, Push, Stored, push_line
-
-log = logging.getLogger(__name__)
 
 TRY_AGAIN = "The gateway could not store this just now. Nothing is lost: send it again in a moment."
 NOT_UNDERSTOOD = "The gateway did not understand this."
