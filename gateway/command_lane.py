@@ -10,7 +10,8 @@ from gateway.clock import Clock
 from gateway.delivery import Deliveries
 from gateway.presses import press_of
 from gateway.sessions import Sessions
-from gateway.store.base import Durability, Store, Tx
+from gateway.store import transitions
+from gateway.store.base import Store, Tx
 from gateway.store.records import inbox, outbox, sessions
 from gateway.store.records.inbox import Waiting
 from platforms.blocks import plain_text
@@ -62,7 +63,7 @@ class CommandLane:
     async def _answer(self, row: Waiting, text: str) -> None:
         if await self._answer_press(row, text):
             await self._store.write(
-                lambda tx: inbox.finish(tx, row.id), durability=Durability.POWER
+                lambda tx: inbox.finish(tx, row.id), transition=transitions.COMMAND_DONE
             )
             return
         now = self._clock.now()
@@ -73,7 +74,7 @@ class CommandLane:
                 return None
             return outbox.insert(tx, new, now=now)
 
-        stored = await self._store.write(unit, durability=Durability.POWER)
+        stored = await self._store.write(unit, transition=transitions.COMMAND_DONE)
         if stored is not None:
             self._deliveries.enqueue((stored,))
 
@@ -118,7 +119,7 @@ class CommandLane:
         if row.content.args.strip().lower() == "all":
             withdrawn = await self._store.write(
                 lambda tx: inbox.withdraw_session(tx, row.session_key),
-                durability=Durability.POWER,
+                transition=transitions.WAITING_WITHDRAWN,
             )
         if withdrawn:
             return f"Stopped; {withdrawn} waiting message{'s' * (withdrawn > 1)} withdrawn."
@@ -175,7 +176,7 @@ class CommandLane:
         choice = known.name if known else None
         await self._store.write(
             lambda tx: _choose_model(tx, row, choice, self._clock.now()),
-            durability=Durability.POWER,
+            transition=transitions.MODEL_CHOSEN,
         )
         return f"From the next turn on, this session uses {(known or self._entries[0]).model}."
 

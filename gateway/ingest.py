@@ -21,7 +21,8 @@ from gateway.config.values import Config
 from gateway.errors import StoreError
 from gateway.presses import press_of
 from gateway.recent import Recent
-from gateway.store.base import Durability, Store, Tx
+from gateway.store import transitions
+from gateway.store.base import Store, Transition, Tx
 from gateway.store.blobs import BLOB_THRESHOLD_BYTES, Blobs
 from gateway.store.records import cursors, inbox, outbox, sessions
 from platforms.blocks import Blocks
@@ -136,7 +137,7 @@ class Ingest:
     async def _write(self, delivery: Delivery, raw: str) -> Stored:
         try:
             return await self._store.write(
-                lambda tx: self._journal(tx, delivery, raw), durability=self._class(delivery)
+                lambda tx: self._journal(tx, delivery, raw), transition=self._class(delivery)
             )
         except StoreError:
             raise
@@ -145,7 +146,7 @@ class Ingest:
         key = f"unstorable:{hashlib.sha256(delivery.raw).hexdigest()}"
         unread = replace(delivery, events=Ignored(delivery_key=key, reason="malformed"))
         return await self._store.write(
-            lambda tx: self._journal(tx, unread, raw), durability=Durability.PROCESS
+            lambda tx: self._journal(tx, unread, raw), transition=transitions.EVENT_IGNORED
         )
 
     def _unwanted(self, events: tuple[InboundEvent, ...]) -> bool:
@@ -165,14 +166,14 @@ class Ingest:
                 self.unwanted[refs.message_text(event.message)] = None
         return True
 
-    def _class(self, delivery: Delivery) -> Durability:
+    def _class(self, delivery: Delivery) -> Transition:
         """Power-safe for what may be admitted; what is surely ignored may wait for a sync."""
         if isinstance(delivery.events, Ignored):
-            return Durability.PROCESS
+            return transitions.EVENT_IGNORED
         for event in delivery.events:
             if not isinstance(admission.admit(event, self._facts(event)), admission.Ignored):
-                return Durability.POWER
-        return Durability.PROCESS
+                return transitions.EVENT_STORED
+        return transitions.EVENT_IGNORED
 
     def _facts(self, event: InboundEvent, *, joined_thread: bool = True) -> admission.Facts:
         return admission.Facts(

@@ -10,7 +10,8 @@ from gateway.clock import Clock
 from gateway.delivery import Deliveries
 from gateway.ingest import Ingest
 from gateway.sessions import RunningTurn, Sessions
-from gateway.store.base import Durability, Store, StoreHealth
+from gateway.store import transitions
+from gateway.store.base import Store, StoreHealth
 from gateway.store.records import inbox, outbox
 from gateway.store.records.explain import REASONS, explain
 from gateway.supervise import AdapterStatus, Supervisor
@@ -145,7 +146,7 @@ class Operator:
         )
         now = self._clock.now()
         row = await self._store.write(
-            lambda tx: outbox.insert(tx, new, now=now), durability=Durability.POWER
+            lambda tx: outbox.insert(tx, new, now=now), transition=transitions.SEND_STORED
         )
         if row is None:
             known = await self._store.read(lambda tx: outbox.by_key(tx, new.dedupe_key))

@@ -31,7 +31,8 @@ from gateway import outgoing, refs
 from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.recent import Recent
-from gateway.store.base import Durability, Store
+from gateway.store import transitions
+from gateway.store.base import Store
 from gateway.store.records import outbox
 from gateway.store.records.outbox import OutboxRow, OutboxState
 from platforms import blocks
@@ -298,7 +299,7 @@ class Outlet:
         while True:
             await self._wait_for_slot(current.operation, _priority(row))
             await self._store.write(
-                lambda tx: outbox.depart(tx, row.id), durability=Durability.PROCESS
+                lambda tx: outbox.depart(tx, row.id), transition=transitions.ROW_DEPARTED
             )
             try:
                 outcome = await self.adapter.perform(current.operation)
@@ -381,7 +382,7 @@ class Outlet:
 
     async def _hold(self, row: OutboxRow, reason: str) -> None:
         await self._store.write(
-            lambda tx: outbox.hold(tx, row.id, reason), durability=Durability.PROCESS
+            lambda tx: outbox.hold(tx, row.id, reason), transition=transitions.ROW_HELD
         )
 
     async def _give_up(self, row: OutboxRow, state: OutboxState, reason: str) -> bool:
@@ -397,7 +398,7 @@ class Outlet:
             lambda tx: outbox.settle(
                 tx, row.id, state=state, message_id=message_id, reason=reason, now=now
             ),
-            durability=Durability.PROCESS,
+            transition=transitions.ROW_SETTLED,
         )
         if message_id is not None and row.op == "post" and row.turn_id is not None:
             self._message_ids[row.id] = message_id

@@ -25,7 +25,8 @@ from agent.events import (
 from gateway import outgoing, refs, render
 from gateway.clock import Clock
 from gateway.outlet import Outlet
-from gateway.store.base import Durability, Store
+from gateway.store import transitions
+from gateway.store.base import Store
 from gateway.store.records import outbox
 from gateway.store.records.outbox import NewOutbox, Op, OutboxRow, Purpose
 from gateway.store.records.sessions import OpenTurn
@@ -265,7 +266,7 @@ class Reply:
         now = self._clock.now()
         async with self._storing:
             row = await self._store.write(
-                lambda tx: outbox.insert(tx, new, now=now), durability=Durability.POWER
+                lambda tx: outbox.insert(tx, new, now=now), transition=transitions.REPLY_BEGUN
             )
             if row is None:
                 return False

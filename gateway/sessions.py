@@ -26,7 +26,8 @@ from gateway.logs import session_in_log, turn_in_log
 from gateway.outlet import Outlet
 from gateway.presses import press_of
 from gateway.reply import Reply
-from gateway.store.base import Durability, Store, Tx
+from gateway.store import transitions
+from gateway.store.base import Store, Tx
 from gateway.store.records import inbox, outbox, sessions
 from gateway.store.records.inbox import Waiting
 from gateway.store.records.sessions import CommandDue, Fenced, OpenTurn
@@ -190,7 +191,7 @@ class Sessions:
                 lambda tx: sessions.next_work(
                     tx, key, now=self._clock.now(), one_by_one=one_by_one
                 ),
-                durability=Durability.POWER,
+                transition=transitions.SESSION_TAKEN,
             )
             match work:
                 case None:
@@ -226,7 +227,7 @@ class Sessions:
             turn = sessions.begin_fresh(tx, row, now=now)
             return turn, (outbox.insert(tx, note, now=now) if turn is None else None)
 
-        turn, stored = await self._store.write(unit, durability=Durability.POWER)
+        turn, stored = await self._store.write(unit, transition=transitions.SESSION_RENEWED)
         if stored is not None:
             outlet.enqueue((stored,))
         if press := press_of(row.content, now=now):

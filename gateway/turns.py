@@ -11,7 +11,8 @@ from gateway import render
 from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.reply import Reply
-from gateway.store.base import Durability, Store, Tx
+from gateway.store import transitions
+from gateway.store.base import Store, Transition, Tx
 from gateway.store.records import outbox, sessions
 from gateway.store.records.sessions import OpenTurn
 
@@ -42,7 +43,7 @@ class StoredTurn(TurnJournal):
         now = self._clock.now()
         await self._store.write(
             lambda tx: sessions.open_step(tx, self._turn, number=step, model=model, now=now),
-            durability=Durability.POWER,
+            transition=transitions.STEP_INTENDED,
         )
 
     async def step_recorded(self, record: RecordStep) -> None:
@@ -56,7 +57,7 @@ class StoredTurn(TurnJournal):
             sessions.close_step(tx, self._turn, number=record.step, usage=usage, now=now)
             sessions.add_calls(tx, self._turn, record.step, record.calls, now=now)
 
-        await self._store.write(unit, durability=Durability.POWER)
+        await self._store.write(unit, transition=transitions.STEP_RECORDED)
         self._said.append(record.message.text)
 
     async def calls_intended(self, calls: tuple[JudgedCall, ...]) -> None:
@@ -65,16 +66,16 @@ class StoredTurn(TurnJournal):
         ids = tuple(judged.call.id for judged in calls)
         await self._store.write(
             lambda tx: sessions.intend_calls(tx, self._turn, ids, now=now),
-            durability=Durability.POWER,
+            transition=transitions.CALLS_INTENDED,
         )
 
     async def call_finished(self, result: ToolResult) -> None:
         """Store a tool's result (D1)."""
-        await self._append((result,), Durability.PROCESS)
+        await self._append((result,), transitions.CALL_FINISHED)
 
     async def messages_recorded(self, messages: tuple[Message, ...]) -> None:
         """Store messages that join the transcript (D2)."""
-        await self._append(messages, Durability.POWER)
+        await self._append(messages, transitions.MESSAGES_RECORDED)
         self._said.extend(m.text for m in messages if isinstance(m, PartialReply))
 
     async def drain(self) -> tuple[Message, ...]:
@@ -83,7 +84,7 @@ class StoredTurn(TurnJournal):
             return ()
         now = self._clock.now()
         return await self._store.write(
-            lambda tx: sessions.drain(tx, self._turn, now=now), durability=Durability.POWER
+            lambda tx: sessions.drain(tx, self._turn, now=now), transition=transitions.INBOX_DRAINED
         )
 
     async def closed(self, end: TurnEnd) -> None:
@@ -116,10 +117,10 @@ class StoredTurn(TurnJournal):
             text, state=TurnState.FAILED, mark=Mark.NONE, error="a fault in the gateway", end=None
         )
 
-    async def _append(self, messages: tuple[Message, ...], durability: Durability) -> None:
+    async def _append(self, messages: tuple[Message, ...], transition: Transition) -> None:
         now = self._clock.now()
         await self._store.write(
-            lambda tx: sessions.append(tx, self._turn, messages, now=now), durability=durability
+            lambda tx: sessions.append(tx, self._turn, messages, now=now), transition=transition
         )
 
     async def _close(
@@ -141,7 +142,7 @@ class StoredTurn(TurnJournal):
             stored = (outbox.insert(tx, row, now=now) for row in new_rows)
             return tuple(row for row in stored if row is not None)
 
-        self._reply.deliver(await self._store.write(unit, durability=Durability.POWER))
+        self._reply.deliver(await self._store.write(unit, transition=transitions.TURN_CLOSED))
 
 
 def _usage(usage: Usage | None) -> str | None:

@@ -19,6 +19,14 @@ class Durability(Enum):
     PROCESS = "process"  # D1: kill -9; becomes D2 with the next D2 commit
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One kind of write; `gateway.store.transitions` names them all."""
+
+    name: str
+    durability: Durability
+
+
 class Tx(Protocol):
     """One transaction as a unit sees it.
 
@@ -63,8 +71,8 @@ class Store(Protocol):
     that share the commit are not touched.
     """
 
-    async def write(self, unit: Callable[[Tx], T], *, durability: Durability) -> T:
-        """Run one unit and return its result once it is as durable as asked.
+    async def write(self, unit: Callable[[Tx], T], *, transition: Transition) -> T:
+        """Run one unit and return its result once it is as durable as its transition says.
 
         A caller that is cancelled while waiting does not take the unit back: it may still be
         stored. Raises StoreFailed once a commit has failed, StoreClosed after `close`.

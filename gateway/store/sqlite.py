@@ -29,7 +29,7 @@ from gateway.errors import (
 )
 from gateway.store import directory as state
 from gateway.store import lock, migrate
-from gateway.store.base import Durability, StoreHealth, Tx
+from gateway.store.base import Durability, StoreHealth, Transition, Tx
 from gateway.store.connection import (
     BUSY_TIMEOUT_MS,
     Link,
@@ -113,11 +113,12 @@ class SqliteStore:
         self._durability = durability
         self._closing: asyncio.Task[None] | None = None
 
-    async def write(self, unit: Callable[[Tx], T], *, durability: Durability) -> T:
+    async def write(self, unit: Callable[[Tx], T], *, transition: Transition) -> T:
         """Commit one unit; see Store."""
-        if self._durability is Durability.PROCESS:
-            durability = Durability.PROCESS
-        return await self._journal.submit(unit, durability)
+        weak = self._durability is Durability.PROCESS
+        return await self._journal.submit(
+            unit, Durability.PROCESS if weak else transition.durability
+        )
 
     async def read(self, query: Callable[[Tx], T]) -> T:
         """Run one query over committed rows; see Store."""

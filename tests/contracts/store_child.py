@@ -11,16 +11,19 @@ from pathlib import Path
 from gateway.errors import StoreError
 from gateway.store.base import Durability, Store
 from tests.contracts.test_store import ENGINES, add
+from tests.transitions import KEPT, SYNCED
 
 CALLERS = 8
 
 
 async def _write(store: Store, durability: Durability) -> None:
+    transition = SYNCED if durability is Durability.POWER else KEPT
+
     async def caller(number: int) -> None:
         count = 0
         while True:
             name = f"{number}-{count}"
-            await store.write(add(name), durability=durability)
+            await store.write(add(name), transition=transition)
             print(name, flush=True)
             count += 1
 

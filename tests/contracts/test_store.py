@@ -19,6 +19,7 @@ from gateway.errors import (
 from gateway.store.base import Durability, Row, Store, Tx
 from gateway.store.migrate import Migration
 from gateway.store.sqlite import open_sqlite
+from tests.transitions import KEPT, SYNCED
 
 POWER, PROCESS = Durability.POWER, Durability.PROCESS
 
@@ -122,8 +123,8 @@ class Gate:
 
 async def test_a_write_returns_its_result_and_is_read_back(store: Store) -> None:
     """A unit's value comes back and its rows are there for the next read."""
-    first = await store.write(add("one"), durability=POWER)
-    second = await store.write(add("two"), durability=PROCESS)
+    first = await store.write(add("one"), transition=SYNCED)
+    second = await store.write(add("two"), transition=KEPT)
     assert (first, second) == (1, 2)
     assert await store.read(names) == ["one", "two"]
 
@@ -131,7 +132,7 @@ async def test_a_write_returns_its_result_and_is_read_back(store: Store) -> None
 async def test_rows_survive_closing(opened: Opener) -> None:
     """What was written is there when the store is opened again."""
     async with opened() as store:
-        await store.write(add("kept"), durability=PROCESS)
+        await store.write(add("kept"), transition=KEPT)
     async with opened() as store:
         assert await store.read(names) == ["kept"]
 
@@ -155,16 +156,16 @@ async def test_row_row_less_and_counts(store: Store) -> None:
         counts += [tx.run("UPDATE item SET amount = 0 WHERE name = ?", "nobody")]
         return counts
 
-    assert await store.write(unit, durability=POWER) == [1, 0, 1, 1, 2, 0, 0]
+    assert await store.write(unit, transition=SYNCED) == [1, 0, 1, 1, 2, 0, 0]
 
 
 async def test_returning_gives_every_row(store: Store) -> None:
     """A statement with RETURNING yields the rows it changed."""
-    await store.write(add("a"), durability=POWER)
-    await store.write(add("b"), durability=POWER)
+    await store.write(add("a"), transition=SYNCED)
+    await store.write(add("b"), transition=SYNCED)
     rows = await store.write(
         lambda tx: tx.rows("UPDATE item SET amount = amount + 1 RETURNING name, amount"),
-        durability=POWER,
+        transition=SYNCED,
     )
     assert sorted(rows) == [("a", 2), ("b", 2)]
 
@@ -188,12 +189,12 @@ async def test_a_failing_unit_leaves_its_neighbours_alone(store: Store) -> None:
         raise LookupError("no such thing")
 
     gate = Gate()
-    holder = asyncio.create_task(store.write(gate, durability=POWER))
+    holder = asyncio.create_task(store.write(gate, transition=SYNCED))
     await gate.entered()
     group = asyncio.gather(
-        store.write(add("before"), durability=POWER),
-        store.write(doomed, durability=POWER),
-        store.write(add("after"), durability=POWER),
+        store.write(add("before"), transition=SYNCED),
+        store.write(doomed, transition=SYNCED),
+        store.write(add("after"), transition=SYNCED),
         return_exceptions=True,
     )
     await asyncio.sleep(0)
@@ -210,7 +211,7 @@ async def test_a_failing_unit_leaves_its_neighbours_alone(store: Store) -> None:
 
 async def test_a_broken_rule_is_named_and_ends_the_unit(store: Store) -> None:
     """A violated constraint cannot be swallowed: the unit is undone and the caller told."""
-    await store.write(add("taken"), durability=POWER)
+    await store.write(add("taken"), transition=SYNCED)
 
     def swallows(tx: Tx) -> str:
         add("other")(tx)
@@ -221,7 +222,7 @@ async def test_a_broken_rule_is_named_and_ends_the_unit(store: Store) -> None:
         return "no conflict"
 
     with pytest.raises(ConstraintViolated):
-        await store.write(swallows, durability=POWER)
+        await store.write(swallows, transition=SYNCED)
     assert await store.read(names) == ["taken"]
 
 
@@ -230,17 +231,17 @@ async def test_foreign_keys_are_enforced(store: Store) -> None:
     with pytest.raises(ConstraintViolated):
         await store.write(
             lambda tx: tx.run("INSERT INTO note (item_id, body) VALUES (?, ?)", 99, "x"),
-            durability=POWER,
+            transition=SYNCED,
         )
 
 
 async def test_nonsense_is_a_store_error_and_harms_nobody(store: Store) -> None:
     """A statement that cannot be understood fails its caller; the store goes on."""
     with pytest.raises(StoreError):
-        await store.write(lambda tx: tx.run("SELEC 1"), durability=POWER)
+        await store.write(lambda tx: tx.run("SELEC 1"), transition=SYNCED)
     with pytest.raises(StoreError):
         await store.read(lambda tx: tx.row("SELECT nothing FROM nowhere"))
-    await store.write(add("fine"), durability=POWER)
+    await store.write(add("fine"), transition=SYNCED)
     assert store.health().failed is None
 
 
@@ -251,15 +252,15 @@ async def test_any_exception_of_a_unit_reaches_its_caller(store: Store) -> None:
         return next(iter(tx.rows("SELECT id FROM item")))
 
     with pytest.raises(RuntimeError, match="StopIteration"):
-        await store.write(runs_dry, durability=POWER)
-    await store.write(add("fine"), durability=POWER)
+        await store.write(runs_dry, transition=SYNCED)
+    await store.write(add("fine"), transition=SYNCED)
 
 
 async def test_units_run_in_the_order_they_were_given(store: Store) -> None:
     """Writes of one loop pass keep their order, and a later one sees the earlier ones' rows."""
     await asyncio.gather(
-        *(store.write(add(f"{n:03}"), durability=PROCESS) for n in range(120)),
-        store.write(lambda tx: add(f"saw {len(names(tx))}")(tx), durability=PROCESS),
+        *(store.write(add(f"{n:03}"), transition=KEPT) for n in range(120)),
+        store.write(lambda tx: add(f"saw {len(names(tx))}")(tx), transition=KEPT),
     )
     assert await store.read(names) == [*(f"{n:03}" for n in range(120)), "saw 120"]
 
@@ -267,7 +268,7 @@ async def test_units_run_in_the_order_they_were_given(store: Store) -> None:
 async def test_many_callers_share_few_syncs(store: Store) -> None:
     """Group commit: 400 power-safe writes at once cost at most a tenth as many syncs."""
     before = store.health()
-    await asyncio.gather(*(store.write(add(f"{n}"), durability=POWER) for n in range(400)))
+    await asyncio.gather(*(store.write(add(f"{n}"), transition=SYNCED) for n in range(400)))
     after = store.health()
     assert after.syncs - before.syncs <= 40
     assert len(await store.read(names)) == 400
@@ -276,11 +277,11 @@ async def test_many_callers_share_few_syncs(store: Store) -> None:
 async def test_one_power_write_makes_its_group_power_safe(store: Store) -> None:
     """A group is synced if any member asks for it, and not otherwise."""
     before = store.health()
-    await asyncio.gather(*(store.write(add(f"a{n}"), durability=PROCESS) for n in range(10)))
+    await asyncio.gather(*(store.write(add(f"a{n}"), transition=KEPT) for n in range(10)))
     between = store.health()
     assert between.syncs == before.syncs
     await asyncio.gather(
-        store.write(add("b"), durability=PROCESS), store.write(add("c"), durability=POWER)
+        store.write(add("b"), transition=KEPT), store.write(add("c"), transition=SYNCED)
     )
     assert store.health().syncs == between.syncs + 1
 
@@ -288,7 +289,7 @@ async def test_one_power_write_makes_its_group_power_safe(store: Store) -> None:
 async def test_process_durability_never_syncs_and_says_so(opened: Opener) -> None:
     """With `durability = "process"` a POWER write is committed without a sync."""
     async with opened(PROCESS) as store:
-        await store.write(add("quick"), durability=POWER)
+        await store.write(add("quick"), transition=SYNCED)
         health = store.health()
     assert (health.syncs, health.commits, health.durability) == (0, 1, PROCESS)
 
@@ -296,10 +297,10 @@ async def test_process_durability_never_syncs_and_says_so(opened: Opener) -> Non
 async def test_a_cancelled_caller_does_not_cancel_the_commit(store: Store) -> None:
     """A unit that waits is stored though its caller gave up, and its group is not disturbed."""
     gate = Gate()
-    holder = asyncio.create_task(store.write(gate, durability=POWER))
+    holder = asyncio.create_task(store.write(gate, transition=SYNCED))
     await gate.entered()
-    impatient = asyncio.create_task(store.write(add("left behind"), durability=POWER))
-    patient = asyncio.create_task(store.write(add("waited for"), durability=POWER))
+    impatient = asyncio.create_task(store.write(add("left behind"), transition=SYNCED))
+    patient = asyncio.create_task(store.write(add("waited for"), transition=SYNCED))
     await asyncio.sleep(0)
     impatient.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -314,9 +315,9 @@ async def test_health_counts_what_waits(store: Store) -> None:
     """The queue depth is what the writer has not taken yet; the age starts at a commit."""
     assert store.health().last_commit_age_s is None
     gate = Gate()
-    holder = asyncio.create_task(store.write(gate, durability=POWER))
+    holder = asyncio.create_task(store.write(gate, transition=SYNCED))
     await gate.entered()
-    waiting = [asyncio.create_task(store.write(add(f"{n}"), durability=POWER)) for n in range(3)]
+    waiting = [asyncio.create_task(store.write(add(f"{n}"), transition=SYNCED)) for n in range(3)]
     await asyncio.sleep(0)
     assert store.health().queue_depth == 3
     gate.open()
@@ -330,12 +331,14 @@ async def test_health_counts_what_waits(store: Store) -> None:
 async def test_closing_commits_what_is_queued_and_refuses_the_rest(opened: Opener) -> None:
     """Close drains the queue; later reads and writes raise StoreClosed; a second close is calm."""
     async with opened() as store:
-        queued = [asyncio.create_task(store.write(add(f"{n}"), durability=POWER)) for n in range(9)]
+        queued = [
+            asyncio.create_task(store.write(add(f"{n}"), transition=SYNCED)) for n in range(9)
+        ]
         await asyncio.sleep(0)
         await asyncio.gather(store.close(), store.close())
         await asyncio.gather(*queued)
         with pytest.raises(StoreClosed):
-            await store.write(add("late"), durability=POWER)
+            await store.write(add("late"), transition=SYNCED)
         with pytest.raises(StoreClosed):
             await store.read(names)
     async with opened() as store:
@@ -346,7 +349,7 @@ async def test_a_cancelled_close_still_closes(opened: Opener) -> None:
     """Whoever loses patience with closing does not keep the next process out."""
     async with opened() as store:
         gate = Gate()
-        holder = asyncio.create_task(store.write(gate, durability=POWER))
+        holder = asyncio.create_task(store.write(gate, transition=SYNCED))
         await gate.entered()
         closing = asyncio.create_task(store.close())
         await asyncio.sleep(0)
@@ -361,7 +364,7 @@ async def test_a_cancelled_close_still_closes(opened: Opener) -> None:
 
 async def test_a_read_sees_one_state(store: Store) -> None:
     """A commit in the middle of a read changes nothing for that read."""
-    await store.write(add("early"), durability=POWER)
+    await store.write(add("early"), transition=SYNCED)
     gate = Gate()
 
     def twice(tx: Tx) -> tuple[list[str], list[str]]:
@@ -371,7 +374,7 @@ async def test_a_read_sees_one_state(store: Store) -> None:
 
     reading = asyncio.create_task(store.read(twice))
     await gate.entered()
-    await store.write(add("meanwhile"), durability=POWER)
+    await store.write(add("meanwhile"), transition=SYNCED)
     gate.open()
     assert await reading == (["early"], ["early"])
     assert await store.read(names) == ["early", "meanwhile"]
@@ -414,5 +417,5 @@ async def test_a_cancelled_read_stops_at_once(store: Store) -> None:
 
 async def test_many_reads_at_once_all_end(store: Store) -> None:
     """More reads than connections wait their turn."""
-    await store.write(add("one"), durability=POWER)
+    await store.write(add("one"), transition=SYNCED)
     assert await asyncio.gather(*(store.read(names) for _ in range(50))) == [["one"]] * 50

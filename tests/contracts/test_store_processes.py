@@ -13,6 +13,7 @@ import pytest
 from gateway.errors import StoreLocked
 from gateway.store.base import Durability
 from tests.contracts.test_store import ENGINES, add, names
+from tests.transitions import SYNCED
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20
@@ -60,7 +61,7 @@ async def test_what_was_acknowledged_survives_kill_9(
     store = await ENGINES[engine](place, durability)
     try:
         stored = await store.read(names)
-        await store.write(add("after"), durability=Durability.POWER)
+        await store.write(add("after"), transition=SYNCED)
     finally:
         await store.close()
     assert set(acknowledged) <= set(stored)

@@ -6,12 +6,13 @@ from agent.events import (
     TextDelta,
 )
 from gateway.reply import Reply
-from gateway.store.base import Durability, Tx
+from gateway.store.base import Tx
 from gateway.store.records import outbox
 from gateway.store.records.outbox import OutboxRow
 from platforms.content import Post
 from tests.gateway.records.rows import NOW, arrival, opened
 from tests.gateway.way_out import WayOut
+from tests.transitions import SYNCED
 
 ENOUGH = "Paris is the capital of France."
 """More than the 24 characters that are worth a first post."""
@@ -60,7 +61,7 @@ class Growing:
             assert None not in rows
             return tuple(row for row in rows if row is not None)
 
-        rows = await self.way.store.write(unit, durability=Durability.POWER)
+        rows = await self.way.store.write(unit, transition=SYNCED)
         self.reply.deliver(rows)
         await self.way.settled()
         return rows

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.delivery import Deliveries
 from gateway.outgoing import Words, dump
-from gateway.store.base import Durability, Store
+from gateway.store.base import Store
 from gateway.store.records import outbox
 from gateway.store.sqlite import SqliteStore
 from platforms.content import Post, React
@@ -18,6 +18,7 @@ from tests.gateway.events import DM, SLACK
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.records.rows import inserted, new_outbox
 from tests.gateway.scripted_adapter import ScriptedAdapter
+from tests.transitions import KEPT
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ async def test_connecting_sends_what_waited_in_order(store: Store, deliveries: D
     await stored(store, "elsewhere", "slack:A1")
     await store.write(
         lambda tx: outbox.settle(tx, 2, state="dead", message_id=None, reason="x", now=1),
-        durability=Durability.PROCESS,
+        transition=KEPT,
     )
     adapter = ScriptedAdapter()
     await deliveries.attach(adapter.account, adapter)

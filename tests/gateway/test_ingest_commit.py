@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from gateway.store.base import Durability, Store, Tx
+from gateway.store.base import Durability, Store, Transition, Tx
 from gateway.store.sqlite import SqliteStore
 from platforms.events import Ignored, Receipt
 from tests.gateway.events import BEN, TOPIC, delivery, edited, in_group, message
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.intake import Intake
 from tests.gateway.records.rows import inbox_states
+from tests.transitions import KEPT
 
 
 class Gate:
@@ -31,7 +32,7 @@ class Gate:
 
     async def hold(self, store: Store) -> "asyncio.Task[None]":
         """Hold the writer; the task ends when it is let go."""
-        task = asyncio.create_task(store.write(self, durability=Durability.PROCESS))
+        task = asyncio.create_task(store.write(self, transition=KEPT))
         await self._entered.wait()
         return task
 
@@ -123,9 +124,9 @@ class CountingSyncs:
         self.close = store.close
         self.health = store.health
 
-    async def write(self, unit: Callable[[Tx], Any], *, durability: Durability) -> Any:
-        self.asked.append(durability)
-        return await self._store.write(unit, durability=durability)
+    async def write(self, unit: Callable[[Tx], Any], *, transition: Transition) -> Any:
+        self.asked.append(transition.durability)
+        return await self._store.write(unit, transition=transition)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from gateway import outgoing, refs
 from gateway.clock import SystemClock
 from gateway.outlet import Outlet
-from gateway.store.base import Durability
 from gateway.store.records import outbox
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.store.sqlite import SqliteStore
@@ -15,6 +14,7 @@ from platforms.blocks import plain
 from platforms.pacing import Limiter
 from platforms.telegram.limits import CAPABILITIES
 from tests.platforms.telegram.journal import ADA, TEAM, chat_of, connected
+from tests.transitions import KEPT
 from tests.wire.server import CutAfter
 from tests.wire.telegram import TelegramServer
 
@@ -52,7 +52,7 @@ async def way_out(
                 nonce=clock.nonce(),
             )
             row = await store.write(
-                lambda tx: outbox.insert(tx, new, now=clock.now()), durability=Durability.PROCESS
+                lambda tx: outbox.insert(tx, new, now=clock.now()), transition=KEPT
             )
             assert row is not None
             await outlet.post(row)

@@ -10,7 +10,7 @@ from agent.events import (
     ToolStarted,
 )
 from gateway.reply import Reply
-from gateway.store.base import Durability, Tx
+from gateway.store.base import Tx
 from gateway.store.records import outbox
 from gateway.store.records.sessions import OpenTurn
 from platforms.content import Edit, Post, Typing
@@ -19,6 +19,7 @@ from platforms.pacing import Budget
 from tests.gateway.growing import ENOUGH, Growing, growing
 from tests.gateway.records.rows import next_work
 from tests.gateway.way_out import WayOut, limited
+from tests.transitions import KEPT
 
 
 class Gate:
@@ -36,7 +37,7 @@ async def test_an_end_while_the_placeholder_is_being_stored(way: WayOut) -> None
     it = await growing(way)
     await it.still()
     gate = Gate()
-    holding = asyncio.create_task(way.store.write(gate, durability=Durability.PROCESS))
+    holding = asyncio.create_task(way.store.write(gate, transition=KEPT))
     await asyncio.sleep(0)
     it.clock.advance(1.5)
     for _ in range(10):  # the post waits for the writer now

@@ -14,7 +14,7 @@ from agent.turn import call_id
 from gateway.config.ids import parse_chat
 from gateway.config.values import AccessConfig, Config
 from gateway.sessions import BUSY_EMOJI, RunningTurn
-from gateway.store.base import Durability, Store, Tx
+from gateway.store.base import Store, Tx
 from gateway.store.records.explain import explain
 from gateway.store.sqlite import SqliteStore
 from platforms.content import React
@@ -32,6 +32,7 @@ from tests.gateway.events import (
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.records.rows import inbox_states
 from tests.gateway.scripted_adapter import ScriptedAdapter
+from tests.transitions import SYNCED
 
 Make = Callable[..., Core]
 
@@ -283,7 +284,7 @@ async def test_a_row_that_breaks_a_rule_ends_only_its_turn(make: Make, store: St
     core.answers(says("Look", held, calls=(call("once"),)), "Back.")
     await core.take(message(number=1))
     await core.model.waits.wait()
-    await store.write(take_call_id, durability=Durability.POWER)
+    await store.write(take_call_id, transition=SYNCED)
     held.set()
     await core.adapter.until(lambda: "(ref t1)" in "".join(core.adapter.shown("1001")))
     await core.take(message(number=2))
@@ -301,7 +302,7 @@ async def test_a_lost_owner_leaves_the_turn_alone(core: Core, store: Store) -> N
     def overtake(tx: Tx) -> None:
         tx.run("UPDATE session SET epoch = epoch + 1")
 
-    await store.write(overtake, durability=Durability.POWER)
+    await store.write(overtake, transition=SYNCED)
     held.set()
     await core.finish()
     assert core.adapter.shown("1001") == []

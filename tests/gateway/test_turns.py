@@ -9,7 +9,7 @@ from agent.errors import AllProvidersFailed
 from agent.messages import PartialReply, ResultStatus, ToolResult, Usage, UserMessage
 from agent.turn import JudgedCall, Mark, RecordStep, TurnEnd, TurnState
 from gateway.reply import Reply
-from gateway.store.base import Durability, Store, Tx
+from gateway.store.base import Durability, Store, Transition, Tx
 from gateway.store.records import outbox
 from gateway.store.records.sessions import Fenced, OpenTurn
 from gateway.turns import StoredTurn
@@ -31,9 +31,9 @@ class Noting:
         self.close = store.close
         self.health = store.health
 
-    async def write(self, unit: Callable[[Tx], Any], *, durability: Durability) -> Any:
-        self.asked.append(durability)
-        return await self._store.write(unit, durability=durability)
+    async def write(self, unit: Callable[[Tx], Any], *, transition: Transition) -> Any:
+        self.asked.append(transition.durability)
+        return await self._store.write(unit, transition=transition)
 
 
 class Kept:

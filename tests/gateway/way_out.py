@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway import outgoing
 from gateway.outlet import Outlet
-from gateway.store.base import Durability, Store, Tx
+from gateway.store.base import Store, Tx
 from gateway.store.records import outbox
 from gateway.store.records.outbox import NewOutbox, Op, OutboxRow, Purpose
 from platforms import markup
@@ -13,6 +13,7 @@ from platforms.pacing import Limiter
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.records.rows import NOW
 from tests.gateway.scripted_adapter import ScriptedAdapter
+from tests.transitions import KEPT
 
 ANN = "telegram:1001"
 """Ann's direct chat; its name on the platform is "1001"."""
@@ -102,7 +103,7 @@ class WayOut:
             self.clock.advance(waits[0])
 
     async def _write(self, unit: Any) -> Any:
-        return await self.store.write(unit, durability=Durability.PROCESS)
+        return await self.store.write(unit, transition=KEPT)
 
 
 def limited(seconds: float = 5.0, scope: str = "chat") -> RateLimited:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from gateway.store.base import Durability, Store, Tx
+from gateway.store.base import Store, Tx
 from gateway.store.records import inbox, outbox, sessions
+from tests.transitions import KEPT
 
 T = TypeVar("T")
 
@@ -18,7 +19,7 @@ NOW = 1_760_000_000_000_000
 
 async def write(store: Store, unit: Callable[[Tx], T]) -> T:
     """Run one unit."""
-    return await store.write(unit, durability=Durability.PROCESS)
+    return await store.write(unit, transition=KEPT)
 
 
 def arrival(number: int = 1, text: str = "", **fields: Any) -> inbox.Arrival:

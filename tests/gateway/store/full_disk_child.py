@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 from gateway.errors import StoreFailed
-from gateway.store.base import Durability, Store, Tx
+from gateway.store.base import Store, Tx
 from gateway.store.migrate import Migration
 from gateway.store.sqlite import open_sqlite
+from tests.transitions import KEPT, SYNCED
 
 SCHEMA = (Migration(number=1, name="rows", sql="CREATE TABLE big (id {{serial}}, body TEXT);"),)
 
@@ -34,7 +35,7 @@ def count(tx: Tx) -> int:
 async def _until_full(store: Store) -> list[int]:
     stored: list[int] = []
     while True:
-        group = (store.write(fill, durability=Durability.POWER) for _ in range(5))
+        group = (store.write(fill, transition=SYNCED) for _ in range(5))
         results = await asyncio.gather(*group, return_exceptions=True)
         stored += [result for result in results if isinstance(result, int)]
         errors = [result for result in results if isinstance(result, BaseException)]
@@ -52,7 +53,7 @@ async def _main(place: str, limit_bytes: str = "") -> None:
         stored = await _until_full(store)
         refused = False
         try:
-            await store.write(fill, durability=Durability.PROCESS)
+            await store.write(fill, transition=KEPT)
         except StoreFailed:
             refused = True
         seen = {

@@ -11,6 +11,7 @@ from gateway.errors import StoreError, StoreFailed, StoreLocked, StoreUnusable
 from gateway.store.base import Durability, Tx
 from gateway.store.migrate import Migration
 from gateway.store.sqlite import SqliteStore, open_sqlite
+from tests.transitions import KEPT, SYNCED
 
 POWER = Durability.POWER
 SCHEMA = (Migration(number=1, name="rows", sql="CREATE TABLE big (id {{serial}}, body TEXT);"),)
@@ -43,7 +44,7 @@ async def test_everything_made_is_private(tmp_path: Path) -> None:
     place = tmp_path / "deep" / "state"
     store = await opened(place)
     try:
-        await store.write(fill, durability=POWER)
+        await store.write(fill, transition=SYNCED)
         assert mode(place) == 0o700
         files = {path.name: mode(path) for path in place.iterdir()}
     finally:
@@ -84,9 +85,9 @@ async def test_pragmas_are_set(tmp_path: Path) -> None:
         return [(tx.row(f"PRAGMA {name}") or [None])[0] for name in wanted]
 
     try:
-        assert await store.write(pragmas, durability=POWER) == ["wal", 2, 1, 2000]
-        assert await store.write(pragmas, durability=Durability.PROCESS) == ["wal", 1, 1, 2000]
-        assert await store.write(pragmas, durability=POWER) == ["wal", 2, 1, 2000]
+        assert await store.write(pragmas, transition=SYNCED) == ["wal", 2, 1, 2000]
+        assert await store.write(pragmas, transition=KEPT) == ["wal", 1, 1, 2000]
+        assert await store.write(pragmas, transition=SYNCED) == ["wal", 2, 1, 2000]
     finally:
         await store.close()
 
@@ -95,12 +96,12 @@ async def test_a_large_log_is_folded_in_when_nobody_waits(tmp_path: Path) -> Non
     """Over its limit the log is emptied in the next idle moment; below, it is left."""
     store = await opened(tmp_path / "state", wal_limit_bytes=1_000_000)
     try:
-        await store.write(fill, durability=POWER)
+        await store.write(fill, transition=SYNCED)
         assert 100_000 < store.health().wal_bytes < 1_000_000
-        group = (store.write(fill, durability=POWER) for _ in range(20))
+        group = (store.write(fill, transition=SYNCED) for _ in range(20))
         await asyncio.gather(*group)
         # The next write waits behind the checkpoint.
-        await store.write(lambda tx: None, durability=POWER)
+        await store.write(lambda tx: None, transition=SYNCED)
         assert store.health().wal_bytes < 1_000_000
         assert store.health().failed is None
     finally:
@@ -115,11 +116,11 @@ async def test_a_reader_in_the_way_of_a_checkpoint_does_no_harm(tmp_path: Path) 
         outside.execute("BEGIN")
         outside.execute("SELECT * FROM big").fetchall()
         for _ in range(3):
-            await store.write(fill, durability=POWER)
+            await store.write(fill, transition=SYNCED)
         assert store.health().wal_bytes > 1
         outside.execute("COMMIT")
-        await store.write(fill, durability=POWER)
-        await store.write(lambda tx: None, durability=POWER)
+        await store.write(fill, transition=SYNCED)
+        await store.write(lambda tx: None, transition=SYNCED)
         assert store.health().wal_bytes == 0
     finally:
         outside.close()
@@ -134,10 +135,10 @@ async def test_a_foreign_writer_delays_but_does_not_fail_the_store(tmp_path: Pat
     try:
         outside.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="another program") as refusal:
-            await store.write(fill, durability=POWER)
+            await store.write(fill, transition=SYNCED)
         assert not isinstance(refusal.value, StoreFailed)
         outside.execute("ROLLBACK")
-        await store.write(fill, durability=POWER)
+        await store.write(fill, transition=SYNCED)
         assert store.health().failed is None
     finally:
         outside.close()
@@ -149,10 +150,10 @@ async def test_a_deleted_log_is_noticed(tmp_path: Path) -> None:
     failures: list[StoreFailed] = []
     store = await open_sqlite(tmp_path / "state", SCHEMA, on_failure=failures.append)
     try:
-        await store.write(fill, durability=Durability.PROCESS)
+        await store.write(fill, transition=KEPT)
         (tmp_path / "state" / "gatepost.db-wal").unlink()
         with pytest.raises(StoreFailed):
-            await store.write(lambda tx: tx.row("SELECT 1"), durability=POWER)
+            await store.write(lambda tx: tx.row("SELECT 1"), transition=SYNCED)
     finally:
         await store.close()
     assert len(failures) == 1
@@ -199,12 +200,12 @@ async def test_schema_steps_run_once_and_in_order(tmp_path: Path) -> None:
         """,
     )
     store = await opened(tmp_path / "state")
-    await store.write(fill, durability=POWER)
+    await store.write(fill, transition=SYNCED)
     await store.close()
     for _ in range(2):
         store = await opened(tmp_path / "state", add)
         try:
-            await store.write(fill, durability=POWER)
+            await store.write(fill, transition=SYNCED)
             moods = await store.read(lambda tx: tx.rows("SELECT mood FROM big ORDER BY id"))
         finally:
             await store.close()
@@ -219,8 +220,8 @@ async def test_a_step_that_orphans_rows_is_undone(tmp_path: Path) -> None:
         sql="CREATE TABLE child (big_id BIGINT NOT NULL REFERENCES big (id));",
     )
     store = await opened(tmp_path / "state", first)
-    await store.write(fill, durability=POWER)
-    await store.write(lambda tx: tx.run("INSERT INTO child VALUES (1)"), durability=POWER)
+    await store.write(fill, transition=SYNCED)
+    await store.write(lambda tx: tx.run("INSERT INTO child VALUES (1)"), transition=SYNCED)
     await store.close()
     orphans = Migration(number=3, name="orphans", sql="DELETE FROM big;")
     with pytest.raises(StoreUnusable, match="refer to nothing"):

@@ -1,0 +1,54 @@
+"""The name and durability of everything that is written: the gateway's durable transitions.
+
+Every write carries one. A crash can fall before or after each of them, and the kill tests take
+their list from here: a transition no story reaches fails them.
+"""
+
+from typing import Final
+
+from gateway.store.base import Durability, Transition
+
+_ALL: list[Transition] = []
+
+
+def _power(name: str) -> Transition:
+    """Name a transition that survives a power loss (D2)."""
+    return _added(Transition(name=name, durability=Durability.POWER))
+
+
+def _process(name: str) -> Transition:
+    """Name a transition that survives kill -9 (D1)."""
+    return _added(Transition(name=name, durability=Durability.PROCESS))
+
+
+def _added(transition: Transition) -> Transition:
+    _ALL.append(transition)
+    return transition
+
+
+# What comes in.
+EVENT_STORED: Final = _power("event.stored")
+EVENT_IGNORED: Final = _process("event.ignored")
+COMMAND_DONE: Final = _power("command.done")
+MODEL_CHOSEN: Final = _power("command.model_chosen")
+WAITING_WITHDRAWN: Final = _power("command.waiting_withdrawn")
+
+# A turn.
+SESSION_TAKEN: Final = _power("session.taken")
+SESSION_RENEWED: Final = _power("session.renewed")
+STEP_INTENDED: Final = _power("step.intended")
+STEP_RECORDED: Final = _power("step.recorded")
+CALLS_INTENDED: Final = _power("calls.intended")
+CALL_FINISHED: Final = _process("call.finished")
+MESSAGES_RECORDED: Final = _power("messages.recorded")
+INBOX_DRAINED: Final = _power("inbox.drained")
+TURN_CLOSED: Final = _power("turn.closed")
+
+# What goes out.
+REPLY_BEGUN: Final = _power("reply.begun")
+SEND_STORED: Final = _power("send.stored")
+ROW_DEPARTED: Final = _process("row.departed")
+ROW_HELD: Final = _process("row.held")
+ROW_SETTLED: Final = _process("row.settled")
+
+ALL: Final = tuple(_ALL)
