@@ -361,7 +361,7 @@ class Outlet:
 
     def _may_repeat(self, current: _Try) -> bool:
         """Whether doing it once more can't be seen twice, or is worth the risk."""
-        if isinstance(current.operation, Edit | Delete) or self.adapter.capabilities.nonce:
+        if isinstance(current.operation, Edit | Delete) or (self.adapter.capabilities.nonce_life_s):
             return current.uncertain < UNCERTAIN_EDITS
         return current.row.purpose != "anchor" and current.uncertain < 2
 

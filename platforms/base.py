@@ -2,13 +2,23 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol
 
 from aiohttp import web
 
 from platforms.blocks import Blocks
-from platforms.content import Operation, Outcome
-from platforms.events import Account, Delivery, Liveness, MessageRef, PlatformName, Receipt
+from platforms.content import Operation, Outcome, Post, Upload
+from platforms.events import (
+    Account,
+    ChatRef,
+    Delivery,
+    Gap,
+    Liveness,
+    MessageRef,
+    PlatformName,
+    Receipt,
+)
 from platforms.pacing import Budget
 
 Ingest = Callable[[Delivery], Awaitable[Receipt]]
@@ -23,7 +33,8 @@ class Capabilities:
     own limit, `part_soft` the size at which we split. `typing_refresh_s` is None where no sign
     of life exists. `stream`: "edit" shows progress by editing one message, "push" by pushing
     every state at once. `group_ids` is what the ids of chats of several people begin with, where
-    budgets count those apart.
+    budgets count those apart. `nonce_life_s` is how long the platform recognises the nonce of
+    a post and shows the repeat only once; `read_back`: `Sink.find` can tell whether a post stands.
     """
 
     text_max: int
@@ -38,17 +49,22 @@ class Capabilities:
     private: Literal["any", "on_press"] | None
     threads: Literal["start", "join"] | None
     typing_refresh_s: float | None
-    nonce: bool
+    nonce_life_s: float | None
     upload_max_bytes: int
     stream: Literal["edit", "push"]
     edit_interval_s: float
     edit_interval_group_s: float
     budgets: tuple[Budget, ...] = ()
     group_ids: str | None = None
+    read_back: bool = False
 
 
 Marks = Callable[[Account], Awaitable[tuple[MessageRef, ...]]]
 """The newest stored message of every chat of an account, for reading back what came after it."""
+
+
+OnGap = Callable[[Gap], Awaitable[None]]
+"""Stores a gap that is over, so that `why` and `status` can tell of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +125,18 @@ class Sink(Protocol):
 
         Post and Upload return Sent, everything else Done. Raises one of `platforms.errors`;
         never retries, splits or sleeps.
+        """
+
+    async def find(self, operation: Post | Upload, since: datetime) -> MessageRef | None:
+        """Look once whether an in-doubt post, first tried at `since`, stands in its chat.
+
+        Asked only where `capabilities.read_back`; elsewhere NotImplementedError.
+        """
+
+    async def direct(self, person: str) -> ChatRef:
+        """The chat with one person of this account by their immutable id, opened if need be.
+
+        Raises ChatUnavailable where there is none or they can't be written to.
         """
 
 

@@ -154,6 +154,9 @@ class MessageReceived(Envelope):
     quote: Quote | None = None
     album: str | None = None
     forwarded: bool = False
+    nonce: str | None = None
+    """Of our own message only, where the platform hands it back: the nonce it was posted with."""
+
     addressed_command: bool | None = None
     """Telegram's `/name@bot` form: True names us, False names another bot, None names nobody."""
 
@@ -243,13 +246,33 @@ class CommandHelp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A time without transport that is over: its events were read back, or can't be.
+
+    `cause` is a few words in lower case ("socket stale", "session invalidated", "rate notice");
+    `recovered` counts the messages that reading back brought in, None where it was not possible.
+    """
+
+    account: Account
+    since: datetime
+    until: datetime
+    cause: str
+    recovered: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Liveness:
     """Evidence that the transport lives; times are monotonic seconds of the running process.
 
     `last_frame_at` is the last completed poll, pong, heartbeat or frame, never a message.
+    `gap_since` is when the transport was lost whose events are not all read back yet. `alarm` is
+    a sentence for the operator about something that needs a person although we go on, such as
+    another process on the same token.
     """
 
     connected: bool
     last_frame_at: float | None = None
+    gap_since: float | None = None
+    alarm: str = ""
     detail: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from discord.http import Route as Endpoint
 
 from platforms.base import Capabilities, Ingest, Marks, Route
 from platforms.blocks import Blocks
-from platforms.content import AnswerPress, Operation, Outcome
+from platforms.content import AnswerPress, Operation, Outcome, Post, Upload
 from platforms.discord import format as wire
 from platforms.discord.backlog import ROOM, Backlog, Frame
 from platforms.discord.commands import command_payload, same_commands
@@ -23,7 +24,7 @@ from platforms.discord.outbound import ANSWER_S, Outbound
 from platforms.discord.parse import KINDS, Identity
 from platforms.discord.presses import Presses
 from platforms.errors import CredentialsRejected, PlatformError, PlatformUnavailable
-from platforms.events import Account, CommandHelp, Liveness, PlatformName
+from platforms.events import Account, ChatRef, CommandHelp, Liveness, MessageRef, PlatformName
 from platforms.fields import mapping
 
 log = logging.getLogger(__name__)
@@ -180,6 +181,14 @@ class DiscordAdapter:
         return await self._outbound.perform(operation)
 
     # What the connection calls
+
+    async def find(self, operation: Post | Upload, since: datetime) -> MessageRef | None:
+        """Nothing can be looked up here."""
+        raise NotImplementedError
+
+    async def direct(self, person: str) -> ChatRef:
+        """The direct message with a person."""
+        raise NotImplementedError
 
     def _on_frame(self, text: str) -> None:
         """One frame, before the SDK reads it."""

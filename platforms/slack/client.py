@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from platforms.base import Capabilities, Ingest, Route
 from platforms.blocks import Blocks
-from platforms.content import Operation, Outcome
+from platforms.content import Operation, Outcome, Post, Upload
 from platforms.errors import CredentialsRejected, PlatformError, PlatformUnavailable
-from platforms.events import Account, Liveness, PlatformName
+from platforms.events import Account, ChatRef, Liveness, MessageRef, PlatformName
 from platforms.fields import identifier, mapping, string, truth
 from platforms.slack import outbound
 from platforms.slack.api import TOTAL_TIMEOUT_S, Json, WebApi
@@ -194,3 +194,11 @@ class SlackAdapter:
     async def perform(self, operation: Operation) -> Outcome:
         """Carry out one operation."""
         return await outbound.perform(self._api, operation)
+
+    async def find(self, operation: Post | Upload, since: datetime) -> MessageRef | None:
+        """Nothing can be looked up here."""
+        raise NotImplementedError
+
+    async def direct(self, person: str) -> ChatRef:
+        """The direct message with a person."""
+        raise NotImplementedError

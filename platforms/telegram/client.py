@@ -14,9 +14,9 @@ from telegram.error import InvalidToken, TelegramError
 
 from platforms.base import Capabilities, Ingest, Route
 from platforms.blocks import Blocks
-from platforms.content import Operation, Outcome
+from platforms.content import Operation, Outcome, Post, Upload
 from platforms.errors import CredentialsRejected, PlatformUnavailable, SendUncertain
-from platforms.events import Account, CommandHelp, Liveness, PlatformName
+from platforms.events import Account, ChatRef, CommandHelp, Liveness, MessageRef, PlatformName
 from platforms.telegram import outbound
 from platforms.telegram.errors import classify_error
 from platforms.telegram.format import fits
@@ -208,6 +208,16 @@ class TelegramAdapter:
         """Carry out one operation with one call."""
         forums = () if self._intake is None else self._intake.forums
         return await outbound.perform(self._bot, operation, forums=forums)
+
+    async def find(self, operation: Post | Upload, since: datetime) -> MessageRef | None:
+        """Nothing can be looked up here."""
+        raise NotImplementedError
+
+    async def direct(self, person: str) -> ChatRef:
+        """The private chat has the person's own id; they must have written to us once."""
+        if self._us is None:
+            raise PlatformUnavailable("Telegram is not connected")
+        return ChatRef(account=self._us.account, chat_id=person)
 
 
 def _as_connection(error: TelegramError) -> Exception:

@@ -256,6 +256,14 @@ class TerminalAdapter:
                 assert_never(operation)
         return Done()
 
+    async def find(self, operation: Post | Upload, since: datetime) -> MessageRef | None:
+        """Nothing can be looked up here."""
+        raise NotImplementedError
+
+    async def direct(self, person: str) -> ChatRef:
+        """The person's own chat, by their user id on this machine."""
+        return ChatRef(account=ACCOUNT, chat_id=person)
+
     def _put(self, chat: ChatRef, shown: MessageShown) -> Sent:
         self._feed(chat).put(shown)
         self._wake(chat)

@@ -1,5 +1,7 @@
 """What the terminal can do. The limits are ours, so every number here is a choice."""
 
+import math
+
 from platforms.base import Capabilities
 
 LINE_MAX_BYTES = 4 << 20
@@ -39,7 +41,7 @@ CAPABILITIES = Capabilities(
     private="any",
     threads=None,
     typing_refresh_s=WORKING_LIFE_S / 3,
-    nonce=True,
+    nonce_life_s=math.inf,
     upload_max_bytes=2 << 20,
     stream="push",
     edit_interval_s=1 / PUSHES_PER_S,

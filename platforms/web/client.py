@@ -154,6 +154,14 @@ class WebAdapter:
                 assert_never(operation)
         return Done()
 
+    async def find(self, operation: Post | Upload, since: datetime) -> MessageRef | None:
+        """Nothing can be looked up here."""
+        raise NotImplementedError
+
+    async def direct(self, person: str) -> ChatRef:
+        """The person's first conversation."""
+        raise NotImplementedError
+
     def _put(
         self, message: MessageRef, body: Blocks, controls: Controls, file_name: str | None = None
     ) -> Sent:

@@ -1,5 +1,7 @@
 """What the page can do. The limits are ours, so every number here is a choice."""
 
+import math
+
 from platforms.base import Capabilities
 
 MESSAGE_MAX_BYTES = 1 << 20
@@ -51,7 +53,7 @@ CAPABILITIES = Capabilities(
     private="any",
     threads=None,
     typing_refresh_s=WORKING_LIFE_S / 3,
-    nonce=True,
+    nonce_life_s=math.inf,
     upload_max_bytes=16 << 20,
     stream="push",
     edit_interval_s=1 / PUSHES_PER_S,

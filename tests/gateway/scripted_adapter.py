@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from platforms import blocks
@@ -38,7 +39,7 @@ CAPABILITIES = Capabilities(
     private=None,
     threads=None,
     typing_refresh_s=None,
-    nonce=False,
+    nonce_life_s=None,
     upload_max_bytes=1 << 20,
     stream="edit",
     edit_interval_s=1.0,
@@ -62,6 +63,8 @@ class ScriptedAdapter:
         self.performed: list[Operation] = []
         self.chats: dict[str, dict[str, str]] = defaultdict(dict)
         self.script: dict[type[Operation], deque[Turn]] = defaultdict(deque)
+        self.lookups: list[tuple[Operation, datetime]] = []
+        self.found: deque[MessageRef | BaseException | None] = deque()
         self.connects: deque[Turn] = deque()
         self.runs: deque[Callable[[Ingest], Awaitable[None]] | BaseException] = deque()
         self.ran = 0
@@ -106,6 +109,19 @@ class ScriptedAdapter:
 
     def fits(self, body: Blocks) -> bool:
         return len(blocks.plain_text(body)) <= self.capabilities.part_soft
+
+    async def find(self, operation: Post | Upload, since: datetime) -> MessageRef | None:
+        """What the script says was found; nothing if it says nothing."""
+        self.lookups.append((operation, since))
+        self._changed.set()
+        match self.found.popleft() if self.found else None:
+            case BaseException() as error:
+                raise error
+            case found:
+                return found
+
+    async def direct(self, person: str) -> ChatRef:
+        return ChatRef(account=self.account, chat_id=person)
 
     async def perform(self, operation: Operation) -> Outcome:
         self.performed.append(operation)

@@ -157,7 +157,7 @@ async def test_an_uncertain_placeholder_is_left_alone(way: WayOut) -> None:
 @pytest.mark.parametrize("purpose", ["anchor", "final"])
 async def test_with_a_nonce_an_uncertain_post_is_repeated(make_way: Make, purpose: Any) -> None:
     """The platform knows the repeat by the same nonce, so nothing can stand twice."""
-    way = make_way(nonce=True)
+    way = make_way(nonce_life_s=120.0)
     way.adapter.then(Post, SendUncertain("cut"), SendUncertain("cut"))
     (row,) = await way.send("hello", purpose=purpose)
     await way.slept(1.0, 2.0)
@@ -320,7 +320,7 @@ async def test_a_placeholder_left_in_flight_is_unknown(way: WayOut) -> None:
 
 async def test_with_a_nonce_everything_left_in_flight_is_repeated(make_way: Make) -> None:
     """The platform tells whether it stood."""
-    way = make_way(nonce=True)
+    way = make_way(nonce_life_s=120.0)
     row = await left_in_flight(way, purpose="anchor", turn_id=1)
     await way.slept(1.0)
     await way.settled()
