@@ -4,14 +4,16 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from random import random
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from agent.failover import Entry
+from agent.tools.base import Tool
 from gateway.clock import Clock, SystemClock
 from gateway.command_lane import CommandLane
 from gateway.config import Config
@@ -40,7 +42,13 @@ SETTLE_WITHIN_S = 10.0
 FLUSH_S = 5.0
 SAME_SIGNAL_S = 1.0
 
+NO_TOOLS: Mapping[str, Tool] = MappingProxyType({})
+
 log = logging.getLogger(__name__)
+
+
+def _as_it_is(store: Store) -> Store:
+    return store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +64,18 @@ class Running:
 class Gateway:
     """One gateway over one state directory."""
 
-    def __init__(self, config: Config, *, only_terminal: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        only_terminal: bool = False,
+        wrap_store: Callable[[Store], Store] = _as_it_is,
+        extra_tools: Mapping[str, Tool] = NO_TOOLS,
+    ) -> None:
+        """`wrap_store` may put something before the store; `extra_tools` join the configured."""
         self._config = config
+        self._wrap_store = wrap_store
+        self._extra_tools = extra_tools
         self._only_terminal = only_terminal
         self._clock: Clock = SystemClock()
         self._failed: asyncio.Future[StoreError] = asyncio.get_running_loop().create_future()
@@ -116,19 +134,20 @@ class Gateway:
 
     async def _open_store(self) -> Store:
         power = self._config.gateway.durability == "power"
-        return await open_sqlite(
+        store = await open_sqlite(
             self._config.gateway.state_dir,
             migrate.packaged(),
             on_failure=self._on_failure,
             durability=Durability.POWER if power else Durability.PROCESS,
         )
+        return self._wrap_store(store)
 
     async def _assemble(self) -> Running:
         config, store, clock = self._config, self._store, self._clock
         self._deliveries = Deliveries(store=store, clock=clock)
         agent = Agent(
             entries=self._entries,
-            tools=tools(config),
+            tools={**tools(config), **self._extra_tools},
             busy=config.sessions.busy,
             on_failure=self._on_failure,
         )
@@ -241,12 +260,18 @@ async def embedded(config: Config, *, demo: bool = False) -> AsyncIterator[Runni
         await gateway.stop()
 
 
-async def serve(config: Config, *, demo: bool, ready: Callable[[Running], None]) -> int:
+async def serve(
+    config: Config,
+    *,
+    demo: bool,
+    ready: Callable[[Running], None],
+    make: Callable[[Config], Gateway] = Gateway,
+) -> int:
     """Run until SIGTERM or SIGINT, or until the store fails; returns the exit code.
 
     A second signal stops at once. `ready` is called when messages are taken.
     """
-    gateway = Gateway(config)
+    gateway = make(config)
     running = await gateway.start(await providers(config, demo=demo))
     stopping = asyncio.Event()
     signals = _Signals(stopping)
@@ -286,13 +311,19 @@ class _Signals:
             os._exit(EXIT_RESTART)
 
 
-def run(config: Config, *, demo: bool, ready: Callable[[Running], None]) -> int:
+def run(
+    config: Config,
+    *,
+    demo: bool,
+    ready: Callable[[Running], None],
+    make: Callable[[Config], Gateway] = Gateway,
+) -> int:
     """Run the gateway in a fresh event loop; returns the exit code.
 
     Raises GatewayError with the sentence to show when it can't start.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(serve(config, demo=demo, ready=ready))
+        return runner.run(serve(config, demo=demo, ready=ready, make=make))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
