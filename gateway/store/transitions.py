@@ -51,4 +51,7 @@ ROW_DEPARTED: Final = _process("row.departed")
 ROW_HELD: Final = _process("row.held")
 ROW_SETTLED: Final = _process("row.settled")
 
+# What time takes away.
+RETENTION_PRUNED: Final = _process("retention.pruned")
+
 ALL: Final = tuple(_ALL)

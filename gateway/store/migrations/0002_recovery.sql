@@ -49,3 +49,32 @@ CREATE TABLE gap (
     recovered INTEGER
 );
 CREATE INDEX gap_account ON gap (account, until);
+
+-- What `status` counts and lists without going through everything that was ever sent.
+CREATE INDEX outbox_amiss ON outbox (id) WHERE state IN ('unknown', 'dead');
+CREATE INDEX question_open ON question (id) WHERE state = 'open';
+CREATE INDEX start_died ON start (at) WHERE stopped_at IS NULL;
+
+-- What retention goes by. pruned_at: when a row lost its words; its keys stay another week.
+ALTER TABLE inbox ADD COLUMN pruned_at BIGINT;
+ALTER TABLE turn ADD COLUMN pruned_at BIGINT;
+ALTER TABLE outbox ADD COLUMN pruned_at BIGINT;
+CREATE INDEX inbox_kept ON inbox (received_at, id) WHERE pruned_at IS NULL;
+CREATE INDEX inbox_pruned ON inbox (pruned_at, id) WHERE pruned_at IS NOT NULL;
+CREATE INDEX inbox_blob ON inbox (raw) WHERE substr(raw, 1, 5) = 'blob:';
+CREATE INDEX turn_kept ON turn (closed_at, id) WHERE pruned_at IS NULL AND closed_at IS NOT NULL;
+CREATE INDEX turn_pruned ON turn (pruned_at, id) WHERE pruned_at IS NOT NULL;
+CREATE INDEX outbox_kept ON outbox (settled_at, id)
+    WHERE pruned_at IS NULL AND settled_at IS NOT NULL;
+CREATE INDEX outbox_pruned ON outbox (pruned_at, id) WHERE pruned_at IS NOT NULL;
+
+-- Rows that are gone for good: the highest number of a kind ('e', 't', 'o'), and when it went.
+CREATE TABLE pruned (
+    kind TEXT PRIMARY KEY,
+    up_to BIGINT NOT NULL,
+    at BIGINT NOT NULL
+);
+
+-- What would else be looked for in the whole past.
+CREATE INDEX inbox_turn ON inbox (turn_id) WHERE state = 'claimed';
+CREATE INDEX question_call ON question (call_id);
