@@ -1,11 +1,12 @@
 """What whoever runs the gateway can ask of it: status, why, send."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass
 from datetime import tzinfo
 
 from agent.failover import Entry
-from gateway import outgoing, refs
+from gateway import notify, outgoing, refs
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
 from gateway.ingest import Ingest
@@ -14,19 +15,48 @@ from gateway.store import transitions
 from gateway.store.base import Store, StoreHealth
 from gateway.store.records import inbox, outbox
 from gateway.store.records.explain import REASONS, explain
-from gateway.supervise import AdapterStatus, Supervisor
+from gateway.store.records.overview import Overview, overview
+from gateway.supervise import State, Supervisor
 from gateway.web.health import HealthReport
+from platforms.events import PlatformName
 from platforms.markup import parse
 
 LOOP_PROBE_S = 0.5
+LAG_KEPT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurfaceStatus:
+    """One way in and out, as `status` shows it; ages in seconds, None where there is none.
+
+    `frame_age_s` is the age of the last sign of transport, `gap_age_s` of the loss of a transport
+    whose events are not all read back yet. `problem` is why it does not work now, `alarm` what
+    needs a person although it goes on.
+    """
+
+    platform: PlatformName
+    account: str | None
+    state: State
+    state_age_s: float | None
+    connected: bool
+    frame_age_s: float | None
+    gap_age_s: float | None
+    problem: str
+    alarm: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The running gateway at one moment; ages in seconds, `waiting` and `outbox` count rows."""
+    """The running gateway at one moment; ages in seconds, `waiting` and `outbox` count rows.
 
+    `now` and the times in `rows` are microseconds since 1970; `loop_lag_s` is the worst lag of
+    the last minute.
+    """
+
+    now: int
     uptime_s: float
-    platforms: tuple[AdapterStatus, ...]
+    platforms: tuple[SurfaceStatus, ...]
     models: tuple[str, ...]
     running: tuple[RunningTurn, ...]
     waiting: dict[str, int]
@@ -35,6 +65,7 @@ class Status:
     admitted_age_s: dict[str, float]
     loop_lag_s: float
     store: StoreHealth
+    rows: Overview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,38 +101,57 @@ class Operator:
         self._entries = entries
         self._clock = clock
         self._started = clock.monotonic()
-        self._lag = 0.0
+        self._lags: deque[float] = deque(maxlen=int(LAG_KEPT_S / LOOP_PROBE_S))
+        self._probe = notify.Probe(store, monotonic=clock.monotonic)
 
     async def watch_loop(self) -> None:
         """Measure how late the event loop runs its timers, until cancelled."""
         while True:
             before = self._clock.monotonic()
             await asyncio.sleep(LOOP_PROBE_S)
-            self._lag = max(0.0, self._clock.monotonic() - before - LOOP_PROBE_S)
+            self._lags.append(max(0.0, self._clock.monotonic() - before - LOOP_PROBE_S))
 
     async def status(self) -> Status:
         """Look at everything once."""
-        now = self._clock.monotonic()
+        now, at = self._clock.monotonic(), self._clock.now()
+        rows = await self._store.read(lambda tx: overview(tx, now=at))
         return Status(
+            now=at,
             uptime_s=now - self._started,
-            platforms=tuple(self._surface(supervisor) for supervisor in self._supervisors),
+            platforms=self.surfaces(),
             models=tuple(entry.model for entry in self._entries),
             running=self._sessions.running(),
             waiting=await self._store.read(inbox.counts),
-            outbox=await self._store.read(outbox.counts),
+            outbox=rows.outbox,
             outcomes=dict(self._ingest.counts),
             admitted_age_s={account: now - at for account, at in self._ingest.admitted_at.items()},
-            loop_lag_s=self._lag,
+            loop_lag_s=max(self._lags, default=0.0),
             store=self._store.health(),
+            rows=rows,
         )
 
-    def _surface(self, supervisor: Supervisor) -> AdapterStatus:
+    def surfaces(self) -> tuple[SurfaceStatus, ...]:
+        """How every surface does."""
+        return tuple(self._surface(supervisor) for supervisor in self._supervisors)
+
+    def _surface(self, supervisor: Supervisor) -> SurfaceStatus:
         """How a surface does, its way out included."""
-        status = supervisor.status()
+        status, alive = supervisor.status(), supervisor.adapter.liveness()
         outlet = self._deliveries.outlet(status.account) if status.account else None
-        if outlet is None or not outlet.problem:
-            return status
-        return replace(status, problem=f"nothing can be sent: {outlet.problem}")
+        mute = f"nothing can be sent: {outlet.problem}" if outlet and outlet.problem else ""
+        gap = None if alive.gap_since is None else self._clock.monotonic() - alive.gap_since
+        return SurfaceStatus(
+            platform=status.platform,
+            account=status.account,
+            state=status.state,
+            state_age_s=None,
+            connected=status.connected,
+            frame_age_s=status.frame_age_s,
+            gap_age_s=gap,
+            problem=mute or status.problem,
+            alarm=alive.alarm,
+            detail=alive.detail,
+        )
 
     async def why(self, ident: str) -> tuple[str, ...]:
         """Tell the story of an event, turn, outbox row or message; () if nothing has this id."""
@@ -155,20 +205,19 @@ class Operator:
         return SendResult(outbox_id=row.id)
 
     async def alive(self) -> HealthReport:
-        """The loop turns (it answers) and the writer writes."""
-        health = self._store.health()
-        return HealthReport(
-            ok=health.failed is None, parts={"loop": "ok", "store": health.failed or "ok"}
-        )
+        """The loop turns (it answers), the writer writes, no surface is deaf unattended."""
+        stuck_s = await self._probe.stuck_s()
+        return notify.healthy(store=self._store.health(), stuck_s=stuck_s, surfaces=self.surfaces())
 
     async def ready(self) -> HealthReport:
         """Store open, intake open, at least one surface up."""
         alive = await self.alive()
-        states = {s.adapter.platform: s.status() for s in self._supervisors}
+        surfaces = self.surfaces()
         parts: dict[str, str] = {
-            **alive.parts,
+            "loop": alive.parts["loop"],
+            "store": alive.parts["store"],
             "intake": "ok" if self._ingest.is_open else "closed",
-            **{name: "ok" if s.connected else s.state for name, s in states.items()},
+            **{s.platform: "ok" if s.connected else s.state for s in surfaces},
         }
-        up = any(status.connected for status in states.values())
+        up = any(surface.connected for surface in surfaces)
         return HealthReport(ok=alive.ok and self._ingest.is_open and up, parts=parts)

@@ -26,7 +26,7 @@ class Health(Protocol):
     """
 
     async def alive(self) -> HealthReport:
-        """Whether this process should be left running: its loop turns and its writer writes."""
+        """Whether this process should be left running, by what the watchdog goes by too."""
 
     async def ready(self) -> HealthReport:
         """Whether messages can be taken: store open, intake open, at least one surface up."""

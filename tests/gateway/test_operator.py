@@ -12,10 +12,11 @@ from gateway.store.base import Store
 from gateway.store.sqlite import SqliteStore
 from platforms.content import Post
 from platforms.errors import CredentialsRejected
-from platforms.events import Receipt
+from platforms.events import Liveness, Receipt
 from tests.gateway.core import Core, says
 from tests.gateway.events import GROUP, delivery, in_group, message
 from tests.gateway.hand_clock import HandClock
+from tests.gateway.scripted_adapter import ScriptedAdapter
 
 OTHER = replace(GROUP, chat_id="-100999")
 
@@ -160,3 +161,43 @@ async def test_the_loop_is_watched(core: Core) -> None:
     watching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await watching
+
+
+class Alarmed(ScriptedAdapter):
+    """Connected, with a gap that is not read back and something that needs a person."""
+
+    def liveness(self) -> Liveness:
+        """See Source."""
+        return Liveness(
+            connected=True, last_frame_at=999.0, gap_since=900.0, alarm="two gateways on one token"
+        )
+
+
+async def test_status_names_what_needs_a_person(
+    store: SqliteStore, tmp_path: Path, clock: HandClock
+) -> None:
+    """A gap that is still open and an alarm, beside a connection that works; rows beside that."""
+    core = Core(store, tmp_path, clock, adapter=Alarmed())
+    running = asyncio.create_task(core.supervisor.run())
+    await core.supervisor.settled.wait()
+    core.answers(says("Once", asyncio.Event()))
+    await core.take(message(number=1))
+    await core.model.waits.wait()
+    status = await core.operator.status()
+    (surface,) = status.platforms
+    assert (surface.connected, surface.alarm) == (True, "two gateways on one token")
+    assert (surface.gap_age_s, surface.frame_age_s) == (100.0, 1.0)
+    assert [turn.turn_id for turn in status.rows.turns] == [1]
+    assert status.now == clock.now()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await core.close()
+
+
+async def test_alive_while_the_watchdog_would_be_fed(core: Core) -> None:
+    """A surface that claims a connection long silent is not well, and then the process is not."""
+    assert (await core.operator.alive()).ok
+    core.clock.advance(600.0)
+    report = await core.operator.alive()
+    assert not report.ok
+    assert report.parts["telegram"].startswith("deaf for")
