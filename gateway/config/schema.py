@@ -153,6 +153,14 @@ class GatewaySection(Section):
         ge=0,
         le=3600,
     )
+    retention_days: int = _key(
+        "Days that words are kept: messages in and out, payloads, transcripts. A session in use"
+        " keeps what a model may be shown; one idle for so long begins afresh. What became of a"
+        " message is told for a week more. `0` keeps everything.",
+        _GATEWAY.retention_days,
+        ge=0,
+        le=36500,
+    )
     owners: Users = _key(
         "The people this gateway belongs to, by immutable id; they are always admitted.",
         _GATEWAY.owners,

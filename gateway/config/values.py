@@ -49,6 +49,7 @@ class GatewayConfig:
     durability: Literal["power", "process"] = "power"
     timezone: str = "UTC"
     drain_s: float = 20.0
+    retention_days: int = 90
     owners: tuple[UserId, ...] = ()
 
 

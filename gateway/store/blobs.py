@@ -6,12 +6,16 @@ import asyncio
 import hashlib
 import os
 import secrets
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.errors import StoreError, StoreUnusable
 from gateway.store.directory import DIRECTORY_MODE, FILE_MODE, sync_directory
 
 BLOB_THRESHOLD_BYTES = 64 * 1024  # a larger payload goes to a file, its name to the row
+
+SHARDS = 256  # folders the payloads are spread over
 
 _INCOMING = "incoming"  # half-written files; emptied at start
 
@@ -22,6 +26,7 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         """Create the folder and drop what a crash left half-written."""
         self._folder = folder
+        self._lock = threading.Lock()  # a payload found by `put` must not be dropped meanwhile
         try:
             _make(folder)
             _make(folder / _INCOMING)
@@ -41,12 +46,20 @@ class Blobs:
         """The bytes of a name that `put` returned; StoreError if they are missing or changed."""
         return await asyncio.to_thread(self._get, name)
 
+    async def rested(self, shard: int, *, before_s: float) -> tuple[str, ...]:
+        """Names of one of SHARDS folders that nobody put since a time (seconds since 1970)."""
+        return await asyncio.to_thread(self._rested, shard, before_s)
+
+    async def drop(self, names: Sequence[str], *, before_s: float) -> int:
+        """Delete payloads, but none that was put since a time; returns how many."""
+        return await asyncio.to_thread(self._drop, names, before_s)
+
     def _put(self, data: bytes) -> str:
         name = hashlib.sha256(data).hexdigest()
         path = self._path(name)
         try:
             _make(path.parent)
-            if not path.exists():
+            if not self._freshened(path):
                 incoming = self._folder / _INCOMING / secrets.token_hex(16)
                 _write(incoming, data)
                 incoming.replace(path)
@@ -64,6 +77,39 @@ class Blobs:
         if hashlib.sha256(data).hexdigest() != name:
             raise StoreError(f"payload {name} was changed on disk; restore it from a backup")
         return data
+
+    def _freshened(self, path: Path) -> bool:
+        """Whether a payload is there; its age then begins anew, so that it outlives a `drop`."""
+        with self._lock:
+            try:
+                os.utime(path)
+            except FileNotFoundError:
+                return False
+            return True
+
+    def _rested(self, shard: int, before_s: float) -> tuple[str, ...]:
+        try:
+            with os.scandir(self._folder / f"{shard:02x}") as entries:
+                return tuple(e.name for e in entries if e.stat().st_mtime < before_s)
+        except FileNotFoundError:
+            return ()
+        except OSError as exc:
+            raise StoreError(f"payloads cannot be listed: {exc.strerror}") from exc
+
+    def _drop(self, names: Sequence[str], before_s: float) -> int:
+        dropped = 0
+        for name in names:
+            path = self._path(name)
+            with self._lock:
+                try:
+                    if path.stat().st_mtime < before_s:
+                        path.unlink()
+                        dropped += 1
+                except FileNotFoundError:
+                    continue
+                except OSError as exc:
+                    raise StoreError(f"payload {name} cannot be deleted: {exc.strerror}") from exc
+        return dropped
 
     def _path(self, name: str) -> Path:
         if len(name) != 64 or not set(name) <= set("0123456789abcdef"):

@@ -123,7 +123,7 @@ def _delivered(tx: Tx, account: str, chat: str) -> list[HistoryItem]:
     posts = tx.rows(
         "SELECT id, op, content, message_id, created_at FROM outbox"
         " WHERE account = ? AND chat = ? AND op IN ('post', 'upload') AND message_id IS NOT NULL"
-        " ORDER BY id DESC LIMIT ?",
+        " AND pruned_at IS NULL ORDER BY id DESC LIMIT ?",
         account,
         chat,
         MESSAGES_SHOWN,
@@ -135,7 +135,8 @@ def _delivered(tx: Tx, account: str, chat: str) -> list[HistoryItem]:
         )
         if change is not None and change[0] == "delete":
             continue
-        body = _file_line(content) if op == "upload" else _body(change[1] if change else content)
+        words = (change[1] if change else "") or content  # a change may have been pruned already
+        body = _file_line(content) if op == "upload" else _body(words)
         items.append(
             HistoryItem(message_id=message_id, speaker="assistant", body=body, at=_moment(at))
         )

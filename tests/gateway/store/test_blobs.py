@@ -2,13 +2,14 @@
 
 import asyncio
 import hashlib
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import StoreError, StoreUnusable
-from gateway.store.blobs import Blobs
+from gateway.store.blobs import SHARDS, Blobs
 
 DATA = b"payload " * 20_000
 
@@ -53,6 +54,20 @@ async def test_a_changed_or_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be read"):
         await blobs.get(name)
     assert await blobs.put(DATA) == name
+
+
+async def test_a_payload_that_is_put_again_is_not_dropped(tmp_path: Path) -> None:
+    """Its row may be about to be stored, and would name nothing."""
+    blobs = Blobs(tmp_path / "blobs")
+    kept, old = await blobs.put(DATA), await blobs.put(b"old")
+    for path in files(tmp_path):
+        os.utime(path, (1_000, 1_000))
+    listed = [await blobs.rested(shard, before_s=2_000) for shard in range(SHARDS)]
+    assert {name for names in listed for name in names} == {kept, old}
+    await blobs.put(DATA)
+    assert await blobs.drop((kept, old, "0" * 64), before_s=2_000) == 1
+    assert await blobs.get(kept) == DATA
+    assert [path.name for path in files(tmp_path)] == [kept]
 
 
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 65])

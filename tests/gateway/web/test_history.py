@@ -8,7 +8,7 @@ from agent.credentials import StaticKey
 from agent.failover import Entry
 from agent.providers.demo import Demo
 from gateway.store.base import Tx
-from gateway.store.records import inbox, outbox
+from gateway.store.records import inbox, outbox, retention
 from gateway.store.sqlite import SqliteStore
 from gateway.web.history import StoredHistory
 from platforms import blocks
@@ -85,6 +85,29 @@ async def test_words_stand_in_the_order_they_came(store: SqliteStore) -> None:
         ("user", "/nope"),
         ("assistant", "There is no command /nope."),
     ]
+
+
+async def test_what_was_pruned_is_not_shown(store: SqliteStore) -> None:
+    """The chat stays with the words that are left; an edit whose words went leaves the post's."""
+    await rows.arrived(store, written(1, "old", state="done"), written(5, "new"))
+    await answered(store, 2, "Old answer.")
+    await answered(store, 6, "New answer.")
+
+    def unit(tx: Tx) -> None:
+        change = rows.new_outbox("edit", op="edit", target_id=2, content="{}")
+        edit = outbox.insert(tx, change, now=rows.NOW)
+        assert edit is not None
+        outbox.settle(tx, edit.id, state="sent", message_id=None, reason=None, now=rows.NOW)
+        retention.forget_events(tx, (1,), now=rows.NOW)
+        retention.forget_sends(tx, (1, edit.id), now=rows.NOW)
+
+    await rows.write(store, unit)
+    items = await history(store).messages(CHAT)
+    shown = [
+        item.body if isinstance(item.body, str) else blocks.plain_text(item.body) for item in items
+    ]
+    assert shown == ["new", "New answer."]
+    assert len(await history(store).chats("local")) == 1
 
 
 async def test_a_chat_has_a_title_from_its_first_words_on(store: SqliteStore) -> None:

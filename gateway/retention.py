@@ -1,0 +1,193 @@
+"""Forgets what is older than the configured days, a little at a time, once a day.
+
+Theory of operation. Two ages: after `keep_days` a row loses its words, KEYS_DAYS later it goes.
+In between its keys still stop a repeat of the same delivery, and `why` still tells what became
+of it.
+
+    what                      words go                         the row goes
+    inbox row, settled        payload and content              KEYS_DAYS later, with its keys
+    outbox row, settled       content                          KEYS_DAYS later
+    turn, ended               what its calls were given        KEYS_DAYS later, with steps, calls
+                                                               and questions; not before its
+                                                               last message
+    message                   -                                at once
+    session                   title, once idle for so long     KEYS_DAYS later if nothing is left
+    start, gap                -                                at once
+    payload file              -                                when no row names it
+
+Kept whatever their age: what waits or is in work, every row of an open turn, and of a session in
+use the newest messages, as many as a model may be shown. A session is in use until `/new`, or
+until nothing happened in it for `keep_days`: then the chat begins afresh. The setting a person
+chose for a chat stays.
+
+Reads find what is due by partial indexes; each unit changes at most `retention.UNIT_ROWS` rows
+and pauses for other writers. A crash in between costs nothing: the next pass goes on.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from gateway.clock import Clock
+from gateway.errors import StoreClosed, StoreFailed
+from gateway.store import transitions
+from gateway.store.base import Store, Tx
+from gateway.store.blobs import SHARDS, Blobs
+from gateway.store.records import retention
+from gateway.store.records.retention import START, UNIT_ROWS, Due
+
+T = TypeVar("T")
+
+KEYS_DAYS = 7
+DAY = 86_400_000_000  # microseconds
+FIRST_AFTER_S = 600.0  # a start has better things to do
+EVERY_S = 86_400.0
+PAUSE_S = 0.02  # after each unit; other writers go first
+BLOB_REST_S = 3600.0
+"""A payload is stored before the row that names it; one as young as this may still get its row."""
+
+log = logging.getLogger(__name__)
+
+Find = Callable[..., list[Due]]
+Change = Callable[..., int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What one pass took away: how many rows lost their words, how many went, payload files."""
+
+    words: int
+    messages: int
+    rows: int
+    payloads: int
+
+
+class Retention:
+    """Prunes one store and its payload files."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        blobs: Blobs,
+        clock: Clock,
+        keep_days: int,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`keep_days` 0 keeps everything."""
+        self._store = store
+        self._blobs = blobs
+        self._clock = clock
+        self._keep_days = keep_days
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """Prune once a day until cancelled; returns at once if everything is kept."""
+        if self._keep_days == 0:
+            return
+        await self._sleep(FIRST_AFTER_S)
+        while True:
+            try:
+                pruned = await self.prune(now=self._clock.now())
+            except (StoreFailed, StoreClosed):
+                return  # whoever opened the store knows
+            except Exception:
+                log.exception("pruning stopped; it goes on tomorrow, all else is unaffected")
+            else:
+                log.info("pruned %s", pruned)
+            await self._sleep(EVERY_S)
+
+    async def prune(self, *, now: int) -> Pruned:
+        """Make one whole pass; `now` in microseconds since 1970."""
+        old = now - self._keep_days * DAY
+        words = await self._each(retention.events_due, retention.forget_events, old, now)
+        words += await self._each(retention.sends_due, retention.forget_sends, old, now)
+        words += await self._one_by_one(retention.turns_due, retention.forget_turn, old, now)
+        messages, rows = await self._sessions(old)
+        over = now - KEYS_DAYS * DAY
+        rows += await self._each(retention.events_over, retention.delete_events, over, now)
+        rows += await self._each(retention.sends_over, retention.delete_sends, over, now)
+        rows += await self._one_by_one(retention.turns_over, retention.delete_turn, over, now)
+        while gone := await self._write(partial(retention.delete_runs, before=old)):
+            rows += gone
+        payloads = await self._payloads(now / 1_000_000 - BLOB_REST_S)
+        return Pruned(words=words, messages=messages, rows=rows, payloads=payloads)
+
+    async def _each(self, find: Find, change: Change, before: int, now: int) -> int:
+        """Change everything that is found, a page in a unit; returns the changed rows."""
+        changed = 0
+        async for ids in self._due(find, before):
+            changed += await self._write(partial(change, ids=ids, now=now))
+        return changed
+
+    async def _one_by_one(self, find: Find, change: Change, before: int, now: int) -> int:
+        """The same where an id stands for several rows: a unit ends when it has enough."""
+        changed = 0
+        async for ids in self._due(find, before):
+            changed += await self._in_units(partial(change, now=now), ids)
+        return changed
+
+    async def _in_units(self, change: Change, ids: Sequence[int]) -> int:
+        changed = 0
+        left = ids
+        while left:
+            done, rows = await self._write(partial(_enough, change=change, ids=left))
+            left = left[done:]
+            changed += rows
+        return changed
+
+    async def _due(self, find: Find, before: int) -> AsyncIterator[tuple[int, ...]]:
+        """Ids of what is due and not held, a page at a time."""
+        place = START
+        while page := await self._store.read(partial(find, before=before, after=place)):
+            place = page[-1].place
+            if ids := tuple(due.id for due in page if not due.held):
+                yield ids
+
+    async def _sessions(self, old: int) -> tuple[int, int]:
+        """Go through all sessions by their key; returns messages and sessions that went."""
+        messages = gone = last = 0
+        while page := await self._store.read(partial(retention.sessions_after, after=last)):
+            due = tuple(s.id for s in page if retention.forgettable(s, before=old))
+            forgotten = await self._in_units(partial(retention.forget_session, before=old), due)
+            messages += forgotten
+            if forgotten:
+                continue  # look again: of a long transcript only a part went
+            over = old - KEYS_DAYS * DAY
+            empty = tuple(s.id for s in page if retention.removable(s, before=over))
+            gone += await self._in_units(partial(retention.delete_session, before=over), empty)
+            last = page[-1].id
+        return messages, gone
+
+    async def _payloads(self, before_s: float) -> int:
+        """Remove payload files that no row names, also those whose row was never stored."""
+        removed = 0
+        for shard in range(SHARDS):
+            names = await self._blobs.rested(shard, before_s=before_s)
+            for first in range(0, len(names), UNIT_ROWS):
+                part = names[first : first + UNIT_ROWS]
+                unused = await self._store.read(partial(_unused, names=part))
+                removed += await self._blobs.drop(unused, before_s=before_s)
+        return removed
+
+    async def _write(self, unit: Callable[[Tx], T]) -> T:
+        result = await self._store.write(unit, transition=transitions.RETENTION_PRUNED)
+        await self._sleep(PAUSE_S)
+        return result
+
+
+def _enough(tx: Tx, *, change: Change, ids: Sequence[int]) -> tuple[int, int]:
+    """Change one id after the other until a unit has half its rows; ids done, rows changed."""
+    changed = 0
+    for done, ident in enumerate(ids, start=1):
+        changed += change(tx, ident)
+        if changed >= UNIT_ROWS // 2:
+            return done, changed
+    return len(ids), changed
+
+
+def _unused(tx: Tx, *, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if not retention.blob_in_use(tx, name))

@@ -1,0 +1,445 @@
+"""What is older than the configured days goes: words first, a week later rows and keys."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from gateway.retention import DAY, EVERY_S, FIRST_AFTER_S, Pruned, Retention
+from gateway.store.base import Store, StoreHealth, Transition, Tx
+from gateway.store.blobs import Blobs
+from gateway.store.records import inbox, outbox, retention, sessions, transcript
+from tests.agent.scripted import assistant, user
+from tests.gateway.hand_clock import HandClock
+from tests.gateway.records.rows import (
+    CHAT,
+    NOW,
+    arrival,
+    arrived,
+    closed,
+    inserted,
+    new_outbox,
+    next_work,
+    opened,
+    write,
+)
+
+T = TypeVar("T")
+
+KEEP = 90
+NOTHING = Pruned(words=0, messages=0, rows=0, payloads=0)
+
+
+async def at_once(seconds: float) -> None:
+    """Take no time."""
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    """An empty folder of payloads."""
+    return Blobs(tmp_path / "blobs")
+
+
+class Pruning:
+    """Lets days pass over a store."""
+
+    def __init__(self, store: Store, blobs: Blobs) -> None:
+        self.store = store
+        self._retention = Retention(
+            store=store, blobs=blobs, clock=HandClock(), keep_days=KEEP, sleep=at_once
+        )
+
+    async def day(self, number: int) -> Pruned:
+        """One pass, so many days after everything was stored."""
+        return await self._retention.prune(now=NOW + number * DAY + 1)
+
+    async def count(self, table: str) -> int:
+        """How many rows a table has."""
+        (row,) = await self.rows(f"SELECT COUNT(*) FROM {table}")
+        return int(row[0])
+
+    async def rows(self, sql: str) -> list[Any]:
+        """Whatever a query finds."""
+        return await self.store.read(lambda tx: tx.rows(sql))
+
+
+@pytest.fixture
+def pruning(store: Store, blobs: Blobs) -> Pruning:
+    """Days may pass over the store."""
+    return Pruning(store, blobs)
+
+
+def settle(ident: int, state: outbox.OutboxState = "sent") -> Callable[[Tx], None]:
+    """A unit that settles an outbox row on the first day."""
+    return lambda tx: outbox.settle(
+        tx, ident, state=state, message_id=f"m{ident}", reason=None, now=NOW
+    )
+
+
+async def ran_tool(store: Store, turn: sessions.OpenTurn) -> None:
+    """Store a step, a call with a secret in it and a question about it."""
+
+    def unit(tx: Tx) -> None:
+        tx.run(
+            "INSERT INTO step (turn_id, number, attempt, model, state, opened_at)"
+            " VALUES (?, 1, 1, 'm', 'done', ?)",
+            turn.turn_id,
+            NOW,
+        )
+        tx.run(
+            "INSERT INTO tool_call (id, turn_id, step, ordinal, tool, arguments, effect, label,"
+            " state) VALUES ('c1', ?, 1, 0, 'files', 'private', 'once', 'files: write', 'done')",
+            turn.turn_id,
+        )
+        tx.run(
+            "INSERT INTO question (token, turn_id, call_id, state, asked_at)"
+            " VALUES ('q', ?, 'c1', 'done', ?)",
+            turn.turn_id,
+            NOW,
+        )
+
+    await write(store, unit)
+
+
+async def talked(store: Store, turn: sessions.OpenTurn, messages: int) -> None:
+    """Store so many more messages of a turn."""
+    words = tuple(assistant(f"word {number}") for number in range(messages))
+    await write(store, lambda tx: sessions.append(tx, turn, words, now=NOW))
+
+
+async def test_young_rows_are_kept(store: Store, pruning: Pruning) -> None:
+    """A day before its time nothing is touched."""
+    turn = await opened(store, arrival(1))
+    await ran_tool(store, turn)
+    await closed(store, turn)
+    await inserted(store, new_outbox(turn_id=turn.turn_id))
+    await write(store, settle(1))
+    assert await pruning.day(KEEP - 1) == NOTHING
+
+
+async def test_settled_events_lose_words_and_keep_keys(store: Store, pruning: Pruning) -> None:
+    """Payload and content go, a repeat is a duplicate still, what waits is not touched."""
+    await arrived(
+        store,
+        arrival(1, state="ignored", reason="malformed"),
+        arrival(2, state="refused", reason="unknown_command"),
+        arrival(3, session_key="other"),
+    )
+    assert (await pruning.day(KEEP)).words == 2
+    assert await pruning.rows("SELECT id, raw, content IS NULL, state FROM inbox") == [
+        (1, "", 1, "ignored"),
+        (2, "", 1, "refused"),
+        (3, "{}", 0, "new"),
+    ]
+    for number in (1, 2, 3):
+        assert await write(store, lambda tx, n=number: inbox.insert(tx, arrival(n))) is None  # type: ignore[misc]
+
+
+async def test_keys_go_a_week_after_the_words(store: Store, pruning: Pruning) -> None:
+    """For seven days more the row stands; then it and its keys are gone, and that is known."""
+    await arrived(store, arrival(1, state="ignored", reason="malformed"))
+    await pruning.day(KEEP)
+    assert await pruning.day(KEEP + 7) == NOTHING
+    assert await store.read(lambda tx: retention.gone(tx, "e", 1)) is None
+    assert (await pruning.day(KEEP + 8)).rows == 1
+    assert await pruning.count("inbox") == 0
+    assert await store.read(lambda tx: retention.gone(tx, "e", 1)) == retention.Gone(
+        at=NOW + (KEEP + 8) * DAY + 1
+    )
+    assert await store.read(lambda tx: retention.gone(tx, "e", 2)) is None
+    assert await store.read(lambda tx: retention.gone(tx, "o", 1)) is None
+
+
+@pytest.mark.parametrize("state", ["sent", "unknown", "dead"])
+async def test_settled_sends_lose_their_words(
+    store: Store, pruning: Pruning, state: outbox.OutboxState
+) -> None:
+    """What left or never will goes; what is yet to leave waits for as long as it takes."""
+    await inserted(store, new_outbox("a"))
+    await inserted(store, new_outbox("b"))
+    await write(store, settle(1, state))
+    assert (await pruning.day(KEEP)).words == 1
+    assert await write(store, lambda tx: outbox.insert(tx, new_outbox("a"), now=NOW)) is None
+    assert (await pruning.day(2 * KEEP)).rows == 1
+    assert await pruning.rows("SELECT dedupe_key, state, content <> '' FROM outbox") == [
+        ("b", "pending", 1)
+    ]
+
+
+async def test_an_edit_goes_with_the_post_it_changed(store: Store, pruning: Pruning) -> None:
+    """A row that another one changes outlives that one, if only by a moment."""
+    await inserted(store, new_outbox("post"))
+    await inserted(store, new_outbox("edit", op="edit", target_id=1))
+    await write(store, settle(1))
+    await pruning.day(KEEP)
+    assert (await pruning.day(KEEP + 8)).rows == 0  # the edit still waits
+    await write(store, settle(2))
+    await pruning.day(KEEP + 9)
+    assert (await pruning.day(KEEP + 17)).rows == 2
+
+
+async def test_a_turn_keeps_its_story_for_a_week(store: Store, pruning: Pruning) -> None:
+    """First what its calls were given goes, then all that is known of it."""
+    turn = await opened(store, arrival(1))
+    await ran_tool(store, turn)
+    await closed(store, turn)
+    await pruning.day(KEEP)
+    assert await pruning.rows("SELECT tool, arguments, label, state FROM tool_call") == [
+        ("files", "", None, "done")
+    ]
+    assert await pruning.count("step") == 1
+    await pruning.day(KEEP + 8)
+    for table in ("turn", "step", "tool_call", "question", "message", "inbox"):
+        assert await pruning.count(table) == 0, table
+    assert await store.read(lambda tx: retention.gone(tx, "t", 1)) is not None
+
+
+async def test_an_open_turn_loses_nothing(store: Store, pruning: Pruning) -> None:
+    """However long it waits: its words, calls, messages and what it sent stay."""
+    turn = await opened(store, arrival(1))
+    await ran_tool(store, turn)
+    await talked(store, turn, 3)
+    await inserted(store, new_outbox(turn_id=turn.turn_id))
+    await write(store, settle(1))
+    assert await pruning.day(2 * KEEP) == NOTHING
+    again = await next_work(store)
+    assert isinstance(again, sessions.OpenTurn)
+    assert len(again.rows.messages) == 4
+
+
+async def test_a_session_in_use_keeps_what_a_model_may_be_shown(
+    store: Store, pruning: Pruning
+) -> None:
+    """The newest messages stay at any age, those beyond go, and the chat does not notice."""
+    turn = await opened(store, arrival(1))
+    await talked(store, turn, transcript.MESSAGES_LOADED + 300)
+    await closed(store, turn)
+    await write(
+        store, lambda tx: tx.run("UPDATE session SET active_at = ?", NOW + (KEEP + 30) * DAY)
+    )
+    before = await store.read(lambda tx: transcript.load(tx, 1))
+    assert (await pruning.day(KEEP + 30)).messages == 301
+    assert await store.read(lambda tx: transcript.load(tx, 1)) == before
+    assert (await pruning.day(KEEP + 60)).rows == 1  # the inbox row; the turn has messages yet
+    assert await pruning.count("turn") == 1
+
+
+async def test_an_idle_session_begins_afresh(store: Store, pruning: Pruning) -> None:
+    """After so long without a word the past is gone; the next message finds a clean session."""
+    turn = await opened(store, arrival(1, "secret plans"))
+    await talked(store, turn, 500)
+    await closed(store, turn)
+    pruned = await pruning.day(KEEP)
+    assert pruned.messages == 502  # 501 messages and the title
+    assert await pruning.rows("SELECT title FROM session") == [("",)]
+    await arrived(store, arrival(2, "hello again"))
+    again = await next_work(store)
+    assert isinstance(again, sessions.OpenTurn)
+    assert again.rows.messages == (user("hello again"),)
+    assert again.number == 2
+
+
+async def test_a_session_goes_when_nothing_of_it_is_left(store: Store, pruning: Pruning) -> None:
+    """A left session goes; one with a chosen model keeps its choice, and nothing else."""
+    chosen = {"left": {"model": "x"}, "idle": {}, "chosen": {"model": "x"}}
+    for number, (key, settings) in enumerate(chosen.items()):
+        await arrived(store, arrival(number, session_key=key))
+        turn = await next_work(store, key=key)
+        assert isinstance(turn, sessions.OpenTurn)
+        await write(
+            store,
+            lambda tx, turn=turn, settings=settings: sessions.change_settings(  # type: ignore[misc]
+                tx, turn.session_id, settings
+            ),
+        )
+        await closed(store, turn)
+    await write(store, lambda tx: sessions.retire(tx, "left", NOW))
+    await pruning.day(KEEP)
+    assert await pruning.count("session") == 3
+    await pruning.day(KEEP + 8)  # turns and events
+    await pruning.day(KEEP + 9)
+    assert await pruning.rows("SELECT key, settings FROM session") == [("chosen", '{"model":"x"}')]
+    assert await pruning.count("message") == 0
+
+
+async def test_old_runs_and_gaps_go_but_not_the_present_run(store: Store, pruning: Pruning) -> None:
+    """A gateway that has run for months keeps the row of its start."""
+
+    def unit(tx: Tx) -> None:
+        for day in (0, 1):
+            tx.run("INSERT INTO start (at) VALUES (?)", NOW + day)
+        for number in (0, KEEP * DAY):
+            tx.run(
+                "INSERT INTO gap (account, since, until, cause) VALUES ('a', ?, ?, 'deaf')",
+                NOW,
+                NOW + number,
+            )
+
+    await write(store, unit)
+    assert (await pruning.day(KEEP)).rows == 2
+    assert await pruning.rows("SELECT id FROM start") == [(2,)]
+    assert await pruning.rows("SELECT id FROM gap") == [(2,)]
+
+
+async def test_payload_files_go_with_the_last_row_that_names_them(
+    store: Store, pruning: Pruning, blobs: Blobs, tmp_path: Path
+) -> None:
+    """One that a younger row shares stays, one that never got a row goes, a fresh one stays."""
+    shared, old, orphan, fresh = [await blobs.put(bytes([n]) * 70_000) for n in range(4)]
+    await arrived(
+        store,
+        arrival(1, state="ignored", raw=f"blob:{shared}"),
+        arrival(2, state="ignored", raw=f"blob:{old}"),
+        arrival(3, state="ignored", raw=f"blob:{shared}", received_at=NOW + 9 * DAY),
+    )
+    days = {shared: 0, old: 0, orphan: 1, fresh: KEEP}
+    for name, day in days.items():
+        seconds = NOW / 1e6 + day * 86_400
+        os.utime(payload(tmp_path, name), (seconds, seconds))
+    assert (await pruning.day(KEEP)).payloads == 2
+    left = {name for name in days if payload(tmp_path, name).exists()}
+    assert left == {shared, fresh}
+
+
+def payload(folder: Path, name: str) -> Path:
+    """The file of a payload."""
+    return folder / "blobs" / name[:2] / name
+
+
+class Measured:
+    """A store that notes how many rows each unit changes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.changed: list[int] = []
+
+    async def write(self, unit: Callable[[Tx], T], *, transition: Transition) -> T:
+        """See Store."""
+
+        def measured(tx: Tx) -> T:
+            counting = Counting(tx)
+            result = unit(counting)
+            self.changed.append(counting.changed)
+            return result
+
+        assert transition.name == "retention.pruned"
+        return await self._store.write(measured, transition=transition)
+
+    async def read(self, query: Callable[[Tx], T]) -> T:
+        """See Store."""
+        return await self._store.read(query)
+
+    async def close(self) -> None:
+        """See Store."""
+
+    def health(self) -> StoreHealth:
+        """See Store."""
+        return self._store.health()
+
+
+class Counting:
+    """A Tx that counts."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self.rows, self.row = tx.rows, tx.row
+        self.changed = 0
+
+    def run(self, sql: str, *params: Any) -> int:
+        """See Tx."""
+        changed = self._tx.run(sql, *params)
+        self.changed += changed
+        return changed
+
+
+async def test_units_are_small_unsynced_and_pause_for_others(store: Store, blobs: Blobs) -> None:
+    """However much is due, a unit changes about 200 rows, costs no sync, and lets others write."""
+    turn = await opened(store, arrival(1))
+    await talked(store, turn, 1_000)
+    await closed(store, turn)
+    await arrived(store, *(arrival(n, state="ignored") for n in range(2, 1_002)))
+    measured = Measured(store)
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        await inserted(store, new_outbox(f"other {len(pauses)}"))
+
+    pruning = Retention(store=measured, blobs=blobs, clock=HandClock(), keep_days=KEEP, sleep=pause)
+    syncs = store.health().syncs
+    await pruning.prune(now=NOW + KEEP * DAY + 1)
+    await pruning.prune(now=NOW + (KEEP + 8) * DAY + 1)
+    assert store.health().syncs == syncs
+    assert max(measured.changed) <= retention.UNIT_ROWS + 1  # and the note of what is gone
+    assert len(pauses) == len(measured.changed) > 20
+    assert await store.read(lambda tx: tx.rows("SELECT 1 FROM inbox")) == []
+
+
+async def test_a_pruned_database_is_filled_again_before_it_grows(
+    store: Store, pruning: Pruning
+) -> None:
+    """What was freed is used again: with steady traffic the file has a steady size."""
+
+    async def pages() -> int:
+        return int((await pruning.rows("PRAGMA page_count"))[0][0])
+
+    sizes = []
+    for round_number in range(3):
+        first = round_number * 1_000
+        rows = (
+            arrival(first + n, state="ignored", raw="x" * 2_000, received_at=NOW)
+            for n in range(1_000)
+        )
+        await arrived(store, *rows)
+        sizes.append(await pages())
+        await pruning.day(KEEP)
+        await pruning.day(KEEP + 8)
+    assert sizes[2] <= sizes[0] * 1.1
+
+
+async def test_it_runs_once_a_day(
+    store: Store, blobs: Blobs, clock: HandClock, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """The first pass waits until the start is over; one that fails is tried again next day."""
+    caplog.set_level(logging.INFO, "gateway.retention")
+    await arrived(store, arrival(1, state="ignored", received_at=NOW - KEEP * DAY))
+    units: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        if seconds < 1:
+            units.append(seconds)
+        else:
+            await clock.sleep(seconds)
+
+    pruning = Retention(store=store, blobs=blobs, clock=clock, keep_days=KEEP, sleep=sleep)
+    in_the_way = tmp_path / "blobs" / "00"
+    in_the_way.touch()
+    running = asyncio.create_task(pruning.run())
+    assert await clock.asleep() == [FIRST_AFTER_S]
+    assert units == []
+    for message in ("pruning stopped", "pruned Pruned(words=0"):
+        clock.advance(max(FIRST_AFTER_S, EVERY_S))
+        assert await clock.asleep() == [EVERY_S]
+        assert message in caplog.text
+        in_the_way.unlink(missing_ok=True)
+    running.cancel()
+    (row,) = await store.read(lambda tx: tx.rows("SELECT raw, chat FROM inbox"))
+    assert row == ("", CHAT)
+
+
+async def test_keeping_everything_prunes_nothing(
+    store: Store, blobs: Blobs, clock: HandClock
+) -> None:
+    """Zero days are no age: nothing runs."""
+    await Retention(store=store, blobs=blobs, clock=clock, keep_days=0).run()
+
+
+async def test_a_store_that_is_closed_ends_it(store: Store, blobs: Blobs, clock: HandClock) -> None:
+    """Who closed it knows, so nothing is logged as a fault."""
+    await store.close()
+    await Retention(store=store, blobs=blobs, clock=clock, keep_days=KEEP, sleep=at_once).run()
