@@ -1,8 +1,9 @@
 """Log lines: short, one per event, with session and turn ids, never a secret."""
 
 import logging
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
@@ -11,6 +12,7 @@ from urllib.parse import quote
 import orjson
 
 from agent.messages import well_formed
+from gateway import journald
 
 LogFormat = Literal["text", "json"]
 
@@ -32,10 +34,27 @@ _QUIET = (
 _HIDDEN = "[hidden]"
 
 
-def set_up(form: LogFormat, *, secrets: Iterable[str], level: int = logging.INFO) -> None:
-    """Send log lines to standard error in one of two forms; `secrets` never appear in them."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Redacting(form, tuple(s for s in secrets if len(s) >= 8)))
+def set_up(
+    form: LogFormat,
+    *,
+    secrets: Iterable[str],
+    level: int = logging.INFO,
+    environ: Mapping[str, str] = os.environ,
+    journal: str = journald.SOCKET,
+) -> None:
+    """Send log lines to standard error in one of two forms; `secrets` never appear in them.
+
+    Where standard error is the journal, the text form becomes entries with fields (GATEPOST_TURN,
+    GATEPOST_SESSION, GATEPOST_LOGGER), and the JSON form lines with a priority.
+    """
+    known = tuple(s for s in secrets if len(s) >= 8)
+    to_journal = journald.leads_to_journal(sys.stderr, environ)
+    form_of = _Redacting(form, known, prefixed=to_journal)
+    opened = journald.open_journal(journal) if to_journal and form == "text" else None
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if opened is not None:
+        handler = journald.JournalHandler(opened, form_of.fields, sys.stderr)
+    handler.setFormatter(form_of)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -44,19 +63,36 @@ def set_up(form: LogFormat, *, secrets: Iterable[str], level: int = logging.INFO
 class _Redacting(logging.Formatter):
     """Formats a record and takes every known secret out of the result."""
 
-    def __init__(self, form: LogFormat, secrets: tuple[str, ...]) -> None:
+    def __init__(self, form: LogFormat, secrets: tuple[str, ...], *, prefixed: bool) -> None:
         super().__init__()
         self._form = form
+        self._prefixed = prefixed
         written = {form for secret in secrets for form in _written(secret)}
         self._secrets = sorted(written, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record as one line (text form: a traceback follows on its own lines)."""
+        message, trace = self._parts(record)
+        write = _json if self._form == "json" else _text
+        line = write(record, message, trace)
+        return journald.prefixed(line, record.levelno) if self._prefixed else line
+
+    def fields(self, record: logging.LogRecord) -> Mapping[str, str]:
+        """One record as a journal entry."""
+        message, trace = self._parts(record)
+        return {
+            "MESSAGE": _one_line(message) + (f"\n{trace}" if trace else ""),
+            "PRIORITY": str(journald.priority(record.levelno)),
+            "SYSLOG_IDENTIFIER": "gatepost",
+            "GATEPOST_LOGGER": record.name,
+            "GATEPOST_TURN": turn_in_log.get(),
+            "GATEPOST_SESSION": session_in_log.get(),
+        }
+
+    def _parts(self, record: logging.LogRecord) -> tuple[str, str]:
+        """Message and traceback without secrets."""
         message = self._hide(record.getMessage())
-        trace = self._hide(self.formatException(record.exc_info)) if record.exc_info else ""
-        if self._form == "json":
-            return _json(record, message, trace)
-        return _text(record, message, trace)
+        return message, self._hide(self.formatException(record.exc_info)) if record.exc_info else ""
 
     def _hide(self, text: str) -> str:
         """Text that every encoder takes, without secrets."""
@@ -70,9 +106,13 @@ class _Redacting(logging.Formatter):
 def _text(record: logging.LogRecord, message: str, trace: str) -> str:
     at = datetime.fromtimestamp(record.created, tz=UTC).strftime("%H:%M:%S")
     where = " ".join(part for part in (turn_in_log.get(), session_in_log.get()) if part)
-    one_line = "\\n".join(message.splitlines())  # no text from outside forges a line
-    line = f"{at} {record.levelname.lower():7} {record.name}: {one_line}"
+    line = f"{at} {record.levelname.lower():7} {record.name}: {_one_line(message)}"
     return line + (f" [{where}]" if where else "") + (f"\n{trace}" if trace else "")
+
+
+def _one_line(message: str) -> str:
+    """No text from outside forges a line."""
+    return "\\n".join(message.splitlines())
 
 
 def _json(record: logging.LogRecord, message: str, trace: str) -> str:
