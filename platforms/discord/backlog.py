@@ -1,7 +1,7 @@
 """The frames between the socket and the journal: in order, bounded, none ever dropped.
 
 When it is full the socket is not read any more; Discord closes it in the end, and resuming the
-session brings what was not read.
+session, or reading back where it is over, brings what was not read.
 """
 
 import asyncio
@@ -15,31 +15,46 @@ ROOM = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One event as it came, and as JSON."""
+    """One event as it came, and as JSON.
+
+    `connection` is the number of the one it came by; `late`: by reading back; `replayed`: by
+    resuming.
+    """
 
     raw: bytes
     event: Body
+    connection: int = 0
     late: bool = False
+    replayed: bool = False
 
 
 class Backlog:
-    """A queue with one reader, who takes a frame away only when it is done with it."""
+    """A queue with one reader, who takes a frame away only when it is done with it.
+
+    A frame set aside waits elsewhere for its channel and still takes room.
+    """
 
     def __init__(self, room: int = ROOM) -> None:
         self._room = room
         self._frames: deque[Frame] = deque()
+        self._aside = 0
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._emptied.set()
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return len(self._frames) + self._aside
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more may come now."""
+        return not self._emptied.is_set()
 
     def put(self, frame: Frame) -> None:
         """Add a frame; never waits."""
         self._frames.append(frame)
         self._filled.set()
-        if len(self._frames) >= self._room:
+        if len(self) >= self._room:
             self._emptied.clear()
 
     async def first(self) -> Frame:
@@ -52,7 +67,20 @@ class Backlog:
     def drop_first(self) -> None:
         """The oldest frame is done with."""
         self._frames.popleft()
-        if len(self._frames) < self._room:
+        self._make_room()
+
+    def set_first_aside(self) -> None:
+        """The oldest frame waits elsewhere."""
+        self._frames.popleft()
+        self._aside += 1
+
+    def drop_aside(self) -> None:
+        """A frame that waited elsewhere is done with."""
+        self._aside -= 1
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if len(self) < self._room:
             self._emptied.set()
 
     async def wait_for_room(self) -> None:

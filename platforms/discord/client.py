@@ -2,40 +2,43 @@
 
 import asyncio
 import logging
-import time
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import orjson
 from discord.http import Route as Endpoint
 
-from platforms.base import Capabilities, Ingest, Marks, Route
+from platforms.base import Capabilities, Ingest, Marks, OnGap, Route
 from platforms.blocks import Blocks
 from platforms.content import AnswerPress, Operation, Outcome, Post, Upload
 from platforms.discord import format as wire
+from platforms.discord.backfill import Backfill, Listed
 from platforms.discord.backlog import ROOM, Backlog, Frame
+from platforms.discord.clock import SYSTEM, Clock
 from platforms.discord.commands import command_payload, same_commands
-from platforms.discord.errors import FAILURES, PORTAL, classify_error
-from platforms.discord.gateway import GatewayClient
+from platforms.discord.directory import Directory
+from platforms.discord.errors import cause_of
+from platforms.discord.gaps import Gaps
+from platforms.discord.gateway import RATE_LIMIT_WAIT_S, GatewayClient
 from platforms.discord.intake import Intake
-from platforms.discord.limits import CAPABILITIES, IDENTIFIES_LEFT_MIN, IDENTIFY_WAIT_S
-from platforms.discord.outbound import ANSWER_S, Outbound
+from platforms.discord.limits import CAPABILITIES, IDENTIFY_WAIT_S
+from platforms.discord.outbound import Outbound
 from platforms.discord.parse import KINDS, Identity
 from platforms.discord.presses import Presses
+from platforms.discord.rest import Rest
+from platforms.discord.start import Start, identity_of, start_of
 from platforms.errors import CredentialsRejected, PlatformError, PlatformUnavailable
 from platforms.events import Account, ChatRef, CommandHelp, Liveness, MessageRef, PlatformName
-from platforms.fields import mapping
+from platforms.fields import Body
 
 log = logging.getLogger(__name__)
 
 BASE_URL = "https://discord.com/api/v10"
-HEARTBEAT_TIMEOUT_S = 60.0
 CONNECT_S = 30.0
 """Each call of `connect`."""
 
-_CONTENT_SWITCH = (1 << 18) | (1 << 19)
-"""Flags of an application whose Message Content Intent is on. Source: "Application Flags"."""
+ANSWER_S = 15.0
+"""How long Discord may take to answer, beside what the SDK sleeps for a full bucket."""
 
 
 class DiscordAdapter:
@@ -44,7 +47,9 @@ class DiscordAdapter:
     `base_url` is the root of the REST API; the gateway's address is asked for there. One base per
     process: the SDK keeps it in a class. With `threads` a mention in a channel is answered in a
     thread on it. `commands` are registered as native commands.
-    After a start, chats are read back from their `marks`.
+    After a gap, chats are read back: from their `marks` after a start, and those of guilds only
+    if `listed`, which also finds chats and threads that nothing was stored of before.
+    `on_gap` gets each gap when all of that is done.
     """
 
     def __init__(
@@ -55,10 +60,12 @@ class DiscordAdapter:
         threads: bool = False,
         commands: tuple[CommandHelp, ...] = (),
         marks: Marks | None = None,
+        on_gap: OnGap | None = None,
+        listed: Listed | None = None,
         identify_wait_s: float = IDENTIFY_WAIT_S,
-        heartbeat_timeout_s: float = HEARTBEAT_TIMEOUT_S,
         answer_s: float = ANSWER_S,
         room: int = ROOM,
+        clock: Clock = SYSTEM,
     ) -> None:
         # Below INFO the SDK prints addresses that hold tokens of interactions, and message texts.
         sdk_log = logging.getLogger("discord")
@@ -69,18 +76,22 @@ class DiscordAdapter:
         self._capabilities = replace(CAPABILITIES, threads="start" if threads else "join")
         self._commands = commands
         self._marks = marks
+        self._on_gap = on_gap
+        self._listed = listed
         self._identify_wait_s = identify_wait_s
-        self._heartbeat_timeout_s = heartbeat_timeout_s
-        self._answer_s = answer_s
+        self._clock = clock
         self._backlog = Backlog(room)
+        self._rest = Rest(clock=clock, deadline_s=answer_s + RATE_LIMIT_WAIT_S)
         self._client: GatewayClient | None = None
         self._presses: Presses | None = None
         self._outbound: Outbound | None = None
         self._intake: Intake | None = None
-        self._gateway_url = ""
+        self._gaps: Gaps | None = None
+        self._backfill: Backfill | None = None
+        self._start: Start | None = None
+        self._budget_alarm = ""
         self._connected = False
         self._last_frame_at: float | None = None
-        self._facts: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return "DiscordAdapter()"
@@ -99,33 +110,29 @@ class DiscordAdapter:
             raise CredentialsRejected("Discord: platforms.discord.token is empty")
         Endpoint.BASE = self._base_url
         client = GatewayClient(
-            on_frame=self._on_frame,
+            on_event=self._on_event,
             on_lost=self._on_lost,
+            rest=self._rest,
+            clock=self._clock,
             identify_wait_s=self._identify_wait_s,
-            heartbeat_timeout_s=self._heartbeat_timeout_s,
         )
         self._client = client
+        self._rest.begin(client.unlock)
         try:
-            async with asyncio.timeout(CONNECT_S):
-                await client.login(self._token)
-                start = await client.http.request(Endpoint("GET", "/gateway/bot"))
-        except FAILURES as exc:
-            raise _as_connection(classify_error(exc)) from exc
-        us = _identity(client)
-        self._gateway_url = _gateway_url(start)
-        self._presses = Presses(us.account.id)
+            self._start = await self._rest.call(self._log_in(client), deadline_s=CONNECT_S)
+        except PlatformError as error:
+            raise _as_connection(error) from error
+        us = identity_of(client)
+        self._presses = Presses(us.account.id, self._rest)
         if self._intake is None:
-            self._intake = Intake(
-                us=us, backlog=self._backlog, get=self._get, threads=self._threads
-            )
-            if self._marks is not None:
-                self._intake.read_after(await self._marks(us.account))
+            self._intake = await self._begin_intake(us)
         self._intake.answer_with(self._presses)
         self._outbound = Outbound(
             client=client,
+            rest=self._rest,
             presses=self._presses,
+            us=us,
             threads=self._intake.threads if self._threads else None,
-            answer_s=self._answer_s,
         )
         return us.account
 
@@ -138,11 +145,12 @@ class DiscordAdapter:
             async with asyncio.TaskGroup() as group:
                 group.create_task(intake.run(ingest), name="discord-intake")
                 group.create_task(self._register_commands(client), name="discord-commands")
-                await client.hold(self._gateway_url, self._backlog.wait_for_room)
+                group.create_task(self._rest.until_rejected(), name="discord-rejection")
+                await client.hold(self._door, self._backlog.wait_for_room)
         except ExceptionGroup as failures:
-            raise _cause(failures) from failures
+            raise cause_of(failures) from failures
         finally:
-            self._on_lost()
+            self._on_lost("stopped")
             await client.drop_socket(code=1000)
 
     def routes(self) -> tuple[Route, ...]:
@@ -151,10 +159,13 @@ class DiscordAdapter:
 
     def liveness(self) -> Liveness:
         """The last frame of the gateway, heartbeats included."""
+        alarms = (self._budget_alarm, self._rest.alarm())
         return Liveness(
             connected=self._connected,
             last_frame_at=self._last_frame_at,
-            facts={**self._facts, "waiting": str(len(self._backlog))},
+            gap_since=self._gaps.since_s if self._gaps is not None else None,
+            alarm="; ".join(alarm for alarm in alarms if alarm),
+            facts={"waiting": str(len(self._backlog))},
         )
 
     async def close(self) -> None:
@@ -174,48 +185,99 @@ class DiscordAdapter:
 
     async def perform(self, operation: Operation) -> Outcome:
         """Carry out one operation with one request."""
-        if self._outbound is None or self._intake is None:
-            raise PlatformUnavailable("Discord is not connected")
-        if isinstance(operation, AnswerPress):
+        outbound = self._out()
+        if isinstance(operation, AnswerPress) and self._intake is not None:
             await self._intake.answered(operation.press)
-        return await self._outbound.perform(operation)
+        return await outbound.perform(operation)
+
+    async def find(self, operation: Post | Upload, since: datetime) -> MessageRef | None:
+        """Look once whether an in-doubt post, first tried at `since`, stands in its chat."""
+        return await self._out().find(operation, since)
+
+    async def direct(self, person: str) -> ChatRef:
+        """The direct messages with a person, opened if need be."""
+        return await self._out().direct(person)
+
+    def _out(self) -> Outbound:
+        if self._outbound is None:
+            raise PlatformUnavailable("Discord is not connected")
+        return self._outbound
 
     # What the connection calls
 
-    async def find(self, operation: Post | Upload, since: datetime) -> MessageRef | None:
-        """Nothing can be looked up here."""
-        raise NotImplementedError
-
-    async def direct(self, person: str) -> ChatRef:
-        """The direct message with a person."""
-        raise NotImplementedError
-
-    def _on_frame(self, text: str) -> None:
+    def _on_event(self, text: str, event: Body) -> None:
         """One frame, before the SDK reads it."""
-        self._last_frame_at = time.monotonic()
-        try:
-            event = orjson.loads(text)
-        except ValueError:
-            return  # the SDK meets it next and gives the connection up
-        name = event.get("t") if isinstance(event, dict) else None
+        self._last_frame_at = self._clock.monotonic()
+        name = event.get("t")
+        replayed = not self._connected
         if name in {"READY", "RESUMED"}:
             self._connected = True
-            if self._client is not None:
-                self._client.settled()
-        if Intake.wants(name):
-            self._backlog.put(Frame(text.encode() if name in KINDS else b"", event))
+        if self._backfill is not None and Intake.wants(name):
+            self._backlog.put(
+                Frame(
+                    text.encode() if name in KINDS else b"",
+                    event,
+                    connection=self._backfill.connection,
+                    replayed=replayed,
+                )
+            )
 
-    def _on_lost(self) -> None:
+    def _on_lost(self, cause: str) -> None:
         self._connected = False
+        if self._backfill is None or self._gaps is None:
+            return
+        self._backfill.lose()
+        if self._last_frame_at is not None:
+            self._gaps.lose("backlog full" if self._backlog.full else cause, self._last_frame_at)
+
+    async def _log_in(self, client: GatewayClient) -> Start:
+        await client.login(self._token)
+        return start_of(await client.http.request(Endpoint("GET", "/gateway/bot")))
+
+    async def _begin_intake(self, us: Identity) -> Intake:
+        """What outlives connections."""
+        directory = Directory(user_id=us.user_id)
+        self._gaps = Gaps(account=us.account, clock=self._clock, on_gap=self._on_gap)
+        self._backfill = Backfill(
+            account=us.account,
+            directory=directory,
+            backlog=self._backlog,
+            gaps=self._gaps,
+            get=self._get,
+            clock=self._clock,
+            listed=self._listed,
+        )
+        if self._marks is not None:
+            self._backfill.start_from(await self._marks(us.account))
+        return Intake(
+            us=us,
+            directory=directory,
+            backlog=self._backlog,
+            backfill=self._backfill,
+            gaps=self._gaps,
+            get=self._get,
+            threads=self._threads,
+        )
+
+    async def _door(self) -> str:
+        """Where a session may be begun, once one may be: the last of a day's are kept."""
+        while True:
+            start, self._start = self._start, None
+            if start is None:
+                start = start_of(await self._get("/gateway/bot", {}))
+            if not start.scarce:
+                self._budget_alarm = ""
+                return start.url
+            self._budget_alarm = start.alarm(self._clock.now())
+            log.error("discord: %s", self._budget_alarm)
+            await self._clock.sleep(start.reset_s)
 
     async def _get(self, path: str, query: dict[str, str]) -> Any:
         """A GET for the intake."""
         if self._client is None:
             raise PlatformUnavailable("Discord is not connected")
-        try:
-            return await self._client.http.request(Endpoint("GET", path), params=query)
-        except FAILURES as exc:
-            raise classify_error(exc) from exc
+        endpoint = Endpoint("GET", path)
+        return await self._rest.call(self._client.http.request(endpoint, params=query))
 
     async def _register_commands(self, client: GatewayClient) -> None:
         """Register the command table if Discord has another; a failure costs only the menu."""
@@ -224,11 +286,12 @@ class DiscordAdapter:
         if not wanted or application is None:
             return
         try:
-            known = await client.http.get_global_commands(application)
+            known = await self._rest.call(client.http.get_global_commands(application))
             if not same_commands(known, wanted):
-                await client.http.bulk_upsert_global_commands(application, wanted)
-        except FAILURES as exc:
-            log.warning("native commands were not registered: %s", classify_error(exc))
+                overwriting = client.http.bulk_upsert_global_commands(application, wanted)
+                await self._rest.call(overwriting)
+        except PlatformError as error:
+            log.warning("native commands were not registered: %s", error)
 
     async def _release(self) -> None:
         client, presses = self._client, self._presses
@@ -239,48 +302,8 @@ class DiscordAdapter:
             await presses.close()
 
 
-def _identity(client: GatewayClient) -> Identity:
-    """Who we are; presses must come by the gateway, or nobody here would ever see them."""
-    application, user = client.application, client.user
-    if application is None or user is None:
-        raise PlatformUnavailable("what answers is not Discord's API")
-    if application.interactions_endpoint_url:
-        raise CredentialsRejected(
-            "Discord sends this application's presses and commands to a web address. In the"
-            " developer portal: your application, General Information, empty Interactions"
-            f" Endpoint URL ({PORTAL})"
-        )
-    if not application.flags.value & _CONTENT_SWITCH:
-        log.warning("discord: the Message Content Intent seems to be off (%s)", PORTAL)
-    account = Account(platform="discord", id=str(application.id))
-    return Identity(account=account, user_id=str(user.id))
-
-
-def _gateway_url(start: object) -> str:
-    """The gateway's address, if there are sessions left for today."""
-    body = start if isinstance(start, dict) else {}
-    limit, url = mapping(body, "session_start_limit"), body.get("url")
-    if not isinstance(url, str) or not url.startswith(("ws://", "wss://")):
-        raise PlatformUnavailable("what answers is not Discord's API")
-    left, reset_ms = limit.get("remaining"), limit.get("reset_after")
-    if isinstance(left, int) and left < IDENTIFIES_LEFT_MIN:
-        raise PlatformUnavailable(
-            f"only {left} new sessions left today; more in {int(reset_ms or 0) // 60_000} minutes"
-        )
-    return url
-
-
 def _as_connection(error: PlatformError) -> PlatformError:
     """What `connect` may raise: the credential is refused, or nobody answers."""
     if isinstance(error, CredentialsRejected | PlatformUnavailable):
         return error
     return PlatformUnavailable(str(error))
-
-
-def _cause(failures: ExceptionGroup[Exception]) -> Exception:
-    """Why the connection ended: what a caller can act on, before anything else."""
-    known, other = failures.split(PlatformError)
-    leaf: Exception = known or other or failures
-    while isinstance(leaf, ExceptionGroup):
-        leaf = leaf.exceptions[0]
-    return leaf

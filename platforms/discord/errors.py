@@ -5,6 +5,7 @@ unknown may have been done: SendUncertain.
 """
 
 import re
+from collections.abc import Mapping
 
 import aiohttp
 import discord
@@ -99,6 +100,31 @@ def classify_close(code: int) -> PlatformError:
     return PlatformUnavailable(f"the gateway closed with {code}")
 
 
+def edge_ban_s(error: BaseException | None) -> float | None:
+    """How long the edge bans this address by this answer; None if it is nothing of the kind.
+
+    A 429 of Discord itself carries `Via`, one of its edge does not.
+    """
+    headers: Mapping[str, str]
+    match error:
+        case discord.HTTPException(status=429, code=0):
+            headers = error.response.headers
+        case aiohttp.WSServerHandshakeError(status=429):
+            headers = error.headers or {}
+        case _:
+            return None
+    return None if headers.get("Via") else max(EDGE_BAN_S, _seconds(headers.get("Retry-After")))
+
+
+def cause_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Why a group of tasks ended: what a caller can act on, before anything else."""
+    known, other = failures.split(PlatformError)
+    leaf: BaseException = known or other or failures
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return leaf
+
+
 def _classify_answer(error: discord.HTTPException, *, answering: bool) -> PlatformError:
     """By Discord's own code first, by the HTTP status where there is none."""
     code, status = error.code, error.status
@@ -131,10 +157,11 @@ def _classify_status(status: int, said: str) -> PlatformError:
 
 
 def _classify_limit(error: discord.HTTPException) -> RateLimited:
-    """A 429 without `Via` comes from the edge: it holds for everything from this address."""
+    """A ban of the edge holds for everything from this address."""
+    banned_s = edge_ban_s(error)
+    if banned_s is not None:
+        return _limited(banned_s, "account")
     headers = error.response.headers
-    if error.code == 0 and not headers.get("Via"):
-        return _limited(max(EDGE_BAN_S, _seconds(headers.get("Retry-After"))), "account")
     scope = "account" if headers.get("X-RateLimit-Global") else "chat"
     return _limited(
         max(1.0, _seconds(headers.get("Retry-After"))), _LIMIT_SCOPES.get(error.code, scope)

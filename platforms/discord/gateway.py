@@ -6,11 +6,15 @@ anything of it. It makes nothing of it: its event parsers are taken out, so it k
 members or messages, and a malformed event cannot end the connection.
 
 `hold` stands in for the SDK's own loop, whose pauses grow to 17 minutes and which never gives up
-a session that can't be resumed. A lost connection is resumed; a session that is over (op 9, close
-4007 or 4009, or too many failures) is begun anew. Between attempts we wait PAUSES_S.
+a session that can't be resumed. A connection that is deaf by its `Pulse` is dropped at once, for
+a half-open socket says no goodbye. A lost connection is resumed; a session that is over (op 9,
+close 4007 or 4009, or too many failures) is begun anew, where and when the `door` says: IDENTIFYs
+are counted by the day. Between attempts we wait PAUSES_S, from the start again only after a
+connection that held for STEADY_S.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import zlib
@@ -20,24 +24,40 @@ from typing import Any, NoReturn
 
 import aiohttp
 import discord
+import orjson
 import yarl
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
-from platforms.discord.errors import CLOSE_REASONS, classify_close
+from platforms.discord.clock import Clock
+from platforms.discord.errors import CLOSE_REASONS, cause_of, classify_close
+from platforms.discord.pulse import Pulse
+from platforms.discord.rest import Rest
+from platforms.errors import CredentialsRejected, PlatformError, RateLimited
+from platforms.fields import Body, integer, mapping
 
 log = logging.getLogger(__name__)
 
 PAUSES_S = (0.0, 1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
-"""Before the next attempt, by how many have failed since the last READY or RESUMED."""
+"""Before the next attempt, by how many have failed since the last steady connection."""
 
+STEADY_S = 60.0
 ATTEMPTS_PER_SESSION = 5
-CONNECT_S = 30.0
 CLOSE_S = 1.0
+NEVER_S = 1e6
+"""The SDK's own patience with a silent connection, which is not asked: ours is `Pulse`."""
+
 RATE_LIMIT_WAIT_S = 30.0
 """The longest the SDK sleeps inside a call; the smallest it allows."""
 
 _SESSION_OVER = frozenset({4003, 4005, 4007, 4009})
+
+
+class Deaf(Exception):
+    """The connection shows no sign of life any more."""
+
+
 _LOSSES = (
+    Deaf,
     ReconnectWebSocket,
     discord.ConnectionClosed,
     aiohttp.ClientError,
@@ -79,17 +99,28 @@ class _Socket(DiscordWebSocket):
         self._connection._get_client().ws = self
         await super().poll_event()
 
+    async def close(self, code: int = 4000) -> None:
+        """Say goodbye and wait a moment for the other side's; the SDK would wait 30 s."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await super().close(code)
+
 
 class GatewayClient(discord.Client):
-    """One bot's connection. `on_frame` gets every frame as text; it must not raise or wait."""
+    """One bot's connection.
+
+    `on_event` gets every frame as text and as JSON, `on_lost` a few words on why a connection is
+    lost; neither may raise or wait.
+    """
 
     def __init__(
         self,
         *,
-        on_frame: Callable[[str], None],
-        on_lost: Callable[[], None],
+        on_event: Callable[[str, Body], None],
+        on_lost: Callable[[str], None],
+        rest: Rest,
+        clock: Clock,
         identify_wait_s: float,
-        heartbeat_timeout_s: float,
     ) -> None:
         # Voice is not used, so that its libraries are missing needs no warning.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -101,63 +132,165 @@ class GatewayClient(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
             max_ratelimit_timeout=RATE_LIMIT_WAIT_S,
             enable_debug_events=True,
-            heartbeat_timeout=heartbeat_timeout_s,
+            heartbeat_timeout=NEVER_S,
+            http_trace=rest.trace(),
         )
         self._connection.parsers = {}
-        self._on_frame = on_frame
+        self._on_event = on_event
         self._on_lost = on_lost
+        self._rest = rest
+        self._clock = clock
         self._identify_wait_s = identify_wait_s
+        self._pulse = Pulse()
         self._failures = 0
+        self._unresumed = 0
+        self._settled_at: float | None = None
+        self._identified_at: float | None = None
+        self._asked = ""
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         """Takes the raw frames; what was sent holds the token and goes nowhere."""
         if event == "socket_raw_receive":
-            self._on_frame(args[0])
+            self._hear(args[0])
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Discord lets one shard identify every five seconds."""
-        if not initial:
-            await asyncio.sleep(self._identify_wait_s)
+        """The SDK's own pause; ours comes before connecting."""
 
-    def settled(self) -> None:
-        """READY or RESUMED came: the next failure is the first one again."""
-        self._failures = 0
+    def unlock(self) -> None:
+        """End the wait of all requests for one that sleeps out a global limit."""
+        self.http._global_over.set()
 
-    async def hold(self, url: str, wait_for_room: Callable[[], Awaitable[None]]) -> NoReturn:
-        """Keep the gateway connected; raises what `classify_close` says of a final close."""
+    async def hold(
+        self,
+        door: Callable[[], Awaitable[str]],
+        wait_for_room: Callable[[], Awaitable[None]],
+    ) -> NoReturn:
+        """Keep the gateway connected; raises what `classify_close` says of a final close.
+
+        `door` returns the address for a new session once one may be begun.
+        """
         session: _Session | None = None
-        initial = True
         while True:
             await self._pause()
             try:
-                await self._connect(yarl.URL(url), session, initial=initial)
-                initial = False
-                while True:
-                    await wait_for_room()
-                    await self.ws.poll_event()
-            except _LOSSES as exc:
+                url = session.url if session is not None else yarl.URL(await door())
+                if session is None:
+                    await self._wait_to_identify()
+                await self._serve(url, session, wait_for_room)
+            except PlatformError as error:
+                if isinstance(error, CredentialsRejected):
+                    raise
                 self._failures += 1
-                self._on_lost()
+                log.warning("no new discord session: %s", error)
+                if isinstance(error, RateLimited):
+                    await self._clock.sleep(error.retry_after_s)
+            except _LOSSES as exc:
+                self._count_loss()
+                self._rest.note_lost(exc)
+                self._on_lost(self._cause(exc))
                 session = self._after(exc, session)
-                await self.drop_socket()
+                await self.drop_socket(wait_s=0.0 if isinstance(exc, Deaf) else CLOSE_S)
+
+    def _hear(self, text: str) -> None:
+        """One frame, before the SDK reads it."""
+        try:
+            event = orjson.loads(text)
+        except ValueError:
+            return  # the SDK meets it next and gives the connection up
+        if not isinstance(event, dict):
+            return
+        now = self._clock.monotonic()
+        match event.get("op"):
+            case DiscordWebSocket.DISPATCH:
+                self._pulse.tell(now)
+                if event.get("t") in {"READY", "RESUMED"}:
+                    self._pulse.settle()
+                    self._settled_at, self._unresumed = now, 0
+            case DiscordWebSocket.HELLO:
+                beat_ms = integer(mapping(event, "d"), "heartbeat_interval") or 0
+                self._pulse.greet(now, beat_ms / 1000)
+            case DiscordWebSocket.HEARTBEAT_ACK:
+                self._pulse.ack(now)
+            case DiscordWebSocket.RECONNECT:
+                self._asked = "reconnect asked for"
+            case DiscordWebSocket.INVALIDATE_SESSION:
+                self._asked = "session invalidated"
+            case _:
+                pass
+        self._on_event(text, event)
+
+    # -- one attempt
 
     async def _pause(self) -> None:
         pause = PAUSES_S[min(max(self._failures - 1, 0), len(PAUSES_S) - 1)]
-        if pause:
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+        pause *= random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        if (wait_s := max(pause, self._rest.silence_s())) > 0:
+            await self._clock.sleep(wait_s)
 
-    async def _connect(self, url: yarl.URL, session: _Session | None, *, initial: bool) -> None:
-        async with asyncio.timeout(CONNECT_S + self._identify_wait_s):
-            if session is None:
-                await _Socket.from_client(self, initial=initial, gateway=url)
-                return
-            await _Socket.from_client(
-                self,
-                gateway=session.url,
-                session=session.id,
-                sequence=session.sequence,
-                resume=True,
-            )
+    async def _wait_to_identify(self) -> None:
+        """Discord lets one shard identify every five seconds."""
+        if self._identified_at is not None:
+            free_at = self._identified_at + self._identify_wait_s
+            if (wait_s := free_at - self._clock.monotonic()) > 0:
+                await self._clock.sleep(wait_s)
+        self._identified_at = self._clock.monotonic()
+
+    async def _serve(
+        self,
+        url: yarl.URL,
+        session: _Session | None,
+        wait_for_room: Callable[[], Awaitable[None]],
+    ) -> None:
+        """One connection until it is lost; it always is, in the end."""
+        self._asked = ""
+        self._pulse.begin(self._clock.monotonic())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch(), name="discord-pulse")
+                await self._connect(url, session)
+                while True:
+                    await self._room(wait_for_room)
+                    await self.ws.poll_event()
+        except ExceptionGroup as failures:
+            raise cause_of(failures) from failures
+
+    async def _connect(self, url: yarl.URL, session: _Session | None) -> None:
+        if session is None:
+            await _Socket.from_client(self, gateway=url)
+            return
+        await _Socket.from_client(
+            self, gateway=url, session=session.id, sequence=session.sequence, resume=True
+        )
+
+    async def _room(self, wait_for_room: Callable[[], Awaitable[None]]) -> None:
+        """While there is no room nothing is read, and so nothing heard."""
+        self._pulse.pause()
+        await wait_for_room()
+        self._pulse.go_on(self._clock.monotonic())
+
+    async def _watch(self) -> NoReturn:
+        """Raise once the connection is deaf."""
+        while True:
+            now = self._clock.monotonic()
+            left = self._pulse.deadline(now) - now
+            if left <= 0:
+                raise Deaf
+            await self._clock.sleep(left)
+
+    # -- after a loss
+
+    def _count_loss(self) -> None:
+        now, settled_at = self._clock.monotonic(), self._settled_at
+        if settled_at is not None and now - settled_at >= STEADY_S:
+            self._failures = 0
+        self._settled_at = None
+        self._failures += 1
+        self._unresumed += 1
+
+    def _cause(self, error: Exception) -> str:
+        if isinstance(error, Deaf):
+            return "connection deaf"
+        return self._asked or "connection lost"
 
     def _after(self, error: Exception, session: _Session | None) -> _Session | None:
         """The session to resume after a failure, or None to begin a new one."""
@@ -169,19 +302,19 @@ class GatewayClient(discord.Client):
             code = code or socket.socket.close_code or 0
         log.info("discord gateway lost (%s, close code %s)", type(error).__name__, code or "none")
         over = isinstance(error, ReconnectWebSocket) and not error.resume
-        if over or code in _SESSION_OVER or self._failures > ATTEMPTS_PER_SESSION:
+        if over or code in _SESSION_OVER or self._unresumed > ATTEMPTS_PER_SESSION:
             return None
         if socket is None or socket.session_id is None:
             return session
         return _Session(id=socket.session_id, sequence=socket.sequence, url=socket.gateway)
 
-    async def drop_socket(self, code: int = 4000) -> None:
+    async def drop_socket(self, code: int = 4000, wait_s: float = CLOSE_S) -> None:
         """Close the connection, if there is one, without waiting long for the other side."""
         socket = self._socket()
         if socket is None:
             return
         try:
-            async with asyncio.timeout(CLOSE_S):
+            async with asyncio.timeout(wait_s):
                 await socket.close(code)
         except (TimeoutError, aiohttp.ClientError, OSError):
             log.debug("the gateway did not say goodbye")

@@ -2,24 +2,17 @@
 
 Discord asks for no acknowledgement of messages and delivers nothing again, so a frame the journal
 has no room for is offered until it has. Presses and commands are answered once they are stored.
-What an invalidated session swallowed is read back from the chats we know; edits and deletions of
-that time show as the present text, presses are gone.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import orjson
 
 from platforms.base import Ingest
+from platforms.discord.backfill import Backfill, Get
 from platforms.discord.backlog import Backlog, Frame
 from platforms.discord.directory import Directory
-from platforms.discord.fields import first_snowflake, snowflake
-from platforms.discord.limits import HISTORY_PAGE
+from platforms.discord.fields import snowflake
+from platforms.discord.gaps import Gaps
 from platforms.discord.parse import KINDS, Identity, parse
 from platforms.discord.presses import Presses
 from platforms.discord.threads import Threads
@@ -31,58 +24,45 @@ from platforms.events import (
     Ignored,
     InboundEvent,
     MessageReceived,
-    MessageRef,
     PressToken,
     Receipt,
 )
-from platforms.fields import Body, mapping, objects
+from platforms.fields import Body, mapping
 
 log = logging.getLogger(__name__)
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Between two offers of the same frame."""
 
-BACKFILL_AGE = timedelta(hours=24)
-BACKFILL_MESSAGES = 500
-"""How far back and how much of one chat is read after a session was lost."""
-
-Get = Callable[[str, dict[str, str]], Awaitable[Any]]
-"""A GET of the REST API by path and query; raises PlatformError."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Mark:
-    """The newest stored message of a channel, and the guild it is in."""
-
-    guild: str | None
-    message: int
-
 
 class Intake:
     """The one reader of the backlog, and what it has to remember between connections."""
 
-    def __init__(self, *, us: Identity, backlog: Backlog, get: Get, threads: bool) -> None:
-        self.directory = Directory(user_id=us.user_id)
-        self.threads = Threads(self.directory)
+    def __init__(
+        self,
+        *,
+        us: Identity,
+        directory: Directory,
+        backlog: Backlog,
+        backfill: Backfill,
+        gaps: Gaps,
+        get: Get,
+        threads: bool,
+    ) -> None:
+        self.threads = Threads(directory)
+        self._directory = directory
         self._begins_threads = threads
         self._us = us
         self._backlog = backlog
+        self._backfill = backfill
+        self._gaps = gaps
         self._presses: Presses | None = None
         self._get = get
-        self._last_stored: dict[str, _Mark] = {}
         self._first_answers: dict[str, asyncio.Event] = {}
         """Of each press on its way into the journal: set once its first answer is out, or won't be.
 
         Known before the journal is asked: what a command says may be ready before that returns.
         """
-
-    def read_after(self, marks: tuple[MessageRef, ...]) -> None:
-        """Take up where an earlier process stopped; the first session reads back from there."""
-        for message in marks:
-            channel = message.chat.thread_id or message.chat.chat_id
-            if snowflake(channel) and (ident := snowflake(message.message_id)):
-                mark = _Mark(guild=message.chat.space, message=int(ident))
-                self._last_stored.setdefault(channel, mark)
 
     def answer_with(self, presses: Presses) -> None:
         """Use this connection for first answers from now on."""
@@ -91,13 +71,23 @@ class Intake:
     @staticmethod
     def wants(name: object) -> bool:
         """Whether an event of this name is worth keeping; most are not."""
-        return isinstance(name, str) and (name in KINDS or name in _LESSONS or name == "READY")
+        return isinstance(name, str) and (name in KINDS or name in _LESSONS or name in _SESSIONS)
 
     async def run(self, ingest: Ingest) -> None:
         """Store frames until cancelled; a frame in work is offered again by the next run."""
         async with asyncio.TaskGroup() as group:
+
+            async def store(frame: Frame) -> bool:
+                return await self._store(frame, ingest, group)
+
+            group.create_task(self._backfill.run(store), name="discord-backfill")
             while True:
                 frame = await self._backlog.first()
+                channel = _channel(frame)
+                if channel is not None and self._backfill.holds(channel):
+                    self._backfill.hold(channel, frame)
+                    self._backlog.set_first_aside()
+                    continue
                 await self._take(frame, ingest, group)
                 self._backlog.drop_first()
 
@@ -107,57 +97,67 @@ class Intake:
             await out.wait()
 
     async def _take(self, frame: Frame, ingest: Ingest, group: asyncio.TaskGroup) -> None:
-        name, data = frame.event.get("t"), mapping(frame.event, "d")
-        if name == "READY":
-            await self._begin_session(ingest, group)
-        elif isinstance(name, str) and name in _LESSONS:
-            self.directory.learn(name, data)
-        elif not self._is_ours(data):
-            await self._learn_place(data)
-            await self._store(frame, ingest, group)
+        match frame.event.get("t"):
+            case "READY":
+                self._backfill.begin_session(frame)
+            case "RESUMED":
+                self._backfill.resume(frame)
+            case str(name) if name in _LESSONS:
+                data = mapping(frame.event, "d")
+                self._directory.learn(name, data)
+                self._backfill.see_guild(name, data)
+            case _:
+                if await self._store(frame, ingest, group) and frame.replayed:
+                    self._gaps.count()
 
-    def _is_ours(self, data: Body) -> bool:
-        """An echo of our own post or edit, of which a streamed answer has dozens."""
-        return mapping(data, "author").get("id") == self._us.user_id
+    def _is_echo(self, frame: Frame) -> bool:
+        """Our own, and no new message: a streamed answer has dozens of edits."""
+        author = mapping(mapping(frame.event, "d"), "author").get("id")
+        return author == self._us.user_id and (frame.late or frame.event.get("t") != _MESSAGE)
 
-    async def _store(self, frame: Frame, ingest: Ingest, group: asyncio.TaskGroup) -> None:
+    async def _store(self, frame: Frame, ingest: Ingest, group: asyncio.TaskGroup) -> bool:
+        """Offer a frame to the journal; whether it is a person's and stored."""
+        if self._is_echo(frame):
+            return False
+        await self._learn_place(mapping(frame.event, "d"))
         events = parse(
             frame.event,
             self._us,
-            self.directory,
+            self._directory,
             late=frame.late,
             threads=self._begins_threads,
         )
         if isinstance(events, Ignored) and events.reason != "malformed":
             log.debug("ignored %s: %s", events.reason, events.delivery_key)
-            return
-        delivery = Delivery(account=self._us.account, raw=frame.raw, events=events)
+            return False
         presses = _presses_in(events)
         for press in presses:
             self._first_answers.setdefault(press.value, asyncio.Event())
         receipt = None
         try:
+            delivery = Delivery(account=self._us.account, raw=frame.raw, events=events)
             receipt = await _offered(delivery, ingest)
         finally:
             if receipt is not Receipt.STORED:
                 for press in presses:
                     self._let_words_follow(press)
-        if receipt is Receipt.STORED:
-            self._remember(mapping(frame.event, "d"), frame.event.get("t"))
-            for event in () if isinstance(events, Ignored) else events:
-                if isinstance(event, MessageReceived):
-                    self.threads.expect(event)
-            for press in presses:
-                self._acknowledge(press, group)
+        if receipt is not Receipt.STORED:
+            return False
+        for press in presses:
+            self._acknowledge(press, group)
+        return self._remember(events)
 
-    def _remember(self, data: Body, name: object) -> None:
-        channel, ident = snowflake(data.get("channel_id")), snowflake(data.get("id"))
-        if name != "MESSAGE_CREATE" or channel is None or ident is None:
-            return
-        before = self._last_stored.get(channel)
-        if before is None or int(ident) > before.message:
-            guild = snowflake(data.get("guild_id"))
-            self._last_stored[channel] = _Mark(guild=guild, message=int(ident))
+    def _remember(self, events: tuple[InboundEvent, ...] | Ignored) -> bool:
+        """Note the messages of people; whether there was one."""
+        messages = [
+            event
+            for event in (() if isinstance(events, Ignored) else events)
+            if isinstance(event, MessageReceived) and not event.author.is_us
+        ]
+        for event in messages:
+            self._backfill.note_stored(event.message)
+            self.threads.expect(event)
+        return bool(messages)
 
     # -- the first answer to presses and commands
 
@@ -182,14 +182,14 @@ class Intake:
     async def _learn_place(self, data: Body) -> None:
         """Ask what an unknown channel is: a thread is judged by its parent."""
         channel, guild = snowflake(data.get("channel_id")), snowflake(data.get("guild_id"))
-        if channel is None or guild is None or "channel" in data or self.directory.knows(channel):
+        if channel is None or guild is None or "channel" in data or self._directory.knows(channel):
             return
         for pause in (*PAUSES_S, None):
             try:
-                self.directory.learn_channel(await self._get(f"/channels/{channel}", {}), guild)
+                self._directory.learn_channel(await self._get(f"/channels/{channel}", {}), guild)
             except (ChatUnavailable, MessageRejected) as error:
                 log.info("channel %s could not be looked up: %s", channel, error)
-                self.directory.learn_channel({"id": channel}, guild)
+                self._directory.learn_channel({"id": channel}, guild)
                 return
             except PlatformError as error:
                 log.warning("channel %s could not be looked up: %s", channel, error)
@@ -199,44 +199,18 @@ class Intake:
             else:
                 return
 
-    # -- what an invalidated session swallowed
-
-    async def _begin_session(self, ingest: Ingest, group: asyncio.TaskGroup) -> None:
-        oldest = first_snowflake(datetime.now(UTC) - BACKFILL_AGE)
-        marks = {c: mark for c, mark in self._last_stored.items() if mark.message >= oldest}
-        if not marks:
-            return
-        log.info("a new discord session: reading %d chats back; presses are lost", len(marks))
-        for channel, mark in marks.items():
-            try:
-                await self._read_back(channel, mark, ingest, group)
-            except PlatformError as error:
-                log.warning("channel %s could not be read back: %s", channel, error)
-
-    async def _read_back(
-        self, channel: str, mark: _Mark, ingest: Ingest, group: asyncio.TaskGroup
-    ) -> None:
-        floor = mark.message
-        for _ in range(BACKFILL_MESSAGES // HISTORY_PAGE):
-            query = {"after": str(floor), "limit": str(HISTORY_PAGE)}
-            page = objects(
-                {"page": await self._get(f"/channels/{channel}/messages", query)}, "page"
-            )
-            for message in sorted(page, key=_number):
-                data = {**message, "guild_id": mark.guild} if mark.guild else message
-                event = {"op": 0, "t": "MESSAGE_CREATE", "d": data}
-                frame = Frame(orjson.dumps(event), event, late=True)
-                await self._take(frame, ingest, group)
-                floor = max(floor, _number(message))
-            if len(page) < HISTORY_PAGE:
-                return
-
 
 _LESSONS = Directory.LESSONS
+_SESSIONS = frozenset({"READY", "RESUMED"})
+_MESSAGE = "MESSAGE_CREATE"
 
 
-def _number(message: Body) -> int:
-    return int(snowflake(message.get("id")) or "0")
+def _channel(frame: Frame) -> str | None:
+    """The channel whose order a frame belongs to; presses and commands wait for nothing."""
+    name = frame.event.get("t")
+    if name not in KINDS or name == "INTERACTION_CREATE":
+        return None
+    return snowflake(mapping(frame.event, "d").get("channel_id"))
 
 
 def _presses_in(events: tuple[InboundEvent, ...] | Ignored) -> tuple[PressToken, ...]:

@@ -69,6 +69,16 @@ OLD_MESSAGE_S = 3_600.0
 EDGE_BAN_S = 600.0
 """Seconds of silence after a 429 of the edge. Source: "Invalid Request Limit"."""
 
+REFUSALS_MAX = 1_000
+REFUSALS_WINDOW_S = 600.0
+"""Invalid requests (401, 403, 429) within these seconds after which we pause.
+
+Of 10,000 that ban an address. Source: "Invalid Request Limit".
+"""
+
+NONCE_LIFE_S = 120.0
+"""How long we trust Discord to know a nonce; documented as "past few minutes"."""
+
 THREAD_NAME_MAX = 100
 """Characters of a thread's name. Source: "Start Thread from Message"."""
 
@@ -103,10 +113,11 @@ CAPABILITIES = Capabilities(
     private="on_press",
     threads="join",
     typing_refresh_s=TYPING_REFRESH_S,
-    nonce_life_s=120.0,
+    nonce_life_s=NONCE_LIFE_S,
     upload_max_bytes=UPLOAD_MAX_BYTES,
     stream="edit",
     edit_interval_s=EDIT_INTERVAL_S,
     edit_interval_group_s=EDIT_INTERVAL_S,
     budgets=BUDGETS,
+    read_back=True,
 )

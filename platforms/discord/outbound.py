@@ -1,12 +1,13 @@
 """Operations as calls of the SDK: one operation is one request, and its failure is one of ours."""
 
-import asyncio
 import io
 import time
-from collections.abc import Awaitable, Coroutine
-from typing import Any, TypeVar, assert_never
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
+from typing import Any, assert_never
 
 import discord
+from discord.http import Route as Endpoint
 
 from platforms.content import (
     AnswerPress,
@@ -22,12 +23,15 @@ from platforms.content import (
     Typing,
     Upload,
 )
-from platforms.discord.errors import FAILURES, UNKNOWN_MESSAGE, classify_error
-from platforms.discord.fields import born
+from platforms.discord.errors import UNKNOWN_MESSAGE
+from platforms.discord.fields import born, first_snowflake, snowflake
 from platforms.discord.format import format_blocks, format_plain
 from platforms.discord.gateway import RATE_LIMIT_WAIT_S, GatewayClient
-from platforms.discord.limits import LABEL_MAX, OLD_MESSAGE_S, TYPING_LIFE_S
+from platforms.discord.limits import HISTORY_PAGE, LABEL_MAX, OLD_MESSAGE_S, TYPING_LIFE_S
+from platforms.discord.lookup import is_ours
+from platforms.discord.parse import Identity
 from platforms.discord.presses import Presses
+from platforms.discord.rest import Rest
 from platforms.discord.threads import Threads
 from platforms.errors import (
     ChatUnavailable,
@@ -37,11 +41,11 @@ from platforms.errors import (
     ThreadGone,
 )
 from platforms.events import ChatRef, MessageRef
+from platforms.fields import Body, objects
 
-T = TypeVar("T")
-
-ANSWER_S = 15.0
-"""How long Discord may take to answer, beside what the SDK sleeps for a full bucket."""
+FIND_BEFORE = timedelta(seconds=5)
+FIND_PAGES = 5
+"""Where looking for a post begins before its first attempt, and how much is looked through."""
 
 _STYLES = {
     "plain": discord.ButtonStyle.secondary,
@@ -57,14 +61,16 @@ class Outbound:
         self,
         *,
         client: GatewayClient,
+        rest: Rest,
         presses: Presses,
+        us: Identity,
         threads: Threads | None,
-        answer_s: float,
     ) -> None:
         self._client = client
+        self._rest = rest
+        self._us = us
         self._threads = threads
         self._presses = presses
-        self._deadline_s = answer_s + RATE_LIMIT_WAIT_S
 
     async def perform(self, operation: Operation) -> Outcome:
         """Carry out one operation; raises one of `platforms.errors`."""
@@ -81,13 +87,53 @@ class Outbound:
                 await self._react(operation)
             case Typing(chat=chat, on=on):
                 if on:
-                    await self._bounded(self._type(chat), TYPING_LIFE_S)
+                    await self._type(chat)
             case AnswerPress(press=press, text=text):
-                content = format_plain(text) if text.strip() else ""
-                await self._bounded(self._presses.answer(press, content))
+                await self._presses.answer(press, format_plain(text) if text.strip() else "")
             case _:
                 assert_never(operation)
         return Done()
+
+    async def find(self, operation: Post | Upload, since: datetime) -> MessageRef | None:
+        """Look once through what was said since an operation was first tried."""
+        after = max(0, first_snowflake(since - FIND_BEFORE))
+        for _ in range(FIND_PAGES):
+            page = await self._history(operation.chat, after)
+            for message in page:
+                ident = snowflake(message.get("id"))
+                if ident and is_ours(message, operation, self._us.user_id):
+                    return MessageRef(chat=operation.chat, message_id=ident)
+                after = max(after, int(ident or "0"))
+            if len(page) < HISTORY_PAGE:
+                break
+        return None
+
+    async def direct(self, person: str) -> ChatRef:
+        """The direct messages with a person."""
+        if snowflake(person) is None:
+            raise ChatUnavailable("not a person of Discord", reason="not_found")
+        try:
+            found = await self._rest.call(self._client.http.start_private_message(person))
+        except MessageRejected as error:
+            raise ChatUnavailable("no such person on Discord", reason="not_found") from error
+        channel = snowflake(found.get("id"))
+        if channel is None:
+            raise ChatUnavailable("no direct messages with this person", reason="not_found")
+        return ChatRef(account=self._us.account, chat_id=channel)
+
+    async def _history(self, chat: ChatRef, after: int) -> list[Body]:
+        """A page of a chat, oldest first; of a thread that never came to be, nothing."""
+        channel = _number(chat.thread_id or chat.chat_id)
+        endpoint = Endpoint("GET", "/channels/{channel_id}/messages", channel_id=channel)
+        query = {"after": str(after), "limit": str(HISTORY_PAGE)}
+        try:
+            page = await self._rest.call(self._client.http.request(endpoint, params=query))
+        except ChatUnavailable as error:
+            if chat.thread_id is not None and error.reason == "not_found":
+                return []
+            raise
+        found = objects({"page": page}, "page")
+        return sorted(found, key=lambda message: int(snowflake(message.get("id")) or "0"))
 
     async def _post(self, post: Post) -> Sent:
         if post.only_for is not None:
@@ -123,7 +169,7 @@ class Outbound:
     async def _sent(self, chat: ChatRef, send: Coroutine[Any, Any, discord.Message]) -> Sent:
         try:
             await self._ready(chat)
-            message = await self._bounded(send)
+            message = await self._rest.call(send)
         except ChatUnavailable as error:
             if chat.thread_id is not None and error.reason == "not_found":
                 raise ThreadGone("the thread is gone") from error
@@ -136,7 +182,7 @@ class Outbound:
         """The whole new state; that embeds are off stays as it was posted."""
         message = self._message(edit.message)
         try:
-            await self._bounded(
+            await self._rest.call(
                 message.edit(content=format_blocks(edit.body), view=_view(edit.controls))
             )
         except RateLimited as error:
@@ -148,7 +194,7 @@ class Outbound:
 
     async def _delete(self, message: MessageRef) -> None:
         try:
-            await self._bounded(self._message(message).delete())
+            await self._rest.call(self._message(message).delete())
         except MessageGone as error:
             if not _is_unknown_message(error):
                 raise
@@ -156,32 +202,25 @@ class Outbound:
     async def _react(self, react: React) -> None:
         message = self._message(react.message)
         if react.on:
-            await self._bounded(message.add_reaction(react.emoji))
+            await self._rest.call(message.add_reaction(react.emoji))
         elif self._client.user is not None:
-            await self._bounded(message.remove_reaction(react.emoji, self._client.user))
+            await self._rest.call(message.remove_reaction(react.emoji, self._client.user))
 
     async def _type(self, chat: ChatRef) -> None:
         await self._ready(chat)
-        await self._place(chat).typing()
+        sending = self._client.http.send_typing(_number(chat.thread_id or chat.chat_id))
+        await self._rest.call(sending, deadline_s=TYPING_LIFE_S)
 
     async def _ready(self, chat: ChatRef) -> None:
         """A thread of ours is begun with the first words in it."""
         if self._threads is not None:
-            await self._bounded(self._threads.ensure(chat, self._client))
+            await self._rest.call(self._threads.ensure(chat, self._client))
 
     def _place(self, chat: ChatRef) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(_number(chat.thread_id or chat.chat_id))
 
     def _message(self, message: MessageRef) -> discord.PartialMessage:
         return self._place(message.chat).get_partial_message(_number(message.message_id))
-
-    async def _bounded(self, call: Awaitable[T], deadline_s: float | None = None) -> T:
-        """One call, bounded in time, its failure translated."""
-        try:
-            async with asyncio.timeout(deadline_s or self._deadline_s):
-                return await call
-        except FAILURES as exc:
-            raise classify_error(exc) from exc
 
 
 def _number(ident: str) -> int:

@@ -1,7 +1,9 @@
 """Pure: one event of the gateway as inbound events. Total: any JSON value gives a result.
 
 It reports facts and decides nothing. A message that came by REST (back-fill) is dressed up as the
-event it would have been. Source: "Gateway Events", "Message Object", "Interaction Object".
+event it would have been. Our own new messages are told with their nonce, so that the words of
+another process on the same token are found; back-fill has no nonces and tells no own ones.
+Source: "Gateway Events", "Message Object", "Interaction Object".
 """
 
 import hashlib
@@ -13,7 +15,7 @@ from typing import Literal
 
 from platforms.discord.directory import THREAD_KINDS, Index
 from platforms.discord.fields import born, moment, snowflake, snowflakes, token
-from platforms.discord.limits import PAYLOAD_MAX, PRESS_LIFE_S
+from platforms.discord.limits import NONCE_MAX, PAYLOAD_MAX, PRESS_LIFE_S
 from platforms.discord.words import Words, display_name, read_words
 from platforms.events import (
     Account,
@@ -50,6 +52,7 @@ _WORDS_OF_PEOPLE = frozenset({0, 19, 20, 23})
 
 _FORWARD = 1
 _VOICE_FLAG = 1 << 13
+_EPHEMERAL_FLAG = 1 << 6
 _COMMAND_INTERACTION, _PRESS_INTERACTION = 2, 3
 _PRIVATE_CONTEXT = 2
 _TEXT_OPTION = 3
@@ -148,7 +151,7 @@ def _read_message(data: Body, reading: _Reading) -> InboundEvent | Reason:
     head = _head(data, reading)
     if head is None:
         return "malformed"
-    if head.author.is_us:
+    if head.author.is_us and (reading.late or _answers_a_press(data)):
         return "own_echo"
     if integer(data, "type") not in _WORDS_OF_PEOPLE:
         return "service_message"
@@ -157,7 +160,8 @@ def _read_message(data: Body, reading: _Reading) -> InboundEvent | Reason:
     words, attachments = _words(body, reading), _attachments(body, head)
     if words is None:
         return "malformed"
-    if not words.text and not words.mentions and not attachments:
+    empty = not words.text and not words.mentions and not attachments
+    if empty and not head.author.is_us:
         return "unsupported_kind"
     return MessageReceived(
         account=reading.us.account,
@@ -177,7 +181,14 @@ def _read_message(data: Body, reading: _Reading) -> InboundEvent | Reason:
         attachments=attachments,
         quote=None if forwarded else _quote(data, head, reading),
         forwarded=forwarded,
+        nonce=(string(data, "nonce")[:NONCE_MAX] or None) if head.author.is_us else None,
     )
+
+
+def _answers_a_press(data: Body) -> bool:
+    """Private words and follow-ups, which come by a webhook and never are an outbox row."""
+    private = (integer(data, "flags") or 0) & _EPHEMERAL_FLAG
+    return bool(private) or snowflake(data.get("webhook_id")) is not None
 
 
 def _read_edit(data: Body, reading: _Reading) -> InboundEvent | Reason:

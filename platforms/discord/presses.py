@@ -11,14 +11,10 @@ import aiohttp
 import discord
 from discord.webhook.async_ import async_context, interaction_response_params
 
-from platforms.discord.errors import (
-    ALREADY_ANSWERED,
-    FAILURES,
-    UNKNOWN_MESSAGE,
-    classify_error,
-)
+from platforms.discord.errors import ALREADY_ANSWERED, UNKNOWN_MESSAGE
 from platforms.discord.parse import COMMAND
-from platforms.errors import PressExpired
+from platforms.discord.rest import Rest
+from platforms.errors import PlatformError, PressExpired
 from platforms.events import PressToken
 
 if TYPE_CHECKING:
@@ -30,9 +26,10 @@ _ORIGINAL = "@original"
 class Presses:
     """Answers for one application, over a session of its own."""
 
-    def __init__(self, application_id: str) -> None:
+    def __init__(self, application_id: str, rest: Rest) -> None:
         self._application_id = application_id
-        self._session = aiohttp.ClientSession()
+        self._rest = rest
+        self._session = aiohttp.ClientSession(trace_configs=[rest.trace()])
 
     async def close(self) -> None:
         await self._session.close()
@@ -46,30 +43,33 @@ class Presses:
         else:
             kind = discord.InteractionResponseType.deferred_message_update
             params = interaction_response_params(kind.value)
+        answering = async_context.get().create_interaction_response(
+            ident, secret, session=self._session, params=params
+        )
         try:
-            await async_context.get().create_interaction_response(
-                ident, secret, session=self._session, params=params
-            )
-        except FAILURES as exc:
-            if not _has_code(exc, ALREADY_ANSWERED):
-                raise classify_error(exc, answering=True) from exc
+            await self._rest.call(answering, answering=True)
+        except PlatformError as error:
+            if not _has_code(error, ALREADY_ANSWERED):
+                raise
 
     async def answer(self, press: PressToken, content: str) -> None:
         """Says something to the presser alone; without words a command's "thinking" goes away."""
         hook = self._hook(press)
-        try:
-            if content:
-                await hook.send(
-                    content,
-                    ephemeral=True,
-                    suppress_embeds=True,
-                    allowed_mentions=discord.AllowedMentions.none(),
-                )
-            elif press.kind == COMMAND:
-                await hook.delete_message(_ORIGINAL)  # type: ignore[arg-type]  # Discord's word
-        except FAILURES as exc:
-            if content or not _has_code(exc, UNKNOWN_MESSAGE):
-                raise classify_error(exc, answering=True) from exc
+        if content:
+            sending = hook.send(
+                content,
+                ephemeral=True,
+                suppress_embeds=True,
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
+            await self._rest.call(sending, answering=True)
+        elif press.kind == COMMAND:
+            deleting = hook.delete_message(_ORIGINAL)  # type: ignore[arg-type]  # Discord's word
+            try:
+                await self._rest.call(deleting, answering=True)
+            except PlatformError as error:
+                if not _has_code(error, UNKNOWN_MESSAGE):
+                    raise
 
     def _hook(self, press: PressToken) -> discord.Webhook:
         data: WebhookPayload = {
@@ -88,5 +88,6 @@ def _parts(press: PressToken) -> tuple[int, str]:
     return int(ident), secret
 
 
-def _has_code(error: Exception, code: int) -> bool:
-    return isinstance(error, discord.HTTPException) and error.code == code
+def _has_code(error: PlatformError, code: int) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, discord.HTTPException) and cause.code == code

@@ -11,6 +11,7 @@ from platforms.content import Operation, Post, Sent
 from platforms.discord.client import DiscordAdapter
 from platforms.events import (
     Account,
+    Author,
     ChatRef,
     Delivery,
     InboundEvent,
@@ -24,18 +25,28 @@ ACCOUNT = Account(platform="discord", id=str(APPLICATION_ID))
 
 
 class Journal:
-    """Stores every delivery unless told otherwise; `held` keeps them waiting for their receipt."""
+    """Stores every delivery unless told otherwise; `held` keeps them waiting for their receipt.
+
+    Our own words are UNWANTED, as for the gateway, and listed apart.
+    """
 
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
+        self.own: list[MessageReceived] = []
         self.next_receipts: deque[Receipt] = deque()
         self.held: asyncio.Event | None = None
         self._changed = asyncio.Condition()
 
     async def __call__(self, delivery: Delivery) -> Receipt:
+        own = _own_message(delivery)
         async with self._changed:
-            self.deliveries.append(delivery)
+            if own is None:
+                self.deliveries.append(delivery)
+            else:
+                self.own.append(own)
             self._changed.notify_all()
+        if own is not None:
+            return Receipt.UNWANTED
         if self.held is not None:
             await self.held.wait()
         return self.next_receipts.popleft() if self.next_receipts else Receipt.STORED
@@ -45,6 +56,12 @@ class Journal:
         async with self._changed, asyncio.timeout(timeout):
             await self._changed.wait_for(lambda: len(self.deliveries) >= number)
         return self.deliveries
+
+    async def heard_own(self, number: int, timeout: float = 8.0) -> list[MessageReceived]:
+        """Our own messages, once there are that many."""
+        async with self._changed, asyncio.timeout(timeout):
+            await self._changed.wait_for(lambda: len(self.own) >= number)
+        return self.own
 
     async def event(self, number: int = 1) -> InboundEvent:
         """The one event of the delivery with this number, counted from 1."""
@@ -62,6 +79,14 @@ class Journal:
             for event in delivery.events
             if isinstance(event, MessageReceived)
         ]
+
+
+def _own_message(delivery: Delivery) -> MessageReceived | None:
+    match delivery.events:
+        case (MessageReceived(author=Author(is_us=True)) as event,):
+            return event
+        case _:
+            return None
 
 
 def adapter_of(server: DiscordServer, **settings: Any) -> DiscordAdapter:

@@ -1,6 +1,6 @@
 """The loopback Discord server. Inside this package `discord` alone means the SDK, never this."""
 
-from tests.wire.discord.faults import edge_ban, rate_limited, refusal
+from tests.wire.discord.faults import edge_ban, limited_without_a_hint, rate_limited, refusal
 from tests.wire.discord.interactions import Interaction
 from tests.wire.discord.server import APPLICATION_ID, BOT_ID, TOKEN, DiscordServer
 from tests.wire.discord.world import Channel, Guild, Message, Pings, Role, UploadedFile, User
@@ -19,6 +19,7 @@ __all__ = [
     "UploadedFile",
     "User",
     "edge_ban",
+    "limited_without_a_hint",
     "rate_limited",
     "refusal",
 ]

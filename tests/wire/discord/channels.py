@@ -12,6 +12,7 @@ from tests.wire.discord.payloads import (
     gateway_message_json,
     member_json,
     message_json,
+    new_message_json,
     user_json,
 )
 from tests.wire.discord.rules import ApiError
@@ -64,6 +65,9 @@ class Channels:
 
     def json(self, message: Message) -> Json:
         return message_json(self.world, message, files_url=self.files_url())
+
+    def _new_json(self, message: Message) -> Json:
+        return new_message_json(self.world, message, files_url=self.files_url())
 
     # Making and changing messages, by anyone.
 
@@ -128,7 +132,9 @@ class Channels:
         await self.emit(f"MESSAGE_REACTION_{'ADD' if on else 'REMOVE'}", body, intent=intent)
 
     async def _tell(self, name: str, message: Message) -> None:
-        body = gateway_message_json(self.world, message, files_url=self.files_url())
+        body = gateway_message_json(
+            self.world, message, files_url=self.files_url(), new=name == "MESSAGE_CREATE"
+        )
         await self.emit(name, body, intent=message_intent(message.channel))
 
     # Handlers.
@@ -156,7 +162,7 @@ class Channels:
             if known is not None and self.now() - known[0] < self.nonce_memory_s:
                 if known[1].deleted:
                     raise ApiError(rules.UNKNOWN_MESSAGE)
-                return Reply(body=self.json(known[1]))
+                return Reply(body=self._new_json(known[1]))
         message = Message(
             id=self.world.ids.next(),
             channel=channel,
@@ -170,7 +176,7 @@ class Channels:
             self._nonces[self.world.bot.id, str(nonce)] = (self.now(), message)
         channel.archived = False
         await self.publish(message)
-        return Reply(body=self.json(message))
+        return Reply(body=self._new_json(message))
 
     async def edit_message(self, call: Call) -> Reply:
         channel = self.channel(call)

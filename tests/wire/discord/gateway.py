@@ -98,6 +98,15 @@ class Gateway:
         self.heartbeats = 0
         self.lose_next = 0
         """So many coming events get their number and are lost on the way."""
+        self.reverse_next = 0
+        """So many coming events are kept back and then sent last first."""
+        self.acknowledges = True
+        """Whether heartbeats are answered; events go on either way."""
+        self.greets = True
+        """Whether a new connection gets its HELLO."""
+        self.swallow_next = 0
+        """So many coming IDENTIFY and RESUME are read and never answered."""
+        self.reset_after_ms = 14_400_000
         self._token = token
         self._ready = ready
         self._initial = initial
@@ -110,6 +119,7 @@ class Gateway:
         self._open = asyncio.Event()
         self._open.set()
         self._changed = asyncio.Condition()
+        self._kept_back: list[tuple[str, Any, int]] = []
 
     # Levers for tests.
 
@@ -172,6 +182,23 @@ class Gateway:
         for connection in list(self.connections):
             await connection.send(payload)
 
+    async def send_garbage(self, data: bytes) -> None:
+        """Sends a binary frame that continues no zlib stream."""
+        for connection in list(self.connections):
+            await connection.socket.send_bytes(data)
+
+    async def tear(self) -> None:
+        """Cuts every connection in the middle of a frame."""
+        self.drip()
+        await self.abort()
+
+    def drip(self) -> None:
+        """Begins a long frame on every connection and never ends it."""
+        for connection in self.connections:
+            connection.muted = True
+            if connection.transport is not None:
+                connection.transport.write(b"\x81\x7e\x10\x00" + b'{"op":0,"t":"MESS')
+
     async def ready(self, count: int = 1, timeout: float = 10.0) -> None:
         """Waits until so many sessions are connected."""
         async with asyncio.timeout(timeout), self._changed:
@@ -188,6 +215,14 @@ class Gateway:
 
     async def emit(self, name: str, data: Any, *, intent: int) -> None:
         """Gives an event to every session that asked for its kind."""
+        if self.reverse_next > 0:
+            self._kept_back.append((name, data, intent))
+            self.reverse_next -= 1
+            if self.reverse_next == 0:
+                kept, self._kept_back = self._kept_back, []
+                for each in reversed(kept):
+                    await self.emit(each[0], each[1], intent=each[2])
+            return
         for session in list(self.sessions.values()):
             if not session.intents & intent:
                 continue
@@ -233,7 +268,8 @@ class Gateway:
             await socket.close(code=4012, message=b"Invalid API version")
             return socket
         self.connections.append(connection)
-        await connection.send({"op": HELLO, "d": {"heartbeat_interval": self._heartbeat_ms}})
+        if self.greets:
+            await connection.send({"op": HELLO, "d": {"heartbeat_interval": self._heartbeat_ms}})
         try:
             await self._read(connection)
         finally:
@@ -264,7 +300,12 @@ class Gateway:
         match opcode:
             case 1:
                 self.heartbeats += 1
-                await connection.send({"op": HEARTBEAT_ACK, "d": None})
+                if self.acknowledges:
+                    await connection.send({"op": HEARTBEAT_ACK, "d": None})
+                return None
+            case 2 | 6 if self.swallow_next > 0:
+                self.swallow_next -= 1
+                self._note("SWALLOWED", {"op": opcode}, 0)
                 return None
             case 2:
                 return await self._identify(connection, data)

@@ -270,8 +270,6 @@ def message_json(world: World, message: Message, *, files_url: str) -> Json:
         "type": 19 if message.reference is not None else 0,
         "flags": version.flags | (1 << 7 if message.thinking else 0),
     }
-    if message.nonce is not None:
-        body["nonce"] = message.nonce
     if message.webhook is not None:
         body["webhook_id"] = str(message.webhook)
     if message.webhook is not None and message.author is world.bot:
@@ -290,9 +288,18 @@ def message_json(world: World, message: Message, *, files_url: str) -> Json:
     return body
 
 
-def gateway_message_json(world: World, message: Message, *, files_url: str) -> Json:
-    """A message as MESSAGE_CREATE and MESSAGE_UPDATE carry it."""
-    body = message_json(world, message, files_url=files_url)
+def new_message_json(world: World, message: Message, *, files_url: str) -> Json:
+    """A message as its sender's answer and MESSAGE_CREATE carry it: later no nonce is told."""
+    nonce = {"nonce": message.nonce} if message.nonce is not None else {}
+    return {**message_json(world, message, files_url=files_url), **nonce}
+
+
+def gateway_message_json(
+    world: World, message: Message, *, files_url: str, new: bool = False
+) -> Json:
+    """A message as MESSAGE_CREATE (`new`) and MESSAGE_UPDATE carry it."""
+    make = new_message_json if new else message_json
+    body = make(world, message, files_url=files_url)
     guild = message.channel.guild
     if guild is None:
         return body

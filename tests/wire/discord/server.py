@@ -14,6 +14,7 @@ from tests.wire.discord import rules
 from tests.wire.discord.call import Call, Handler, Reply
 from tests.wire.discord.channels import Channels, message_intent, user_reply
 from tests.wire.discord.console import Console
+from tests.wire.discord.faults import Breaks
 from tests.wire.discord.gateway import Gateway, Session
 from tests.wire.discord.interactions import Interaction, Interactions
 from tests.wire.discord.payloads import (
@@ -94,6 +95,7 @@ class DiscordServer(LoopbackServer):
         self.interactions = Interactions(self.world, self.channels, APPLICATION_ID, now)
         self.content_allowed = content_allowed
         self.interactions_url: str | None = None
+        self.breaks = Breaks(self.closing)
         self.refusals: dict[int, int] = {}
         """How often each of 401, 403 and 429 was answered: 10,000 in 10 minutes mean a ban."""
         self.ada = self.world.add_user("ada", ident=ADA_ID)
@@ -170,11 +172,12 @@ class DiscordServer(LoopbackServer):
         reply_to: Message | None = None,
         files: Sequence[UploadedFile] = (),
         flags: int = 0,
+        ident: int | None = None,
     ) -> Message:
-        """A person writes; the message goes out over the gateway."""
+        """A person writes; the message goes out over the gateway, with a fresh id unless given."""
         version = self.channels.version(chat, {"content": text}, replied=reply_to)
         message = Message(
-            id=self.world.ids.next(),
+            id=ident or self.world.ids.next(),
             channel=chat,
             author=user,
             history=[replace(version, flags=flags)],
@@ -244,7 +247,7 @@ class DiscordServer(LoopbackServer):
 
     async def redeliver(self, message: Message) -> None:
         """Sends the same message event once more."""
-        body = gateway_message_json(self.world, message, files_url=self.url)
+        body = gateway_message_json(self.world, message, files_url=self.url, new=True)
         await self._emit("MESSAGE_CREATE", body, intent=message_intent(message.channel))
 
     async def redeliver_interaction(self, interaction: Interaction) -> None:
@@ -390,6 +393,8 @@ class DiscordServer(LoopbackServer):
             if reply.status in {401, 403, 429}:
                 self.refusals[reply.status] = self.refusals.get(reply.status, 0) + 1
             self.note(operation, arguments, reply.status, request.headers)
+            if how := self.breaks.take(operation):
+                return await self.breaks.play(how, request, reply)
             return _json(reply.status, reply.body, {**headers, **reply.headers})
 
         return answer
@@ -477,7 +482,7 @@ class DiscordServer(LoopbackServer):
         limit: Json = {
             "total": 1_000,
             "remaining": self.gateway.identifies_left,
-            "reset_after": 14_400_000,
+            "reset_after": self.gateway.reset_after_ms,
             "max_concurrency": 1,
         }
         url = f"{self._ws_url}/gateway"
