@@ -6,24 +6,24 @@ import os
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from telegram import Bot, BotCommand
 from telegram.error import InvalidToken, TelegramError
 
-from platforms.base import Capabilities, Ingest, Route
+from platforms.base import Capabilities, Ingest, OnGap, Route
 from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome, Post, Upload
-from platforms.errors import CredentialsRejected, PlatformUnavailable, SendUncertain
+from platforms.errors import ChatUnavailable, PlatformUnavailable
 from platforms.events import Account, ChatRef, CommandHelp, Liveness, MessageRef, PlatformName
 from platforms.telegram import outbound
-from platforms.telegram.errors import classify_error
+from platforms.telegram.errors import as_connection
 from platforms.telegram.format import fits
 from platforms.telegram.intake import Intake
 from platforms.telegram.limits import CAPABILITIES, COMMAND_SUMMARY_MAX, COMMANDS_MAX
-from platforms.telegram.parse import KINDS, Identity
-from platforms.telegram.polling import Pace, Poller
+from platforms.telegram.parse import Identity
+from platforms.telegram.polling import Pace, Poller, Sleep
 from platforms.telegram.request import READ_TIMEOUT_S, AiohttpRequest
 from platforms.telegram.webhook import PATH, Webhook
 
@@ -34,6 +34,7 @@ os.environ.setdefault("PTB_TIMEDELTA", "1")
 
 BASE_URL = "https://api.telegram.org"
 _SENDING_CONNECTIONS = 32
+_PERSON = re.compile(r"[1-9][0-9]{0,18}")
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 _PRIVACY_HINT = (
     "privacy mode is on: in groups the bot hears only commands and replies to it. To change that,"
@@ -55,7 +56,8 @@ class TelegramAdapter:
 
     `base_url` is the root of the Bot API: `/bot<token>/METHOD` is below it. With `webhook_url`,
     which must reach this gateway's `/telegram/webhook`, updates are pushed and `webhook_secret`
-    proves them; without it they are polled.
+    proves them; without it they are polled. `on_gap` is told of every outage that was longer than
+    a minute, once what waited meanwhile is stored; while it raises, it is told again.
     """
 
     def __init__(
@@ -70,6 +72,8 @@ class TelegramAdapter:
         read_timeout_s: float = READ_TIMEOUT_S,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+        on_gap: OnGap | None = None,
     ) -> None:
         if webhook_url is not None and not webhook_secret:
             raise ValueError("a webhook needs a secret")
@@ -80,19 +84,29 @@ class TelegramAdapter:
         self._sending = AiohttpRequest(
             connections=_SENDING_CONNECTIONS, read_timeout_s=read_timeout_s
         )
-        polling = AiohttpRequest(connections=1)
         self._bot = _Bot(
             token,
             base_url=f"{root}/bot",
             base_file_url=f"{root}/file/bot",
             request=self._sending,
-            get_updates_request=polling,
+            get_updates_request=self._sending,  # never used: the poller has its own
         )
-        self._poller = Poller(bot=self._bot, pace=pace or Pace(), clock=clock, request=polling)
-        self._webhook_url, self._webhook_secret = webhook_url, webhook_secret
+        pace = pace or Pace()
+        self._poller = Poller(
+            bot=self._bot, pace=pace, clock=clock, now=now, sleep=sleep, on_gap=on_gap
+        )
         self._webhook = None
         if webhook_url is not None:
-            self._webhook = Webhook(webhook_secret or "", clock=clock)
+            self._webhook = Webhook(
+                bot=self._bot,
+                url=webhook_url,
+                secret=webhook_secret or "",
+                pace=pace,
+                clock=clock,
+                now=now,
+                sleep=sleep,
+                on_gap=on_gap,
+            )
         self._commands = commands
         self._now = now
         self._us: Identity | None = None
@@ -115,7 +129,7 @@ class TelegramAdapter:
         try:
             me = await self._bot.get_me()
         except TelegramError as error:
-            raise _as_connection(error) from error
+            raise as_connection(error) from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise PlatformUnavailable("what answers is not the Bot API") from error
         account = Account(platform="telegram", id=str(me.id))
@@ -134,10 +148,14 @@ class TelegramAdapter:
         self._intake = intake
         await self._register_commands()
         if self._webhook is not None:
-            await self._run_webhook(self._webhook, intake)
-        else:
-            await self._setting(self._bot.delete_webhook(drop_pending_updates=False))
-            await self._poller.run(intake)
+            await self._webhook.run(intake)
+            return
+        try:
+            # What was meant for a webhook of ours still waits and is polled now.
+            await self._bot.delete_webhook(drop_pending_updates=False)
+        except TelegramError as error:
+            raise as_connection(error) from error
+        await self._poller.run(intake)
 
     def routes(self) -> tuple[Route, ...]:
         """The webhook's route, if updates are pushed."""
@@ -146,36 +164,14 @@ class TelegramAdapter:
         return (Route(method="POST", path=PATH, handler=self._webhook.handle, guarded=False),)
 
     def liveness(self) -> Liveness:
-        """The last completed poll, or the last pushed update."""
+        """The last completed poll, or the last sign of a webhook that works."""
         alive = (self._webhook or self._poller).liveness()
-        return Liveness(
-            connected=alive.connected, last_frame_at=alive.last_frame_at, facts=self._facts
-        )
+        return replace(alive, facts=self._facts)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._poller.request.shutdown()
+        await self._poller.close()
         await self._sending.shutdown()
-
-    async def _run_webhook(self, webhook: Webhook, intake: Intake) -> None:
-        webhook.intake = intake
-        try:
-            await self._setting(
-                self._bot.set_webhook(
-                    self._webhook_url or "",
-                    allowed_updates=list(KINDS),
-                    secret_token=self._webhook_secret,
-                )
-            )
-            await asyncio.Event().wait()
-        finally:
-            webhook.intake = None
-
-    async def _setting(self, call: Any) -> None:
-        try:
-            await call
-        except TelegramError as error:
-            raise _as_connection(error) from error
 
     async def _register_commands(self) -> None:
         """Tell Telegram's menu what there is; the gateway works without it."""
@@ -189,7 +185,7 @@ class TelegramAdapter:
         try:
             await self._bot.set_my_commands(commands)
         except InvalidToken as error:
-            raise _as_connection(error) from error
+            raise as_connection(error) from error
         except TelegramError as error:
             log.warning("the command menu could not be registered: %s", error)
 
@@ -214,17 +210,12 @@ class TelegramAdapter:
         raise NotImplementedError
 
     async def direct(self, person: str) -> ChatRef:
-        """The private chat has the person's own id; they must have written to us once."""
+        """The private chat has the person's own id.
+
+        Whether they ever wrote to us, and so may be written to, only a post can tell.
+        """
         if self._us is None:
             raise PlatformUnavailable("Telegram is not connected")
+        if not _PERSON.fullmatch(person):
+            raise ChatUnavailable("not the id of a person on Telegram", reason="not_found")
         return ChatRef(account=self._us.account, chat_id=person)
-
-
-def _as_connection(error: TelegramError) -> Exception:
-    """Outside of sends nothing is uncertain: what failed is asked again."""
-    failure = classify_error(error, None)
-    if failure is None or isinstance(failure, SendUncertain):
-        return PlatformUnavailable(str(error)[:200])
-    if isinstance(failure, CredentialsRejected | PlatformUnavailable):
-        return failure
-    return PlatformUnavailable(str(failure))

@@ -6,8 +6,10 @@ from telegram.error import (
     Conflict,
     Forbidden,
     InvalidToken,
+    NetworkError,
     RetryAfter,
     TelegramError,
+    TimedOut,
 )
 
 from platforms import errors
@@ -16,6 +18,8 @@ from platforms.telegram.request import NotConnected
 
 _NO_HINT_S = 5.0
 """How long to wait after a 429 that does not say how long."""
+
+_TOO_MANY = "too many requests"
 
 _DONE = ("message is not modified", "message to delete not found")
 
@@ -62,7 +66,7 @@ def classify_error(error: TelegramError, chat: ChatRef | None) -> errors.Platfor
         case ChatMigrated(new_chat_id=moved) if chat is not None:
             to = ChatRef(account=chat.account, chat_id=str(moved))
             return errors.ChatMoved("the group became a supergroup", to=to)
-        case InvalidToken():
+        case InvalidToken() if error.__cause__ is None:  # else no answer of the Bot API's
             return errors.CredentialsRejected(
                 "Telegram refuses the bot's token; take a new one from @BotFather"
             )
@@ -74,6 +78,16 @@ def classify_error(error: TelegramError, chat: ChatRef | None) -> errors.Platfor
             return errors.PlatformUnavailable(str(error))
         case _:
             return _no_answer(words, chat)
+
+
+def as_connection(error: TelegramError) -> errors.PlatformError:
+    """What a failure outside of sends means: nothing is uncertain there, it is asked again."""
+    failure = classify_error(error, None)
+    if isinstance(failure, errors.CredentialsRejected | errors.PlatformUnavailable):
+        return failure
+    if failure is None or isinstance(failure, errors.SendUncertain):
+        return errors.PlatformUnavailable(str(error)[:200])
+    return errors.PlatformUnavailable(str(failure))
 
 
 def _refusal(error: TelegramError, words: str) -> errors.PlatformError | None:
@@ -92,7 +106,7 @@ def _refusal(error: TelegramError, words: str) -> errors.PlatformError | None:
 
 
 def _no_answer(words: str, chat: ChatRef | None) -> errors.PlatformError:
-    if words.startswith("too many requests"):
+    if words.startswith(_TOO_MANY):
         return _rate_limited(_NO_HINT_S, chat)
     if "entity too large" in words:
         return errors.TooLong("Telegram: the request is too large")
@@ -112,7 +126,32 @@ def retry_after_s(error: RetryAfter) -> float:
     return float(wait) if isinstance(wait, int) else wait.total_seconds()
 
 
+def silence_s(error: Exception) -> float | None:
+    """How many seconds to wait after a 429, hint or none; None for any other failure."""
+    if isinstance(error, RetryAfter):
+        return retry_after_s(error)
+    return _NO_HINT_S if str(error).lower().startswith(_TOO_MANY) else None
+
+
+def cause_of(error: Exception) -> str:
+    """Why a poll did not complete, in a few words."""
+    match error:
+        case Conflict():
+            return "another poller"
+        case NotConnected():
+            return "no connection"
+        case TimeoutError() | TimedOut():
+            return "no answer"
+        case NetworkError():
+            return "connection broke or server error"
+        case _:
+            return "answer not understood" if silence_s(error) is None else "rate notice"
+
+
 def _conflict(words: str) -> str:
     if "webhook" in words:
-        return "a webhook is set for this bot by another program: give every program its own bot"
-    return "another program polls with this bot's token: stop it, or give it a bot of its own"
+        return (
+            "another process has set a webhook for this token: stop it, or give this gateway its"
+            " own bot"
+        )
+    return "another process polls with this token: stop it, or give this gateway its own bot"

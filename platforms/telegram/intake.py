@@ -19,6 +19,7 @@ class Intake:
     """Parses and ingests updates; knows which chats are forums, for the sign of life there."""
 
     def __init__(self, us: Identity, ingest: Ingest, *, now: Callable[[], datetime]) -> None:
+        self.account = us.account
         self._us = us
         self._ingest = ingest
         self._now = now

@@ -63,6 +63,21 @@ POLL_TIMEOUT_S = 50
 POLL_BATCH = 100
 """Updates of one poll. Source: getUpdates `limit`."""
 
+UPDATE_ID_MAX = 2_000_000_000
+"""Highest update id. Source: Bot API server, largest id of its queue."""
+
+QUEUE_LIFE_S = 24 * 3600.0
+"""How long updates wait for us. Source: getUpdates, "not kept longer than 24 hours"."""
+
+DEAF_AFTER_S = 120.0
+"""Without a completed poll for so long the connection is given up; our choice."""
+
+PROBE_EVERY_S = 60.0
+"""How often we ask what waits or where updates are pushed to; our choice."""
+
+GAP_SHORTEST_S = 60.0
+"""An outage up to here is not told: a long poll alone takes nearly as long."""
+
 TABLE_WIDTH = 42
 """Columns of monospace a phone shows without scrolling; our measure."""
 

@@ -33,8 +33,10 @@ from platforms.content import (
 )
 from platforms.errors import ChatUnavailable, MessageRejected, SendUncertain
 from platforms.events import ChatRef, MessageRef
+from platforms.measure import graphemes, utf16_len
 from platforms.telegram.errors import classify_error
 from platforms.telegram.format import Wire, format_blocks, format_plain
+from platforms.telegram.limits import CALLBACK_ANSWER_MAX
 from platforms.telegram.parse import GENERAL
 
 Call = Awaitable[Message | bool]
@@ -97,8 +99,8 @@ def _call(bot: Bot, operation: Operation, forums: Collection[str]) -> Call | Non
         case React():
             return _react(bot, operation)
         case AnswerPress(press=press, text=text, alert=alert):
-            words = format_plain(text).text or None
-            return bot.answer_callback_query(press.value, text=words, show_alert=alert)
+            words = _cut(format_plain(text).text, CALLBACK_ANSWER_MAX)
+            return bot.answer_callback_query(press.value, text=words or None, show_alert=alert)
         case _:
             assert_never(operation)
 
@@ -158,6 +160,19 @@ def _react(bot: Bot, operation: React) -> Call:
         _message_id(operation.message),
         reaction=[ReactionTypeEmoji(emoji)] if operation.on else [],
     )
+
+
+def _cut(text: str, most: int) -> str:
+    """At most so many UTF-16 units, whole characters only, with a sign that there was more."""
+    if utf16_len(text) <= most:
+        return text
+    kept, left = "", most - 1
+    for grapheme in graphemes(text):
+        left -= utf16_len(grapheme)
+        if left < 0:
+            break
+        kept += grapheme
+    return f"{kept.rstrip()}…"
 
 
 def _chat_id(chat: ChatRef) -> int:

@@ -167,7 +167,7 @@ async def test_two_programs_on_one_token() -> None:
         await asyncio.gather(*running_still, return_exceptions=True)
         errors = [task.exception() for task in done]
         assert [type(error) for error in errors] == [CredentialsRejected]
-        assert "another program polls with this bot's token" in str(errors[0])
+        assert "another process polls with this token" in str(errors[0])
         for adapter in (ours, theirs):
             await adapter.close()
 

@@ -2,6 +2,7 @@
 
 from tests.wire.telegram.methods import Rates
 from tests.wire.telegram.server import TOKEN, TelegramServer
+from tests.wire.telegram.shapes import CutInside, Drip
 from tests.wire.telegram.world import Shown, Version
 
-__all__ = ["TOKEN", "Rates", "Shown", "TelegramServer", "Version"]
+__all__ = ["TOKEN", "CutInside", "Drip", "Rates", "Shown", "TelegramServer", "Version"]

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +16,8 @@ from tests.wire.server import LoopbackServer
 from tests.wire.telegram import page
 from tests.wire.telegram.methods import Methods, Press, Rates
 from tests.wire.telegram.rules import Refusal
-from tests.wire.telegram.updates import Pusher, Updates
+from tests.wire.telegram.shapes import Shape, send_shaped
+from tests.wire.telegram.updates import Pusher, Updates, webhook_from
 from tests.wire.telegram.world import (
     File,
     Json,
@@ -67,6 +69,7 @@ class TelegramServer(LoopbackServer):
         )
         self._table = self.methods.table()
         self._pusher = Pusher(self.updates, self._pushed, real_time=retries_in_real_time)
+        self.shapes: defaultdict[str, deque[Shape]] = defaultdict(deque)
         self._deaf: set[int] = set()
         self._connections: dict[int, asyncio.BaseTransport] = {}
         self._numbers = itertools.count(1)
@@ -111,7 +114,7 @@ class TelegramServer(LoopbackServer):
         """An unknown path, in the words of the Bot API."""
         return envelope(Refusal(404, "Not Found"))
 
-    async def _call(self, request: web.Request) -> web.Response:
+    async def _call(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         arguments = await read_arguments(request, self._file_id)
         try:
@@ -122,7 +125,10 @@ class TelegramServer(LoopbackServer):
             self.note(method, arguments, exc.code, request.headers)
             return envelope(exc)
         self.note(method, arguments, 200, request.headers)
-        return web.json_response({"ok": True, "result": result})
+        response = web.json_response({"ok": True, "result": result})
+        if self.shapes[method]:
+            return await send_shaped(request, self.shapes[method].popleft(), response)
+        return response
 
     async def _perform(self, method: str, arguments: Json, request: web.Request) -> Any:
         if method.lower() == "getupdates":
@@ -167,6 +173,10 @@ class TelegramServer(LoopbackServer):
     def advance(self, seconds: float) -> None:
         """Moves the webhook's retry clock on."""
         self._pusher.advance(seconds)
+
+    def take_webhook(self, url: str) -> None:
+        """Another process with our token sets its own webhook, or with "" deletes ours."""
+        self.updates.set_webhook(webhook_from(url, None, 40) if url else None)
 
     def jump_ids(self, to: int) -> None:
         """The next update has this id, as after an idle week."""
