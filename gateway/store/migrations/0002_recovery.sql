@@ -1,15 +1,18 @@
 -- What recovery needs: who ran what, what is in doubt, which chats are dead, when we were deaf.
 
--- One run of the process; stopped_at stays empty if it died.
+-- One run of the process; stopped_at stays empty if it died. boot: the machine's id of its boot.
 CREATE TABLE start (
     id {{serial}},
     at BIGINT NOT NULL,
-    stopped_at BIGINT
+    stopped_at BIGINT,
+    boot TEXT NOT NULL DEFAULT ''
 );
 
 -- start_id: the run that took the turn last; deaths: runs in a row that died with it open.
 ALTER TABLE turn ADD COLUMN start_id BIGINT;
 ALTER TABLE turn ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+-- Who said /stop while it ran; it ends when it is taken up again.
+ALTER TABLE turn ADD COLUMN stopped_by TEXT;
 
 -- A call in doubt that people are asked about; token is what its buttons carry.
 CREATE TABLE question (
@@ -78,3 +81,10 @@ CREATE TABLE pruned (
 -- What would else be looked for in the whole past.
 CREATE INDEX inbox_turn ON inbox (turn_id) WHERE state = 'claimed';
 CREATE INDEX question_call ON question (call_id);
+CREATE INDEX inbox_now ON inbox (id) WHERE state = 'new' AND lane IN ('now', 'press');
+CREATE INDEX turn_next ON turn (session_id, number) WHERE state = 'open';
+CREATE INDEX turn_unended ON turn (id) WHERE state = 'open';
+CREATE INDEX turn_parked ON turn (session_id, id) WHERE state = 'waiting';
+DROP INDEX outbox_waiting;
+CREATE INDEX outbox_leaving ON outbox (account, id) WHERE state IN ('pending', 'in_flight');
+CREATE INDEX outbox_pending ON outbox (account, chat) WHERE state = 'pending';
