@@ -17,7 +17,7 @@ from gateway.store.sqlite import TOKENS
 
 GATEWAY = Path(__file__).parents[3] / "gateway"
 
-SMALL = {"chat", "cursor", "gap", "start", "pruned"}
+SMALL = {"chat", "cursor", "gap", "pruned", "sqlite_master", "sqlite_schema", "start"}
 """Tables that don't grow with every message: they may be gone through."""
 
 OPEN_WORK = {
