@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from agent.calls import Judge, JudgedCall
 from agent.messages import JsonObject, ResultStatus, ToolCall, ToolResult
 from agent.tools.base import Malformed, Tool
-from agent.turn import Judge, JudgedCall
 
 ARGUMENTS_MAX_BYTES = 32 * 1024
 DEPTH_MAX = 32

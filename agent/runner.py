@@ -1,33 +1,29 @@
 """Performs the effects of one turn: the only awaiting code around `turn_flow`."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from itertools import groupby
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from agent import history
-from agent.errors import AllProvidersFailed, ProviderError, StreamBroken, ToolError
+from agent.errors import AllProvidersFailed, ProviderError, StreamBroken
 from agent.events import (
     ProviderSwitched,
     StepRewound,
     StepStarted,
     TextDelta,
-    ToolFinished,
-    ToolStarted,
     TurnEvent,
 )
 from agent.failover import Entry, FailoverPlan
+from agent.journal import TurnJournal
 from agent.messages import (
     AssistantMessage,
     Message,
     Part,
-    ResultStatus,
     Text,
     ToolCall,
-    ToolResult,
     Usage,
     well_formed,
 )
@@ -47,8 +43,10 @@ from agent.providers.base import (
     UsageReported,
 )
 from agent.signals import Cut, TurnSignals
-from agent.tools.base import CallContext, EffectClass, Tool
+from agent.tool_runs import TOOL_DEADLINE_S, ToolRuns
+from agent.tools.base import Tool
 from agent.turn import (
+    AskPeople,
     CallModel,
     CloseTurn,
     Drained,
@@ -56,55 +54,20 @@ from agent.turn import (
     Effect,
     EffectResult,
     Interrupted,
-    JudgedCall,
     ModelFailed,
     ModelOutcome,
     ModelReplied,
+    Parked,
+    ProbeCalls,
     RecordMessages,
     RecordStep,
     RunTools,
     Stopped,
-    ToolsRan,
     TurnEnd,
     TurnFlow,
 )
 
-TOOLS_AT_ONCE = 4
-TOOL_DEADLINE_S = 120.0
-
 log = logging.getLogger(__name__)
-
-
-class TurnJournal(Protocol):
-    """The durable side of one turn, fulfilled by the gateway.
-
-    Every method returns once its record is as durable as its sentence says, and raises when the
-    session has another owner by now: then the turn must end without another effect.
-    """
-
-    async def step_opened(self, step: int, model: str) -> None:
-        """The intent to call the model, on disk before the call."""
-
-    async def step_recorded(self, record: RecordStep) -> None:
-        """The reply, its usage, its calls and the refused calls' results in one commit."""
-
-    async def calls_intended(self, calls: tuple[JudgedCall, ...]) -> None:
-        """The intent to run calls with effects, on disk before the first byte leaves."""
-
-    async def call_finished(self, result: ToolResult) -> None:
-        """A tool's result; survives the process, not yet a power loss.
-
-        Cancelling the wait does not take the result back.
-        """
-
-    async def messages_recorded(self, messages: tuple[Message, ...]) -> None:
-        """Messages that join the transcript, on disk."""
-
-    async def drain(self) -> tuple[Message, ...]:
-        """Claim what arrived for this session meanwhile and store it with the turn."""
-
-    async def closed(self, end: TurnEnd) -> None:
-        """The end: reply, transcript and input rows in one commit."""
 
 
 class Runner:
@@ -125,25 +88,32 @@ class Runner:
         self._session = session
         self._system = system
         self._plan = plan
-        self._tools = tools
         self._specs: tuple[ToolSpec, ...] = tuple(tools[name].spec for name in sorted(tools))
         self._journal = journal
         self._signals = signals
         self._emit = emit
-        self._tool_deadline_s = tool_deadline_s
-        self._begun: set[str] = set()
+        self._tool_runs = ToolRuns(
+            session=session,
+            tools=tools,
+            journal=journal,
+            signals=signals,
+            emit=emit,
+            deadline_s=tool_deadline_s,
+        )
 
-    async def run(self, flow: TurnFlow) -> TurnEnd:
-        """Drive the flow to its end and return it."""
+    async def run(self, flow: TurnFlow) -> TurnEnd | Parked:
+        """Drive the flow to its end, or to where it is parked."""
         result: EffectResult = None
         try:
             effect = next(flow)
-            while True:
+            while not (self._signals.parking and isinstance(effect, CallModel | RunTools)):
                 result = await self._perform(effect)
                 effect = flow.send(result)
         except StopIteration as end:
-            ended: TurnEnd = end.value
+            ended: TurnEnd | Parked = end.value
             return ended
+        flow.close()
+        return Parked(asked=False)
 
     async def _perform(self, effect: Effect) -> EffectResult:
         match effect:
@@ -152,7 +122,11 @@ class Runner:
             case RecordStep():
                 await self._journal.step_recorded(effect)
             case RunTools(calls=calls):
-                return await self._run_tools(calls)
+                return await self._tool_runs.run(calls)
+            case ProbeCalls(calls=calls):
+                return await self._tool_runs.probe(calls)
+            case AskPeople(calls=calls):
+                await self._journal.asked(calls)
             case RecordMessages(messages=messages):
                 await self._journal.messages_recorded(messages)
             case DrainInbox():
@@ -213,88 +187,6 @@ class Runner:
             async for event in stream:
                 attempt.take(event)
         return attempt.reply(entry)
-
-    async def _run_tools(self, calls: tuple[JudgedCall, ...]) -> ToolsRan:
-        """Run calls side by side, those of one resource in order; every call gets a result."""
-        effects = tuple(
-            c for c in calls if c.prepared and c.prepared.effect is not EffectClass.PURE
-        )
-        if effects:
-            await self._journal.calls_intended(effects)
-        results: dict[str, ToolResult] = {}
-        gate = asyncio.Semaphore(TOOLS_AT_ONCE)
-        queues: dict[str, list[JudgedCall]] = {}
-        for call in calls:
-            resource = call.prepared.resource if call.prepared else None
-            queues.setdefault(resource or call.call.id, []).append(call)
-        work = self._run_queues(tuple(queues.values()), gate, results)
-        cut = await self._signals.guard(work)
-        await self._settle_cut(calls, results)
-        return ToolsRan(
-            results=tuple(results[call.call.id] for call in calls),
-            stopped_by=cut.stopped_by if isinstance(cut, Cut) else None,
-        )
-
-    async def _run_queues(
-        self,
-        queues: tuple[list[JudgedCall], ...],
-        gate: asyncio.Semaphore,
-        results: dict[str, ToolResult],
-    ) -> None:
-        """Run all queues; if one can't record its result, the others end too."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for queue in queues:
-                    group.create_task(self._run_queue(queue, gate, results))
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-
-    async def _run_queue(
-        self, calls: list[JudgedCall], gate: asyncio.Semaphore, results: dict[str, ToolResult]
-    ) -> None:
-        for call in calls:
-            async with gate:
-                result = await self._run_tool(call)
-            await self._finish(result, results)
-
-    async def _run_tool(self, judged: JudgedCall) -> ToolResult:
-        prepared = judged.prepared
-        if prepared is None:
-            raise ValueError(f"{judged.call.id} was refused and can't run")
-        self._begun.add(judged.call.id)
-        self._emit(ToolStarted(call_id=judged.call.id, label=prepared.label))
-        context = CallContext(call_id=judged.call.id, session=self._session)
-        deadline = asyncio.timeout(self._tool_deadline_s)
-        try:
-            async with deadline:
-                output = await self._tools[prepared.tool].run(prepared, context)
-        except ToolError as error:
-            return _result(judged, ResultStatus.FAILED, str(error))
-        except Exception as error:
-            if isinstance(error, TimeoutError) and deadline.expired():
-                return _broken_off(judged, f"No result within {self._tool_deadline_s:.0f} s.")
-            log.exception("tool %s failed", prepared.tool)
-            return _broken_off(judged, "The tool failed inside the gateway.")
-        return _result(judged, output.status, output.text)
-
-    async def _finish(self, result: ToolResult, results: dict[str, ToolResult]) -> None:
-        # Before the wait: a cut in the middle of it does not take the record back.
-        results[result.call_id] = result
-        await self._journal.call_finished(result)
-        self._emit(ToolFinished(call_id=result.call_id, status=result.status))
-
-    async def _settle_cut(
-        self, calls: tuple[JudgedCall, ...], results: dict[str, ToolResult]
-    ) -> None:
-        """Give every call that was cut short a result that says what is known of it."""
-        for call in calls:
-            if call.call.id in results:
-                continue
-            if call.call.id not in self._begun:
-                result = _result(call, ResultStatus.NOT_RUN, "Stopped before it began.")
-            else:
-                result = _broken_off(call, "Stopped before it ended.")
-            await self._finish(result, results)
 
 
 class _Attempt:
@@ -369,15 +261,3 @@ def _written(part: Part) -> Part:
     if not isinstance(part, ToolCall):
         return part
     return replace(part, name=well_formed(part.name), arguments=well_formed(part.arguments))
-
-
-def _result(judged: JudgedCall, status: ResultStatus, text: str) -> ToolResult:
-    call = judged.call
-    return ToolResult(call_id=call.id, name=call.name, status=status, text=well_formed(text))
-
-
-def _broken_off(judged: JudgedCall, why: str) -> ToolResult:
-    """The result of a call that did not end by itself: it failed, or nobody knows what it did."""
-    if judged.prepared is not None and judged.prepared.effect is EffectClass.PURE:
-        return _result(judged, ResultStatus.FAILED, why)
-    return _result(judged, ResultStatus.UNKNOWN, f"{why} It may have taken effect.")

@@ -24,6 +24,7 @@ class TurnSignals:
 
     def __init__(self) -> None:
         self._stopped_by: str | None = None
+        self._parking = False
         self._task: asyncio.Task[Any] | None = None
         self._interruptible: Callable[[], bool] = _never
 
@@ -31,6 +32,15 @@ class TurnSignals:
     def stopped_by(self) -> str | None:
         """Who said /stop, or None."""
         return self._stopped_by
+
+    @property
+    def parking(self) -> bool:
+        """Whether the turn is to be left at its next stored step."""
+        return self._parking
+
+    def park(self) -> None:
+        """Begin no further model call and no tool; what runs now may end."""
+        self._parking = True
 
     def stop(self, by: str) -> None:
         """End the turn now; the first name wins."""

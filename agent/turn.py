@@ -12,11 +12,12 @@ same code. Nothing here waits, reads a clock or knows a provider; the runner per
 """
 
 import hashlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeVar, assert_never
 
+from agent.calls import CallState, Judge, JudgedCall, sort_open_calls
 from agent.errors import AllProvidersFailed
 from agent.messages import (
     AssistantMessage,
@@ -29,18 +30,10 @@ from agent.messages import (
     Usage,
 )
 from agent.providers.base import Stop
-from agent.tools.base import EffectClass, PreparedCall
 
 STEPS_PER_TURN = 25
 CALLS_PER_STEP = 16
 CALLS_PER_TURN = 60
-
-
-class CallState(Enum):
-    """How far a tool call without a result has come, by its row."""
-
-    PROPOSED = "proposed"
-    INTENT = "intent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,15 +144,6 @@ ModelOutcome = ModelReplied | ModelFailed | Interrupted | Stopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedCall:
-    """A call of the reply: `prepared` may run; otherwise `refusal` is its result already."""
-
-    call: ToolCall
-    prepared: PreparedCall | None
-    refusal: ToolResult | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordStep:
     """Store the reply of a step, its usage, its calls and the refused calls' results (D2)."""
 
@@ -172,6 +156,28 @@ class RecordStep:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunTools:
     """Run these side by side; intents are stored first. Results come back in call order."""
+
+    calls: tuple[JudgedCall, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeCalls:
+    """Ask the tools of these begun calls whether they took effect."""
+
+    calls: tuple[JudgedCall, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """What is known now: `results` took effect, the calls in `absent` did not."""
+
+    results: tuple[ToolResult, ...]
+    absent: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskPeople:
+    """Store a question about each of these calls, whose effect nobody knows (D2); park."""
 
     calls: tuple[JudgedCall, ...]
 
@@ -250,10 +256,28 @@ class CloseTurn:
     end: TurnEnd
 
 
-Effect = CallModel | RecordStep | RunTools | RecordMessages | DrainInbox | CloseTurn
-EffectResult = ModelOutcome | ToolsRan | Drained | None
-Judge = Callable[[ToolCall], JudgedCall]
-TurnFlow = Generator[Effect, EffectResult, TurnEnd]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """The turn is left at its last stored step; its rows say how it goes on.
+
+    `asked`: people were asked and their answer opens it again. Otherwise the next run does.
+    """
+
+    asked: bool
+
+
+Effect = (
+    CallModel
+    | RecordStep
+    | RunTools
+    | ProbeCalls
+    | AskPeople
+    | RecordMessages
+    | DrainInbox
+    | CloseTurn
+)
+EffectResult = ModelOutcome | ToolsRan | Probed | Drained | None
+TurnFlow = Generator[Effect, EffectResult, TurnEnd | Parked]
 
 _R = TypeVar("_R")
 
@@ -265,10 +289,11 @@ def call_id(session: str, turn: int, step: int, ordinal: int) -> str:
 
 
 def turn_flow(rows: TurnRows, judge: Judge) -> TurnFlow:
-    """Yield what the turn wants next until it is closed; returns how it ended.
+    """Yield what the turn wants next until it is closed or parked; returns which.
 
     `judge` is pure: it parses, normalises and decides one call.
     """
+    outcome: TurnRows | TurnEnd | Parked
     while True:
         match position(rows.messages):
             case AwaitsModel():
@@ -283,9 +308,13 @@ def turn_flow(rows: TurnRows, judge: Judge) -> TurnFlow:
                 outcome = TurnEnd(state=TurnState.DONE)
             case unknown:
                 assert_never(unknown)
-        if isinstance(outcome, TurnEnd):
-            return (yield from _close(outcome))
-        rows = outcome
+        match outcome:
+            case TurnEnd():
+                return (yield from _close(outcome))
+            case Parked():
+                return outcome
+            case TurnRows():
+                rows = outcome
 
 
 def _model_step(
@@ -357,9 +386,16 @@ def _accept(
 
 def _tool_step(
     rows: TurnRows, calls: tuple[ToolCall, ...], judge: Judge
-) -> Generator[Effect, EffectResult, TurnRows | TurnEnd]:
+) -> Generator[Effect, EffectResult, TurnRows | TurnEnd | Parked]:
     """Run what may run, resolve what a crash left behind, then let new words join."""
-    runnable, settled = _resolve(rows, calls, judge)
+    found = sort_open_calls(calls, rows.calls, judge)
+    runnable, settled, doubtful = found.runnable, found.settled, found.doubtful
+    if found.probeable:
+        probed = yield from _perform(ProbeCalls(calls=found.probeable), Probed)
+        known = {result.call_id for result in probed.results}
+        settled += probed.results
+        runnable += tuple(c for c in found.probeable if c.call.id in probed.absent)
+        doubtful += tuple(c for c in found.probeable if c.call.id not in known | probed.absent)
     if settled:
         rows = yield from _record(rows, *settled)
     if runnable:
@@ -367,41 +403,10 @@ def _tool_step(
         rows = replace(rows.with_messages(*ran.results), calls={})
         if ran.stopped_by is not None:
             return TurnEnd(state=TurnState.CANCELLED, mark=Mark.STOPPED, by=ran.stopped_by)
+    if doubtful:
+        yield from _perform(AskPeople(calls=doubtful), type(None))
+        return Parked(asked=True)
     return (yield from _drain(rows))
-
-
-def _resolve(
-    rows: TurnRows, calls: tuple[ToolCall, ...], judge: Judge
-) -> tuple[tuple[JudgedCall, ...], tuple[ToolResult, ...]]:
-    """Split open calls into those that (still) run and those that already have a result.
-
-    A stored intent without a result means a crash in between: pure and keyed calls run again,
-    every other effect is in doubt and is not run again.
-    """
-    runnable: list[JudgedCall] = []
-    settled: list[ToolResult] = []
-    for call in calls:
-        judged = judge(call)
-        if rows.calls.get(call.id) is CallState.INTENT and not _may_repeat(judged.prepared):
-            settled.append(
-                ToolResult(
-                    call_id=call.id,
-                    name=call.name,
-                    status=ResultStatus.UNKNOWN,
-                    text="The gateway stopped while this ran. It may or may not have taken "
-                    "effect; it was not run again. Check before you repeat it.",
-                )
-            )
-        elif judged.refusal is not None:
-            settled.append(judged.refusal)
-        else:
-            runnable.append(judged)
-    return tuple(runnable), tuple(settled)
-
-
-def _may_repeat(call: PreparedCall | None) -> bool:
-    """Whether a begun call may run again; one whose tool is gone by now says nothing."""
-    return call is not None and call.effect in (EffectClass.PURE, EffectClass.KEYED)
 
 
 def _cut_by_length(message: AssistantMessage, step: int, usage: Usage | None) -> TurnEnd:
@@ -452,7 +457,7 @@ def _drain(rows: TurnRows) -> Generator[Effect, EffectResult, TurnRows]:
     return rows.with_messages(*drained.messages)
 
 
-def _close(end: TurnEnd) -> TurnFlow:
+def _close(end: TurnEnd) -> Generator[Effect, EffectResult, TurnEnd]:
     yield from _perform(CloseTurn(end=end), type(None))
     return end
 

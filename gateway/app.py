@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from agent.failover import Entry
 from agent.tools.base import Tool
+from gateway import starts
 from gateway.clock import Clock, SystemClock
 from gateway.command_lane import CommandLane
 from gateway.config import Config
@@ -22,6 +23,7 @@ from gateway.delivery import Deliveries
 from gateway.equipment import providers, tools
 from gateway.errors import StoreError
 from gateway.ingest import Ingest, Stored
+from gateway.notices import Notices
 from gateway.operator import Operator
 from gateway.router import Router
 from gateway.sessions import Agent, Sessions
@@ -106,6 +108,7 @@ class Gateway:
         try:
             await self._sessions.drain(self._config.gateway.drain_s)
             await self._router.settled()
+            await self._notices.close()
             await self._deliveries.close(flush_s=FLUSH_S)
             for task in self._tasks:
                 task.cancel()
@@ -118,6 +121,8 @@ class Gateway:
                 await self._web.stop()
             for entry in self._entries:
                 await entry.provider.close()
+            with suppress(StoreError):
+                await starts.end(self._store, self._clock, self._start)
         finally:
             await self._store.close()  # its threads would keep the process alive
 
@@ -144,12 +149,26 @@ class Gateway:
 
     async def _assemble(self) -> Running:
         config, store, clock = self._config, self._store, self._clock
-        self._deliveries = Deliveries(store=store, clock=clock)
+        self._start = await starts.begin(store, clock, boot=starts.boot_id())
+        self._deliveries = Deliveries(
+            store=store,
+            clock=clock,
+            alert=self._alert,
+            doubt_before=self._start.doubt_before,
+        )
+        self._notices = Notices(
+            store=store,
+            deliveries=self._deliveries,
+            clock=clock,
+            owners=config.gateway.owners,
+        )
         agent = Agent(
             entries=self._entries,
             tools={**tools(config), **self._extra_tools},
             busy=config.sessions.busy,
             on_failure=self._on_failure,
+            start_id=self._start.begun.id,
+            suspects=frozenset(self._start.begun.suspects),
         )
         self._sessions = Sessions(
             store=store, deliveries=self._deliveries, clock=clock, agent=agent
@@ -160,6 +179,7 @@ class Gateway:
             deliveries=self._deliveries,
             clock=clock,
             entries=self._entries,
+            owners=tuple(str(owner) for owner in config.gateway.owners),
         )
         self._router = Router(
             store=store, sessions=self._sessions, commands=lane, deliveries=self._deliveries
@@ -178,6 +198,7 @@ class Gateway:
                 ingest=self._ingest,
                 deliveries=self._deliveries,
                 router=self._router,
+                notices=self._notices,
                 clock=clock,
                 jitter=random,
             )
@@ -207,6 +228,9 @@ class Gateway:
             operator=operator,
             supervisors=self._supervisors,
         )
+
+    def _alert(self, account: str, key: str, sentence: str) -> None:
+        self._notices.tell(account, key, sentence)
 
     def _route(self, stored: Stored) -> None:
         self._router.route(stored)

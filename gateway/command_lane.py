@@ -1,7 +1,7 @@
 """What the commands of lane "now" do. They run beside a turn and never wait behind one."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 from agent.failover import Entry
@@ -9,6 +9,7 @@ from gateway import commands, outgoing, refs
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
 from gateway.presses import press_of
+from gateway.questions import Questions, read_press, supersede
 from gateway.sessions import Sessions
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
@@ -34,12 +35,21 @@ class CommandLane:
         deliveries: Deliveries,
         clock: Clock,
         entries: tuple[Entry, ...],
+        owners: Collection[str] = (),
     ) -> None:
+        """`owners` are written as events name people."""
         self._store = store
         self._running = running
         self._deliveries = deliveries
         self._clock = clock
         self._entries = entries
+        self._questions = Questions(
+            store=store,
+            clock=clock,
+            owners=owners,
+            enqueue=deliveries.enqueue,
+            wake=running.wake,
+        )
         self._handlers: dict[str, Callable[[Waiting], Awaitable[str]]] = {
             "help": self._help,
             "stop": self._stop,
@@ -52,7 +62,8 @@ class CommandLane:
         """Carry out one stored command or press and settle its row."""
         try:
             if row.lane == "press":
-                text = NOTHING_TO_DECIDE
+                press = read_press(row.content.args)
+                text = await self._questions.pressed(row, press) if press else NOTHING_TO_DECIDE
             else:
                 text = await self._handlers[row.content.command](row)
         except Exception:
@@ -115,6 +126,7 @@ class CommandLane:
         """Stop the session's turn; `all` also takes back what waits."""
         by = row.content.author_name or "someone"
         stopped = [key for key in self._meant(row) if self._running.stop(key, by)]
+        stopped += await self._mark_stopped(row.session_key, stopped, by)
         withdrawn = 0
         if row.content.args.strip().lower() == "all":
             withdrawn = await self._store.write(
@@ -126,6 +138,29 @@ class CommandLane:
         if stopped:
             return "Stopped." if row.content.press_kind else ""
         return "Nothing is running here."
+
+    async def _mark_stopped(self, key: str, stopped: list[str], by: str) -> list[str]:
+        """Store who stopped what runs, for a crash before it ends; end a wait for people.
+
+        Returns the key of the session if its turn only waited.
+        """
+        running = [t.turn_id for t in self._running.running() if t.session_key in stopped]
+
+        def unit(tx: Tx) -> tuple[bool, tuple[outbox.OutboxRow, ...]]:
+            for turn_id in running:
+                sessions.mark_stopped(tx, turn_id, by)
+            waiting = sessions.waiting_turn(tx, key)
+            if waiting is None:
+                return False, ()
+            sessions.mark_stopped(tx, waiting.id, by)
+            return True, supersede(tx, waiting.id, f"Not decided: stopped by {by}.", self._clock)
+
+        waited, edits = await self._store.write(unit, transition=transitions.STOP_MARKED)
+        self._deliveries.enqueue(edits)
+        if not waited:
+            return []
+        self._running.wake(key)
+        return [key]
 
     def _meant(self, row: Waiting) -> list[str]:
         """The session itself, or what runs for this person in the chat if it has no turn.

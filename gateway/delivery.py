@@ -1,28 +1,53 @@
 """Every connected account's way out, and what is sent beside the rows."""
 
 import asyncio
-from collections.abc import Coroutine
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from gateway import refs
 from gateway.clock import Clock
 from gateway.outlet import Outlet
 from gateway.store.base import Store
-from gateway.store.records import outbox
+from gateway.store.records import chats, outbox
 from gateway.store.records.outbox import OutboxRow
 from platforms.base import Adapter
 from platforms.content import AnswerPress
 from platforms.events import Account, PressToken
 from platforms.pacing import Limiter
 
+log = logging.getLogger(__name__)
+
+
+def _unheard(account: str, key: str, sentence: str) -> None:
+    """Where nobody listens the log has it."""
+    log.warning("%s", sentence)
+
 
 class Deliveries:
     """Outlets by account. Rows of an account that is not connected wait in the store."""
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        alert: Callable[[str, str, str], None] = _unheard,
+        doubt_before: int | None = None,
+    ) -> None:
+        """`alert` tells owners elsewhere: an account, a key, a sentence.
+
+        Posts made before `doubt_before` (microseconds since 1970) may have left although their
+        rows don't say so: the machine went down, and with it the last marks.
+        """
         self._store = store
         self._clock = clock
+        self._alert = alert
+        self._doubt_before = doubt_before
         self._outlets: dict[str, Outlet] = {}
+        self._arriving: dict[str, list[OutboxRow]] = {}
         self._beside: set[asyncio.Task[object]] = set()
 
     def outlet(self, account: str) -> Outlet | None:
@@ -46,11 +71,34 @@ class Deliveries:
             limiter=Limiter(adapter.capabilities.budgets),
             store=self._store,
             clock=self._clock,
+            alert=partial(self._alert, name),
         )
-        rows = await self._store.read(outbox.waiting)
-        outlet.enqueue(tuple(row for row in rows if row.account == name))
+        marked = await self._store.read(lambda tx: chats.marked(tx, name))
+        outlet.know(tuple(marked))
+        self._arriving[name] = []
+        last = await self._take_up(name, outlet)
+        # What was stored while the last page was read is not in it.
+        outlet.enqueue(tuple(row for row in self._arriving.pop(name) if row.id > last))
         self._outlets[name] = outlet
         return outlet
+
+    async def _take_up(self, account: str, outlet: Outlet) -> int:
+        """Send what waited in the store, a page at a time; returns the last row's id."""
+        after = 0
+        while rows := await self._store.read(
+            lambda tx: outbox.waiting(tx, account, after=after)  # noqa: B023 - runs at once
+        ):
+            outlet.enqueue(tuple(self._doubted(row, outlet) for row in rows))
+            after = rows[-1].id
+        return after
+
+    def _doubted(self, row: OutboxRow, outlet: Outlet) -> OutboxRow:
+        can = outlet.adapter.capabilities
+        tells = can.read_back or can.nonce_life_s is not None
+        old = self._doubt_before is not None and row.created_at < self._doubt_before
+        if old and tells and row.state == "pending" and row.op in {"post", "upload"}:
+            return replace(row, state="in_flight")
+        return row
 
     def enqueue(self, rows: tuple[OutboxRow, ...]) -> None:
         """Take stored rows; each leaves when its account is connected."""
@@ -58,6 +106,8 @@ class Deliveries:
             outlet = self._outlets.get(row.account)
             if outlet is not None:
                 outlet.enqueue((row,))
+            elif row.account in self._arriving:
+                self._arriving[row.account].append(row)
 
     def end_press(self, account: str, press: PressToken) -> None:
         """Take away the sign that a press or native command is worked on; words come elsewhere."""

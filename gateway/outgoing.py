@@ -10,7 +10,7 @@ from gateway import refs
 from gateway.store.records.outbox import OutboxRow
 from platforms import blocks
 from platforms.blocks import Blocks
-from platforms.content import Delete, Edit, Operation, Post, Upload
+from platforms.content import Button, Controls, Delete, Edit, Operation, Post, Upload
 from platforms.events import ChatRef, MessageRef
 
 
@@ -21,6 +21,7 @@ class Words:
     body: Blocks
     quote: str | None = None
     only_for: str | None = None
+    controls: Controls = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,10 @@ def dump(content: Content) -> str:
     """Write content for its row."""
     fields: dict[str, Any]
     match content:
-        case Words(body=body, quote=quote, only_for=only_for):
+        case Words(body=body, quote=quote, only_for=only_for, controls=controls):
             fields = {"body": blocks.to_json(body), "quote": quote, "only_for": only_for}
+            if controls:
+                fields["controls"] = [[_button(button) for button in row] for row in controls]
         case File(data=data, name=name, mime=mime, caption=caption):
             encoded = b64encode(data).decode()
             fields = {"data": encoded, "name": name, "mime": mime, "caption": caption}
@@ -62,7 +65,12 @@ def load(row: OutboxRow) -> Content:
     fields: dict[str, Any] = orjson.loads(row.content)
     if "body" in fields:
         body = blocks.from_json(fields["body"])
-        return Words(body=body, quote=fields["quote"], only_for=fields["only_for"])
+        controls = tuple(
+            tuple(Button(**button) for button in row) for row in fields.get("controls", ())
+        )
+        return Words(
+            body=body, quote=fields["quote"], only_for=fields["only_for"], controls=controls
+        )
     if "data" in fields:
         return File(
             data=b64decode(fields["data"]),
@@ -71,6 +79,10 @@ def load(row: OutboxRow) -> Content:
             caption=fields["caption"],
         )
     return Nothing()
+
+
+def _button(button: Button) -> dict[str, str]:
+    return {"label": button.label, "payload": button.payload, "style": button.style}
 
 
 def chat_of(row: OutboxRow) -> ChatRef:
@@ -94,13 +106,15 @@ def operation(row: OutboxRow, *, target: str | None) -> Operation | None:
             if target is None:
                 return None
             return Delete(message=MessageRef(chat=chat, message_id=target))
-        case Words(body=body, quote=quote, only_for=only_for):
+        case Words(body=body, quote=quote, only_for=only_for, controls=controls):
             if row.op == "edit" and target is not None:
-                return Edit(message=MessageRef(chat=chat, message_id=target), body=body)
+                message = MessageRef(chat=chat, message_id=target)
+                return Edit(message=message, body=body, controls=controls)
             return Post(
                 chat=chat,
                 body=body,
                 nonce=row.nonce,
+                controls=controls,
                 quote=MessageRef(chat=chat, message_id=quote) if quote else None,
                 only_for=only_for,
             )

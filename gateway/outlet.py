@@ -1,114 +1,56 @@
-"""The whole way out: outbox rows in order per chat, at each platform's pace.
+"""The way out of one account: outbox rows in order per line, at the platform's pace.
 
-Theory of operation. A row is stored before it gets here. Each account that is connected has an
-Outlet: a sink, a limiter and one queue per chat. A chat's queue is emptied by one task that
-exists only while it has rows, so order inside a chat holds and a slow chat delays no other.
-Per row: wait for the limiter, mark it in flight (on disk), perform, settle by the outcome.
-
-    outcome                          a post                         an edit or delete
-    PlatformUnavailable, 429         again later, no limit on 429   the same
-    SendUncertain                    with a nonce the platform      again: it is idempotent
-                                     knows: again; else once more
-                                     for an answer, not at all for
-                                     a placeholder; then `unknown`
-    MarkupRejected                   as plain text, once            the same
-    TooLong                          as a file                      posted as a file
-    MessageGone                      -                              posted anew
-    anything else                    dead, with the reason          the same
-
-Rows of an account that is not connected wait in the store. Stream edits and signs of life are
-not rows: they are made when the limiter lets them through at once, or not at all.
+Theory of operation. A row is stored before it gets here. A line is what must stay in order: the
+rows of one session, or of one chat where they belong to none. It is emptied by one task that
+exists only while it has rows, so a slow chat or a row in doubt delays no other. What becomes of
+a row is in `gateway.sending`. Stream edits and signs of life are not rows: they are made when
+the limiter lets them through at once, or not at all.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import assert_never
+from random import random
 
 from gateway import outgoing, refs
 from gateway.clock import Clock
 from gateway.errors import StoreError
-from gateway.recent import Recent
-from gateway.store import transitions
+from gateway.sending import Alert, Sending
+from gateway.slots import Slots, root_of
 from gateway.store.base import Store
-from gateway.store.records import outbox
-from gateway.store.records.outbox import OutboxRow, OutboxState
-from platforms import blocks
+from gateway.store.records.chats import MarkedChat
+from gateway.store.records.outbox import OutboxRow
 from platforms.base import Adapter
 from platforms.blocks import Blocks
-from platforms.content import (
-    AnswerPress,
-    Delete,
-    Done,
-    Edit,
-    Operation,
-    Outcome,
-    Post,
-    React,
-    Sent,
-    Typing,
-    Upload,
-)
+from platforms.content import AnswerPress, Edit, React, Typing
 from platforms.errors import (
-    ChatMoved,
-    ChatUnavailable,
     CredentialsRejected,
-    MarkupRejected,
-    MessageGone,
-    MessageRejected,
     PlatformError,
     PlatformUnavailable,
     RateLimited,
-    SendUncertain,
-    ThreadGone,
-    TooLong,
 )
 from platforms.events import Account, ChatRef, MessageRef
-from platforms.pacing import Kind, Limiter
-
-RETRY_FIRST_S = 1.0
-RETRY_MAX_S = 60.0
-RETRY_FOR_S = 24 * 3600.0
-UNCERTAIN_EDITS = 3
-REMEMBERED = 2_000
-"""Messages whose id and present text are kept at hand; older ones are read from the store."""
+from platforms.pacing import Limiter
 
 QUICK_CALL_S = 1.5
 """How long a sign of life may take; it is dropped rather than waited for."""
 
-_KINDS: Mapping[type[Operation], Kind] = {
-    Post: "post",
-    Upload: "upload",
-    Edit: "edit",
-    Delete: "delete",
-    Typing: "typing",
-    React: "react",
-    AnswerPress: "answer",
-}
-
 log = logging.getLogger(__name__)
+
+
+def _unheard(key: str, sentence: str) -> None:
+    """Where nobody listens the log has it."""
+    log.warning("%s", sentence)
 
 
 @dataclass(slots=True)
 class _Queue:
-    """The rows of one chat that wait, and the task that sends them."""
+    """The rows of one line that wait, and the task that sends them."""
 
     rows: deque[OutboxRow] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
-
-
-@dataclass(slots=True)
-class _Try:
-    """How far the sending of one row has come."""
-
-    row: OutboxRow
-    operation: Operation
-    since: float
-    unavailable: int = 0
-    uncertain: int = 0
-    changed: frozenset[type[PlatformError]] = frozenset()
 
 
 class Outlet:
@@ -123,16 +65,27 @@ class Outlet:
         store: Store,
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random,
+        alert: Alert = _unheard,
     ) -> None:
+        """`jitter` gives a random number from 0 up to 1; `alert` tells owners elsewhere."""
         self.account = account
         self.adapter = adapter
-        self._limiter = limiter
-        self._store = store
-        self._clock = clock
-        self._sleep = sleep
-        self._queues: dict[str, _Queue] = {}
-        self._message_ids: Recent[int, str] = Recent(REMEMBERED)
-        self._standing: Recent[tuple[str, str], Blocks] = Recent(REMEMBERED)
+        self._alert = alert
+        self._slots = Slots(
+            adapter=adapter, limiter=limiter, monotonic=clock.monotonic, sleep=sleep
+        )
+        self._sending = Sending(
+            adapter=adapter,
+            slots=self._slots,
+            store=store,
+            clock=clock,
+            sleep=sleep,
+            jitter=jitter,
+            alert=alert,
+        )
+        self._queues: dict[tuple[str, str], _Queue] = {}
+        self._held: set[str] = set()
         self._watched: dict[int, asyncio.Future[str | None]] = {}
         self._beside: set[asyncio.Task[None]] = set()
         self._streams = 0
@@ -144,9 +97,24 @@ class Outlet:
         """Send again after the account was connected anew."""
         self._paused = False
         self.problem = ""
-        for chat, queue in tuple(self._queues.items()):
-            if queue.task is None:
-                queue.task = asyncio.create_task(self._empty(chat, queue))
+        self._start_lines()
+
+    def know(self, marked: tuple[MarkedChat, ...]) -> None:
+        """Learn which chats are dead or paused."""
+        for chat in marked:
+            if chat.state == "dead":
+                self._sending.bury(chat.chat, chat.reason)
+            else:
+                self._held.add(chat.chat)
+
+    def hold(self, chat: str) -> None:
+        """Send nothing to a chat (without its thread) until `release`."""
+        self._held.add(chat)
+
+    def release(self, chat: str) -> None:
+        """Send what waited for a chat."""
+        self._held.discard(chat)
+        self._start_lines()
 
     def stream_began(self) -> None:
         """A reply grows; tell `stream_ended` when it no longer does."""
@@ -160,15 +128,15 @@ class Outlet:
         """Seconds between two edits of one growing reply now; None for no edits at all."""
         can = self.adapter.capabilities
         base = can.edit_interval_group_s if group else can.edit_interval_s
-        return self._limiter.stream_interval(base, streams=max(1, self._streams))
+        return self._slots.stream_interval(base, streams=max(1, self._streams))
 
     def enqueue(self, rows: tuple[OutboxRow, ...]) -> None:
-        """Take rows that are stored; they leave in this order within their chat."""
+        """Take rows that are stored; they leave in this order within their line."""
         for row in rows:
-            queue = self._queues.setdefault(row.chat, _Queue())
+            line = (row.chat, row.line)
+            queue = self._queues.setdefault(line, _Queue())
             queue.rows.append(row)
-            if queue.task is None:
-                queue.task = asyncio.create_task(self._empty(row.chat, queue))
+            self._start(line, queue)
 
     def post(self, row: OutboxRow) -> "asyncio.Future[str | None]":
         """Enqueue a row; the future gives its platform id once it is settled, or None."""
@@ -184,29 +152,29 @@ class Outlet:
         """
         message = MessageRef(chat=outgoing.chat_of(row), message_id=message_id)
         operation = Edit(message=message, body=body)
-        if self._slot(operation, priority=4, since=self._clock.monotonic()) != 0:
+        if self._holds(row) or not self._slots.free(operation, priority=4):
             return False
-        self._standing.pop(_place(message), None)  # cut or uncertain, nobody knows what stands
+        self._sending.forget(message)  # cut or uncertain, nobody knows what stands
         try:
             await self.adapter.perform(operation)
         except RateLimited as error:
-            self._penalise(operation, error)
+            self._slots.penalise(operation, error)
             raise
         except PlatformError as error:
             log.info("a stream edit was lost: %s", error)
             return False
-        self._standing[_place(message)] = body
+        self._sending.stands(message, body)
         return True
 
     async def sign(self, operation: Typing | React) -> None:
         """Give a sign of life or a reaction if there is room for it now; failures cost nothing."""
-        if self._slot(operation, priority=5, since=self._clock.monotonic()) != 0:
+        if not self._slots.free(operation, priority=5):
             return
         try:
             async with asyncio.timeout(QUICK_CALL_S):
                 await self.adapter.perform(operation)
         except RateLimited as error:
-            self._penalise(operation, error)
+            self._slots.penalise(operation, error)
         except (PlatformError, TimeoutError) as error:
             log.debug("a sign of life was lost: %s", error)
 
@@ -258,257 +226,55 @@ class Outlet:
         """Rows that wait here."""
         return sum(len(queue.rows) for queue in self._queues.values())
 
-    async def _empty(self, chat: str, queue: _Queue) -> None:
+    def _start_lines(self) -> None:
+        for line, queue in tuple(self._queues.items()):
+            self._start(line, queue)
+
+    def _start(self, line: tuple[str, str], queue: _Queue) -> None:
+        if queue.task is None and queue.rows and not self._paused:
+            queue.task = asyncio.create_task(self._empty(line, queue))
+
+    def _holds(self, row: OutboxRow) -> bool:
+        return bool(self._held) and root_of(outgoing.chat_of(row)) in self._held
+
+    async def _empty(self, line: tuple[str, str], queue: _Queue) -> None:
         try:
-            while queue.rows and not self._paused:
+            while queue.rows and not self._paused and not self._holds(queue.rows[0]):
                 await self._send(queue.rows[0])
                 queue.rows.popleft()
         except CredentialsRejected as error:
-            self._paused = True
-            self.problem = str(error)
-            log.error("%s takes no messages: %s", self.account.platform, error)
+            self._reject(error)
         except StoreError as error:
             # Nobody knows by the rows whether it has left; a next try must not think it has not.
             queue.rows[0] = replace(queue.rows[0], state="in_flight")
-            log.error("%s waits in the store: %s", chat, error)
+            log.error("%s waits in the store: %s", line[0], error)
         finally:
             queue.task = None
             if not queue.rows:
-                self._queues.pop(chat, None)
+                self._queues.pop(line, None)
+
+    def _reject(self, error: CredentialsRejected) -> None:
+        if self._paused:
+            return
+        self._paused = True
+        self.problem = str(error)
+        log.error("%s takes no messages: %s", self.account.platform, error)
+        self._alert(
+            f"rejected:{refs.account_text(self.account)}",
+            f"{self.account.platform} takes no messages of mine: {error}."
+            " What is to be sent waits until that is mended.",
+        )
 
     async def _send(self, row: OutboxRow) -> None:
         """Bring one row to a state it stays in."""
+        message_id = None
         try:
-            await self._bring(row)
+            message_id = await self._sending.bring(row)
         except (CredentialsRejected, StoreError):
             raise
         except Exception:  # the rows behind it still leave
             log.exception("sending o%d failed inside the gateway", row.id)
-            await self._settle(row, "dead", reason="a fault in the gateway", message_id=None)
-
-    async def _bring(self, row: OutboxRow) -> None:
-        operation = outgoing.operation(row, target=await self._target(row))
-        if operation is None or self._stands(operation):
-            await self._settle(row, "sent", reason="nothing to change", message_id=None)
-            return
-        current = _Try(row=row, operation=operation, since=self._clock.monotonic())
-        if row.state == "in_flight":
-            uncertain = SendUncertain("the gateway stopped while this was sent")
-            if not await self._after(current, uncertain):
-                return
-        while True:
-            await self._wait_for_slot(current.operation, _priority(row))
-            await self._store.write(
-                lambda tx: outbox.depart(tx, row.id), transition=transitions.ROW_DEPARTED
-            )
-            try:
-                outcome = await self.adapter.perform(current.operation)
-            except PlatformError as error:
-                if not await self._after(current, error):
-                    return
-            else:
-                await self._arrived(current, outcome)
-                return
-
-    async def _arrived(self, current: _Try, outcome: Outcome) -> None:
-        message_id: str | None = None
-        match outcome, current.operation:
-            case (Sent(message=message), _) | (Done(), Edit(message=message)):
-                message_id = message.message_id
-                if isinstance(current.operation, Post | Edit):
-                    self._standing[_place(message)] = current.operation.body
-            case _:
-                pass
-        await self._settle(current.row, "sent", reason=None, message_id=message_id)
-
-    async def _after(self, current: _Try, error: PlatformError) -> bool:
-        """Decide what a failure means: True to try (again), False when the row is settled."""
-        row = current.row
-        match error:
-            case RateLimited():
-                self._penalise(current.operation, error)
-                await self._hold(row, "rate limit")
-                return True
-            case PlatformUnavailable():
-                if self._clock.monotonic() - current.since > RETRY_FOR_S:
-                    return await self._give_up(row, "dead", "unreachable for a day")
-                await self._hold(row, "unreachable")
-                delay = min(RETRY_FIRST_S * 2**current.unavailable, RETRY_MAX_S)
-                current.unavailable += 1
-                await self._sleep(delay)
-                return True
-            case SendUncertain():
-                current.uncertain += 1
-                if not self._may_repeat(current):
-                    return await self._give_up(row, "unknown", str(error))
-                await self._sleep(RETRY_FIRST_S * 2 ** (current.uncertain - 1))
-                return True
-            case CredentialsRejected():
-                await self._hold(row, "credentials rejected")
-                raise error
-            case TooLong() | MarkupRejected() | MessageGone() | ThreadGone() | ChatMoved():
-                changed = _changed(current, error)
-                if changed is None:
-                    return await self._give_up(row, "dead", str(error))
-                log.warning("o%d goes out another way: %s", row.id, error)
-                current.operation = changed
-                current.changed |= {type(error)}
-                return True
-            case ChatUnavailable(reason=reason):
-                return await self._give_up(row, "dead", reason)
-            case MessageRejected() | PlatformError():
-                return await self._give_up(row, "dead", str(error))
-
-    def _may_repeat(self, current: _Try) -> bool:
-        """Whether doing it once more can't be seen twice, or is worth the risk."""
-        if isinstance(current.operation, Edit | Delete) or (self.adapter.capabilities.nonce_life_s):
-            return current.uncertain < UNCERTAIN_EDITS
-        return current.row.purpose != "anchor" and current.uncertain < 2
-
-    async def _target(self, row: OutboxRow) -> str | None:
-        if row.target_id is None:
-            return None
-        if known := self._message_ids.get(row.target_id):
-            return known
-        target_id = row.target_id
-        target = await self._store.read(lambda tx: outbox.get(tx, target_id))
-        return target.message_id if target else None
-
-    def _stands(self, operation: Operation) -> bool:
-        return (
-            isinstance(operation, Edit)
-            and self._standing.get(_place(operation.message)) == operation.body
-        )
-
-    async def _hold(self, row: OutboxRow, reason: str) -> None:
-        await self._store.write(
-            lambda tx: outbox.hold(tx, row.id, reason), transition=transitions.ROW_HELD
-        )
-
-    async def _give_up(self, row: OutboxRow, state: OutboxState, reason: str) -> bool:
-        log.error("o%d (%s to %s) is %s: %s", row.id, row.purpose, row.chat, state, reason)
-        await self._settle(row, state, reason=reason, message_id=None)
-        return False
-
-    async def _settle(
-        self, row: OutboxRow, state: OutboxState, *, reason: str | None, message_id: str | None
-    ) -> None:
-        now = self._clock.now()
-        await self._store.write(
-            lambda tx: outbox.settle(
-                tx, row.id, state=state, message_id=message_id, reason=reason, now=now
-            ),
-            transition=transitions.ROW_SETTLED,
-        )
-        if message_id is not None and row.op == "post" and row.turn_id is not None:
-            self._message_ids[row.id] = message_id
+            await self._sending.give_up(row, "a fault in the gateway")
         watched = self._watched.pop(row.id, None)
         if watched is not None and not watched.done():
             watched.set_result(message_id)
-
-    async def _wait_for_slot(self, operation: Operation, priority: int) -> None:
-        since = self._clock.monotonic()
-        while True:
-            delay = self._slot(operation, priority=priority, since=since)
-            if not delay:
-                return
-            await self._sleep(delay)
-
-    def _slot(self, operation: Operation, *, priority: int, since: float) -> float | None:
-        kind, chat = _kind(operation)
-        return self._limiter.admit(
-            kind,
-            chat,
-            group=self._in_group(operation),
-            priority=priority,
-            since=since,
-            now=self._clock.monotonic(),
-        )
-
-    def _in_group(self, operation: Operation) -> bool:
-        """Whether the platform counts an operation for its groups, by the chat's id alone."""
-        begins = self.adapter.capabilities.group_ids
-        chat = _chat(operation)
-        return begins is not None and chat is not None and chat.chat_id.startswith(begins)
-
-    def _penalise(self, operation: Operation, error: RateLimited) -> None:
-        kind, chat = _kind(operation)
-        now = self._clock.monotonic()
-        log.warning("%s asks to wait %.1f s (%s)", chat, error.retry_after_s, error.scope)
-        self._limiter.penalise(
-            kind,
-            chat,
-            scope=error.scope,
-            group=self._in_group(operation),
-            until=now + error.retry_after_s,
-            now=now,
-        )
-
-
-def _changed(current: _Try, error: PlatformError) -> Operation | None:
-    """Another way to bring the same words; None if there is none, or it was tried."""
-    operation = current.operation
-    if type(error) in current.changed:
-        return None
-    match error, operation:
-        case MarkupRejected(), Post(body=body) | Edit(body=body):
-            return replace(operation, body=blocks.plain(blocks.plain_text(body)))
-        case TooLong(), Post(chat=chat, body=body):
-            return _file(chat, body, current.row.nonce)
-        case TooLong(), Edit(message=message, body=body):
-            return _file(message.chat, body, current.row.nonce)
-        case MessageGone(), Edit(message=message, body=body):
-            return Post(chat=message.chat, body=body, nonce=current.row.nonce)
-        case ThreadGone(), Post(chat=chat) | Upload(chat=chat):
-            return replace(operation, chat=replace(chat, thread_id=None))
-        case ChatMoved(to=to), Post(chat=chat) | Upload(chat=chat):
-            return replace(operation, chat=replace(to, thread_id=chat.thread_id))
-        case ChatMoved(to=to), Edit(message=message, body=body):
-            return Post(chat=to, body=body, nonce=current.row.nonce)
-        case _:
-            return None
-
-
-def _file(chat: ChatRef, body: Blocks, nonce: str) -> Upload:
-    """The words of a part that the platform finds too long, although we measured it."""
-    data = blocks.plain_text(body).encode()
-    return Upload(chat=chat, data=data, name="answer.txt", mime="text/plain", nonce=nonce)
-
-
-def _kind(operation: Operation) -> tuple[Kind, str]:
-    """The limiter's name for an operation, and the chat it counts for without its thread."""
-    chat = _chat(operation)
-    return _KINDS[type(operation)], _root(chat) if chat is not None else ""
-
-
-def _chat(operation: Operation) -> ChatRef | None:
-    match operation:
-        case Post(chat=chat) | Upload(chat=chat) | Typing(chat=chat):
-            return chat
-        case Edit(message=message) | Delete(message=message) | React(message=message):
-            return message.chat
-        case AnswerPress():
-            return None
-        case _:
-            assert_never(operation)
-
-
-def _place(message: MessageRef) -> tuple[str, str]:
-    """A message beyond doubt: some platforms number each chat's messages from one."""
-    return _root(message.chat), message.message_id
-
-
-def _root(chat: ChatRef) -> str:
-    return refs.chat_text(replace(chat, thread_id=None))
-
-
-def _priority(row: OutboxRow) -> int:
-    match row.purpose:
-        case "final" | "part" | "notice" | "send":
-            return 1
-        case "command":
-            return 2
-        case "anchor":
-            return 3
-        case _:
-            assert_never(row.purpose)

@@ -130,6 +130,22 @@ def crashed_text(reference: str) -> str:
     )
 
 
+def quarantined_text(reference: str) -> str:
+    """A turn that was ended because the gateway died with it again and again."""
+    return (
+        "I gave up on your last message: working on it stopped me three times in a row."
+        f" Its operator can look it up (ref {reference}). Other messages are answered as usual."
+    )
+
+
+def stuck_text(seconds: float, reference: str) -> str:
+    """A turn ended because nothing of it moved for so long."""
+    return (
+        f"I stopped after {seconds / 60:.0f} minutes without any sign of progress."
+        f" Ask again, or for less at once (ref {reference})."
+    )
+
+
 def parts_of(reply: str, sink: Sink) -> Parts:
     """Cut a whole reply for a platform; over its number of parts it becomes a file."""
     # Markdown that says nothing ("#", an empty code block) is shown as it was written.

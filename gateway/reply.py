@@ -158,6 +158,11 @@ class Reply:
             rows.append(self._row(len(rows), "final", "upload", outgoing.dump(file)))
         return tuple(rows)
 
+    @property
+    def buttons_per_row(self) -> int:
+        """How many buttons the platform puts side by side."""
+        return self._outlet.adapter.capabilities.buttons_per_row
+
     def deliver(self, rows: tuple[OutboxRow, ...]) -> None:
         """Send rows that are stored by now, and take the sign of life away."""
         self._outlet.enqueue(rows)
@@ -350,6 +355,7 @@ class Reply:
             target_id=target.id if target else None,
             content=content,
             nonce=self._clock.nonce(),
+            line=f"s{self._turn.session_id}",
         )
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
+from gateway.notices import Notices
 from gateway.refs import account_text
 from gateway.router import Router
 from platforms.base import Adapter, Ingest
@@ -49,6 +50,7 @@ class Supervisor:
         ingest: Ingest,
         deliveries: Deliveries,
         router: Router,
+        notices: Notices,
         clock: Clock,
         jitter: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -58,6 +60,7 @@ class Supervisor:
         self._ingest = ingest
         self._deliveries = deliveries
         self._router = router
+        self._notices = notices
         self._clock = clock
         self._jitter = jitter
         self._sleep = sleep
@@ -77,7 +80,7 @@ class Supervisor:
                 self._problem = "the connection ended"
             except CredentialsRejected as error:
                 self._state, self._problem = "stopped", str(error)
-                log.error("%s is stopped until the next start: %s", self.adapter.platform, error)
+                self._stopped(error)
                 self.settled.set()
                 return
             except PlatformUnavailable as error:
@@ -93,6 +96,16 @@ class Supervisor:
             delay = RESTART_AFTER_S[min(failures, len(RESTART_AFTER_S) - 1)]
             failures += 1
             await self._sleep(delay * (1 + 0.2 * self._jitter()))
+
+    def _stopped(self, error: CredentialsRejected) -> None:
+        platform = self.adapter.platform
+        log.error("%s is stopped until the next start: %s", platform, error)
+        self._notices.tell(
+            self._account or platform,
+            f"stopped:{platform}",
+            f"{platform} is stopped, the others go on: {error}. Mend that, then restart the"
+            " gateway or send it SIGHUP.",
+        )
 
     def status(self) -> AdapterStatus:
         """How the adapter does."""
@@ -115,6 +128,7 @@ class Supervisor:
         self._account = account_text(account)
         await self._deliveries.attach(account, self.adapter)
         await self._router.resume(self._account)
+        self._notices.retry()
         self._state = "running"
         log.info("%s is connected as %s", self.adapter.platform, self._account)
         self.settled.set()

@@ -1,13 +1,22 @@
 """The durable side of one turn: fulfils `agent.runner.TurnJournal` with units over the store."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 
+from agent.calls import JudgedCall
+from agent.journal import TurnJournal
 from agent.messages import Message, PartialReply, ToolResult, Usage
-from agent.runner import TurnJournal
-from agent.turn import JudgedCall, Mark, RecordStep, TurnEnd, TurnState
-from gateway import render
+from agent.tools.base import ToolOutput
+from agent.turn import (
+    Mark,
+    RecordStep,
+    TurnEnd,
+    TurnState,
+)
+from gateway import questions, render
 from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.reply import Reply
@@ -72,6 +81,35 @@ class StoredTurn(TurnJournal):
     async def call_finished(self, result: ToolResult) -> None:
         """Store a tool's result (D1)."""
         await self._append((result,), transitions.CALL_FINISHED)
+
+    async def call_applied(
+        self, unit: Callable[[Any], ToolOutput], settle: Callable[[ToolOutput], ToolResult]
+    ) -> ToolResult:
+        """Run a call on our own rows and store its result in the same commit (D2)."""
+        now = self._clock.now()
+
+        def both(tx: Tx) -> ToolResult:
+            result = settle(unit(tx))
+            sessions.append(tx, self._turn, (result,), now=now)
+            return result
+
+        return await self._store.write(both, transition=transitions.CALL_APPLIED)
+
+    async def asked(self, calls: tuple[JudgedCall, ...]) -> None:
+        """Store the questions with their cards and let the turn wait (D2)."""
+        await self._reply.stop_streaming()
+        ids = tuple(judged.call.id for judged in calls)
+        rows = await self._store.write(
+            lambda tx: questions.ask(
+                tx,
+                self._turn,
+                ids,
+                buttons_per_row=self._reply.buttons_per_row,
+                clock=self._clock,
+            ),
+            transition=transitions.QUESTION_ASKED,
+        )
+        self._reply.deliver(rows)
 
     async def messages_recorded(self, messages: tuple[Message, ...]) -> None:
         """Store messages that join the transcript (D2)."""

@@ -1,8 +1,9 @@
 """The protocol of a tool, its effect classes, and what it is told about its call."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from agent.messages import JsonObject, ResultStatus
 from agent.providers.base import ToolSpec
@@ -74,3 +75,26 @@ class Tool(Protocol):
 
     async def run(self, call: PreparedCall, context: CallContext) -> ToolOutput:
         """Perform the call; raises ToolError for failures the model should read."""
+
+
+@runtime_checkable
+class LocalTool(Tool, Protocol):
+    """A tool whose calls of effect LOCAL change the gateway's own rows and nothing else."""
+
+    def unit(self, call: PreparedCall, context: CallContext) -> Callable[[Any], ToolOutput]:
+        """The call as one unit of work; it is committed together with its result.
+
+        The unit's argument is the transaction of whoever stores the turn. It raises ToolError,
+        then nothing of it is kept and the error is the result.
+        """
+
+
+@runtime_checkable
+class ProbingTool(Tool, Protocol):
+    """A tool whose calls of effect PROBE can be asked about after a crash."""
+
+    async def probe(self, call: PreparedCall, context: CallContext) -> ToolOutput | None:
+        """Say what a call gave if it took effect, None if it certainly did not.
+
+        Raises ToolError where that can't be told. Changes nothing; may be asked again.
+        """

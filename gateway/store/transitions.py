@@ -26,12 +26,17 @@ def _added(transition: Transition) -> Transition:
     return transition
 
 
+# A run of the process.
+RUN_BEGUN: Final = _power("run.begun")
+RUN_ENDED: Final = _power("run.ended")
+
 # What comes in.
 EVENT_STORED: Final = _power("event.stored")
 EVENT_IGNORED: Final = _process("event.ignored")
 COMMAND_DONE: Final = _power("command.done")
 MODEL_CHOSEN: Final = _power("command.model_chosen")
 WAITING_WITHDRAWN: Final = _power("command.waiting_withdrawn")
+STOP_MARKED: Final = _power("command.stop_marked")
 
 # A turn.
 SESSION_TAKEN: Final = _power("session.taken")
@@ -40,6 +45,9 @@ STEP_INTENDED: Final = _power("step.intended")
 STEP_RECORDED: Final = _power("step.recorded")
 CALLS_INTENDED: Final = _power("calls.intended")
 CALL_FINISHED: Final = _process("call.finished")
+CALL_APPLIED: Final = _power("call.applied")
+QUESTION_ASKED: Final = _power("question.asked")
+QUESTION_DECIDED: Final = _power("question.decided")
 MESSAGES_RECORDED: Final = _power("messages.recorded")
 INBOX_DRAINED: Final = _power("inbox.drained")
 TURN_CLOSED: Final = _power("turn.closed")
@@ -50,6 +58,8 @@ SEND_STORED: Final = _power("send.stored")
 ROW_DEPARTED: Final = _process("row.departed")
 ROW_HELD: Final = _process("row.held")
 ROW_SETTLED: Final = _process("row.settled")
+CHAT_BURIED: Final = _process("chat.buried")
+NOTICE_STORED: Final = _process("notice.stored")
 
 # What time takes away.
 RETENTION_PRUNED: Final = _process("retention.pruned")

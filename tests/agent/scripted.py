@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.calls import JudgedCall
 from agent.credentials import Lease, StaticKey
 from agent.errors import ProviderUnavailable
 from agent.failover import Entry
@@ -21,7 +22,11 @@ from agent.messages import (
 )
 from agent.providers.base import ModelRequest, Provider, StreamEvent, ToolSpec
 from agent.tools.base import CallContext, EffectClass, Malformed, PreparedCall, Tool, ToolOutput
-from agent.turn import JudgedCall, RecordStep, TurnEnd, TurnRows
+from agent.turn import (
+    RecordStep,
+    TurnEnd,
+    TurnRows,
+)
 
 ORIGIN = Origin(provider="main", endpoint="http://loopback", model="loopback-1")
 
@@ -65,6 +70,7 @@ class ScriptedTool:
     effect: EffectClass
     does: Run = _at_once
     ran: list[str] = field(default_factory=list)
+    probed: ToolOutput | Exception | None = None
 
     @property
     def spec(self) -> ToolSpec:
@@ -85,6 +91,18 @@ class ScriptedTool:
     async def run(self, call: PreparedCall, context: CallContext) -> ToolOutput:
         self.ran.append(context.call_id)
         return await self.does(call, context)
+
+    def unit(self, call: PreparedCall, context: CallContext) -> Callable[[Any], ToolOutput]:
+        def apply(tx: Any) -> ToolOutput:
+            self.ran.append(context.call_id)
+            return ToolOutput(text=f"{self.name} applied")
+
+        return apply
+
+    async def probe(self, call: PreparedCall, context: CallContext) -> ToolOutput | None:
+        if isinstance(self.probed, Exception):
+            raise self.probed
+        return self.probed
 
 
 def all_tools() -> dict[str, Tool]:
@@ -192,6 +210,16 @@ class ListedJournal:
         self._store("call_finished", result)
         if self.held is not None:
             await self.held.wait()
+
+    async def call_applied(
+        self, unit: Callable[[Any], ToolOutput], settle: Callable[[ToolOutput], ToolResult]
+    ) -> ToolResult:
+        result = settle(unit(None))
+        self._store("call_applied", result)
+        return result
+
+    async def asked(self, calls: tuple[JudgedCall, ...]) -> None:
+        self._store("asked", tuple(judged.call.id for judged in calls))
 
     async def messages_recorded(self, messages: tuple[Message, ...]) -> None:
         self._store("messages_recorded", messages)

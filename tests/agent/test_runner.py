@@ -26,7 +26,7 @@ from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
 from agent.runner import Runner
 from agent.signals import TurnSignals
 from agent.tools.base import Tool
-from agent.turn import Mark, TurnEnd, TurnRows, TurnState, turn_flow
+from agent.turn import Mark, Parked, TurnEnd, TurnRows, TurnState, turn_flow
 from tests.agent.scripted import (
     ListedJournal,
     ScriptedProvider,
@@ -87,9 +87,15 @@ class Turn:
                 self._told.clear()
                 await self._told.wait()
 
+    async def outcome(self) -> TurnEnd | Parked:
+        """Run it to its end, or to where it is parked."""
+        return await self.runner.run(turn_flow(self.rows, judge_with(self.tools)))
+
     async def run(self) -> TurnEnd:
         """Run it to its end."""
-        return await self.runner.run(turn_flow(self.rows, judge_with(self.tools)))
+        ended = await self.outcome()
+        assert isinstance(ended, TurnEnd)
+        return ended
 
     def start(self) -> asyncio.Task[TurnEnd]:
         """Run it beside the test."""

@@ -5,21 +5,24 @@ from collections.abc import Mapping
 
 import pytest
 
+from agent.calls import CallState
 from agent.errors import ToolError
 from agent.events import ToolFinished, ToolStarted
 from agent.messages import ResultStatus, ToolResult
 from agent.providers.base import PartCompleted, Stop, StreamCompleted
-from agent.runner import TOOLS_AT_ONCE
+from agent.tool_runs import TOOLS_AT_ONCE
 from agent.tools.base import CallContext, EffectClass, PreparedCall, Tool, ToolOutput
-from agent.turn import Mark, TurnState
+from agent.turn import Mark, Parked, TurnState
 from tests.agent.scripted import (
     ListedJournal,
     ScriptedProvider,
     ScriptedTool,
     Step,
+    assistant,
     call,
     entry,
     turn_rows,
+    user,
 )
 from tests.agent.test_runner import Turn
 
@@ -130,8 +133,8 @@ async def test_only_effects_are_intended() -> None:
     await it.run()
     (ids,) = it.journal.named("calls_intended")
     record = it.journal.named("step_recorded")[0]
-    pure = record.calls[0].call.id
-    assert set(ids) == {c.call.id for c in record.calls} - {pure}
+    without = {c.call.id for c in record.calls if c.call.name in {"pure", "local"}}
+    assert set(ids) == {c.call.id for c in record.calls} - without
 
 
 async def test_a_journal_that_refuses_the_intent_runs_nothing() -> None:
@@ -406,3 +409,48 @@ async def test_a_tool_is_told_who_calls() -> None:
     found = results(it.journal)["once"]
     assert told == [CallContext(call_id=found.call_id, session="s1")]
     assert found.status is ResultStatus.NOT_RUN
+
+
+async def test_a_local_call_is_stored_with_its_effect() -> None:
+    """The unit of a local call and its result are one record, with no intent before it."""
+    local = ScriptedTool(name="local", effect=EffectClass.LOCAL)
+    it = turn(tools(local=local), ("local", "{}"))
+    await it.run()
+    (result,) = it.journal.named("call_applied")
+    assert (result.text, result.status) == ("local applied", ResultStatus.DONE)
+    assert not it.journal.named("calls_intended")
+    assert not it.journal.named("call_finished")
+
+
+@pytest.mark.parametrize(
+    ("probed", "stored"),
+    [
+        (ToolOutput(text="it did"), "messages_recorded"),
+        (None, "call_finished"),
+        (ToolError("no idea"), "asked"),
+        (RuntimeError("broken"), "asked"),
+    ],
+)
+async def test_a_begun_call_is_probed(probed: ToolOutput | Exception | None, stored: str) -> None:
+    """What the tool says it did is its result, what it did not runs; else people are asked."""
+    tool = ScriptedTool(name="probe", effect=EffectClass.PROBE, probed=probed)
+    rows = turn_rows(user(), assistant(call("probe", ident="c1")), calls={"c1": CallState.INTENT})
+    it = Turn(entry(ScriptedProvider(FINAL)), rows=rows, tools=tools(probe=tool))
+    ended = await it.outcome()
+    assert it.journal.named(stored)
+    assert tool.ran == (["c1"] if probed is None else [])
+    assert isinstance(ended, Parked) == (stored == "asked")
+
+
+async def test_a_parking_turn_begins_nothing() -> None:
+    """What runs may end and is stored; no further tool and no further model call begins."""
+    held = Held()
+    given = tools(slow=ScriptedTool(name="slow", effect=EffectClass.ONCE, does=held))
+    it = turn(given, ("slow", "{}"))
+    running = asyncio.create_task(it.outcome())
+    await held.began.wait()
+    it.signals.park()
+    held.go.set()
+    assert await running == Parked(asked=False)
+    assert [kind for kind, _ in it.journal.rows][-2:] == ["call_finished", "drain"]
+    assert not it.journal.named("closed")

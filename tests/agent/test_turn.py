@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.calls import CallState
 from agent.errors import AllProvidersFailed
 from agent.messages import (
     Message,
@@ -27,10 +28,10 @@ from agent.turn import (
     CALLS_PER_TURN,
     STEPS_PER_TURN,
     Answered,
+    AskPeople,
     AwaitsModel,
     AwaitsTools,
     CallModel,
-    CallState,
     CloseTurn,
     Drained,
     DrainInbox,
@@ -40,6 +41,9 @@ from agent.turn import (
     Mark,
     ModelFailed,
     ModelReplied,
+    Parked,
+    ProbeCalls,
+    Probed,
     RecordMessages,
     RecordStep,
     RunTools,
@@ -383,35 +387,58 @@ def test_a_call_that_had_not_begun_runs(effect: EffectClass) -> None:
 
 @pytest.mark.parametrize("effect", EffectClass)
 def test_a_call_in_doubt_follows_its_effect_class(effect: EffectClass) -> None:
-    """With an intent and no result: pure and keyed run again, everything else is unknown."""
+    """With an intent and no result: harmless ones run again, probes are asked, people decide."""
     asked = call(effect.value, ident="c1")
     (first,) = play(turn_rows(user(), assistant(asked), calls={"c1": CallState.INTENT}))
-    if effect in (EffectClass.PURE, EffectClass.KEYED):
-        assert isinstance(first, RunTools)
-        return
-    assert isinstance(first, RecordMessages)
-    (unknown,) = first.messages
-    assert isinstance(unknown, ToolResult)
-    assert (unknown.call_id, unknown.status) == ("c1", ResultStatus.UNKNOWN)
+    match effect:
+        case EffectClass.PURE | EffectClass.KEYED | EffectClass.LOCAL:
+            assert isinstance(first, RunTools)
+        case EffectClass.PROBE:
+            assert isinstance(first, ProbeCalls)
+        case EffectClass.ONCE:
+            assert isinstance(first, AskPeople)
+            assert [judged.call.id for judged in first.calls] == ["c1"]
 
 
-def test_a_call_in_doubt_whose_tool_is_gone_is_unknown() -> None:
+def test_a_call_in_doubt_whose_tool_is_gone_is_asked_about() -> None:
     """A tool taken out of the configuration meanwhile does not turn "begun" into "refused"."""
     asked = call("removed", ident="c1")
     (first,) = play(turn_rows(user(), assistant(asked), calls={"c1": CallState.INTENT}))
-    assert isinstance(first, RecordMessages)
-    assert [m.status for m in first.messages if isinstance(m, ToolResult)] == [ResultStatus.UNKNOWN]
+    assert isinstance(first, AskPeople)
 
 
-def test_settled_calls_are_stored_before_the_others_run() -> None:
-    """What a crash left in doubt is said first; the sibling that may run again runs then."""
+def test_a_turn_parks_on_what_people_must_decide() -> None:
+    """The sibling that may run again runs first; then people are asked, and nothing follows."""
     asked = assistant(call("once", ident="c1"), call("keyed", ident="c2"))
     states = {"c1": CallState.INTENT, "c2": CallState.INTENT}
-    first, second, third = play(turn_rows(user(), asked, calls=states), None, ran)
-    assert isinstance(first, RecordMessages)
-    assert isinstance(second, RunTools)
-    assert [c.call.id for c in second.calls] == ["c2"]
-    assert third == DrainInbox()
+    flow = turn_flow(turn_rows(user(), asked, calls=states), JUDGE)
+    first = next(flow)
+    assert isinstance(first, RunTools)
+    assert [c.call.id for c in first.calls] == ["c2"]
+    assert isinstance(flow.send(ran(first)), AskPeople)
+    with pytest.raises(StopIteration) as end:
+        flow.send(None)
+    assert end.value.value == Parked(asked=True)
+
+
+@pytest.mark.parametrize("known", ["happened", "absent", "unclear"])
+def test_a_probed_call_goes_by_its_answer(known: str) -> None:
+    """What happened has its result, what did not happen runs, what can't be told is asked."""
+    asked = assistant(call("probe", ident="c1"))
+    result = ToolResult(call_id="c1", name="probe", status=ResultStatus.DONE, text="it did")
+    answer = Probed(
+        results=(result,) if known == "happened" else (),
+        absent=frozenset({"c1"} if known == "absent" else ()),
+    )
+    states = {"c1": CallState.INTENT}
+    _, then = play(turn_rows(user(), asked, calls=states), answer)
+    match known:
+        case "happened":
+            assert then == RecordMessages(messages=(result,))
+        case "absent":
+            assert isinstance(then, RunTools)
+        case _:
+            assert isinstance(then, AskPeople)
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,22 @@ from dataclasses import dataclass, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.calls import CallState
 from agent.messages import AssistantMessage, Message, ToolCall, ToolResult, UserMessage
 from agent.providers.base import Stop
 from agent.tools.base import EffectClass
 from agent.turn import (
     CALLS_PER_STEP,
+    AskPeople,
     CallModel,
-    CallState,
     CloseTurn,
     Drained,
     DrainInbox,
     Effect,
     EffectResult,
     Interrupted,
+    ProbeCalls,
+    Probed,
     RecordMessages,
     RecordStep,
     RunTools,
@@ -55,7 +58,7 @@ def stored(rows: TurnRows, effect: Effect, answer: EffectResult) -> TurnRows:
         case DrainInbox():
             assert isinstance(answer, Drained)
             return rows.with_messages(*answer.messages)
-        case CallModel() | CloseTurn():
+        case CallModel() | CloseTurn() | ProbeCalls() | AskPeople():
             return rows
 
 
@@ -161,7 +164,7 @@ def test_a_turn_entered_at_any_row_goes_on_as_it_did(
 def test_a_crash_among_tools_runs_no_effect_twice(
     calls: list[ToolCall], data: st.DataObject
 ) -> None:
-    """With any of the results stored, the others run again or are unknown, by effect class."""
+    """With any of the results stored, the others run again or people decide, by effect class."""
     played = record(turn_rows(), [replied(*calls)], [])
     tools = next((m for m in played if isinstance(m.effect, RunTools)), None)
     if tools is None:
@@ -181,12 +184,16 @@ def test_a_crash_among_tools_runs_no_effect_twice(
     again: list[str] = []
     while not isinstance(effect, CallModel):
         answer: EffectResult = None
-        if isinstance(effect, RunTools):
+        if isinstance(effect, AskPeople):
+            return
+        if isinstance(effect, ProbeCalls):
+            answer = Probed(results=(), absent=frozenset())
+        elif isinstance(effect, RunTools):
             again = [c.prepared.effect.value for c in effect.calls if c.prepared]
             answer = ran(effect)
         elif isinstance(effect, DrainInbox):
             answer = Drained(messages=())
         effect = flow.send(answer)
-    assert set(again) <= {"pure", "keyed"}
+        assert set(again) <= {"pure", "keyed", "local"}
     assert all(count == 1 for _, count in results_of(effect.messages))
     assert all(isinstance(m, UserMessage | AssistantMessage | ToolResult) for m in effect.messages)

@@ -15,6 +15,7 @@ from gateway.config.values import Config
 from gateway.delivery import Deliveries
 from gateway.errors import StoreError
 from gateway.ingest import Ingest
+from gateway.notices import Notices
 from gateway.operator import Operator
 from gateway.router import Router
 from gateway.sessions import Agent, Busy, Sessions
@@ -63,6 +64,12 @@ class Core:
         self.adapter = adapter or ScriptedAdapter()
         self.failures: list[StoreError] = []
         self.deliveries = Deliveries(store=store, clock=clock)
+        self.notices = Notices(
+            store=store,
+            deliveries=self.deliveries,
+            clock=clock,
+            owners=config.gateway.owners,
+        )
         agent = Agent(
             entries=self.entries, tools=tools or {}, busy=busy, on_failure=self.failures.append
         )
@@ -73,6 +80,7 @@ class Core:
             deliveries=self.deliveries,
             clock=clock,
             entries=self.entries,
+            owners=tuple(str(owner) for owner in config.gateway.owners),
         )
         self.router = Router(
             store=store,
@@ -106,6 +114,7 @@ class Core:
             ingest=self.ingest,
             deliveries=self.deliveries,
             router=self.router,
+            notices=self.notices,
             clock=self.clock,
             jitter=lambda: jitter,
             sleep=self.clock.sleep,

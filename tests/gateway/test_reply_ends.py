@@ -267,7 +267,7 @@ async def test_a_resumed_turn_whose_placeholder_never_left(way: WayOut) -> None:
     await first.reply.abandon()
     await way.outlet.close()
     way.outlet = way.made()
-    waiting = await way.store.read(outbox.waiting)
+    waiting = await way.store.read(lambda tx: outbox.waiting(tx, "telegram:77"))
     way.outlet.enqueue(tuple(waiting))
     again = await taken_up(way)
     await again.ends("Paris.")

@@ -5,9 +5,15 @@ from typing import Any
 
 import pytest
 
+from agent.calls import JudgedCall
 from agent.errors import AllProvidersFailed
 from agent.messages import PartialReply, ResultStatus, ToolResult, Usage, UserMessage
-from agent.turn import JudgedCall, Mark, RecordStep, TurnEnd, TurnState
+from agent.turn import (
+    Mark,
+    RecordStep,
+    TurnEnd,
+    TurnState,
+)
 from gateway.reply import Reply
 from gateway.store.base import Durability, Store, Transition, Tx
 from gateway.store.records import outbox

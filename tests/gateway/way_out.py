@@ -26,6 +26,7 @@ class WayOut:
         self.store = store
         self.clock = clock
         self.adapter = adapter
+        self.alerts: list[tuple[str, str]] = []
         self.outlet = self.made()
         self._numbers = 0
 
@@ -38,6 +39,8 @@ class WayOut:
             store=self.store,
             clock=self.clock,
             sleep=self.clock.sleep,
+            jitter=lambda: 0.0,
+            alert=lambda key, sentence: self.alerts.append((key, sentence)),
         )
 
     async def stored(

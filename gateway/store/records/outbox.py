@@ -4,6 +4,9 @@
        ^            |-------> unknown    may stand in the chat; nothing further is done
        '-- retry ---+-------> dead       can't heal; `reason` says why
 
+Rows of one `line` of a chat leave in order: those of one session, or of the chat without one.
+`departed_at` is when a post began to be in doubt: its first try that is not known to have failed.
+
 An `edit` or `delete` row names the `post` row it changes as `target_id`; its platform id is read
 when it is sent, so it may be stored before that post was confirmed.
 """
@@ -32,6 +35,7 @@ class NewOutbox:
     target_id: int | None
     content: str
     nonce: str
+    line: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +55,14 @@ class OutboxRow:
     state: OutboxState
     message_id: str | None
     attempts: int
+    line: str = ""
+    created_at: int = 0
+    departed_at: int | None = None
 
 
 _SELECT = (
     "SELECT id, account, chat, turn_id, part, purpose, op, target_id, content, nonce, state,"
-    " message_id, attempts FROM outbox"
+    " message_id, attempts, line, created_at, departed_at FROM outbox"
 )
 
 
@@ -63,7 +70,8 @@ def insert(tx: Tx, row: NewOutbox, *, now: int) -> OutboxRow | None:
     """Store a row; None if its dedupe key is taken, and then nothing leaves twice."""
     found = tx.row(
         "INSERT INTO outbox (dedupe_key, account, chat, turn_id, part, purpose, op, target_id,"
-        " content, nonce, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)"
+        " content, nonce, line, state, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)"
         " ON CONFLICT DO NOTHING RETURNING id",
         row.dedupe_key,
         row.account,
@@ -75,6 +83,7 @@ def insert(tx: Tx, row: NewOutbox, *, now: int) -> OutboxRow | None:
         row.target_id,
         row.content,
         row.nonce,
+        row.line,
         now,
     )
     if found is None:
@@ -93,6 +102,9 @@ def insert(tx: Tx, row: NewOutbox, *, now: int) -> OutboxRow | None:
         state="pending",
         message_id=None,
         attempts=0,
+        line=row.line,
+        created_at=now,
+        departed_at=None,
     )
 
 
@@ -108,11 +120,17 @@ def by_key(tx: Tx, dedupe_key: str) -> int | None:
     return int(row[0]) if row else None
 
 
-def waiting(tx: Tx) -> list[OutboxRow]:
-    """Rows that have not left for sure, in order of their making."""
+def waiting(tx: Tx, account: str, *, after: int = 0, limit: int = 500) -> list[OutboxRow]:
+    """Rows of an account that have not left for sure, in order of their making."""
     return [
         _outbox_row(row)
-        for row in tx.rows(_SELECT + " WHERE state IN ('pending', 'in_flight') ORDER BY id")
+        for row in tx.rows(
+            _SELECT + " WHERE state IN ('pending', 'in_flight') AND account = ? AND id > ?"
+            " ORDER BY id LIMIT ?",
+            account,
+            after,
+            limit,
+        )
     ]
 
 
@@ -123,14 +141,38 @@ def of_turn(tx: Tx, turn_id: int) -> list[OutboxRow]:
     ]
 
 
-def depart(tx: Tx, ident: int) -> None:
-    """The row is about to be sent."""
-    tx.run("UPDATE outbox SET state = 'in_flight', attempts = attempts + 1 WHERE id = ?", ident)
+def depart(tx: Tx, ident: int, *, now: int) -> int:
+    """The row is about to be sent; returns since when it may stand in the chat."""
+    row = tx.row(
+        "UPDATE outbox SET state = 'in_flight', attempts = attempts + 1,"
+        " departed_at = COALESCE(departed_at, ?) WHERE id = ? RETURNING departed_at",
+        now,
+        ident,
+    )
+    return int(row[0]) if row else now
 
 
 def hold(tx: Tx, ident: int, reason: str) -> None:
-    """The row was certainly not sent and waits again."""
-    tx.run("UPDATE outbox SET state = 'pending', reason = ? WHERE id = ?", reason, ident)
+    """The row is certainly not in its chat and waits again."""
+    tx.run(
+        "UPDATE outbox SET state = 'pending', reason = ?, departed_at = NULL WHERE id = ?",
+        reason,
+        ident,
+    )
+
+
+def bury(tx: Tx, *, account: str, chat: str, reason: str, now: int) -> int:
+    """Give up every row that waits for a chat, threads of it included; returns how many."""
+    return tx.run(
+        "UPDATE outbox SET state = 'dead', reason = ?, settled_at = ?"
+        " WHERE state = 'pending' AND account = ? AND (chat = ? OR substr(chat, 1, ?) = ?)",
+        reason,
+        now,
+        account,
+        chat,
+        len(chat) + 1,
+        f"{chat}/",
+    )
 
 
 def settle(
@@ -162,7 +204,7 @@ def counts(tx: Tx) -> dict[str, int]:
 
 def _outbox_row(row: Row) -> OutboxRow:
     ident, account, chat, turn_id, part, purpose, op, target, content, nonce, state, *rest = row
-    message_id, attempts = rest
+    message_id, attempts, line, created_at, departed_at = rest
     return OutboxRow(
         id=ident,
         account=account,
@@ -177,4 +219,7 @@ def _outbox_row(row: Row) -> OutboxRow:
         state=state,
         message_id=message_id,
         attempts=attempts,
+        line=line,
+        created_at=created_at,
+        departed_at=departed_at,
     )

@@ -1,7 +1,9 @@
 """Session and turn rows. Every write of a turn carries its session's epoch.
 
 turn:  open --> done | failed | cancelled | halted
-       (`waiting`, for a turn parked on a person's decision, is entered by nobody yet)
+        |  ^
+        v  '-- decided, or the requester wrote on
+       waiting      parked on a question to people
 """
 
 from dataclasses import dataclass
@@ -9,8 +11,11 @@ from typing import Any
 
 import orjson
 
+from agent.calls import CallState, JudgedCall
 from agent.messages import AssistantMessage, Message, PartialReply, ToolResult, UserMessage
-from agent.turn import CallState, JudgedCall, TurnRows
+from agent.turn import (
+    TurnRows,
+)
 from gateway.errors import StoreError
 from gateway.store.base import Tx
 from gateway.store.records import inbox, transcript
@@ -27,7 +32,7 @@ class OpenTurn:
     """A turn that this process owns at `epoch`; `resumed` if it was open before.
 
     `said` holds the words the turn has stored for its reader so far; `asked` is the platform's
-    id of the message it answers.
+    id of the message it answers; `stopped_by` said /stop before a crash.
     """
 
     session_id: int
@@ -45,6 +50,7 @@ class OpenTurn:
     settings: dict[str, Any]
     rows: TurnRows
     resumed: bool
+    stopped_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +72,13 @@ class SessionInfo:
     active_at: int
 
 
-def next_work(tx: Tx, key: str, *, now: int, one_by_one: bool) -> OpenTurn | CommandDue | None:
+Work = OpenTurn | CommandDue | None
+
+
+def next_work(tx: Tx, key: str, *, now: int, one_by_one: bool, start_id: int | None = None) -> Work:
     """Take the session over and return what it should do: an open turn, a command, or a new turn.
+
+    `start_id` is the run that takes it.
 
     A new turn claims everything that waits before the next command, or one message of it.
     """
@@ -78,14 +89,22 @@ def next_work(tx: Tx, key: str, *, now: int, one_by_one: bool) -> OpenTurn | Com
             session.id,
         )
         if open_turn is not None:
-            return _resume(tx, session.id, int(open_turn[0]), now)
+            return _resume(tx, session.id, int(open_turn[0]), now, start_id)
+    if waiting_turn(tx, key) is not None and not _is_renewed(tx, key):
+        return None
     waiting = inbox.waiting_in(tx, key)
     if not waiting:
         return None
     if waiting[0].content.kind == "command":
         return CommandDue(row=waiting[0])
     session_id = session.id if session is not None else create(tx, waiting[0], now)
-    return _open(tx, session_id, _batch(waiting, one_by_one), now)
+    return _open(tx, session_id, _batch(waiting, one_by_one), now, start_id)
+
+
+def _is_renewed(tx: Tx, key: str) -> bool:
+    """Whether the next thing in a session is a command, which waits for nobody's decision."""
+    waiting = inbox.waiting_in(tx, key)
+    return bool(waiting) and waiting[0].content.kind == "command"
 
 
 def _batch(waiting: list[inbox.Waiting], one_by_one: bool) -> list[inbox.Waiting]:
@@ -150,13 +169,132 @@ def change_settings(tx: Tx, session_id: int, settings: dict[str, Any]) -> None:
     )
 
 
-def begin_fresh(tx: Tx, row: inbox.Waiting, *, now: int) -> OpenTurn | None:
+def begin_fresh(
+    tx: Tx, row: inbox.Waiting, *, now: int, start_id: int | None = None
+) -> OpenTurn | None:
     """Carry out a queued `/new`: close the session; words behind it open the next one's turn."""
     retire(tx, row.session_key, now)
     if not row.content.args:
         inbox.finish(tx, row.id)
         return None
-    return _open(tx, create(tx, row, now), [row], now)
+    return _open(tx, create(tx, row, now), [row], now, start_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingTurn:
+    """A turn that waits for people."""
+
+    id: int
+    requester: str
+
+
+def waiting_turn(tx: Tx, key: str) -> WaitingTurn | None:
+    """The turn of a session's current life that waits for people."""
+    row = tx.row(
+        "SELECT turn.id, turn.requester FROM turn JOIN session ON session.id = turn.session_id"
+        " WHERE session.key = ? AND session.closed_at IS NULL AND turn.state = 'waiting'"
+        " ORDER BY turn.id LIMIT 1",
+        key,
+    )
+    return WaitingTurn(id=int(row[0]), requester=row[1]) if row else None
+
+
+def park(tx: Tx, turn: OpenTurn, *, now: int) -> None:
+    """Let a turn wait for people."""
+    fence(tx, turn, now)
+    tx.run("UPDATE turn SET state = 'waiting' WHERE id = ?", turn.turn_id)
+
+
+def reopen(tx: Tx, turn_id: int, *, now: int) -> None:
+    """Let a waiting turn go on; whoever held it before does not."""
+    tx.run("UPDATE turn SET state = 'open' WHERE id = ? AND state = 'waiting'", turn_id)
+    tx.run(
+        "UPDATE session SET epoch = epoch + 1, active_at = ?"
+        " WHERE id = (SELECT session_id FROM turn WHERE id = ?)",
+        now,
+        turn_id,
+    )
+
+
+def mark_stopped(tx: Tx, turn_id: int, by: str) -> None:
+    """Remember who said /stop: whoever takes the turn up next ends it."""
+    tx.run(
+        "UPDATE turn SET stopped_by = COALESCE(stopped_by, ?) WHERE id = ? AND closed_at IS NULL",
+        by,
+        turn_id,
+    )
+
+
+def propose_again(tx: Tx, call_id: str) -> None:
+    """Let a call in doubt run as if it had not begun."""
+    tx.run(
+        "UPDATE tool_call SET state = 'proposed', intended_at = NULL"
+        " WHERE id = ? AND state = 'intent'",
+        call_id,
+    )
+
+
+def cancel_waiting(tx: Tx, key: str, *, now: int) -> int | None:
+    """End the waiting turn of a session without a word; returns its id."""
+    turn = waiting_turn(tx, key)
+    if turn is None:
+        return None
+    _end_without_owner(tx, turn.id, state="cancelled", error=None, now=now)
+    return turn.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedTurn:
+    """A turn that was ended from outside, and where its chat is told."""
+
+    session_id: int
+    account: str
+    reply_to: str
+
+
+def quarantine(tx: Tx, turn_id: int, *, now: int) -> EndedTurn:
+    """End a turn that the process died with again and again."""
+    row = tx.row(
+        "SELECT session.id, session.account, turn.reply_to FROM turn"
+        " JOIN session ON session.id = turn.session_id WHERE turn.id = ?",
+        turn_id,
+    )
+    if row is None:
+        raise LookupError(f"no turn {turn_id}")
+    error = "quarantined: the gateway died with it three times within a minute"
+    _end_without_owner(tx, turn_id, state="failed", error=error, now=now)
+    return EndedTurn(session_id=int(row[0]), account=row[1], reply_to=row[2])
+
+
+def _end_without_owner(tx: Tx, turn_id: int, *, state: str, error: str | None, now: int) -> None:
+    """Close a turn that nobody runs; whoever did is fenced off."""
+    tx.run(
+        "UPDATE session SET epoch = epoch + 1, active_at = ?"
+        " WHERE id = (SELECT session_id FROM turn WHERE id = ?)",
+        now,
+        turn_id,
+    )
+    tx.run(
+        "UPDATE step SET state = 'failed', reason = ?, closed_at = ?"
+        " WHERE turn_id = ? AND state = 'intent'",
+        error,
+        now,
+        turn_id,
+    )
+    tx.run(
+        "UPDATE turn SET state = ?, error = ?, closed_at = ? WHERE id = ?",
+        state,
+        error,
+        now,
+        turn_id,
+    )
+    inbox.finish_turn(tx, turn_id)
+
+
+def settle_call(tx: Tx, *, session_id: int, turn_id: int, result: ToolResult, now: int) -> None:
+    """Store the result people gave a call of a waiting turn."""
+    transcript.append(tx, session_id=session_id, turn_id=turn_id, messages=(result,), now=now)
+    _finish_call(tx, result, now)
 
 
 def open_sessions(tx: Tx) -> list[str]:
@@ -193,12 +331,16 @@ def append(tx: Tx, turn: OpenTurn, messages: tuple[Message, ...], *, now: int) -
     )
     for message in messages:
         if isinstance(message, ToolResult):
-            tx.run(
-                "UPDATE tool_call SET state = ?, finished_at = ? WHERE id = ?",
-                message.status.value,
-                now,
-                message.call_id,
-            )
+            _finish_call(tx, message, now)
+
+
+def _finish_call(tx: Tx, result: ToolResult, now: int) -> None:
+    tx.run(
+        "UPDATE tool_call SET state = ?, finished_at = ? WHERE id = ?",
+        result.status.value,
+        now,
+        result.call_id,
+    )
 
 
 def open_step(tx: Tx, turn: OpenTurn, *, number: int, model: str, now: int) -> None:
@@ -321,7 +463,9 @@ def user_message(content: inbox.Content) -> UserMessage:
     return UserMessage(text="\n\n".join(parts), author=author)
 
 
-def _open(tx: Tx, session_id: int, batch: list[inbox.Waiting], now: int) -> OpenTurn:
+def _open(
+    tx: Tx, session_id: int, batch: list[inbox.Waiting], now: int, start_id: int | None
+) -> OpenTurn:
     taken = tx.row(
         "UPDATE session SET epoch = epoch + 1, next_turn = next_turn + 1, active_at = ?"
         " WHERE id = ? RETURNING next_turn",
@@ -333,7 +477,7 @@ def _open(tx: Tx, session_id: int, batch: list[inbox.Waiting], now: int) -> Open
     last = batch[-1]
     opened = tx.row(
         "INSERT INTO turn (session_id, number, state, requester, requester_name, reply_to, grouped,"
-        " asked, opened_at) VALUES (?, ?, 'open', ?, ?, ?, ?, ?, ?) RETURNING id",
+        " asked, opened_at, start_id) VALUES (?, ?, 'open', ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         session_id,
         int(taken[0]) - 1,
         last.content.author,
@@ -342,6 +486,7 @@ def _open(tx: Tx, session_id: int, batch: list[inbox.Waiting], now: int) -> Open
         int(last.content.grouped),
         last.message_id,
         now,
+        start_id,
     )
     if opened is None:
         raise StoreError("a new turn got no id")
@@ -352,9 +497,9 @@ def _open(tx: Tx, session_id: int, batch: list[inbox.Waiting], now: int) -> Open
     return _load(tx, turn_id, resumed=False)
 
 
-def _resume(tx: Tx, session_id: int, turn_id: int, now: int) -> OpenTurn:
+def _resume(tx: Tx, session_id: int, turn_id: int, now: int, start_id: int | None) -> OpenTurn:
     tx.run("UPDATE session SET epoch = epoch + 1, active_at = ? WHERE id = ?", now, session_id)
-    tx.run("UPDATE turn SET attempt = attempt + 1 WHERE id = ?", turn_id)
+    tx.run("UPDATE turn SET attempt = attempt + 1, start_id = ? WHERE id = ?", start_id, turn_id)
     return _load(tx, turn_id, resumed=True)
 
 
@@ -362,14 +507,14 @@ def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
     row = tx.row(
         "SELECT session.id, session.key, session.epoch, session.account, session.settings,"
         " turn.number, turn.reply_to, turn.grouped, turn.requester, turn.requester_name,"
-        " turn.asked"
+        " turn.asked, turn.stopped_by"
         " FROM turn JOIN session ON session.id = turn.session_id WHERE turn.id = ?",
         turn_id,
     )
     if row is None:
         raise StoreError(f"turn {turn_id} is gone")
     session_id, key, epoch, account, settings, number, reply_to, *rest = row
-    grouped, requester, name, asked = rest
+    grouped, requester, name, asked, stopped_by = rest
     loaded = transcript.load(tx, session_id)
     own = tuple(message for owner, message in loaded if owner == turn_id)
     return OpenTurn(
@@ -395,6 +540,7 @@ def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
             calls=_open_calls(tx, turn_id),
         ),
         resumed=resumed,
+        stopped_by=stopped_by,
     )
 
 

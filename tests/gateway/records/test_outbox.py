@@ -16,6 +16,8 @@ from tests.gateway.records.rows import (
     write,
 )
 
+LATER = NOW + 1_000_000
+
 
 async def settled(store: Store, ident: int, state: OutboxState, message: str | None = None) -> None:
     """Settle a row."""
@@ -49,6 +51,7 @@ async def test_a_row_is_stored_once(store: Store) -> None:
         state="pending",
         message_id=None,
         attempts=0,
+        created_at=NOW,
     )
     again = new_outbox("k1", content="{}", chat="telegram:2")
     assert await write(store, lambda tx: outbox.insert(tx, again, now=NOW)) is None
@@ -61,13 +64,15 @@ async def test_a_row_is_stored_once(store: Store) -> None:
 async def test_the_way_of_a_row(store: Store) -> None:
     """Pending, in flight, held back, in flight again, sent: attempts are counted."""
     first = await inserted(store, new_outbox())
-    await write(store, lambda tx: outbox.depart(tx, 1))
-    assert await row(store, 1) == replace(first, state="in_flight", attempts=1)
+    await write(store, lambda tx: outbox.depart(tx, 1, now=LATER))
+    assert await row(store, 1) == replace(first, state="in_flight", attempts=1, departed_at=LATER)
     await write(store, lambda tx: outbox.hold(tx, 1, "unreachable"))
     assert await row(store, 1) == replace(first, state="pending", attempts=1)
-    await write(store, lambda tx: outbox.depart(tx, 1))
+    await write(store, lambda tx: outbox.depart(tx, 1, now=LATER))
     await settled(store, 1, "sent", "55")
-    assert await row(store, 1) == replace(first, state="sent", attempts=2, message_id="55")
+    assert await row(store, 1) == replace(
+        first, state="sent", attempts=2, message_id="55", departed_at=LATER
+    )
 
 
 async def test_settling_without_an_id_keeps_the_known_one(store: Store) -> None:
@@ -85,8 +90,8 @@ async def test_waiting_are_the_rows_that_have_not_surely_left(store: Store) -> N
     states: tuple[OutboxState, ...] = ("sent", "unknown", "dead")
     for ident, state in enumerate(states, start=1):
         await settled(store, ident, state)
-    await write(store, lambda tx: outbox.depart(tx, 5))
-    waiting = await store.read(outbox.waiting)
+    await write(store, lambda tx: outbox.depart(tx, 5, now=LATER))
+    waiting = await store.read(lambda tx: outbox.waiting(tx, ACCOUNT))
     assert [(r.id, r.state) for r in waiting] == [
         (4, "pending"),
         (5, "in_flight"),

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from agent.calls import CallState, JudgedCall
 from agent.messages import ResultStatus, ToolCall, ToolResult
 from agent.tools.base import EffectClass, PreparedCall
-from agent.turn import CallState, JudgedCall
 from gateway.store.base import Store, Tx
 from gateway.store.records import sessions, transcript
 from gateway.store.records.sessions import Fenced, OpenTurn

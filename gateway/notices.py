@@ -1,0 +1,115 @@
+"""Words to owners about the gateway itself, on a platform that still works."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from gateway import outgoing, refs
+from gateway.clock import Clock
+from gateway.config.ids import UserId
+from gateway.delivery import Deliveries
+from gateway.errors import StoreError
+from gateway.outlet import Outlet
+from gateway.store import transitions
+from gateway.store.base import Store
+from gateway.store.records import outbox
+from platforms import blocks
+from platforms.errors import PlatformError
+
+DAY_MICROS = 24 * 3600 * 1_000_000
+
+log = logging.getLogger(__name__)
+
+
+class Notices:
+    """Tells owners what needs a person: each thing once a day, elsewhere if one can."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        deliveries: Deliveries,
+        clock: Clock,
+        owners: Sequence[UserId],
+    ) -> None:
+        self._store = store
+        self._deliveries = deliveries
+        self._clock = clock
+        self._owners = tuple(owners)
+        self._untold: dict[str, tuple[str, str]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def tell(self, account: str, key: str, sentence: str) -> None:
+        """Say a sentence about an account to owners on others; the log has it in any case.
+
+        `key` names the matter: the same one is told once a day.
+        """
+        log.warning("%s", sentence)
+        self._spawn(account, key, sentence)
+
+    def retry(self) -> None:
+        """An account was connected: what nobody could be told is tried again."""
+        untold, self._untold = self._untold, {}
+        for key, (account, sentence) in untold.items():
+            self._spawn(account, key, sentence)
+
+    async def close(self) -> None:
+        """Tell nothing more."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _spawn(self, account: str, key: str, sentence: str) -> None:
+        task = asyncio.create_task(self._tell(account, key, sentence))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tell(self, account: str, key: str, sentence: str) -> None:
+        elsewhere = [owner for owner in self._owners if owner.platform != _platform(account)]
+        beside = [owner for owner in self._owners if owner.platform == _platform(account)]
+        for owners in (elsewhere, beside):
+            told = [await self._tell_one(owner, key, sentence) for owner in owners]
+            if any(told):
+                return
+        self._untold[key] = (account, sentence)
+
+    async def _tell_one(self, owner: UserId, key: str, sentence: str) -> bool:
+        outlet = self._outlet(owner)
+        if outlet is None or outlet.problem:
+            return False
+        day = self._clock.now() // DAY_MICROS
+        try:
+            chat = await outlet.adapter.direct(owner.id)
+            new = outbox.NewOutbox(
+                dedupe_key=f"owner:{key}:{owner}:{day}",
+                account=refs.account_text(outlet.account),
+                chat=refs.chat_text(chat),
+                turn_id=None,
+                part=0,
+                purpose="notice",
+                op="post",
+                target_id=None,
+                content=outgoing.dump(outgoing.Words(body=blocks.plain(sentence))),
+                nonce=self._clock.nonce(),
+            )
+            now = self._clock.now()
+            row = await self._store.write(
+                lambda tx: outbox.insert(tx, new, now=now), transition=transitions.NOTICE_STORED
+            )
+        except (PlatformError, StoreError) as error:
+            log.warning("%s could not be told: %s", owner, error)
+            return False
+        if row is not None:
+            self._deliveries.enqueue((row,))
+        return True
+
+    def _outlet(self, owner: UserId) -> Outlet | None:
+        """The way out to an owner: an account of their platform that sends."""
+        return next(
+            (o for o in self._deliveries.outlets() if o.account.platform == owner.platform), None
+        )
+
+
+def _platform(account: str) -> str:
+    return account.partition(":")[0]
