@@ -4,6 +4,7 @@ The SDK's own retries are off: they send a post again after a cut connection, wh
 reads proxies from the environment, so they are taken out again.
 """
 
+import asyncio
 import io
 import json
 from collections.abc import Mapping
@@ -15,10 +16,12 @@ import orjson
 from slack_sdk.web.async_client import AsyncWebClient
 
 from platforms.errors import (
+    CredentialsRejected,
     MessageRejected,
     PlatformError,
     PlatformUnavailable,
     PressExpired,
+    RightsMissing,
     SendUncertain,
 )
 from platforms.slack.errors import FOREIGN, classify_error
@@ -33,7 +36,10 @@ _CONNECTIONS = 64
 
 
 class WebApi:
-    """Calls with one bot token. Opens its session with the first call after `close`."""
+    """Calls with one bot token. Opens its session with the first call after `close`.
+
+    `refused` is set by any call whose token was refused.
+    """
 
     def __init__(
         self, *, token: str, base_url: str, total_timeout_s: float = TOTAL_TIMEOUT_S
@@ -45,6 +51,7 @@ class WebApi:
             logger=SDK_LOG,
         )
         self.client.proxy = None
+        self.refused = asyncio.Event()
         base = urlsplit(self.client.base_url)
         self._origin = (base.scheme, base.netloc)
         self._timeout = aiohttp.ClientTimeout(
@@ -66,9 +73,18 @@ class WebApi:
             failure = classify_error(error, method)
             if failure is None:
                 return {}
+            if isinstance(failure, CredentialsRejected) and not isinstance(failure, RightsMissing):
+                self.refused.set()
             raise failure from error
         data = response.data
         return data if isinstance(data, dict) else {}
+
+    async def read(self, method: str, arguments: Json) -> Json:
+        """A call without an effect: nothing about it is uncertain, it can be asked again."""
+        try:
+            return await self.call(method, arguments, as_query=True)
+        except SendUncertain as error:
+            raise PlatformUnavailable(str(error)) from error
 
     async def put(self, url: str, data: bytes) -> None:
         """The bytes of a file; nobody sees them yet, so any failure means that nothing was sent."""

@@ -8,12 +8,15 @@ not used, since events are acknowledged before those run.
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from slack_bolt.adapter.socket_mode.internals import build_headers
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
+from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from platforms.events import Receipt
+from platforms.fields import Body, string
 from platforms.slack.intake import Intake
 from platforms.slack.logs import SDK_LOG
 
@@ -47,6 +50,28 @@ async def dispatch(app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
     """Bolt's answer to one request."""
     answer: BoltResponse = await app.async_dispatch(request)
     return answer
+
+
+async def answer(app: AsyncApp, intake: Intake, envelope: Body) -> bool:
+    """Whether an envelope of Socket Mode may be acknowledged.
+
+    What Bolt can't read is journaled as well: it raises over payloads that are no object or of a
+    shape it does not expect, and those would come again for ever.
+    """
+    payload = envelope.get("payload")
+    if isinstance(payload, dict):
+        request = SocketModeRequest(
+            type=string(envelope, "type"), envelope_id=string(envelope, "envelope_id"), payload={}
+        )
+        try:
+            readable = AsyncBoltRequest(
+                mode="socket_mode", body=payload, headers=build_headers(request)
+            )
+        except UNREADABLE:
+            pass
+        else:
+            return (await dispatch(app, readable)).status == 200
+    return await intake.take(payload) is not Receipt.BUSY
 
 
 async def take(intake: Intake | None, payload: object) -> Receipt:

@@ -1,26 +1,41 @@
 """The adapter of one Slack app in one workspace: Socket Mode or signed HTTP in, the Web API out."""
 
 import asyncio
+import contextlib
+import random
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from platforms.base import Capabilities, Ingest, Route
+from platforms.base import Capabilities, Ingest, Marks, OnGap, Route
 from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome, Post, Upload
 from platforms.errors import CredentialsRejected, PlatformError, PlatformUnavailable
 from platforms.events import Account, ChatRef, Liveness, MessageRef, PlatformName
 from platforms.fields import identifier, mapping, string, truth
-from platforms.slack import outbound
+from platforms.slack import lookup, outbound
 from platforms.slack.api import TOTAL_TIMEOUT_S, Json, WebApi
-from platforms.slack.bridge import build_app
+from platforms.slack.backfill import Backfill, Reader
+from platforms.slack.bridge import answer, build_app
 from platforms.slack.format import fits
+from platforms.slack.gaps import Gaps
 from platforms.slack.http import PATH, SignedEvents
 from platforms.slack.intake import Intake
-from platforms.slack.limits import ACK_LIMIT_S, CAPABILITIES, PING_INTERVAL_S, STALE_S
+from platforms.slack.limits import (
+    ACK_LIMIT_S,
+    BACKFILL_AGE,
+    CAPABILITIES,
+    PING_INTERVAL_S,
+    RECOUNT_S,
+    SECOND_AFTER_S,
+    STALE_S,
+)
 from platforms.slack.parse import Identity
 from platforms.slack.people import People
-from platforms.slack.socket import SocketMode
+from platforms.slack.places import Places
+from platforms.slack.sockets import Sockets
+from platforms.slack.stamps import time_of
 
 BASE_URL = "https://slack.com/api/"
 STOP_PATIENCE_S = 0.5
@@ -42,21 +57,36 @@ class SlackAdapter:
         signing_secret: str | None = None,
         base_url: str = BASE_URL,
         threads: bool = True,
+        marks: Marks | None = None,
+        on_gap: OnGap | None = None,
         ping_interval_s: float = PING_INTERVAL_S,
         stale_s: float = STALE_S,
+        second_after_s: float = SECOND_AFTER_S,
         ack_limit_s: float = ACK_LIMIT_S,
         total_timeout_s: float = TOTAL_TIMEOUT_S,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
+        """`marks` is asked once, for reading back what came while no process ran."""
         if app_token is None and signing_secret is None:
             raise ValueError("Slack needs an app-level token or a signing secret to hear anything")
         self._api = WebApi(token=bot_token, base_url=base_url, total_timeout_s=total_timeout_s)
         self._app_token = app_token
-        self._socket: SocketMode | None = None
+        self._gaps = Gaps(now=now)
+        self._sockets: Sockets | None = None
         if app_token is not None:
-            self._socket = SocketMode(
-                app_token=app_token, ping_interval_s=ping_interval_s, stale_s=stale_s, clock=clock
+            self._sockets = Sockets(
+                address=self._socket_address,
+                lost=self._lost,
+                regained=self._gaps.end,
+                ping_interval_s=ping_interval_s,
+                stale_s=stale_s,
+                second_after_s=second_after_s,
+                clock=clock,
+                sleep=sleep,
+                jitter=jitter,
             )
         self._events: SignedEvents | None = None
         if signing_secret is not None:
@@ -69,8 +99,14 @@ class SlackAdapter:
         )
         self._people = People(self._api, clock=clock)
         self._threads = threads
+        self._marks = marks
+        self._on_gap = on_gap
+        self._places = Places()
+        self._uploads = outbound.Uploads()
         self._ack_limit_s = ack_limit_s
         self._now = now
+        self._clock = clock
+        self._sleep = sleep
         self._us: Identity | None = None
 
     def __repr__(self) -> str:
@@ -111,18 +147,20 @@ class SlackAdapter:
 
     async def run(self, ingest: Ingest) -> None:
         """Take events until cancelled, or until Slack ends our access."""
-        if self._us is None:
-            raise PlatformUnavailable("run was called before connect")
-        intake = Intake(
-            self._us, self._people, ingest, now=self._now, ack_limit_s=self._ack_limit_s
-        )
-        tasks = [asyncio.create_task(self._ended(intake))]
+        us = self._known()
+        await self._take_up(us)
+        intake = self._new_intake(us, ingest)
+        self._api.refused.clear()
+        parts = [self._ended(intake), self._watch_token(), self._backfill(us, intake).run()]
+        if self._sockets is not None:
+            parts.append(self._sockets.run(partial(answer, self._app, intake)))
         self._intake = intake
+        tasks = [asyncio.create_task(part) for part in parts]
         try:
-            if self._socket is not None:
-                tasks.append(asyncio.create_task(self._run_socket(self._socket, intake)))
             if self._events is not None:
                 self._events.app, self._events.intake = self._app, intake
+            if self._sockets is None:
+                self._gaps.end()
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -134,6 +172,7 @@ class SlackAdapter:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._gaps.begin("not running", since=self._now())
 
     def routes(self) -> tuple[Route, ...]:
         """The route for signed events, if there is a secret to prove them."""
@@ -146,35 +185,100 @@ class SlackAdapter:
         facts = {}
         if self._us is not None:
             facts = {"workspace": self._us.space, "bot": f"@{self._us.name}"}
-        if self._socket is not None:
-            facts["sockets"] = str(self._socket.connections)
+        since = self._gaps.since
+        gap_since = None
+        if since is not None:
+            gap_since = self._clock() - (self._now() - since).total_seconds()
+        if self._sockets is not None:
+            facts["sockets"] = str(self._sockets.live)
             return Liveness(
-                connected=self._socket.connected,
-                last_frame_at=self._socket.last_frame_at,
+                connected=self._sockets.connected,
+                last_frame_at=self._sockets.last_frame_at,
+                gap_since=gap_since,
+                alarm=self._sockets.alarm,
                 facts=facts,
             )
         taking = self._events is not None and self._events.intake is not None
         at = self._events.last_request_at if self._events is not None else None
-        return Liveness(connected=taking, last_frame_at=at, facts=facts)
+        return Liveness(connected=taking, last_frame_at=at, gap_since=gap_since, facts=facts)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._people.close()
         await self._api.close()
 
-    async def _run_socket(self, socket: SocketMode, intake: Intake) -> None:
-        url = (await self._ask("apps.connections.open", {"token": self._app_token})).get("url")
+    def _known(self) -> Identity:
+        if self._us is None:
+            raise PlatformUnavailable("the adapter is used before connect")
+        return self._us
+
+    async def _take_up(self, us: Identity) -> None:
+        """What came while no process ran is missing, from the newest message that was stored."""
+        if self._marks is None:
+            return
+        stored = self._places.learn(await self._marks(us.account))
+        self._marks = None
+        if stored:
+            newest = max(time_of(ts) for ts in stored.values())
+            since = max(newest, self._now() - BACKFILL_AGE)
+            self._gaps.begin("not running", since=since, marks=stored)
+
+    def _lost(self, heard_at: float) -> None:
+        """No socket is live any more; the last sign of life came at `heard_at`."""
+        silent = timedelta(seconds=max(0.0, self._clock() - heard_at))
+        self._gaps.begin("no live socket", since=self._now() - silent)
+
+    def _new_intake(self, us: Identity, ingest: Ingest) -> Intake:
+        return Intake(
+            us,
+            self._people,
+            ingest,
+            places=self._places,
+            gaps=self._gaps,
+            uploads=self._uploads,
+            now=self._now,
+            sleep=self._sleep,
+            ack_limit_s=self._ack_limit_s,
+        )
+
+    def _backfill(self, us: Identity, intake: Intake) -> Backfill:
+        return Backfill(
+            Reader(
+                api=self._api,
+                account=us.account,
+                places=self._places,
+                gaps=self._gaps,
+                offer=intake.read_back,
+                on_gap=self._on_gap,
+                now=self._now,
+                clock=self._clock,
+                sleep=self._sleep,
+            )
+        )
+
+    async def _socket_address(self) -> str:
+        answer = await self._api.read("apps.connections.open", {"token": self._app_token})
+        url = answer.get("url")
         if not isinstance(url, str):
             raise PlatformUnavailable("Slack gave no address for a socket")
-        await socket.run(self._app, intake, url)
+        return url
+
+    async def _watch_token(self) -> None:
+        """Returns never; raises CredentialsRejected once a call was refused and nobody knows us."""
+        while True:
+            await self._api.refused.wait()
+            self._api.refused.clear()
+            with contextlib.suppress(PlatformUnavailable):
+                await self._ask("auth.test", {})
+            await self._sleep(RECOUNT_S)
 
     async def _ended(self, intake: Intake) -> None:
         raise CredentialsRejected(await intake.ended())
 
     async def _ask(self, method: str, arguments: Json) -> Json:
-        """A call without an effect, so nothing about it is uncertain: it can be asked again."""
+        """A question whose failure means only that it has to be asked again."""
         try:
-            return await self._api.call(method, arguments, as_query=True)
+            return await self._api.read(method, arguments)
         except (CredentialsRejected, PlatformUnavailable):
             raise
         except PlatformError as error:
@@ -193,12 +297,12 @@ class SlackAdapter:
 
     async def perform(self, operation: Operation) -> Outcome:
         """Carry out one operation."""
-        return await outbound.perform(self._api, operation)
+        return await outbound.perform(self._api, operation, self._uploads)
 
     async def find(self, operation: Post | Upload, since: datetime) -> MessageRef | None:
-        """Nothing can be looked up here."""
-        raise NotImplementedError
+        """Look once whether an in-doubt post stands: by its nonce, a file by its id or contents."""
+        return await lookup.find(self._api, self._known(), operation, since, self._uploads)
 
     async def direct(self, person: str) -> ChatRef:
-        """The direct message with a person."""
-        raise NotImplementedError
+        """The direct message with a person, opened if need be."""
+        return await lookup.open_direct(self._api, self._known(), person)

@@ -3,22 +3,29 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 
 import orjson
 
 from platforms.base import Ingest
-from platforms.events import Delivery, Receipt
-from platforms.fields import Body, mapping
+from platforms.events import Delivery, Ignored, InboundEvent, MessageReceived, Receipt
+from platforms.fields import Body, integer, mapping
+from platforms.slack.gaps import Gaps, Missed
 from platforms.slack.limits import ACK_LIMIT_S
 from platforms.slack.parse import Identity, Index, mentioned_people, parse
 from platforms.slack.people import People
+from platforms.slack.places import Places
 
 log = logging.getLogger(__name__)
 
 _UNINSTALLED = "the Slack app was removed from the workspace; install it again"
+_NOTICE_AGE_MAX_S = 3_600
 _REVOKED = "Slack has revoked the bot's token; reinstall the app and take a new one"
+
+
+PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Between two offers of a message that was read back; nobody else would bring it again."""
 
 
 class Intake:
@@ -30,11 +37,18 @@ class Intake:
         people: People,
         ingest: Ingest,
         *,
+        places: Places,
+        gaps: Gaps,
+        uploads: Mapping[str, str],
         now: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[None]],
         ack_limit_s: float = ACK_LIMIT_S,
     ) -> None:
         self._us = us
-        self._index = Index(us=us, people=people)
+        self._index = Index(us=us, people=people, uploads=uploads)
+        self._places = places
+        self._gaps = gaps
+        self._sleep = sleep
         self._people = people
         self._ingest = ingest
         self._now = now
@@ -71,12 +85,44 @@ class Intake:
         except TimeoutError:
             log.warning("slack: the journal was too slow; Slack will deliver this again")
             return Receipt.BUSY
-        if receipt is not Receipt.BUSY:
-            self._note_end(payload)
+        if receipt is Receipt.STORED:
+            self._note(events)
+        if receipt is not Receipt.BUSY and isinstance(payload, Mapping):
+            self._heed(payload)
         return receipt
 
-    def _note_end(self, payload: object) -> None:
-        event = mapping(payload, "event") if isinstance(payload, Mapping) else {}
+    async def read_back(self, channel: str, message: Body) -> bool:
+        """Store a message found in a channel's history; whether it was stored now.
+
+        Waits until there is room for it.
+        """
+        payload = _as_event(self._us, channel, message)
+        await self._people.know(set(mentioned_people(payload)) - {self._us.user_id})
+        events = parse(payload, self._index, now=self._now(), late=True)
+        if isinstance(events, Ignored):
+            return False
+        if all(self._places.has_stored(event.logical_key) for event in events):
+            return False
+        delivery = Delivery(account=self._us.account, raw=raw_bytes(payload), events=events)
+        attempt = 0
+        while (receipt := await self._ingest(delivery)) is Receipt.BUSY:
+            await self._sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
+            attempt += 1
+        if receipt is Receipt.STORED:
+            self._note(events)
+        return receipt is Receipt.STORED
+
+    def _note(self, events: tuple[InboundEvent, ...] | Ignored) -> None:
+        """Remember where messages were stored."""
+        for event in () if isinstance(events, Ignored) else events:
+            if isinstance(event, MessageReceived):
+                self._places.note(event)
+
+    def _heed(self, payload: Body) -> None:
+        """Slack's words about itself: it holds events back, or our access is over."""
+        if payload.get("type") == "app_rate_limited":
+            self._held_back(payload)
+        event = mapping(payload, "event")
         match event.get("type"):
             case "app_uninstalled":
                 self._end_reason = _UNINSTALLED
@@ -85,6 +131,18 @@ class Intake:
             case _:
                 return
         self._end.set()
+
+    def _held_back(self, payload: Body) -> None:
+        """A whole minute of events will never come. Source: the app_rate_limited event."""
+        minute = integer(payload, "minute_rate_limited")
+        now = self._now()
+        if minute is None or abs(now.timestamp() - minute) > _NOTICE_AGE_MAX_S:
+            since = now.replace(second=0, microsecond=0)
+        else:
+            since = datetime.fromtimestamp(minute, tz=UTC)
+        until = since + timedelta(minutes=1)
+        log.warning("slack: too many events in the minute %s; it will be read back", since)
+        self._gaps.add(Missed(since=since, until=until, cause="rate notice"))
 
     async def close(self, patience_s: float) -> None:
         """Take nothing more; what is under way may finish within `patience_s`, no longer."""
@@ -101,6 +159,21 @@ def _revoked_bots(event: Body) -> tuple[object, ...]:
     """Users of revoked bot tokens; tokens of people are none of ours."""
     bots = mapping(event, "tokens").get("bot")
     return tuple(bots) if isinstance(bots, list) else ()
+
+
+def _as_event(us: Identity, channel: str, message: Body) -> Body:
+    """A message of history as the event it was.
+
+    History does not say whether a channel is shared with another organisation, so it is taken for
+    one: who belongs to an unknown workspace is external.
+    """
+    return {
+        "type": "event_callback",
+        "team_id": us.space,
+        "event_id": f"history:{channel}:{message.get('ts')}",
+        "is_ext_shared_channel": True,
+        "event": {"type": "message", "event_ts": message.get("ts"), **message, "channel": channel},
+    }
 
 
 def raw_bytes(payload: object) -> bytes:

@@ -3,6 +3,8 @@
 Sources: docs.slack.dev, and where it is silent the issues of Slack's own SDKs.
 """
 
+from datetime import timedelta
+
 from platforms.base import Capabilities
 from platforms.pacing import Budget
 
@@ -61,7 +63,40 @@ ACK_LIMIT_S = 2.0
 
 PING_INTERVAL_S = 5.0
 STALE_S = 20.0
-"""Without a pong this long a connection is dead; our choice."""
+"""Without a frame or pong this long a connection is dead; our choice."""
+
+SECOND_AFTER_S = 30.0
+"""Between the start of the first socket and the second, so that no two are refreshed at once."""
+
+RETIRE_S = 10.0
+"""How long a socket lives on after Slack announced its end. Source: Socket Mode, disconnecting."""
+
+ONE_SOCKET_S = 300.0
+"""How long one socket goes on alone when Slack has no room for two; it takes ten of an app."""
+
+RECOUNT_S = 60.0
+"""Between two looks at the number of sockets while somebody else's are among them."""
+
+GHOST_S = 120.0
+"""How long Slack may count a connection that broke on our side only; our choice."""
+
+HISTORY_PAGE = 200
+"""Messages of one call. Source: conversations.history, which recommends no more."""
+
+BACKFILL_AGE = timedelta(hours=24)
+BACKFILL_MESSAGES = 500
+"""How far back and how much of one channel or thread is read after a gap."""
+
+BACKFILL_OVERLAP = timedelta(minutes=6)
+"""The last try of a delivery comes five minutes after the first. Source: Events API, retries."""
+
+BACKFILL_INTERVAL_S = 1.2
+BACKFILL_BURST = 5
+"""Two methods, 50 calls a minute each: their tier 3. Source: apis/web-api/rate-limits."""
+
+LOOK_UP_MARGIN = timedelta(seconds=5)
+LOOK_UP_MESSAGES = 1_000
+"""Where a look-up begins before the first try, for clocks that differ; and how much it reads."""
 
 REQUESTS_MAX = 64
 """Of inbound HTTP, how many at once; our choice."""
@@ -92,6 +127,7 @@ CAPABILITIES = Capabilities(
     stream="edit",
     edit_interval_s=EDIT_INTERVAL_S,
     edit_interval_group_s=EDIT_INTERVAL_S,
+    read_back=True,
     budgets=(
         # One post a second in a channel, hundreds a minute in a workspace.
         Budget(kinds=frozenset({"post", "upload"}), per="chat", rate_per_s=0.85),

@@ -31,13 +31,24 @@ from platforms.slack.api import Json, WebApi, read_token
 from platforms.slack.emoji import emoji_name
 from platforms.slack.format import Wire, escape, format_blocks, format_plain
 from platforms.slack.limits import STATUS_MAX, UPLOAD_MAX_BYTES
+from platforms.slack.metadata import metadata_of
 
-METADATA_TYPE = "gatepost_post"
+UPLOADS_KEPT = 1_000
 _QUIET: Json = {"parse": "none", "link_names": False}
 """Said on every message: an update would look for names otherwise. Source: chat.update."""
 
 
-async def perform(api: WebApi, operation: Operation) -> Outcome:
+class Uploads(dict[str, str]):
+    """The nonces of our latest files by their ids: a file carries no metadata."""
+
+    def note(self, ident: str, nonce: str) -> None:
+        """A file is on its way; nobody sees it yet."""
+        self[ident] = nonce
+        if len(self) > UPLOADS_KEPT:
+            del self[next(iter(self))]
+
+
+async def perform(api: WebApi, operation: Operation, uploads: Uploads) -> Outcome:
     """Carry out one operation; raises one of `platforms.errors`."""
     match operation:
         case Post():
@@ -47,7 +58,7 @@ async def perform(api: WebApi, operation: Operation) -> Outcome:
         case Delete(message=message):
             return await _delete(api, message)
         case Upload():
-            return await _upload(api, operation)
+            return await _upload(api, operation, uploads)
         case Typing(chat=chat, label=label, on=on):
             return await _status(api, chat, label if on else "")
         case React():
@@ -61,7 +72,7 @@ async def perform(api: WebApi, operation: Operation) -> Outcome:
 async def _post(api: WebApi, post: Post) -> Outcome:
     wire = format_blocks(post.body, post.controls)
     arguments = _place(post.chat) | _words(wire)
-    if post.only_for is not None and not post.chat.chat_id.startswith("D"):
+    if is_private(post):
         method, key = "chat.postEphemeral", "message_ts"
         arguments |= {"user": post.only_for}
     else:
@@ -69,13 +80,18 @@ async def _post(api: WebApi, post: Post) -> Outcome:
         arguments |= {
             "unfurl_links": False,
             "unfurl_media": False,
-            "metadata": {"event_type": METADATA_TYPE, "event_payload": {"id": post.nonce}},
+            "metadata": metadata_of(post.nonce),
         }
     answer = await api.call(method, arguments)
     ts = answer.get(key)
     if not isinstance(ts, str) or not ts:
         raise SendUncertain(f"Slack did not say which message it made ({method})")
     return Sent(message=MessageRef(chat=post.chat, message_id=ts))
+
+
+def is_private(post: Post) -> bool:
+    """Whether only one of several people is to see it; a direct message is private already."""
+    return post.only_for is not None and not post.chat.chat_id.startswith("D")
 
 
 async def _edit(api: WebApi, edit: Edit) -> Outcome:
@@ -96,24 +112,20 @@ async def _delete(api: WebApi, message: MessageRef) -> Outcome:
     return Done()
 
 
-async def _upload(api: WebApi, upload: Upload) -> Outcome:
+async def _upload(api: WebApi, upload: Upload, uploads: Uploads) -> Outcome:
     """Three calls, of which only the third shows anything; the file's id stands for its message."""
     if len(upload.data) > UPLOAD_MAX_BYTES:
         raise TooLong(f"a file of {len(upload.data):,} bytes is over our limit")
     if not upload.data:
         raise MessageRejected("Slack takes no empty file")
-    name = upload.name.replace("\x00", "").rpartition("/")[2][-255:] or "file"
-    try:
-        opened = await api.call(
-            "files.getUploadURLExternal",
-            {"filename": name, "length": len(upload.data)},
-            as_query=True,
-        )
-    except SendUncertain as error:
-        raise PlatformUnavailable(str(error)) from error
+    name = file_name(upload)
+    opened = await api.read(
+        "files.getUploadURLExternal", {"filename": name, "length": len(upload.data)}
+    )
     url, ident = opened.get("upload_url"), opened.get("file_id")
     if not isinstance(url, str) or not isinstance(ident, str):
         raise PlatformUnavailable("Slack did not say where the file goes")
+    uploads.note(ident, upload.nonce)
     await api.put(url, upload.data)
     arguments: dict[str, object] = {
         "files": orjson.dumps([{"id": ident, "title": name}]).decode(),
@@ -125,6 +137,11 @@ async def _upload(api: WebApi, upload: Upload) -> Outcome:
         arguments["initial_comment"] = escape(upload.caption)
     await api.call("files.completeUploadExternal", arguments, as_query=True)
     return Sent(message=MessageRef(chat=upload.chat, message_id=ident))
+
+
+def file_name(upload: Upload) -> str:
+    """What a file is called in Slack."""
+    return upload.name.replace("\x00", "").rpartition("/")[2][-255:] or "file"
 
 
 async def _status(api: WebApi, chat: ChatRef, label: str) -> Outcome:

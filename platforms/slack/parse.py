@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from platforms.events import (
@@ -32,13 +32,14 @@ from platforms.events import (
 from platforms.fields import Body, identifier, mapping, objects, string, truth
 from platforms.slack.attachments import read_attachments, shared_words
 from platforms.slack.limits import RESPONSE_URL_LIFE_S, VALUE_MAX_BYTES
+from platforms.slack.metadata import nonce_of
+from platforms.slack.stamps import is_stamp, order, time_of
 from platforms.slack.words import Words, read_words
 
 Reason = Literal[
     "malformed", "unsupported_kind", "unknown_workspace", "service_message", "own_echo"
 ]
 
-_TS = re.compile(r"(\d{1,12})\.(\d{1,9})")
 _SLACKBOT = "USLACKBOT"
 _WRITTEN = frozenset({"", "file_share", "thread_broadcast", "me_message", "bot_message"})
 _SERVICE = frozenset(
@@ -78,10 +79,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """What payloads lack."""
+    """What payloads lack; `uploads` are the nonces of our files by their ids."""
 
     us: Identity
     people: Mapping[str, Person] = field(default_factory=dict)
+    uploads: Mapping[str, str] = field(default_factory=dict)
 
     def name_of(self, user: str) -> str:
         """A person's name, or nothing."""
@@ -98,6 +100,7 @@ class _Reading:
     now: datetime
     key: str
     shared: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +117,19 @@ class _Head:
         return MessageRef(chat=self.chat, message_id=self.ts)
 
 
-def parse(payload: object, index: Index, *, now: datetime) -> tuple[InboundEvent, ...] | Ignored:
+def parse(
+    payload: object, index: Index, *, now: datetime, late: bool = False
+) -> tuple[InboundEvent, ...] | Ignored:
     """What a payload says; `now` dates a command, which carries no time of its own."""
     if not isinstance(payload, Mapping):
         return Ignored(delivery_key=_key_of_unknown(payload), reason="malformed")
     key = _delivery_key(payload)
     reading = _Reading(
-        index=index, now=now, key=key, shared=truth(payload, "is_ext_shared_channel")
+        index=index,
+        now=now,
+        key=key,
+        shared=truth(payload, "is_ext_shared_channel"),
+        late=late,
     )
     event = _read(payload, reading)
     if isinstance(event, str):
@@ -227,8 +236,9 @@ def _read_message(event: Body, reading: _Reading) -> InboundEvent | Reason:
         author=author,
         delivery_key=reading.key,
         logical_key=f"{head.chat.chat_id}:{head.ts}",
-        order=_order(head.ts),
-        occurred_at=_time(head.ts),
+        order=order(head.ts),
+        occurred_at=time_of(head.ts),
+        late=reading.late,
         message=head.ref,
         text="\n\n".join(filter(None, (words.text, shared))),
         chat_kind=head.kind,
@@ -237,6 +247,7 @@ def _read_message(event: Body, reading: _Reading) -> InboundEvent | Reason:
         attachments=read_attachments(event),
         quote=_quote(event, head, reading.index.us),
         forwarded=bool(shared),
+        nonce=nonce_of(event, reading.index.uploads) if author.is_us else None,
     )
 
 
@@ -248,7 +259,7 @@ def _read_edit(event: Body, reading: _Reading) -> InboundEvent | Reason:
     head = _head({**message, "channel": event.get("channel")}, identifier(message, "ts"), reading)
     author = _author(message, reading)
     moment = identifier(event, "event_ts") or identifier(event, "ts")
-    if head is None or author is None or moment is None or not _TS.fullmatch(moment):
+    if head is None or author is None or not is_stamp(moment):
         return "malformed"
     if author.is_us:
         return "own_echo"
@@ -264,8 +275,8 @@ def _read_edit(event: Body, reading: _Reading) -> InboundEvent | Reason:
         author=author,
         delivery_key=reading.key,
         logical_key=f"{head.chat.chat_id}:{head.ts}:{edited}",
-        order=_order(moment),
-        occurred_at=_time(moment),
+        order=order(moment),
+        occurred_at=time_of(moment),
         message=head.ref,
         text=words.text,
         mentions=words.mentions,
@@ -278,7 +289,7 @@ def _read_deletion(event: Body, reading: _Reading) -> InboundEvent | Reason:
     channel = event.get("channel")
     head = _head({**before, "channel": channel}, identifier(event, "deleted_ts"), reading)
     moment = identifier(event, "event_ts") or identifier(event, "ts")
-    if head is None or moment is None or not _TS.fullmatch(moment):
+    if head is None or not is_stamp(moment):
         return "malformed"
     author = _author(before, reading) or Author(id="unknown", space=reading.index.us.space)
     if author.is_us:
@@ -290,8 +301,8 @@ def _read_deletion(event: Body, reading: _Reading) -> InboundEvent | Reason:
         author=author,
         delivery_key=reading.key,
         logical_key=f"{head.chat.chat_id}:{head.ts}:deleted",
-        order=_order(moment),
-        occurred_at=_time(moment),
+        order=order(moment),
+        occurred_at=time_of(moment),
         messages=(head.ref,),
     )
 
@@ -315,7 +326,7 @@ def _read_press(payload: Body, reading: _Reading) -> InboundEvent | Reason:
         return "unsupported_kind"  # such as a button that opens a page
     if head is None or author is None or not _is_token(value):
         return "malformed"
-    if moment is None or not _TS.fullmatch(moment):
+    if not is_stamp(moment):
         return "malformed"
     in_thread = head.chat.thread_id is not None
     return ButtonPressed(
@@ -325,8 +336,8 @@ def _read_press(payload: Body, reading: _Reading) -> InboundEvent | Reason:
         author=author,
         delivery_key=reading.key,
         logical_key=reading.key,
-        order=_order(moment),
-        occurred_at=_time(moment),
+        order=order(moment),
+        occurred_at=time_of(moment),
         card=head.ref,
         payload=str(value),
         press=_token(payload, reading.now),
@@ -383,11 +394,11 @@ def _token(payload: Body, now: datetime) -> PressToken:
 def _head(body: Body, ts: str | None, reading: _Reading) -> _Head | None:
     """Where it stands; a message in a channel is answered in a thread on it."""
     channel = identifier(body, "channel")
-    if channel is None or ts is None or not _TS.fullmatch(ts):
+    if channel is None or not is_stamp(ts):
         return None
     us = reading.index.us
     root = identifier(body, "thread_ts")
-    thread = root if root is not None and root != ts and _TS.fullmatch(root) else None
+    thread = root if is_stamp(root) and root != ts else None
     chat = ChatRef(account=us.account, space=us.space, chat_id=channel, thread_id=thread)
     kind = _chat_kind(channel, string(body, "channel_type"))
     reply_to = chat
@@ -465,15 +476,3 @@ def _quote(event: Body, head: _Head, us: Identity) -> Quote | None:
     author = Author(id=us.user_id, space=us.space, name=us.name, kind="bot", is_us=True)
     message = MessageRef(chat=head.chat, message_id=head.chat.thread_id)
     return Quote(message=message, author=author, text="")
-
-
-def _order(ts: str) -> tuple[int, int]:
-    seconds, _, micros = ts.partition(".")
-    return int(seconds), int(micros)
-
-
-def _time(ts: str) -> datetime:
-    try:
-        return datetime.fromtimestamp(float(ts), tz=UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(0, tz=UTC)

@@ -1,172 +1,194 @@
-"""Socket Mode: one connection, kept alive by the SDK and watched by us.
+"""One Socket Mode connection, from its handshake to its end.
 
-Theory of operation. The SDK reconnects by itself after a refresh, a close, or pongs that fail to
-come for four ping intervals. It tries a dead address for ever, so we ask for the first one, and
-when no live connection stands for STALE_S we give up the whole client; the caller builds a new one.
-An acknowledgement leaves on the connection of that moment; one lost at a refresh is a redelivery.
+opening --hello--> live --told to go, or asked to--> retiring --> gone
+                     '---closed, or silent for `stale_s`---------> gone
+
+A connection never mends itself: `over` tells why another should take its place, `gone` that nothing
+comes any more. The SDK's own client is not used: it closes its old socket before it opens a new
+one, reconnects without pause, sees a broken one only at its next ping, and measures by the wall
+clock. Sources: docs.slack.dev/apis/events-api/using-socket-mode, node-slack-sdk issue 1654.
 """
 
 import asyncio
 import contextlib
+import json
 import logging
-import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Literal
 
-import orjson
-from aiohttp import WSMessage
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
-from slack_bolt.adapter.socket_mode.async_internals import send_async_response
-from slack_bolt.adapter.socket_mode.internals import build_headers
-from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.request.async_request import AsyncBoltRequest
-from slack_bolt.response import BoltResponse
-from slack_sdk.socket_mode.aiohttp import SocketModeClient
-from slack_sdk.socket_mode.request import SocketModeRequest
+import aiohttp
+from aiohttp import ClientWebSocketResponse, ClientWSTimeout, WSMsgType
 
 from platforms.errors import PlatformUnavailable
-from platforms.slack.bridge import UNREADABLE, dispatch, response
-from platforms.slack.intake import Intake
-from platforms.slack.logs import SDK_LOG
+from platforms.fields import Body, integer
+from platforms.slack.api import CONNECT_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
 CLOSE_LIMIT_S = 0.5
+"""Of a closing handshake; a peer that does not answer is left standing."""
+
+End = Literal["closed", "stale", "refresh", "too_many_websockets", "link_disabled"]
+
+Answer = Callable[[Body], Awaitable[bool]]
+"""Takes an envelope; whether it may be acknowledged."""
 
 
-class Handler(AsyncSocketModeHandler):
-    """Bolt's handler, before which nothing is dropped: what the SDK cannot read is journaled too.
-
-    The SDK's own step from frame to request raises over a payload that is no object, and Bolt's
-    over objects of a shape it does not expect; neither would ever be acknowledged.
-    """
-
-    def __init__(self, app: AsyncApp, app_token: str, intake: Intake, ping_interval_s: float):
-        super().__init__(app, app_token, logger=SDK_LOG, ping_interval=ping_interval_s)
-        self.client.proxy = None  # the SDK reads one from the environment
-        self.client.socket_mode_request_listeners.clear()
-        self.client.message_listeners.append(self._envelope)  # type: ignore[arg-type]
-        self._intake = intake
-
-    async def _envelope(
-        self, client: SocketModeClient, message: Mapping[str, Any], _raw: str | None
-    ) -> None:
-        """Hand one envelope to the journal and acknowledge it if it says so."""
-        envelope_id, payload = message.get("envelope_id"), message.get("payload")
-        if not isinstance(envelope_id, str):
-            return
-        began = time.time()
-        kind = str(message.get("type"))
-        request = SocketModeRequest(type=kind, envelope_id=envelope_id, payload={})
-        answer = await self._answer(request, payload)
-        await send_async_response(client, request, answer, began)
-
-    async def _answer(self, request: SocketModeRequest, payload: object) -> BoltResponse:
-        if isinstance(payload, dict):
-            try:
-                readable = AsyncBoltRequest(
-                    mode="socket_mode", body=payload, headers=build_headers(request)
-                )
-            except UNREADABLE:
-                pass
-            else:
-                return await dispatch(self.app, readable)
-        return response(await self._intake.take(payload))
-
-
-class SocketMode:
-    """The way in over a websocket, while `run` runs."""
+class Connection:
+    """One socket. `greeted` is called once hello came, `lost` once nothing comes any more."""
 
     def __init__(
         self,
         *,
-        app_token: str,
+        answer: Answer,
+        greeted: Callable[["Connection", int], None],
+        lost: Callable[["Connection"], None],
         ping_interval_s: float,
         stale_s: float,
         clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
-        self._app_token = app_token
+        self._answer = answer
+        self._greeted = greeted
+        self._lost = lost
         self._ping_interval_s = ping_interval_s
         self._stale_s = stale_s
         self._clock = clock
-        self.connected = False
-        self.last_frame_at: float | None = None
-        self.connections = 0
+        self._sleep = sleep
+        self._ws: ClientWebSocketResponse | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._envelopes: set[asyncio.Task[None]] = set()
+        self._hello = False
+        self.heard_at: float | None = None
+        self.over: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self.gone = asyncio.Event()
 
-    async def run(self, app: AsyncApp, intake: Intake, url: str) -> None:
-        """Take envelopes until cancelled, beginning at `url`; raises PlatformUnavailable."""
-        handler = Handler(app, self._app_token, intake, self._ping_interval_s)
-        client = handler.client
-        client.wss_uri = url
-        client.on_message_listeners.append(self._heard)
+    @property
+    def live(self) -> bool:
+        """Whether Slack hands events to it."""
+        return self._hello and not self.gone.is_set()
+
+    @property
+    def ended_cleanly(self) -> bool:
+        """Whether Slack knows that it is closed."""
+        code = None if self._ws is None else self._ws.close_code
+        return self._ws is None or code not in {None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE}
+
+    async def open(self, session: aiohttp.ClientSession, url: str) -> None:
+        """Shake hands and begin to listen; raises PlatformUnavailable."""
         try:
-            async with asyncio.timeout(self._stale_s):
-                await handler.connect_async()  # type: ignore[no-untyped-call]
-            await self._watch(client)
-        except TimeoutError as error:
-            raise PlatformUnavailable("Slack's socket could not be opened") from error
-        finally:
-            self.connected = False
-            await _close(client)
+            async with asyncio.timeout(min(CONNECT_TIMEOUT_S, self._stale_s)):
+                self._ws = await session.ws_connect(
+                    url,
+                    autoping=False,
+                    autoclose=False,
+                    timeout=ClientWSTimeout(ws_close=CLOSE_LIMIT_S),
+                )
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            name = type(error).__name__  # all else may show the address, whose ticket is a secret
+            raise PlatformUnavailable(f"Slack's socket could not be opened ({name})") from None
+        self.heard_at = self._clock()
+        self._tasks = [
+            asyncio.create_task(self._listen(self._ws)),
+            asyncio.create_task(self._keep_alive(self._ws, self.heard_at)),
+        ]
 
-    async def _watch(self, client: SocketModeClient) -> None:
-        """Returns never; raises once no live connection has stood for too long."""
-        alive_at = self._clock()
-        pong = None
+    def replace(self) -> None:
+        """Another connection should take its place."""
+        self._end("refresh")
+
+    async def close(self) -> None:
+        """Close it for good; a peer that does not answer delays that by CLOSE_LIMIT_S."""
+        self._end("closed")
+        self._is_gone()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._ws is not None:
+            with contextlib.suppress(aiohttp.ClientError, OSError):
+                await self._ws.close()
+
+    def _end(self, why: End) -> None:
+        if not self.over.done():
+            self.over.set_result(why)
+
+    def _is_gone(self) -> None:
+        if not self.gone.is_set():
+            self.gone.set()
+            self._lost(self)
+
+    async def _listen(self, ws: ClientWebSocketResponse) -> None:
+        """Take frames until none can come any more."""
+        try:
+            await self._take_frames(ws)
+        except Exception:
+            log.exception("slack: a socket failed and is replaced")
+        self._end("closed")
+        self._is_gone()
+
+    async def _take_frames(self, ws: ClientWebSocketResponse) -> None:
         while True:
-            self.connected = await client.is_connected()
-            now = self._clock()
-            if client.last_ping_pong_time != pong:
-                pong = client.last_ping_pong_time
-                self.last_frame_at = now
-            if self.connected:
-                alive_at = now
-            elif now - alive_at > self._stale_s:
-                raise PlatformUnavailable(f"no live socket for {self._stale_s:g} s")
-            await asyncio.sleep(self._ping_interval_s / 2)
+            message = await ws.receive()
+            match message.type:
+                case WSMsgType.TEXT:
+                    self.heard_at = self._clock()
+                    self._take(message.data)
+                case WSMsgType.PING:
+                    self.heard_at = self._clock()
+                    with contextlib.suppress(ConnectionError):
+                        await ws.pong(message.data)
+                case WSMsgType.PONG | WSMsgType.BINARY:
+                    self.heard_at = self._clock()
+                case _:
+                    return
 
-    async def _heard(self, message: WSMessage) -> None:
-        self.last_frame_at = self._clock()
-        text = message.data
-        if not isinstance(text, str) or '"envelope_id"' in text:
+    async def _keep_alive(self, ws: ClientWebSocketResponse, opened_at: float) -> None:
+        """Ping, and notice when nothing came for too long."""
+        while True:
+            silent_s = self._clock() - (self.heard_at or opened_at)
+            if silent_s >= self._stale_s:
+                break
+            await self._sleep(min(self._ping_interval_s, self._stale_s - silent_s))
+            # A ping that can't leave counts as one without a pong.
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(self._ping_interval_s):
+                    await ws.ping()
+        log.warning("slack: a socket is silent for %.0f s and is replaced", silent_s)
+        self._end("stale")
+        self._is_gone()
+
+    def _take(self, text: str) -> None:
+        try:
+            frame = json.loads(text)
+        except (ValueError, RecursionError):
+            log.debug("slack: a frame that is no JSON was passed over")
             return
-        with contextlib.suppress(orjson.JSONDecodeError):
-            self._told(orjson.loads(text))
-
-    def _told(self, frame: object) -> None:
-        """Hello and disconnect are Slack's own words about the connection."""
         if not isinstance(frame, dict):
             return
-        if frame.get("type") == "hello":
-            connections = frame.get("num_connections")
-            self.connections = connections if isinstance(connections, int) else 0
-            if self.connections > 1:
-                log.warning(
-                    "slack: %d sockets are open with this app token; each event goes to one of"
-                    " them, so another gateway would take messages of this one",
-                    self.connections,
-                )
+        if isinstance(frame.get("envelope_id"), str):
+            task = asyncio.create_task(self._take_envelope(frame))
+            self._envelopes.add(task)
+            task.add_done_callback(self._envelopes.discard)
+        elif frame.get("type") == "hello" and not self._hello:
+            self._hello = True
+            self._greeted(self, integer(frame, "num_connections") or 0)
         elif frame.get("type") == "disconnect":
-            log.info("slack: socket refresh: %.40s", frame.get("reason"))
+            self._told_to_go(frame.get("reason"))
 
+    def _told_to_go(self, reason: object) -> None:
+        log.info("slack: a socket is to be closed: %.40s", reason)
+        match reason:
+            case "too_many_websockets" | "link_disabled":
+                self._end(reason)
+            case _:  # "warning" comes some seconds before, "refresh_requested" with the end
+                self._end("refresh")
 
-async def _close(client: SocketModeClient) -> None:
-    """Closes a client for good; a server that does not answer delays it by CLOSE_LIMIT_S only."""
-    client.closed = True
-    client.auto_reconnect_enabled = False
-    with contextlib.suppress(TimeoutError, ConnectionError):
-        async with asyncio.timeout(CLOSE_LIMIT_S):
-            await client.disconnect()  # type: ignore[no-untyped-call]
-    tasks = [
-        task
-        for task in (
-            client.message_processor,
-            client.current_session_monitor,
-            client.message_receiver,
-        )
-        if task is not None
-    ]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await client.aiohttp_client_session.close()
+    async def _take_envelope(self, envelope: Body) -> None:
+        """Acknowledge on the connection it came by; one that is gone means a redelivery."""
+        try:
+            if await self._answer(envelope) and self._ws is not None:
+                await self._ws.send_str(json.dumps({"envelope_id": envelope["envelope_id"]}))
+        except ConnectionError:
+            log.info("slack: an acknowledgement was lost with its socket; the event comes again")
+        except Exception:
+            log.exception("slack: an event was not acknowledged; Slack will deliver it again")

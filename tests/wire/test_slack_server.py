@@ -253,12 +253,12 @@ async def test_refusals_of_messages(server: SlackServer, client: Client) -> None
 
 
 async def test_metadata_is_read_back(client: Client) -> None:
-    """Metadata comes with history and replies only when it is asked for, and survives an edit."""
+    """All of it comes with history and replies only when asked for, and it survives an edit."""
     metadata = {"event_type": "gatepost", "event_payload": {"id": "n1"}}
     ts = (await client.call("chat.postMessage", channel=GENERAL, text="x", metadata=metadata))["ts"]
     await client.call("chat.update", channel=GENERAL, ts=ts, text="y")
     plain = await client.call("conversations.history", channel=GENERAL)
-    assert "metadata" not in plain["messages"][0]
+    assert plain["messages"][0]["metadata"] == {"event_type": "gatepost", "event_payload": {}}
     full = await client.call(
         "conversations.replies", channel=GENERAL, ts=ts, include_all_metadata=1
     )

@@ -21,6 +21,7 @@ from platforms.errors import MessageGone, MessageRejected, ThreadGone, TooLong
 from platforms.events import ButtonPressed, MessageRef
 from platforms.markup import parse
 from platforms.slack.limits import CAPABILITIES, LABEL_MAX, PART_SOFT, UPLOAD_MAX_BYTES
+from platforms.slack.metadata import metadata_of
 from platforms.text import split
 from tests.platforms import strategies
 from tests.platforms.slack.journal import (
@@ -49,7 +50,7 @@ async def test_a_post_stands_in_its_thread_and_unfurls_nothing() -> None:
         version = shown.history[0]
         assert (version.text, version.unfurls) == ("a &lt; b", False)
         assert version.metadata == {
-            "event_type": "gatepost_post",
+            "event_type": "gatepost_outbox-1",
             "event_payload": {"id": "outbox-1"},
         }
         (seen,) = server.requests("chat.postMessage")
@@ -276,5 +277,4 @@ async def test_an_empty_body_is_refused_by_class() -> None:
 
 def test_metadata_is_small() -> None:
     """The longest nonce is far from Slack's limit."""
-    metadata = {"event_type": "gatepost_post", "event_payload": {"id": "x" * 25}}
-    assert len(json.dumps(metadata)) < rules.METADATA_MAX / 10
+    assert len(json.dumps(metadata_of("x" * 25))) < rules.METADATA_MAX / 10

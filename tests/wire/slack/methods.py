@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.wire.slack.paging import is_true, page_of
 from tests.wire.slack.rates import Rates
 from tests.wire.slack.rules import (
     TEXT_MAX,
@@ -17,7 +18,7 @@ from tests.wire.slack.rules import (
     check_metadata,
     pings,
 )
-from tests.wire.slack.scopes import SCOPES
+from tests.wire.slack.scopes import HISTORY_SCOPES, SCOPES
 from tests.wire.slack.world import Channel, Ephemeral, File, Message, Version, World
 
 Method = Callable[[Json], Json]
@@ -30,8 +31,8 @@ _EMOJI = re.compile(r"[a-z0-9_+'-]{1,100}(::skin-tone-[2-6])?")
 class Methods:
     """Every method by name. `changed` hears of each message that came, changed or went.
 
-    Switches for tests: `scopes` lost from `SCOPES`' values, `token_error` for a dead token,
-    `edit_window_closed`, `locked_threads` and `frozen` errors by channel.
+    Switches for tests: `scopes` lost from what there is, `token_error` for a dead bot token,
+    `app_token_error` for a dead app-level one, `edit_window_closed`, `post_errors` by channel.
     """
 
     def __init__(
@@ -41,13 +42,15 @@ class Methods:
         bot_token: str,
         app_token: str,
         url: Callable[[], str],
+        socket_root: Callable[[], str],
         changed: Changed,
         rates: Rates | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.world = world
-        self.scopes = set(SCOPES.values())
+        self.scopes = {*SCOPES.values(), *HISTORY_SCOPES.values()}
         self.token_error: str | None = None
+        self.app_token_error: str | None = None
         self.edit_window_closed = False
         self.post_errors: dict[str, str] = {}
         self.tickets: set[str] = set()
@@ -55,6 +58,7 @@ class Methods:
         self._bot_token = bot_token
         self._app_token = app_token
         self._url = url
+        self._socket_root = socket_root
         self._changed = changed
         self._clock = clock
         self._numbers = itertools.count(1)
@@ -93,15 +97,19 @@ class Methods:
     def _authorize(self, method: str, token: str) -> None:
         if not token:
             raise Refusal("not_authed")
-        if self.token_error is not None:
-            raise Refusal(self.token_error)
+        dead = self.app_token_error if token == self._app_token else self.token_error
+        if dead is not None:
+            raise Refusal(dead)
         if token not in {self._bot_token, self._app_token}:
             raise Refusal("invalid_auth")
         if (method == "apps.connections.open") is not (token == self._app_token):
             raise Refusal("not_allowed_token_type")
-        needed = SCOPES.get(method)
-        if needed is not None and needed not in self.scopes:
-            raise Refusal("missing_scope", needed=needed, provided=",".join(sorted(self.scopes)))
+        if (needed := SCOPES.get(method)) is not None:
+            self._need(needed)
+
+    def _need(self, scope: str) -> None:
+        if scope not in self.scopes:
+            raise Refusal("missing_scope", needed=scope, provided=",".join(sorted(self.scopes)))
 
     # -- who we are
 
@@ -138,7 +146,7 @@ class Methods:
         """A socket address whose ticket is good once."""
         ticket = f"ticket-{next(self._numbers)}-of-nothing"
         self.tickets.add(ticket)
-        root = self._url().replace("http://", "ws://")
+        root = self._socket_root().replace("http://", "ws://")
         return {"url": f"{root}/link/?ticket={ticket}&app_id={self.world.app_id}"}
 
     # -- messages
@@ -232,12 +240,12 @@ class Methods:
             text=text,
             blocks=tuple(checked),
             metadata=metadata if metadata is not None or before is None else before.metadata,
-            unfurls=any(_true(flag) for flag in unfurl) if before is None else before.unfurls,
+            unfurls=any(is_true(flag) for flag in unfurl) if before is None else before.unfurls,
             pings=pings(
                 text,
                 checked,
                 parse=str(arguments.get("parse", parse)),
-                link_names=_true(arguments.get("link_names", False)),
+                link_names=is_true(arguments.get("link_names", False)),
                 names=self.world.names(),
             ),
         )
@@ -325,9 +333,7 @@ class Methods:
 
     def history(self, arguments: Json) -> Json:
         """Messages of a channel, newest first, replies left out."""
-        channel = self._channel(arguments)
-        if self.world.bot_user not in channel.members:
-            raise Refusal("not_in_channel")
+        channel = self._readable(arguments)
         found = [
             message
             for message in self.world.visible_messages(channel.id)
@@ -336,34 +342,28 @@ class Methods:
         return self._page(found[::-1], arguments)
 
     def replies(self, arguments: Json) -> Json:
-        """A thread, its root first."""
-        channel = self._channel(arguments)
+        """A thread, its root first whatever `oldest` says."""
+        channel = self._readable(arguments)
         root = str(arguments.get("ts"))
         found = self.world.visible_messages(channel.id, root)
-        if root not in channel.messages:
+        if root not in channel.messages or channel.messages[root].deleted:
             raise Refusal("thread_not_found")
-        return self._page(found, arguments)
+        return self._page(found, arguments, root=root)
 
-    def _page(self, found: list[Message], arguments: Json) -> Json:
-        limit = int(arguments.get("limit", 100))
-        if not 1 <= limit <= 999:
-            raise Refusal("invalid_limit")
-        oldest, latest = (str(arguments.get(key) or "") for key in ("oldest", "latest"))
-        inclusive = _true(arguments.get("inclusive", False))
-        within = [
-            message
-            for message in found
-            if (not oldest or message.ts > oldest or (inclusive and message.ts == oldest))
-            and (not latest or message.ts < latest or (inclusive and message.ts == latest))
-        ]
-        start = int(str(arguments.get("cursor") or "0"))
-        page = within[start : start + limit]
-        more = start + limit < len(within)
-        metadata = _true(arguments.get("include_all_metadata", False))
+    def _readable(self, arguments: Json) -> Channel:
+        channel = self._channel(arguments)
+        self._need(HISTORY_SCOPES[channel.kind])
+        if self.world.bot_user not in channel.members:
+            raise Refusal("not_in_channel")
+        return channel
+
+    def _page(self, found: list[Message], arguments: Json, root: str = "") -> Json:
+        within, following = page_of(found, arguments, root)
+        metadata = is_true(arguments.get("include_all_metadata", False))
         return {
-            "messages": [self._read(message, metadata) for message in page],
-            "has_more": more,
-            "response_metadata": {"next_cursor": str(start + limit) if more else ""},
+            "messages": [self._read(message, metadata) for message in within],
+            "has_more": bool(following),
+            "response_metadata": {"next_cursor": following},
         }
 
     def _read(self, message: Message, metadata: bool) -> Json:
@@ -374,7 +374,8 @@ class Methods:
             if other.thread_ts == message.ts and other is not message and not other.deleted
         ]
         if replies:
-            body |= {"thread_ts": message.ts, "reply_count": len(replies)}
+            latest = max(reply.ts for reply in replies)
+            body |= {"thread_ts": message.ts, "reply_count": len(replies), "latest_reply": latest}
         return body
 
     def info(self, arguments: Json) -> Json:
@@ -384,8 +385,14 @@ class Methods:
     def open(self, arguments: Json) -> Json:
         """The DM or group DM with these people."""
         users = [user for user in str(arguments.get("users", "")).split(",") if user]
-        if not users or any(user not in self.world.people for user in users):
+        if not users:
+            raise Refusal("users_list_not_supplied")
+        if any(user not in self.world.people for user in users):
             raise Refusal("user_not_found")
+        if any(self.world.people[user].is_bot for user in users):
+            raise Refusal("cannot_dm_bot")
+        if any(self.world.people[user].deleted for user in users):
+            raise Refusal("user_disabled")
         if len(users) == 1:
             channel = self.world.dm(users[0])
         else:
@@ -489,8 +496,3 @@ class Methods:
         if file is None:
             raise Refusal("file_not_found")
         return file
-
-
-def _true(value: Any) -> bool:
-    """A flag as JSON, form or query carries it."""
-    return str(value).lower() in {"1", "true"}

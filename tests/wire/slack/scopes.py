@@ -9,8 +9,6 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "chat.update": "chat:write",
         "chat.delete": "chat:write",
         "chat.postEphemeral": "chat:write",
-        "conversations.history": "channels:history",
-        "conversations.replies": "channels:history",
         "conversations.info": "channels:read",
         "conversations.open": "im:write",
         "users.info": "users:read",
@@ -24,3 +22,13 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "assistant.threads.setStatus": "chat:write",
     }
 )
+
+HISTORY_SCOPES: Mapping[str, str] = MappingProxyType(
+    {
+        "channel": "channels:history",
+        "group": "groups:history",
+        "im": "im:history",
+        "mpim": "mpim:history",
+    }
+)
+"""What reading a conversation of each kind needs. Source: conversations.history."""

@@ -14,6 +14,7 @@ from tests.wire.server import LoopbackServer
 from tests.wire.slack import page, payloads
 from tests.wire.slack.methods import Methods
 from tests.wire.slack.rates import Rates
+from tests.wire.slack.requests import read_arguments, read_upload
 from tests.wire.slack.rules import Json, Refusal, buttons
 from tests.wire.slack.transport import Delivery, Kind, Transport
 from tests.wire.slack.world import Channel, Ephemeral, File, Message, Person, Shown, Version, World
@@ -42,7 +43,9 @@ class SlackServer(LoopbackServer):
 
     Channels exist from their first use, with the bot in them: `C...`, private `G...` (a group
     DM), `D...` for a DM. Everything handed to the app is noted as `ack` with its answer's status,
-    0 for none. The app's own messages come back to it as events while `echoes` is on.
+    0 for none. The app's own messages come back to it as events while `echoes` is on. While
+    `forgetful`, nothing that happens becomes an event: as if every delivery had been given up.
+    `socket_root` stands in the addresses of sockets instead of the server's own.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class SlackServer(LoopbackServer):
             bot_token=bot_token,
             app_token=app_token,
             url=lambda: self.url,
+            socket_root=lambda: self.socket_root or self.url,
             changed=self._changed,
             rates=rates,
             clock=clock,
@@ -81,6 +85,8 @@ class SlackServer(LoopbackServer):
         self.transport = Transport(
             note=self._answered, unexpected=self.unexpected.append, app_id=app_id
         )
+        self.forgetful = False
+        self.socket_root: str | None = None
         self._echoes = echoes
         self._clock = clock
         self._real_time = retries_in_real_time
@@ -233,6 +239,17 @@ class SlackServer(LoopbackServer):
         self._deliver(event_id, "events_api", payload)
         return event_id
 
+    def hold_back(self, minute: int) -> Delivery:
+        """Tells the app that the events of this minute (seconds since 1970) are held back."""
+        payload = {
+            "token": "verification-token-of-nothing",
+            "type": "app_rate_limited",
+            "team_id": self.world.team,
+            "minute_rate_limited": minute,
+            "api_app_id": self.world.app_id,
+        }
+        return self._deliver(self.world.next_id("limit"), "events_api", payload)
+
     async def send_raw(self, payload: Any, *, kind: Kind = "events_api") -> Delivery:
         """Any JSON value as the payload of a delivery."""
         return self._deliver(self.world.next_id("raw"), kind, payload)
@@ -255,7 +272,7 @@ class SlackServer(LoopbackServer):
         return self.transport.add(Delivery(id=ident, kind=kind, payload=payload))
 
     def _changed(self, what: str, message: Message, before: Message | None) -> None:
-        if message.user == self.world.bot_user and not self._echoes:
+        if self.forgetful or (message.user == self.world.bot_user and not self._echoes):
             return
         channel = self.world.channels[message.channel]
         if self.world.bot_user not in channel.members:
@@ -464,25 +481,3 @@ def refused(refusal: Refusal) -> web.Response:
     if "retry_after" in body:
         headers["Retry-After"] = str(body.pop("retry_after"))
     return web.json_response(body, status=refusal.status, headers=headers)
-
-
-async def read_upload(request: web.Request) -> bytes:
-    """The bytes of an upload, which come as the body itself or as the one part of a form."""
-    if not request.content_type.startswith("multipart/"):
-        return await request.read()
-    for part in (await request.post()).values():
-        if isinstance(part, web.FileField):
-            return part.file.read()
-        return part.encode() if isinstance(part, str) else bytes(part)
-    return b""
-
-
-async def read_arguments(request: web.Request) -> Json:
-    """The arguments of a call from its query and its form, multipart or JSON body, merged."""
-    arguments: Json = dict(request.query)
-    if request.content_type == "application/json":
-        body = json.loads(await request.read() or b"{}")
-        return arguments | (body if isinstance(body, dict) else {})
-    for name, value in (await request.post()).items():
-        arguments[name] = value
-    return arguments

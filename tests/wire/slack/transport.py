@@ -54,6 +54,7 @@ class Socket:
     deaf: bool = False
     silent: bool = False
     sent: int = 0
+    pings: int = 0
 
 
 class Transport:
@@ -71,6 +72,7 @@ class Transport:
         self.opened = 0
         self.now = 0.0
         self.extra_connections = 0
+        self.sockets_max = SOCKETS_MAX
         self._note = note
         self._unexpected = unexpected
         self._app_id = app_id
@@ -204,7 +206,7 @@ class Transport:
             "connection_info": {"app_id": self._app_id},
         }
         await self._frame(socket, json.dumps(hello))
-        if len(self.sockets) > SOCKETS_MAX:
+        if connections > self.sockets_max:
             await self.disconnect("too_many_websockets", socket)
         await self._tell()
         await self._work()
@@ -220,6 +222,8 @@ class Transport:
             return
         if kind is WSMsgType.PING:
             await socket.ws.pong(data)
+            socket.pings += 1
+            await self._tell()
         elif kind is WSMsgType.TEXT:
             await self._acknowledged(data)
 
@@ -269,14 +273,20 @@ class Transport:
         for socket in list(self.sockets):
             await self._frame(socket, text)
 
+    def write(self, data: bytes) -> None:
+        """Any bytes to every connection, whether they make a frame or not."""
+        for socket in self.sockets:
+            if socket.request.transport is not None:
+                socket.request.transport.write(data)
+
     def cut(self) -> None:
         """Every connection is gone without a word."""
         for socket in list(self.sockets):
             cut(socket.request)
 
-    def deafen(self) -> None:
-        """The open connections stay open and answer nothing more, pings included."""
-        for socket in self.sockets:
+    def deafen(self, *sockets: Socket) -> None:
+        """These connections, or all, stay open and answer nothing more, pings included."""
+        for socket in sockets or tuple(self.sockets):
             socket.deaf = socket.silent = True
 
     # -- signed requests

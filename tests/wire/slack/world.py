@@ -3,11 +3,14 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from tests.wire.slack.rules import Json, buttons, visible
 
 Kind = Literal["channel", "group", "mpim", "im"]
+_STRIPPED: Mapping[str, Any] = MappingProxyType({"event_payload": {}})
+"""What an app reads that did not ask. Source: python-slack-sdk issue 1501."""
 
 
 @dataclass(slots=True)
@@ -19,6 +22,7 @@ class Person:
     team: str
     is_bot: bool = False
     restricted: bool = False
+    deleted: bool = False
     tz_offset: int = 0
     locale: str = "en-US"
 
@@ -29,7 +33,7 @@ class Person:
             "team_id": self.team,
             "name": self.name,
             "real_name": self.name.title(),
-            "deleted": False,
+            "deleted": self.deleted,
             "profile": {"real_name": self.name.title(), "display_name": self.name},
             "is_bot": self.is_bot,
             "is_restricted": self.restricted,
@@ -285,7 +289,10 @@ class World:
         )
 
     def message_json(self, message: Message, *, metadata: bool = False) -> Json:
-        """As a `message` object of history, replies and events."""
+        """As a `message` object of history, replies and events.
+
+        The payload of its metadata is there only where it was asked for; its type always is.
+        """
         body: Json = {
             "type": "message",
             "user": message.user,
@@ -320,8 +327,8 @@ class World:
                 {"name": name, "users": users, "count": len(users)}
                 for name, users in message.reactions.items()
             ]
-        if metadata and message.now.metadata:
-            body["metadata"] = dict(message.now.metadata)
+        if message.now.metadata:
+            body["metadata"] = {**message.now.metadata, **({} if metadata else _STRIPPED)}
         return body | message.extra
 
     def visible_messages(self, channel: str, thread: str | None = None) -> list[Message]:

@@ -1,0 +1,76 @@
+"""Questions about what stands: does a post in doubt, and where is somebody's direct message?"""
+
+from datetime import datetime
+
+from platforms.content import Post, Upload
+from platforms.errors import ChatUnavailable, ThreadGone
+from platforms.events import ChatRef, MessageRef
+from platforms.fields import Body, identifier, integer, mapping, objects, string
+from platforms.slack.api import WebApi
+from platforms.slack.history import read_channel, read_thread
+from platforms.slack.limits import LOOK_UP_MARGIN, LOOK_UP_MESSAGES
+from platforms.slack.metadata import nonce_of
+from platforms.slack.outbound import Uploads, file_name, is_private
+from platforms.slack.parse import Identity
+from platforms.slack.stamps import stamp_of
+
+
+async def find(
+    api: WebApi, us: Identity, operation: Post | Upload, since: datetime, uploads: Uploads
+) -> MessageRef | None:
+    """Look once for a post of ours by its nonce, for a file by its id or its name and size.
+
+    Words for one person only are in no history: they are never found.
+    """
+    if isinstance(operation, Post) and is_private(operation):
+        return None
+    chat = operation.chat
+    oldest = stamp_of(since - LOOK_UP_MARGIN)
+    try:
+        if chat.thread_id is None:
+            shown = await read_channel(api.read, chat.chat_id, oldest=oldest, most=LOOK_UP_MESSAGES)
+        else:
+            shown = await read_thread(
+                api.read, chat.chat_id, chat.thread_id, oldest=oldest, most=LOOK_UP_MESSAGES
+            )
+    except ThreadGone:
+        return None
+    for message in shown:
+        if not _is_ours(message, us):
+            continue
+        if isinstance(operation, Upload):
+            ident = _file(message, operation, uploads)
+        else:
+            ident = string(message, "ts") if nonce_of(message, {}) == operation.nonce else None
+        if ident is not None:
+            return MessageRef(chat=chat, message_id=ident)
+    return None
+
+
+async def open_direct(api: WebApi, us: Identity, person: str) -> ChatRef:
+    """The direct message with a person; Slack opens it if there is none."""
+    answer = await api.read("conversations.open", {"users": person})
+    channel = identifier(mapping(answer, "channel"), "id")
+    if channel is None:
+        raise ChatUnavailable("Slack opened no direct message", reason="not_found")
+    return ChatRef(account=us.account, space=us.space, chat_id=channel)
+
+
+def _is_ours(message: Body, us: Identity) -> bool:
+    return message.get("user") == us.user_id or message.get("bot_id") == us.bot_id
+
+
+def _file(message: Body, upload: Upload, uploads: Uploads) -> str | None:
+    """The id of the file a message shares, if it is the one that was uploaded."""
+    for file in objects(message, "files"):
+        ident = identifier(file, "id")
+        if ident is None:
+            continue
+        if ident in uploads:
+            if uploads[ident] == upload.nonce:
+                return ident
+        elif string(file, "title") == file_name(upload) and (
+            integer(file, "size") == len(upload.data)
+        ):
+            return ident
+    return None

@@ -1,0 +1,29 @@
+"""What a request to the server carries, in whichever of the forms Slack takes."""
+
+import json
+
+from aiohttp import web
+
+from tests.wire.slack.rules import Json
+
+
+async def read_upload(request: web.Request) -> bytes:
+    """The bytes of an upload, which come as the body itself or as the one part of a form."""
+    if not request.content_type.startswith("multipart/"):
+        return await request.read()
+    for part in (await request.post()).values():
+        if isinstance(part, web.FileField):
+            return part.file.read()
+        return part.encode() if isinstance(part, str) else bytes(part)
+    return b""
+
+
+async def read_arguments(request: web.Request) -> Json:
+    """The arguments of a call from its query and its form, multipart or JSON body, merged."""
+    arguments: Json = dict(request.query)
+    if request.content_type == "application/json":
+        body = json.loads(await request.read() or b"{}")
+        return arguments | (body if isinstance(body, dict) else {})
+    for name, value in (await request.post()).items():
+        arguments[name] = value
+    return arguments
