@@ -61,8 +61,11 @@ class Engine(Protocol):
         """
         ...
 
-    async def rest(self) -> None:
-        """Nothing waits: a moment for house-keeping. Raises as `commit` does."""
+    async def rest(self, *, idle: bool) -> None:
+        """A moment for house-keeping between two commits; unless idle, only for what is urgent.
+
+        Raises as `commit` does.
+        """
         ...
 
 
@@ -149,12 +152,11 @@ class Journal:
         for waiting, outcome in zip(group, outcomes, strict=True):
             _answer(waiting, outcome)
         self._group = ()
-        if not self._queue:
-            await self._rest()
+        await self._rest(idle=not self._queue)
 
-    async def _rest(self) -> None:
+    async def _rest(self, *, idle: bool) -> None:
         try:
-            await self._engine.rest()
+            await self._engine.rest(idle=idle)
         except StoreFailed as exc:
             self._fail(exc)
         except StoreError as exc:

@@ -49,6 +49,8 @@ READERS = 2
 READ_LIMIT_S = 1.0
 PROGRESS_STEPS = 4_000  # virtual machine steps between two looks at the clock, about 0.1 ms
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
+WAL_URGENT = 4  # times the limit: from here on the log is emptied under load too
+CHECKPOINT_WAIT_MS = 1_200  # our own readers are gone by then; a commit may take 2 s
 TOKENS = {"serial": "INTEGER PRIMARY KEY AUTOINCREMENT"}
 
 
@@ -175,6 +177,7 @@ class _Writer:
         self.last_commit: float | None = None  # monotonic
         self._wal = path.with_name(f"{path.name}-wal")
         self._wal_limit_bytes = wal_limit_bytes
+        self._urgent_bytes = WAL_URGENT * wal_limit_bytes
         self._synchronous = Durability.POWER  # as opened
         self._unsynced = False  # a PROCESS commit came after the last sync
 
@@ -182,10 +185,13 @@ class _Writer:
         """One transaction, one hop; see Engine."""
         return await self.link.run(partial(self._commit, units, durability))
 
-    async def rest(self) -> None:
-        """Fold a large log into the database while nobody waits; see Engine."""
-        if self.wal_bytes > self._wal_limit_bytes:
-            await self.link.run(self._checkpoint)
+    async def rest(self, *, idle: bool) -> None:
+        """Fold a large log into the database, a very large one even if others wait; see Engine."""
+        if self.wal_bytes > self._urgent_bytes:
+            await self.link.run(partial(self._checkpoint, CHECKPOINT_WAIT_MS))
+            self._urgent_bytes = self.wal_bytes + WAL_URGENT * self._wal_limit_bytes
+        elif idle and self.wal_bytes > self._wal_limit_bytes:
+            await self.link.run(partial(self._checkpoint, 0))
 
     def _commit(
         self, units: Sequence[Unit], durability: Durability, connection: sqlite3.Connection
@@ -233,14 +239,21 @@ class _Writer:
         self.last_commit = time.monotonic()
         self._measure()
 
-    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+    def _checkpoint(self, wait_ms: int, connection: sqlite3.Connection) -> None:
+        """Empty the log; a reader that stays in the way for `wait_ms` puts it off."""
         try:
-            connection.execute("PRAGMA busy_timeout = 0")  # a reader in the way: next time
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
+            (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         except sqlite3.Error as exc:
             raise translate(exc) from exc
         self._measure()
+        if busy and wait_ms:
+            log.warning(
+                "the write-ahead log has %d MiB and can't be emptied: another program reads the"
+                " database",
+                self.wal_bytes // 2**20,
+            )
 
     def _measure(self) -> None:
         try:

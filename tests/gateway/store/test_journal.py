@@ -18,7 +18,7 @@ class ScriptedEngine:
 
     def __init__(self, *errors: Exception | None) -> None:
         self.groups: list[tuple[int, Durability]] = []
-        self.rests = 0
+        self.rests: list[bool] = []  # whether nobody waited
         self.held = asyncio.Event()
         self.held.set()
         self._errors = list(errors)
@@ -32,9 +32,9 @@ class ScriptedEngine:
             raise error
         return [Returned(value=number) for number, _ in enumerate(units)]
 
-    async def rest(self) -> None:
+    async def rest(self, *, idle: bool) -> None:
         """See Engine."""
-        self.rests += 1
+        self.rests.append(idle)
 
 
 def nothing(tx: Tx) -> Any:
@@ -68,7 +68,7 @@ async def test_groups_are_capped_and_take_the_strongest_class() -> None:
     journal, _ = opened(engine)
     await submit(journal, *[PROCESS] * (GROUP_MAX - 1), POWER, *[PROCESS] * 10)
     assert engine.groups == [(GROUP_MAX, POWER), (10, PROCESS)]
-    assert engine.rests == 1
+    assert engine.rests == [False, True]
     await journal.close()
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from gateway.errors import StoreError, StoreFailed, StoreLocked, StoreUnusable
 from gateway.store.base import Durability, Tx
+from gateway.store.journal import GROUP_MAX
 from gateway.store.migrate import Migration
-from gateway.store.sqlite import SqliteStore, open_sqlite
+from gateway.store.sqlite import CHECKPOINT_WAIT_MS, WAL_URGENT, SqliteStore, open_sqlite
 from tests.transitions import KEPT, SYNCED
 
 POWER = Durability.POWER
@@ -110,18 +111,77 @@ async def test_a_large_log_is_folded_in_when_nobody_waits(tmp_path: Path) -> Non
 
 async def test_a_reader_in_the_way_of_a_checkpoint_does_no_harm(tmp_path: Path) -> None:
     """A log that cannot be emptied now is emptied later; writes go on meanwhile."""
-    store = await opened(tmp_path / "state", wal_limit_bytes=1)
+    store = await opened(tmp_path / "state", wal_limit_bytes=100_000)
     outside = sqlite3.connect(tmp_path / "state" / "gatepost.db", isolation_level=None)
     try:
         outside.execute("BEGIN")
         outside.execute("SELECT * FROM big").fetchall()
         for _ in range(3):
             await store.write(fill, transition=SYNCED)
-        assert store.health().wal_bytes > 1
+        assert store.health().wal_bytes > 100_000
         outside.execute("COMMIT")
         await store.write(fill, transition=SYNCED)
         await store.write(lambda tx: None, transition=SYNCED)
         assert store.health().wal_bytes == 0
+    finally:
+        outside.close()
+        await store.close()
+
+
+async def test_the_log_stays_small_under_load_that_never_ends(tmp_path: Path) -> None:
+    """Others always wait and somebody always reads, and yet the log is emptied now and then."""
+    store = await opened(tmp_path / "state", wal_limit_bytes=200_000)
+    sizes: list[int] = []
+
+    async def writer() -> None:
+        for _ in range(4):
+            await store.write(
+                lambda tx: tx.run("INSERT INTO big (body) VALUES (?)", "x" * 20_000),
+                transition=KEPT,
+            )
+            sizes.append(store.health().wal_bytes)
+
+    async def reader() -> None:
+        while True:
+            await store.read(reading_for_a_while)
+
+    readers = [asyncio.create_task(reader()) for _ in range(2)]
+    try:
+        await asyncio.gather(*(writer() for _ in range(3 * GROUP_MAX)))  # 12 MB
+    finally:
+        for task in readers:
+            task.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+        await store.close()
+    # Four times the limit, and the group of commits that went beyond it.
+    assert max(sizes) < WAL_URGENT * 200_000 + GROUP_MAX * 24_000
+
+
+def reading_for_a_while(tx: Tx) -> None:
+    """Keep one state of the database in sight for some hundredths of a second."""
+    tx.row("SELECT count(*) FROM big")
+    tx.row(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
+        " SELECT max(i) FROM n"
+    )
+
+
+@pytest.mark.slow
+async def test_an_urgent_checkpoint_gives_up_on_a_foreign_reader(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A program that reads for ever is named in the log; writes go on, not each one late."""
+    store = await opened(tmp_path / "state", wal_limit_bytes=100_000)
+    outside = sqlite3.connect(tmp_path / "state" / "gatepost.db", isolation_level=None)
+    try:
+        outside.execute("BEGIN")
+        outside.execute("SELECT * FROM big").fetchall()
+        started = asyncio.get_running_loop().time()
+        for _ in range(7):  # the fifth is over the limit, and only that one waits
+            await store.write(fill, transition=SYNCED)
+        assert asyncio.get_running_loop().time() - started < 2 * CHECKPOINT_WAIT_MS / 1_000
+        assert caplog.text.count("can't be emptied: another program reads the database") == 1
+        assert store.health().failed is None
     finally:
         outside.close()
         await store.close()
