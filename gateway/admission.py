@@ -127,6 +127,17 @@ def session_key(event: InboundEvent, sessions: SessionsConfig) -> str:
     return f"{account}|{refs.chat_text(place)}"
 
 
+def chat_of(session_key: str) -> str:
+    """The chat a session key belongs to, its threads included."""
+    account, _, rest = session_key.partition("|")
+    place = rest.partition("|")[0]
+    try:
+        chat = refs.chat_from(place, refs.account_from(account))
+    except ValueError:
+        return session_key  # no key of ours; a chat of its own
+    return f"{account}|{refs.chat_text(_root(chat))}"
+
+
 def _wrong_author(event: InboundEvent) -> Ignored | None:
     if event.author.is_us:
         return Ignored(reason="own_echo")

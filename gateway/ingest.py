@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
-from gateway import admission, outgoing, refs
+from gateway import admission, mailbox, outgoing, refs
 from gateway.clock import Clock
 from gateway.config.values import Config
+from gateway.crowding import SESSION_MAX, Coming, Crowded, Crowding
 from gateway.errors import StoreError
 from gateway.presses import press_of
 from gateway.recent import Recent
@@ -87,6 +88,7 @@ class Ingest:
         self._route = route
         self._commit_limit_s = commit_limit_s
         self._open = True
+        self._crowding = Crowding()
         self._taking: set[asyncio.Task[Receipt]] = set()
         self.counts: Counter[str] = Counter()
         self.unwanted: Recent[str, None] = Recent(UNWANTED_KEPT)
@@ -225,16 +227,17 @@ class Ingest:
         turned_away = ((arrival.account, press),) if press is not None else ()
         match outcome:
             case admission.Admitted():
+                crowded = self._crowded(tx, ident, arrival)
+                if crowded is not None:
+                    inbox.refuse(tx, ident, crowded.reason)
+                    return self._turned_away(tx, ident, event, crowded, turned_away)
                 entered = Entered(row=_waiting(ident, arrival))
                 return Stored(entered=(entered,), outcomes=("admitted",))
             case admission.Amends():
                 _amend(tx, event)
                 return Stored(outcomes=("amendment",))
-            case admission.Refused(reason=reason, text=text):
-                log.info("refused %s: e%d by %s in %s", reason, ident, arrival.author, arrival.chat)
-                row = self._refusal(tx, ident, event, parse(text))
-                replies = (row,) if row is not None else ()
-                return Stored(replies=replies, turned_away=turned_away, outcomes=(reason,))
+            case admission.Refused() as refused:
+                return self._turned_away(tx, ident, event, refused, turned_away)
             case admission.Ignored(reason=reason):
                 level = logging.DEBUG if reason == "own_echo" else logging.INFO
                 said = (reason, ident, arrival.author, arrival.chat)
@@ -244,6 +247,38 @@ class Ingest:
                 return Stored(outcomes=("chat_not_listed",))
             case unknown:
                 assert_never(unknown)
+
+    def _crowded(self, tx: Tx, ident: int, arrival: inbox.Arrival) -> Crowded | None:
+        """Whether a message that may enter finds no room, or comes too fast."""
+        if arrival.lane != "turn" or arrival.session_key is None:
+            return None
+        waiting = inbox.waiting_count(tx, arrival.session_key, SESSION_MAX + 1)
+        coming = Coming(
+            session_key=arrival.session_key,
+            person=f"{arrival.account}|{arrival.author}",
+            in_session=waiting - 1,  # this row waits there by now
+            written_at=arrival.occurred_at,
+            now=arrival.received_at,
+        )
+        return self._crowding.enter(coming, lambda: inbox.waiting_by_session(tx))
+
+    def _turned_away(
+        self,
+        tx: Tx,
+        ident: int,
+        event: InboundEvent,
+        refused: admission.Refused | Crowded,
+        presses: tuple[tuple[str, PressToken], ...],
+    ) -> Stored:
+        """Refuse an event with its words, if there are any."""
+        author = refs.person_text(event.author, event.account.platform)
+        said = (refused.reason, ident, author, refs.chat_text(event.chat))
+        log.log(
+            logging.INFO if refused.text else logging.DEBUG, "refused %s: e%d by %s in %s", *said
+        )
+        row = self._refusal(tx, ident, event, parse(refused.text)) if refused.text else None
+        replies = (row,) if row is not None else ()
+        return Stored(replies=replies, turned_away=presses, outcomes=(refused.reason,))
 
     def _refusal(
         self, tx: Tx, ident: int, event: InboundEvent, body: Blocks
@@ -339,6 +374,9 @@ def _content(event: InboundEvent) -> inbox.Content:
                 quote=quote.text if quote else "",
                 quote_author=quote.author.name if quote else "",
                 attachments=tuple(a.name or a.kind for a in event.attachments),
+                album=event.album or "",
+                forwarded=event.forwarded,
+                long=mailbox.may_go_on(platform, event.text),
             )
         case CommandInvoked(press=press):
             return replace(
@@ -375,6 +413,7 @@ def _waiting(ident: int, arrival: inbox.Arrival) -> inbox.Waiting:
         session_key=arrival.session_key,
         message_id=arrival.message_id,
         content=arrival.content,
+        received_at=arrival.received_at,
     )
 
 

@@ -9,59 +9,34 @@ for its model can always be stopped, and so can a start that only waits.
     the newest input is incomplete       the actor waits by `mailbox.wait_s`
     too much runs already                it waits at the gate (`fairness`)
     /stop meanwhile                      what the turn would have answered is withdrawn
-    no sign of progress                  the turn ends with a sentence (`progress`)
-    its end can't be stored              it ends with a smaller one, without its words
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Literal, assert_never
+from typing import assert_never
 
-from agent import policy, prompt
-from agent.events import TurnEvent
-from agent.failover import Entry, plan_for
-from agent.runner import Runner
 from agent.signals import TurnSignals
-from agent.tools.base import Tool
-from agent.turn import AwaitsModel, TurnEnd, TurnRows, TurnState, position, turn_flow
-from gateway import admission, mailbox, outgoing, questions, refs, render
+from gateway import admission, mailbox, progress, questions
+from gateway.busy import BusySigns, note_to
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
-from gateway.errors import StoreClosed, StoreError, StoreFailed
+from gateway.errors import StoreError
 from gateway.fairness import Start, TurnGate
 from gateway.logs import session_in_log, turn_in_log
 from gateway.outlet import Outlet
 from gateway.presses import press_of
-from gateway.progress import (
-    INACTIVITY_S,
-    NoProgress,
-    Progress,
-    Wait,
-    WatchedProvider,
-    WatchedStore,
-    unless_stuck,
-)
-from gateway.recent import Recent
-from gateway.reply import Reply
+from gateway.progress import Progress, Wait
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import due, inbox, outbox, sessions
 from gateway.store.records.inbox import Waiting
 from gateway.store.records.sessions import CommandDue, Fenced, OpenTurn
-from gateway.turns import StoredTurn
-from platforms.content import React
-from platforms.events import MessageRef
-from platforms.markup import parse
+from gateway.turn_run import Agent, Busy, TurnRuns
 
-BUSY_EMOJI = "👀"
-BUSY_LINE = "Still at work on what came before; this is next."
-BUSY_LINE_EVERY_S = 30.0
-CHATS_REMEMBERED = 10_000
-
-Busy = Literal["join", "queue", "interrupt"]
+__all__ = ["Agent", "Busy", "RunningTurn", "Sessions"]
 
 log = logging.getLogger(__name__)
 
@@ -93,19 +68,6 @@ class RunningTurn:
     requester: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agent:
-    """What every turn is run with."""
-
-    entries: tuple[Entry, ...]
-    tools: Mapping[str, Tool]
-    busy: Busy
-    on_failure: Callable[[StoreError], None] = field(repr=False)
-    start_id: int | None = None
-    suspects: frozenset[str] = frozenset()
-    """Sessions whose turn may have killed the last runs; they are taken up one at a time."""
-
-
 class Sessions:
     """All actors of this process."""
 
@@ -126,8 +88,9 @@ class Sessions:
         self._agent = agent
         self._actors: dict[str, _Actor] = {}
         self._gate = gate or TurnGate()
-        self._wait = wait or _wait
-        self._busy_said: Recent[str, float] = Recent(CHATS_REMEMBERED)
+        self._wait = wait or progress.wait
+        self._busy_signs = BusySigns(store=store, deliveries=deliveries, clock=clock)
+        self._turns = TurnRuns(store=store, clock=clock, agent=agent, wait=self._wait)
         self._draining = False
         self._suspects = set(agent.suspects)
         self._one_suspect = asyncio.Lock()
@@ -221,34 +184,7 @@ class Sessions:
                 signals.interrupt()
             case unknown:
                 assert_never(unknown)
-        self._sign_busy(row)
-
-    def _sign_busy(self, row: Waiting) -> None:
-        """Show that the words were seen: a reaction, else now and then a line in the chat."""
-        outlet = self._deliveries.outlet(row.account)
-        if outlet is None:
-            return
-        if outlet.adapter.capabilities.react:
-            if row.message_id is None:
-                return
-            chat = refs.chat_from(row.chat, outlet.account)
-            message = MessageRef(chat=chat, message_id=row.message_id)
-            self._deliveries.spawn(outlet.sign(React(message=message, emoji=BUSY_EMOJI)))
-            return
-        now = self._clock.monotonic()
-        said_at = self._busy_said.get(row.content.reply_to)
-        if said_at is None or now - said_at >= BUSY_LINE_EVERY_S:
-            self._busy_said[row.content.reply_to] = now
-            self._deliveries.spawn(self._say_busy(row, outlet))
-
-    async def _say_busy(self, row: Waiting, outlet: Outlet) -> None:
-        note = self._note(row, key=f"e{row.id}:busy", text=BUSY_LINE)
-        now = self._clock.now()
-        stored = await self._store.write(
-            lambda tx: outbox.insert(tx, note, now=now), transition=transitions.SEND_STORED
-        )
-        if stored is not None:
-            outlet.enqueue((stored,))
+        self._busy_signs.show(row)
 
     async def _run(self, key: str, actor: _Actor) -> None:
         session_in_log.set(key)
@@ -295,12 +231,12 @@ class Sessions:
         async with self._suspicion(key):
             if not await self._gate.enter(start):
                 return True
-            progress = Progress(self._clock)
+            moves = Progress(self._clock)
             try:
-                if await self._work(key, actor, outlet, progress):
+                if await self._work(key, actor, outlet, moves):
                     return True
             finally:
-                self._gate.leave(key, tokens=progress.tokens)
+                self._gate.leave(key, tokens=moves.tokens)
         return self._nothing_due(actor)
 
     def _nothing_due(self, actor: _Actor) -> bool:
@@ -310,7 +246,7 @@ class Sessions:
         actor.signals = TurnSignals()
         return actor.again
 
-    async def _work(self, key: str, actor: _Actor, outlet: Outlet, progress: Progress) -> bool:
+    async def _work(self, key: str, actor: _Actor, outlet: Outlet, moves: Progress) -> bool:
         """Take one piece of work and do it; False if there was none after all."""
         now, hurried = self._clock.now(), actor.hurried
 
@@ -343,7 +279,7 @@ class Sessions:
                 assert_never(unknown)
         actor.hurried = False
         if turn is not None:
-            await self._turn(turn, outlet, actor, progress)
+            await self._turn(turn, outlet, actor, moves)
         return True
 
     @property
@@ -360,7 +296,7 @@ class Sessions:
             if not rows:
                 return [], None
             inbox.withdraw_inputs(tx, [row.id for row in rows])
-            note = self._note(rows[-1], key=f"e{rows[-1].id}:stopped", text="Stopped.")
+            note = note_to(rows[-1], self._clock, key=f"e{rows[-1].id}:stopped", text="Stopped.")
             return rows, outbox.insert(tx, note, now=now)
 
         rows, stored = await self._store.write(unit, transition=transitions.WAITING_WITHDRAWN)
@@ -371,26 +307,13 @@ class Sessions:
             if press := press_of(row.content, now=now):
                 self._deliveries.end_press(row.account, press)
 
-    def _note(self, row: Waiting, *, key: str, text: str) -> outbox.NewOutbox:
-        """A line in the chat a row came from."""
-        return outbox.NewOutbox(
-            dedupe_key=key,
-            account=row.account,
-            chat=row.content.reply_to,
-            turn_id=None,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(outgoing.Words(body=parse(text))),
-            nonce=self._clock.nonce(),
-        )
-
     async def _begin_fresh(self, row: Waiting, outlet: Outlet) -> OpenTurn | None:
         """Carry out a queued /new; without words behind it, say that it is done."""
         now = self._clock.now()
         text = "Fresh session. The old one is kept."
-        note = replace(self._note(row, key=f"e{row.id}:answer", text=text), purpose="command")
+        note = replace(
+            note_to(row, self._clock, key=f"e{row.id}:answer", text=text), purpose="command"
+        )
         by = row.content.author_name or "someone"
 
         def unit(tx: Tx) -> tuple[OpenTurn | None, tuple[outbox.OutboxRow, ...]]:
@@ -407,136 +330,15 @@ class Sessions:
             self._deliveries.end_press(row.account, press)
         return turn
 
-    async def _turn(
-        self, turn: OpenTurn, outlet: Outlet, actor: _Actor, progress: Progress
-    ) -> None:
+    async def _turn(self, turn: OpenTurn, outlet: Outlet, actor: _Actor, moves: Progress) -> None:
         """Run one turn to its end, whatever it takes."""
         turn_in_log.set(f"t{turn.turn_id}")
         actor.turn, actor.stoppable = turn, True
         if turn.stopped_by is not None:
             actor.signals.stop(turn.stopped_by)
         try:
-            await self._run_turn(turn, outlet, actor.signals, progress)
-        except Fenced:
-            log.warning("turn t%d has another owner; leaving it", turn.turn_id)
-        except (StoreFailed, StoreClosed):
-            raise
-        except Exception:
-            log.exception("the end of turn t%d can't be stored as it is", turn.turn_id)
-            await self._give_up(turn, outlet)
+            await self._turns.run(turn, outlet, actor.signals, moves)
         finally:
             actor.turn, actor.stoppable = None, actor.again
             actor.signals = TurnSignals()
             turn_in_log.set("")
-
-    async def _run_turn(
-        self, turn: OpenTurn, outlet: Outlet, signals: TurnSignals, progress: Progress
-    ) -> None:
-        """Run a turn until it is closed, parked or given away; one that is stuck is ended."""
-        posted = await self._posted(turn) if turn.resumed else ()
-        reply = Reply(turn=turn, outlet=outlet, store=self._store, clock=self._clock, posted=posted)
-        store = WatchedStore(self._store, progress)
-        journal = StoredTurn(
-            turn=turn,
-            reply=reply,
-            store=store,
-            clock=self._clock,
-            joins=not self._one_by_one,
-        )
-        reply.start()
-        try:
-            work = self._perform(turn, journal, reply, signals, progress)
-            await unless_stuck(work, progress, self._wait)
-        except (Fenced, StoreFailed, StoreClosed):
-            raise
-        except NoProgress:
-            log.error("turn t%d gave no sign of progress and is ended", turn.turn_id)
-            store.only(asyncio.current_task())
-            text = render.stuck_text(INACTIVITY_S, journal.reference)
-            await journal.closed(TurnEnd(state=TurnState.FAILED, text=text))
-        except Exception:
-            log.exception("turn t%d failed inside the gateway", turn.turn_id)
-            await journal.crashed()
-        finally:
-            await reply.abandon()
-
-    async def _perform(
-        self,
-        turn: OpenTurn,
-        journal: StoredTurn,
-        reply: Reply,
-        signals: TurnSignals,
-        progress: Progress,
-    ) -> None:
-        """Everything of a turn that could get stuck."""
-
-        def emit(event: TurnEvent) -> None:
-            progress.moved()
-            reply.watch(event)
-
-        entries = tuple(
-            replace(entry, provider=WatchedProvider(entry.provider, progress))
-            for entry in self._agent.entries
-        )
-        runner = Runner(
-            session=str(turn.session_id),
-            system=prompt.SYSTEM,
-            plan=plan_for(entries, turn.settings.get("model")),
-            tools=self._agent.tools,
-            journal=journal,
-            signals=signals,
-            emit=emit,
-        )
-        rows = turn.rows
-        if turn.resumed and signals.stopped_by is None:
-            rows = await _joined(rows, journal)
-        await runner.run(turn_flow(rows, policy.judge_with(self._agent.tools)))
-
-    async def _give_up(self, turn: OpenTurn, outlet: Outlet) -> None:
-        """End a turn with the least that can be stored, so that its session goes on."""
-        now = self._clock.now()
-        reference = f"t{turn.turn_id}"
-        words = outgoing.Words(body=parse(render.crashed_text(reference)))
-        note = outbox.NewOutbox(
-            dedupe_key=f"{reference}:given_up",
-            account=turn.account,
-            chat=turn.reply_to,
-            turn_id=turn.turn_id,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(words),
-            nonce=self._clock.nonce(),
-        )
-
-        def unit(tx: Tx) -> outbox.OutboxRow | None:
-            if not due.is_open(tx, turn.turn_id):
-                return None
-            error = "a fault in the gateway; its words could not be stored"
-            sessions.close_turn(tx, turn, state="failed", mark="none", error=error, now=now)
-            return outbox.insert(tx, note, now=now)
-
-        stored = await self._store.write(unit, transition=transitions.TURN_CLOSED)
-        if stored is not None:
-            outlet.enqueue((stored,))
-
-    async def _posted(self, turn: OpenTurn) -> tuple[outbox.OutboxRow, ...]:
-        rows = await self._store.read(lambda tx: outbox.of_turn(tx, turn.turn_id))
-        return tuple(row for row in rows if row.op == "post")
-
-
-async def _joined(rows: TurnRows, journal: StoredTurn) -> TurnRows:
-    """The rows of a turn taken up before a model call, with what came since its last look."""
-    if not isinstance(position(rows.messages), AwaitsModel):
-        return rows
-    return rows.with_messages(*await journal.drain())
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, or for so long."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass

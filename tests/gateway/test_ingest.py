@@ -39,6 +39,7 @@ from tests.gateway.events import (
     press,
     quote_of,
 )
+from tests.gateway.hand_clock import START
 from tests.gateway.intake import CONFIG, Intake
 from tests.gateway.records.rows import closed, inbox_states, next_work
 
@@ -79,6 +80,7 @@ async def test_a_message_is_stored_and_handed_on(intake: Intake, store: Store) -
             reply_to="telegram:1001",
             text="hello",
         ),
+        received_at=START,
     )
     assert await store.read(lambda tx: inbox.waiting_in(tx, row.session_key)) == [row]
     assert await raw_of(store) == '{"update": 1}'

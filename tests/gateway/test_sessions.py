@@ -11,9 +11,10 @@ from agent.messages import PartialReply, ResultStatus, ToolResult, UserMessage
 from agent.providers.base import ModelRequest, TextReceived
 from agent.tools.base import CallContext, EffectClass, PreparedCall, ToolOutput
 from agent.turn import call_id
+from gateway.busy import BUSY_EMOJI
 from gateway.config.ids import parse_chat
 from gateway.config.values import AccessConfig, Config
-from gateway.sessions import BUSY_EMOJI, RunningTurn
+from gateway.sessions import RunningTurn
 from gateway.store.base import Store, Tx
 from gateway.store.records.explain import explain
 from gateway.store.sqlite import SqliteStore

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import orjson
 
+from gateway import mailbox
 from gateway.store.base import Row, Tx
 
 Lane = Literal["turn", "now", "press"]
@@ -34,6 +35,10 @@ class Content:
     press_kind: str = ""
     press_value: str = ""
     press_until: int = 0
+    album: str = ""
+    forwarded: bool = False
+    long: bool = False
+    """As long as a piece a client cuts from a longer paste: the rest may follow."""
 
     def to_json(self) -> str:
         """Write the fields that are not empty."""
@@ -81,9 +86,13 @@ class Waiting:
     session_key: str
     message_id: str | None
     content: Content
+    received_at: int = 0
 
 
-_SELECT = "SELECT id, account, chat, lane, session_key, message_id, content FROM inbox"
+WAITING_READ = 50
+"""Rows of a session that are looked at together; the next ones follow when these are gone."""
+
+_SELECT = "SELECT id, account, chat, lane, session_key, message_id, content, received_at FROM inbox"
 
 
 def insert(tx: Tx, arrival: Arrival) -> int | None:
@@ -166,15 +175,27 @@ def withdraw(tx: Tx, *, account: str, chat: str, message_id: str) -> bool:
     return changed > 0
 
 
-def waiting_in(tx: Tx, session_key: str, limit: int = 50) -> list[Waiting]:
-    """What waits for a session in lane "turn", in platform order."""
+def rows_in(tx: Tx, session_key: str) -> list[Waiting]:
+    """Every row that waits for a session in lane "turn", in platform order."""
     rows = tx.rows(
         _SELECT + " WHERE session_key = ? AND state = 'new' AND lane = 'turn'"
         " ORDER BY order_major, order_minor, id LIMIT ?",
         session_key,
-        limit,
+        WAITING_READ,
     )
     return [_waiting(row) for row in rows]
+
+
+def waiting_in(tx: Tx, session_key: str, *, now: int | None = None) -> list[Waiting]:
+    """What waits for a session in lane "turn", in platform order, each input as one message.
+
+    With `now`, an input is left out whose further messages may still be on their way.
+    """
+    rows = rows_in(tx, session_key)
+    groups = mailbox.inputs(rows)
+    if now is not None and mailbox.wait_s(rows, now) > 0:
+        groups.pop()
+    return [mailbox.joined(group) for group in groups]
 
 
 def waiting_now(tx: Tx) -> list[Waiting]:
@@ -193,13 +214,61 @@ def sessions_waiting(tx: Tx) -> list[str]:
 
 
 def claim(tx: Tx, ids: list[int], turn_id: int) -> None:
-    """Bind waiting rows to a turn."""
-    for ident in ids:
+    """Bind waiting inputs of one session to a turn; an input is named by its first row."""
+    for ident in _rows_of(tx, ids):
         tx.run(
             "UPDATE inbox SET state = 'claimed', turn_id = ? WHERE id = ? AND state = 'new'",
             turn_id,
             ident,
         )
+
+
+def withdraw_inputs(tx: Tx, ids: list[int]) -> None:
+    """Take waiting inputs of one session out of the queue, each named by its first row."""
+    for ident in _rows_of(tx, ids):
+        tx.run(
+            "UPDATE inbox SET state = 'ignored', reason = 'withdrawn_by_stop'"
+            " WHERE id = ? AND state = 'new'",
+            ident,
+        )
+
+
+def _rows_of(tx: Tx, firsts: list[int]) -> list[int]:
+    """Every row of the inputs that begin with these rows."""
+    row = tx.row("SELECT session_key FROM inbox WHERE id = ?", firsts[0]) if firsts else None
+    if row is None:
+        return firsts
+    groups = {group[0].id: group for group in mailbox.inputs(rows_in(tx, row[0]))}
+    return [
+        ident
+        for first in firsts
+        for ident in ([r.id for r in groups[first]] if first in groups else [first])
+    ]
+
+
+def refuse(tx: Tx, ident: int, reason: str) -> None:
+    """Turn a row away that has just been stored."""
+    tx.run("UPDATE inbox SET state = 'refused', reason = ? WHERE id = ?", reason, ident)
+
+
+def waiting_count(tx: Tx, session_key: str, limit: int) -> int:
+    """How many rows wait for a session, counted up to `limit`."""
+    row = tx.row(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM inbox WHERE session_key = ? AND state = 'new'"
+        " LIMIT ?) AS waiting",
+        session_key,
+        limit,
+    )
+    return int(row[0]) if row is not None else 0
+
+
+def waiting_by_session(tx: Tx) -> dict[str, int]:
+    """How many rows wait, by session; one pass over what waits."""
+    rows = tx.rows(
+        "SELECT session_key, COUNT(*) FROM inbox WHERE state = 'new' AND session_key IS NOT NULL"
+        " GROUP BY session_key"
+    )
+    return {str(key): int(count) for key, count in rows}
 
 
 def finish_turn(tx: Tx, turn_id: int) -> None:
@@ -228,7 +297,7 @@ def counts(tx: Tx) -> dict[str, int]:
 
 
 def _waiting(row: Row) -> Waiting:
-    ident, account, chat, lane, session_key, message_id, content = row
+    ident, account, chat, lane, session_key, message_id, content, received_at = row
     return Waiting(
         id=ident,
         account=account,
@@ -237,4 +306,5 @@ def _waiting(row: Row) -> Waiting:
         session_key=session_key,
         message_id=message_id,
         content=Content.from_json(content),
+        received_at=received_at,
     )

@@ -14,6 +14,7 @@ from tests.gateway.records.rows import (
     ANN,
     CHAT,
     KEY,
+    NOW,
     arrival,
     arrived,
     inbox_states,
@@ -39,6 +40,9 @@ CONTENTS = st.builds(
     press_kind=TEXT,
     press_value=TEXT,
     press_until=st.integers(0, 2**60),
+    album=TEXT,
+    forwarded=st.booleans(),
+    long=st.booleans(),
 )
 
 
@@ -112,6 +116,7 @@ async def test_waiting_is_only_what_this_session_may_start(store: Store) -> None
         session_key=KEY,
         message_id="1",
         content=arrival(1).content,
+        received_at=NOW,
     )
 
 

@@ -1,0 +1,75 @@
+"""The sign that words to a running turn were seen: a reaction, or a line where there is none."""
+
+from gateway import outgoing, refs
+from gateway.clock import Clock
+from gateway.delivery import Deliveries
+from gateway.outlet import Outlet
+from gateway.recent import Recent
+from gateway.store import transitions
+from gateway.store.base import Store
+from gateway.store.records import outbox
+from gateway.store.records.inbox import Waiting
+from platforms.content import React
+from platforms.events import MessageRef
+from platforms.markup import parse
+
+BUSY_EMOJI = "👀"
+BUSY_LINE = "Still at work on what came before; this is next."
+BUSY_LINE_EVERY_S = 30.0
+CHATS_REMEMBERED = 10_000
+
+
+class BusySigns:
+    """Shows them; a line at most every `BUSY_LINE_EVERY_S` in a chat."""
+
+    def __init__(self, *, store: Store, deliveries: Deliveries, clock: Clock) -> None:
+        self._store = store
+        self._deliveries = deliveries
+        self._clock = clock
+        self._said_at: Recent[str, float] = Recent(CHATS_REMEMBERED)
+
+    def show(self, row: Waiting) -> None:
+        """Show that a stored message was seen while a turn runs; returns at once."""
+        outlet = self._deliveries.outlet(row.account)
+        if outlet is None:
+            return
+        if outlet.adapter.capabilities.react:
+            self._react(row, outlet)
+            return
+        chat, now = row.content.reply_to, self._clock.monotonic()
+        said_at = self._said_at.get(chat)
+        if said_at is None or now - said_at >= BUSY_LINE_EVERY_S:
+            self._said_at[chat] = now
+            self._deliveries.spawn(self._say(row, outlet))
+
+    def _react(self, row: Waiting, outlet: Outlet) -> None:
+        if row.message_id is None:
+            return
+        chat = refs.chat_from(row.chat, outlet.account)
+        message = MessageRef(chat=chat, message_id=row.message_id)
+        self._deliveries.spawn(outlet.sign(React(message=message, emoji=BUSY_EMOJI)))
+
+    async def _say(self, row: Waiting, outlet: Outlet) -> None:
+        note = note_to(row, self._clock, key=f"e{row.id}:busy", text=BUSY_LINE)
+        now = self._clock.now()
+        stored = await self._store.write(
+            lambda tx: outbox.insert(tx, note, now=now), transition=transitions.SEND_STORED
+        )
+        if stored is not None:
+            outlet.enqueue((stored,))
+
+
+def note_to(row: Waiting, clock: Clock, *, key: str, text: str) -> outbox.NewOutbox:
+    """A line for the chat a row came from; `key` makes it stand there once."""
+    return outbox.NewOutbox(
+        dedupe_key=key,
+        account=row.account,
+        chat=row.content.reply_to,
+        turn_id=None,
+        part=0,
+        purpose="notice",
+        op="post",
+        target_id=None,
+        content=outgoing.dump(outgoing.Words(body=parse(text))),
+        nonce=clock.nonce(),
+    )

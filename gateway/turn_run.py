@@ -1,0 +1,187 @@
+"""Runs one turn to an end, whatever happens: every way out of it leaves its session free.
+
+it answers, is stopped, fails          its journal closes it
+people are asked, or the process ends  it is parked as rows
+another process owns the session       it is left alone
+no sign of progress (`progress`)       closed with a sentence
+a fault of ours                        closed with a sentence in place of its answer
+that can't be stored either            closed with the least that can be: no words of its own
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from agent import policy, prompt
+from agent.events import TurnEvent
+from agent.failover import Entry, plan_for
+from agent.runner import Runner
+from agent.signals import TurnSignals
+from agent.tools.base import Tool
+from agent.turn import AwaitsModel, TurnEnd, TurnRows, TurnState, position, turn_flow
+from gateway import outgoing, render
+from gateway.clock import Clock
+from gateway.errors import StoreClosed, StoreError, StoreFailed
+from gateway.outlet import Outlet
+from gateway.progress import (
+    INACTIVITY_S,
+    NoProgress,
+    Progress,
+    Wait,
+    WatchedProvider,
+    WatchedStore,
+    unless_stuck,
+)
+from gateway.reply import Reply
+from gateway.store import transitions
+from gateway.store.base import Store, Tx
+from gateway.store.records import due, outbox, sessions
+from gateway.store.records.sessions import Fenced, OpenTurn
+from gateway.turns import StoredTurn
+from platforms.markup import parse
+
+Busy = Literal["join", "queue", "interrupt"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """What every turn is run with."""
+
+    entries: tuple[Entry, ...]
+    tools: Mapping[str, Tool]
+    busy: Busy
+    on_failure: Callable[[StoreError], None] = field(repr=False)
+    start_id: int | None = None
+    suspects: frozenset[str] = frozenset()
+    """Sessions whose turn may have killed the last runs; they are taken up one at a time."""
+
+
+class TurnRuns:
+    """Runs turns with one set of models and tools."""
+
+    def __init__(self, *, store: Store, clock: Clock, agent: Agent, wait: Wait) -> None:
+        self._store = store
+        self._clock = clock
+        self._agent = agent
+        self._wait = wait
+
+    async def run(
+        self, turn: OpenTurn, outlet: Outlet, signals: TurnSignals, progress: Progress
+    ) -> None:
+        """Run one turn; raises StoreError only if nothing can be stored any more."""
+        try:
+            await self._attend(turn, outlet, signals, progress)
+        except Fenced:
+            log.warning("turn t%d has another owner; leaving it", turn.turn_id)
+        except (StoreFailed, StoreClosed):
+            raise
+        except Exception:
+            log.exception("the end of turn t%d can't be stored as it is", turn.turn_id)
+            await self._give_up(turn, outlet)
+
+    async def _attend(
+        self, turn: OpenTurn, outlet: Outlet, signals: TurnSignals, progress: Progress
+    ) -> None:
+        """Run a turn until it is closed, parked or another's; end one that is stuck or fails."""
+        posted = await self._posted(turn) if turn.resumed else ()
+        reply = Reply(turn=turn, outlet=outlet, store=self._store, clock=self._clock, posted=posted)
+        store = WatchedStore(self._store, progress)
+        journal = StoredTurn(
+            turn=turn,
+            reply=reply,
+            store=store,
+            clock=self._clock,
+            joins=self._agent.busy != "queue",
+        )
+        reply.start()
+        try:
+            work = self._perform(turn, journal, reply, signals, progress)
+            await unless_stuck(work, progress, self._wait)
+        except (Fenced, StoreFailed, StoreClosed):
+            raise
+        except NoProgress:
+            log.error("turn t%d gave no sign of progress and is ended", turn.turn_id)
+            store.only(asyncio.current_task())
+            text = render.stuck_text(INACTIVITY_S, journal.reference)
+            await journal.closed(TurnEnd(state=TurnState.FAILED, text=text))
+        except Exception:
+            log.exception("turn t%d failed inside the gateway", turn.turn_id)
+            await journal.crashed()
+        finally:
+            await reply.abandon()
+
+    async def _perform(
+        self,
+        turn: OpenTurn,
+        journal: StoredTurn,
+        reply: Reply,
+        signals: TurnSignals,
+        progress: Progress,
+    ) -> None:
+        """Everything of a turn that could get stuck."""
+
+        def emit(event: TurnEvent) -> None:
+            progress.moved()
+            reply.watch(event)
+
+        entries = tuple(
+            replace(entry, provider=WatchedProvider(entry.provider, progress))
+            for entry in self._agent.entries
+        )
+        runner = Runner(
+            session=str(turn.session_id),
+            system=prompt.SYSTEM,
+            plan=plan_for(entries, turn.settings.get("model")),
+            tools=self._agent.tools,
+            journal=journal,
+            signals=signals,
+            emit=emit,
+        )
+        rows = turn.rows
+        if turn.resumed and signals.stopped_by is None:
+            rows = await _joined(rows, journal)
+        await runner.run(turn_flow(rows, policy.judge_with(self._agent.tools)))
+
+    async def _give_up(self, turn: OpenTurn, outlet: Outlet) -> None:
+        """End a turn with the least that can be stored, so that its session goes on."""
+        now = self._clock.now()
+        reference = f"t{turn.turn_id}"
+        words = outgoing.Words(body=parse(render.crashed_text(reference)))
+        note = outbox.NewOutbox(
+            dedupe_key=f"{reference}:given_up",
+            account=turn.account,
+            chat=turn.reply_to,
+            turn_id=turn.turn_id,
+            part=0,
+            purpose="notice",
+            op="post",
+            target_id=None,
+            content=outgoing.dump(words),
+            nonce=self._clock.nonce(),
+        )
+
+        def unit(tx: Tx) -> outbox.OutboxRow | None:
+            if not due.is_open(tx, turn.turn_id):
+                return None
+            error = "a fault in the gateway; its words could not be stored"
+            sessions.close_turn(tx, turn, state="failed", mark="none", error=error, now=now)
+            return outbox.insert(tx, note, now=now)
+
+        stored = await self._store.write(unit, transition=transitions.TURN_CLOSED)
+        if stored is not None:
+            outlet.enqueue((stored,))
+
+    async def _posted(self, turn: OpenTurn) -> tuple[outbox.OutboxRow, ...]:
+        rows = await self._store.read(lambda tx: outbox.of_turn(tx, turn.turn_id))
+        return tuple(row for row in rows if row.op == "post")
+
+
+async def _joined(rows: TurnRows, journal: StoredTurn) -> TurnRows:
+    """The rows of a turn taken up before a model call, with what came since its last look."""
+    if not isinstance(position(rows.messages), AwaitsModel):
+        return rows
+    return rows.with_messages(*await journal.drain())
