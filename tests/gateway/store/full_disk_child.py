@@ -1,6 +1,7 @@
-"""Writes to a store until its disk is full and says what happened; see test_full_disk.py.
+"""Writes to a store until its disk fails and says what happened; see test_full_disk.py.
 
-python full_disk_child.py PLACE [LIMIT_BYTES]    LIMIT_BYTES: largest file this process may make
+python full_disk_child.py PLACE [FAULT]    FAULT: the largest file this process may make, in
+                                           bytes, or "syncs" for a disk that syncs no more
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from gateway.errors import StoreFailed
 from gateway.store.base import Store, Tx
 from gateway.store.migrate import Migration
 from gateway.store.sqlite import open_sqlite
+from tests.gateway.store.failing_syncs import fail_syncs
 from tests.transitions import KEPT, SYNCED
 
 SCHEMA = (Migration(number=1, name="rows", sql="CREATE TABLE big (id {{serial}}, body TEXT);"),)
@@ -44,13 +46,16 @@ async def _until_full(store: Store) -> list[int]:
             return stored
 
 
-async def _main(place: str, limit_bytes: str = "") -> None:
+async def _main(place: str, fault: str = "") -> None:
     failures: list[StoreFailed] = []
     store = await open_sqlite(Path(place), SCHEMA, on_failure=failures.append)
     try:
-        if limit_bytes:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit_bytes), int(limit_bytes)))
-        stored = await _until_full(store)
+        stored = [await store.write(fill, transition=SYNCED) for _ in range(5)]
+        if fault == "syncs":
+            fail_syncs()
+        elif fault:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(fault), int(fault)))
+        stored += await _until_full(store)
         refused = False
         try:
             await store.write(fill, transition=KEPT)

@@ -1,4 +1,4 @@
-"""A disk that takes no more: nothing acknowledged is lost, nothing else is accepted."""
+"""A disk that takes or syncs no more: nothing acknowledged is lost, nothing else is accepted."""
 
 import asyncio
 import json
@@ -42,10 +42,29 @@ def check(seen: dict[str, Any]) -> None:
     assert seen["readable"] >= len(seen["stored"])
 
 
+@pytest.fixture
+def needs_filter() -> None:
+    """Skips where syncs can't be made to fail."""
+    code = "from tests.gateway.store.failing_syncs import fail_syncs; fail_syncs()"
+    tried = subprocess.run((sys.executable, "-c", code), cwd=ROOT, check=False, capture_output=True)
+    if tried.returncode != 0:
+        pytest.skip("this system lets no test filter its own system calls")
+
+
 async def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     """A write error fails the store, and a restart finds every acknowledged row."""
-    place = tmp_path / "state"
-    seen = await run(*CHILD, str(place), "1500000")
+    await fails_and_holds(tmp_path / "state", "1500000")
+
+
+@pytest.mark.usefixtures("needs_filter")
+async def test_a_sync_that_fails(tmp_path: Path) -> None:
+    """After one failed sync nobody knows what the disk holds: the store takes nothing more."""
+    await fails_and_holds(tmp_path / "state", "syncs")
+
+
+async def fails_and_holds(place: Path, fault: str) -> None:
+    """The store fails by a fault, and a restart finds what it had acknowledged."""
+    seen = await run(*CHILD, str(place), fault)
     check(seen)
     store = await open_sqlite(place, SCHEMA, on_failure=lambda failure: None)
     try:
