@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import os
-import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from gateway.errors import StoreError
 from gateway.ingest import Ingest, Stored
 from gateway.notices import Notices
 from gateway.operator import Operator
+from gateway.retention import Retention
 from gateway.router import Router
 from gateway.sessions import Agent, Sessions
 from gateway.store import migrate
@@ -37,12 +36,8 @@ from gateway.web.server import WebServer
 from platforms.base import Adapter, Route
 from platforms.terminal.client import TerminalAdapter
 
-EXIT_CLEAN = 0
-EXIT_RESTART = 75
-
-SETTLE_WITHIN_S = 10.0
+SETTLE_WITHIN_S = 3.0
 FLUSH_S = 5.0
-SAME_SIGNAL_S = 1.0
 
 NO_TOOLS: Mapping[str, Tool] = MappingProxyType({})
 
@@ -101,6 +96,12 @@ class Gateway:
     async def failed(self) -> StoreError:
         """Wait for the failure after which the process should be restarted."""
         return await asyncio.shield(self._failed)
+
+    def retry_stopped(self) -> None:
+        """Let surfaces that were stopped for a refused token try once more."""
+        for supervisor in self._supervisors:
+            if supervisor.status().state == "stopped":
+                self._tasks.append(asyncio.create_task(supervisor.run()))
 
     async def stop(self) -> None:
         """Take nothing more, let turns end within `drain_s`, deliver, close. Nothing is lost."""
@@ -184,9 +185,10 @@ class Gateway:
         self._router = Router(
             store=store, sessions=self._sessions, commands=lane, deliveries=self._deliveries
         )
+        blobs = Blobs(config.gateway.state_dir / "blobs")
         self._ingest = Ingest(
             store=store,
-            blobs=Blobs(config.gateway.state_dir / "blobs"),
+            blobs=blobs,
             config=config,
             clock=clock,
             route=self._route,
@@ -221,6 +223,10 @@ class Gateway:
         await self._control.start()
         self._tasks = [asyncio.create_task(s.run()) for s in self._supervisors]
         self._tasks.append(asyncio.create_task(operator.watch_loop()))
+        retention = Retention(
+            store=store, blobs=blobs, clock=clock, keep_days=config.gateway.retention_days
+        )
+        self._tasks.append(asyncio.create_task(retention.run()))
         await self._settled()
         return Running(
             url=self._web.url if self._web else None,
@@ -282,77 +288,3 @@ async def embedded(config: Config, *, demo: bool = False) -> AsyncIterator[Runni
         yield running
     finally:
         await gateway.stop()
-
-
-async def serve(
-    config: Config,
-    *,
-    demo: bool,
-    ready: Callable[[Running], None],
-    make: Callable[[Config], Gateway] = Gateway,
-) -> int:
-    """Run until SIGTERM or SIGINT, or until the store fails; returns the exit code.
-
-    A second signal stops at once. `ready` is called when messages are taken.
-    """
-    gateway = make(config)
-    running = await gateway.start(await providers(config, demo=demo))
-    stopping = asyncio.Event()
-    signals = _Signals(stopping)
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, signals.came)
-    ready(running)
-    failed = asyncio.create_task(gateway.failed())
-    stop = asyncio.create_task(stopping.wait())
-    await asyncio.wait((failed, stop), return_when=asyncio.FIRST_COMPLETED)
-    code = EXIT_RESTART if failed.done() else EXIT_CLEAN
-    for task in (failed, stop):
-        task.cancel()
-    log.info("stopping: no new messages, open turns get %g s", config.gateway.drain_s)
-    await gateway.stop()
-    return code
-
-
-class _Signals:
-    """The first signal asks for a stop, a later one ends the process at once.
-
-    What comes within a second is the same signal: a key press reaches a whole process group, and
-    some parents hand on what their children have had already.
-    """
-
-    def __init__(self, stopping: asyncio.Event) -> None:
-        self._stopping = stopping
-        self._first_at = 0.0
-
-    def came(self) -> None:
-        """A signal to stop arrived."""
-        now = asyncio.get_running_loop().time()
-        if not self._stopping.is_set():
-            self._first_at = now
-            self._stopping.set()
-        elif now - self._first_at > SAME_SIGNAL_S:
-            os._exit(EXIT_RESTART)
-
-
-def run(
-    config: Config,
-    *,
-    demo: bool,
-    ready: Callable[[Running], None],
-    make: Callable[[Config], Gateway] = Gateway,
-) -> int:
-    """Run the gateway in a fresh event loop; returns the exit code.
-
-    Raises GatewayError with the sentence to show when it can't start.
-    """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(serve(config, demo=demo, ready=ready, make=make))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
@@ -41,15 +41,16 @@ def set_up(
     level: int = logging.INFO,
     environ: Mapping[str, str] = os.environ,
     journal: str = journald.SOCKET,
-) -> None:
+) -> Callable[[Iterable[str]], None]:
     """Send log lines to standard error in one of two forms; `secrets` never appear in them.
+
+    Returns what hides further secrets, which a reload may bring.
 
     Where standard error is the journal, the text form becomes entries with fields (GATEPOST_TURN,
     GATEPOST_SESSION, GATEPOST_LOGGER), and the JSON form lines with a priority.
     """
-    known = tuple(s for s in secrets if len(s) >= 8)
     to_journal = journald.leads_to_journal(sys.stderr, environ)
-    form_of = _Redacting(form, known, prefixed=to_journal)
+    form_of = _Redacting(form, secrets, prefixed=to_journal)
     opened = journald.open_journal(journal) if to_journal and form == "text" else None
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if opened is not None:
@@ -58,17 +59,24 @@ def set_up(
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    return form_of.hide
 
 
 class _Redacting(logging.Formatter):
     """Formats a record and takes every known secret out of the result."""
 
-    def __init__(self, form: LogFormat, secrets: tuple[str, ...], *, prefixed: bool) -> None:
+    def __init__(self, form: LogFormat, secrets: Iterable[str], *, prefixed: bool) -> None:
         super().__init__()
         self._form = form
         self._prefixed = prefixed
-        written = {form for secret in secrets for form in _written(secret)}
-        self._secrets = sorted(written, key=len, reverse=True)
+        self._secrets: list[str] = []
+        self.hide(secrets)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Take these out of every later line too."""
+        known = (secret for secret in secrets if len(secret) >= 8)
+        written = {form for secret in known for form in _written(secret)}
+        self._secrets = sorted({*self._secrets, *written}, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record as one line (text form: a traceback follows on its own lines)."""

@@ -22,11 +22,16 @@ def run(config_path: Path | None, *, log_format: str, demo: bool) -> int:
     """Run the gateway; returns its exit code."""
     config = load(config_path, os.environ)
     form = cast(logs.LogFormat, log_format)
-    logs.set_up(form, secrets=secrets_of(config, os.environ.get("OPENAI_API_KEY", "")))
+    hide = logs.set_up(form, secrets=secrets_of(config, os.environ.get("OPENAI_API_KEY", "")))
 
-    from gateway.app import run as serve
+    from gateway.process import run as serve
 
-    return serve(config, demo=demo, ready=partial(_announce, config, log_format))
+    def reload() -> Config:
+        fresh = load(config_path, os.environ)
+        hide(secrets_of(fresh, os.environ.get("OPENAI_API_KEY", "")))
+        return fresh
+
+    return serve(config, demo=demo, ready=partial(_announce, config, log_format), reload=reload)
 
 
 def secrets_of(config: Config, *others: str) -> tuple[str, ...]:
