@@ -14,6 +14,7 @@ from gateway.command_lane import CommandLane
 from gateway.config.values import Config
 from gateway.delivery import Deliveries
 from gateway.errors import StoreError
+from gateway.fairness import TurnGate
 from gateway.ingest import Ingest
 from gateway.notices import Notices
 from gateway.operator import Operator
@@ -55,7 +56,10 @@ class Core:
         config: Config = CONFIG,
         tools: dict[str, Tool] | None = None,
         adapter: ScriptedAdapter | None = None,
+        gate: TurnGate | None = None,
+        timed: bool = False,
     ) -> None:
+        """`timed`: what sessions wait for passes by the clock, not by itself."""
         self.store = store
         self.clock = clock
         self.model = ScriptedProvider()
@@ -73,7 +77,14 @@ class Core:
         agent = Agent(
             entries=self.entries, tools=tools or {}, busy=busy, on_failure=self.failures.append
         )
-        self.sessions = Sessions(store=store, deliveries=self.deliveries, clock=clock, agent=agent)
+        self.sessions = Sessions(
+            store=store,
+            deliveries=self.deliveries,
+            clock=clock,
+            agent=agent,
+            gate=gate,
+            wait=clock.wait if timed else None,
+        )
         self.commands = CommandLane(
             store=store,
             running=self.sessions,

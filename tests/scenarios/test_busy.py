@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from gateway.busy import BUSY_LINE
 from tests.scenarios.stage import Stage, Surface, words
 from tests.wire.openai import CallTool, Reply
 
@@ -37,7 +38,10 @@ async def test_queue(surface: Surface, tmp_path: Path) -> None:
         await surface.say("Three?")
         await stage.queued(2)
         held.set()
-        await stage.reads("The first answer, which takes its time.", "Second.", "Third.")
+        # Where nothing can be pressed under a message, a line says that it was seen.
+        seen = (BUSY_LINE,) if surface.name == "terminal" else ()
+        first = "The first answer, which takes its time."
+        await stage.reads(first, *seen, "Second.", "Third.")
         asked = [text for role, text in words(await stage.asked(3)) if role == "user"]
         assert asked == ["One?", "Two?", "Three?"]
 
