@@ -66,7 +66,7 @@ def classify_error(error: TelegramError, chat: ChatRef | None) -> errors.Platfor
         case ChatMigrated(new_chat_id=moved) if chat is not None:
             to = ChatRef(account=chat.account, chat_id=str(moved))
             return errors.ChatMoved("the group became a supergroup", to=to)
-        case InvalidToken() if error.__cause__ is None:  # else no answer of the Bot API's
+        case InvalidToken():
             return errors.CredentialsRejected(
                 "Telegram refuses the bot's token; take a new one from @BotFather"
             )

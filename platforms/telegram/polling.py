@@ -33,10 +33,10 @@ from telegram import Bot
 from telegram.error import Conflict, InvalidToken, TelegramError, TimedOut
 
 from platforms.base import OnGap
-from platforms.errors import CredentialsRejected, PlatformUnavailable
+from platforms.errors import PlatformUnavailable
 from platforms.events import Liveness, Receipt
 from platforms.fields import integer
-from platforms.telegram.errors import cause_of, classify_error, silence_s
+from platforms.telegram.errors import as_connection, cause_of, silence_s
 from platforms.telegram.intake import Intake, place_of
 from platforms.telegram.limits import (
     DEAF_AFTER_S,
@@ -223,16 +223,14 @@ class Poller:
         """Once may be our own last poll, of before a restart; twice is somebody else."""
         now, before = self.clock(), self._conflict_at
         if before is not None and now - before <= self.pace.conflict_memory_s:
-            raise classify_error(error, None) or CredentialsRejected(_words(error)) from error
+            raise as_connection(error) from error
         log.warning("another poll ended ours; trying once more")
         self._conflict_at = now
         await self.sleep(self.pace.conflict_s)
 
     async def _broken(self, error: Exception) -> None:
         if isinstance(error, InvalidToken):
-            failure = classify_error(error, None)
-            if isinstance(failure, CredentialsRejected):
-                raise failure from error
+            raise as_connection(error) from error
         self._failures += 1
         self._renew()
         if self._failures >= FAILURES_MAX:

@@ -7,6 +7,7 @@ print the address they failed on.
 
 import io
 import json
+from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
@@ -73,7 +74,7 @@ class AiohttpRequest(BaseRequest):
             async with self._session.request(
                 method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
-                return response.status, await response.read()
+                return response.status, _checked(response.status, await response.read())
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
             raise NotConnected(f"no connection to the Bot API ({_reason(exc)})") from None
         except aiohttp.InvalidURL:
@@ -101,6 +102,24 @@ class AiohttpRequest(BaseRequest):
         if not isinstance(answer, dict):
             raise TelegramError("Invalid server response")
         return answer
+
+
+def _checked(status: int, payload: bytes) -> bytes:
+    """The body, if it can be the Bot API's; the SDK would print any other one with its error.
+
+    Whoever stands between, such as a proxy, often repeats the address. Its 404 is no word on the
+    token either.
+    """
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        return payload
+    try:
+        AiohttpRequest.parse_json_payload(payload)
+    except TelegramError:
+        names = {known.value: known.phrase for known in HTTPStatus}
+        raise NetworkError(
+            f"{names.get(status, 'HTTP status')} ({status}), not from the Bot API"
+        ) from None
+    return payload
 
 
 def _lenient(payload: bytes) -> Any:

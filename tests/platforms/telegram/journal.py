@@ -11,6 +11,7 @@ from platforms.content import Post, Sent
 from platforms.events import Account, ChatRef, Delivery, MessageReceived, MessageRef, Receipt
 from platforms.telegram.client import TelegramAdapter
 from platforms.telegram.polling import Pace
+from tests.wire.server import Seen
 from tests.wire.telegram import TelegramServer
 
 ADA = 1001
@@ -102,3 +103,14 @@ async def posted(adapter: TelegramAdapter, operation: Post) -> MessageRef:
     outcome = await adapter.perform(operation)
     assert isinstance(outcome, Sent)
     return outcome.message
+
+
+def offsets(record: list[Seen]) -> list[int]:
+    """The offsets of all polls that the server understood; one that a fault took has none."""
+    polls = (seen.arguments for seen in record if seen.operation == "getUpdates")
+    return [int(arguments["offset"]) for arguments in polls if arguments]
+
+
+def poll_from(offset: int) -> Callable[[Seen], bool]:
+    """Whether a request is a poll that confirms everything below `offset`."""
+    return lambda seen: offsets([seen]) == [offset]

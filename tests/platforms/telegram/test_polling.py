@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from typing import Any
 
 import pytest
 
@@ -16,20 +15,12 @@ from tests.platforms.telegram.journal import (
     Journal,
     adapter_of,
     connected,
+    offsets,
+    poll_from,
     running,
 )
-from tests.wire.server import Answer, CutBefore, HalfOpen, Seen
+from tests.wire.server import Answer, CutBefore, HalfOpen
 from tests.wire.telegram import TelegramServer
-
-
-def poll_from(offset: int) -> Any:
-    """Whether a request is a poll that confirms everything below `offset`."""
-    return lambda seen: seen.operation == "getUpdates" and offsets([seen]) == [offset]
-
-
-def offsets(record: list[Seen]) -> list[int]:
-    """The offsets of all polls, arrived or answered."""
-    return [int(seen.arguments["offset"]) for seen in record if seen.operation == "getUpdates"]
 
 
 async def test_nothing_is_confirmed_before_it_is_stored() -> None:

@@ -72,6 +72,28 @@ async def test_errors_do_not_print_the_token() -> None:
             assert PART not in "".join(traceback.format_exception(failure))
 
 
+async def test_a_stranger_who_repeats_the_address_is_not_printed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Error pages of proxies name the path; neither error, cause nor log shows it."""
+    caplog.set_level(logging.DEBUG)
+    async with TelegramServer() as server:
+        page = f"<html>/bot{server.token}/getUpdates was not found here</html>".encode()
+        journal = Journal()
+        strange = [Answer(status=status, body=page) for status in (404, 502)]
+        server.faults.add("getUpdates", *strange)
+        async with running(server, journal) as adapter:
+            await server.say(chat=ADA, user=ADA, text="hello")
+            await journal.count(1)
+            for status in (400, 403, 404, 429, 500):
+                server.faults.add("sendMessage", Answer(status=status, body=page))
+                with pytest.raises(PlatformError) as failed:
+                    await adapter.perform(post(chat_of(server, ADA), "words"))
+                assert PART not in "".join(traceback.format_exception(failed.value))
+    said = [record.getMessage() for record in caplog.records if "wire" not in record.name]
+    assert PART not in "\n".join(said)
+
+
 async def test_an_answer_that_is_no_http_does_not_print_the_address() -> None:
     """The HTTP client's own error names the address it failed on; it must not come through."""
 

@@ -33,8 +33,9 @@ from tests.platforms.telegram.journal import (
     posted,
     running,
 )
-from tests.wire.server import CutAfter, CutBefore, HalfOpen
-from tests.wire.telegram import Rates, TelegramServer
+from tests.wire.server import Answer, CutAfter, CutBefore, HalfOpen
+from tests.wire.telegram import CutInside, Drip, Rates, TelegramServer
+from tests.wire.telegram.shapes import Shape
 
 GO = Button(label="Go", payload="v1:" + "A" * 61)
 
@@ -150,6 +151,33 @@ async def test_a_press_is_answered_once() -> None:
             assert (seen.answered, seen.text, seen.alert) == (True, "approved", True)
             with pytest.raises(errors.PressExpired):
                 await adapter.perform(answer)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("x" * 200, "x" * 200),
+        ("x" * 201, "x" * 199 + "…"),
+        ("🎉" * 100, "🎉" * 100),
+        ("🎉" * 101, "🎉" * 99 + "…"),
+        ("x" * 198 + "🎉🎉", "x" * 198 + "…"),
+        ("x" * 190 + "👨‍👩‍👧‍👦" * 2, "x" * 190 + "…"),
+    ],
+)
+async def test_the_answer_to_a_press_is_cut_to_what_fits(words: str, shown: str) -> None:
+    """Two hundred UTF-16 units, whole characters only; the person still sees a word."""
+    async with TelegramServer() as server:
+        journal = Journal()
+        async with running(server, journal) as adapter:
+            await server.say(chat=ADA, user=ADA, text="hello")
+            message = await posted(adapter, post(chat_of(server, ADA), "?", controls=((GO,),)))
+            callback = await server.press(chat=ADA, user=ADA, message_id=int(message.message_id))
+            deliveries = await journal.count(2)
+            assert isinstance(deliveries[1].events, tuple)
+            (press,) = deliveries[1].events
+            assert isinstance(press, ButtonPressed)
+            await adapter.perform(AnswerPress(press=press.press, text=words))
+            assert server.answer(callback).text == shown
 
 
 async def test_reactions_come_and_go() -> None:
@@ -276,6 +304,74 @@ async def test_a_connection_that_breaks_leaves_doubt(fault: Callable[[], Any], s
             await adapter.perform(post(chat_of(server, ADA), "once"))
         assert len(server.requests("sendMessage")) == 1
         assert len(server.ours(ADA)) == stands
+
+
+@pytest.mark.parametrize("shape", [CutInside(), Drip(drops=asyncio.Semaphore(3))])
+async def test_an_answer_that_begins_and_does_not_end_leaves_doubt(shape: Shape) -> None:
+    """The head says 200 and the message stands, but which one it is nobody learns."""
+    async with TelegramServer() as server, connected(server, read_timeout_s=0.3) as adapter:
+        await server.say(chat=ADA, user=ADA, text="hello")
+        server.shapes["sendMessage"].append(shape)
+        with pytest.raises(errors.SendUncertain):
+            await adapter.perform(post(chat_of(server, ADA), "once"))
+        assert len(server.requests("sendMessage")) == len(server.ours(ADA)) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("body", [b"<html>busy</html>", b'{"ok":false,"description":"x"}'])
+async def test_a_server_error_leaves_doubt(status: int, body: bytes) -> None:
+    """Any 5xx on a post may have come after the message stood."""
+    async with TelegramServer() as server, connected(server) as adapter:
+        server.faults.add("sendMessage", Answer(status=status, body=body))
+        with pytest.raises(errors.SendUncertain):
+            await adapter.perform(post(chat_of(server, ADA), "words"))
+        assert len(server.requests("sendMessage")) == 1
+
+
+async def test_a_connection_that_closed_while_idle_leaves_doubt() -> None:
+    """A pooled connection may die just as we write: then nobody knows, and nothing is repeated."""
+    async with TelegramServer() as server, connected(server, read_timeout_s=0.3) as adapter:
+        await server.say(chat=ADA, user=ADA, text="hello")
+        await adapter.perform(post(chat_of(server, ADA), "one"))
+        server.faults.add("sendMessage", CutBefore())
+        with pytest.raises(errors.SendUncertain):
+            await adapter.perform(post(chat_of(server, ADA), "two"))
+        await adapter.perform(post(chat_of(server, ADA), "three"))
+        assert [shown.text for shown in server.ours(ADA)] == ["one", "three"]
+
+
+async def test_the_chat_with_one_person() -> None:
+    """Who has written to us reads a word out of turn; who has not cannot be reached."""
+    async with TelegramServer() as server, connected(server) as adapter:
+        await server.say(chat=ADA, user=ADA, text="hello")
+        chat = await adapter.direct(str(ADA))
+        assert chat == chat_of(server, ADA)
+        before = len(server.record)
+        await adapter.perform(post(chat, "a notice"))
+        assert [shown.text for shown in server.ours(ADA)] == ["a notice"]
+        assert len(server.record) == before + 1
+        with pytest.raises(errors.ChatUnavailable) as unavailable:
+            await adapter.perform(post(await adapter.direct("2002"), "a notice"))
+        assert unavailable.value.reason == "not_found"
+
+
+@pytest.mark.parametrize("person", ["", "-1001500", "@ada", "0", "1.5", "U024", "9" * 30])
+async def test_who_is_no_person_has_no_chat(person: str) -> None:
+    """A name, a group or nonsense is refused without a request."""
+    async with TelegramServer() as server, connected(server) as adapter:
+        before = len(server.record)
+        with pytest.raises(errors.ChatUnavailable):
+            await adapter.direct(person)
+        assert len(server.record) == before
+
+
+async def test_nobody_is_reached_before_we_know_who_we_are() -> None:
+    """Without the account there is no chat to name."""
+    async with TelegramServer() as server:
+        adapter = adapter_of(server)
+        with pytest.raises(errors.PlatformUnavailable):
+            await adapter.direct(str(ADA))
+        await adapter.close()
 
 
 async def test_rates_are_told_with_their_hint() -> None:
