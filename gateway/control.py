@@ -6,6 +6,10 @@ A Unix socket in the state directory, JSON lines, one answer a request:
     {"do": "why", "id": ID}                       {"ok": [line, ...]}
     {"do": "send", "chat", "text", "key"}         {"ok": outbox row}
     {"do": "chat", "name": NAME or ""}            {"ok": chat}, then the terminal's own lines
+    {"do": "examine"}                             {"ok": {...}} about the database
+    {"do": "backup"}                              {"ok": folder}: a copy that stays until the next
+                                                  line, or the end of the connection
+    {"do": "backed_up", "path": FILE}             {"ok": null}: that copy was packed into FILE
     anything that fails                           {"error": one sentence}
 
 Only the gateway's own user and root may speak: the file is 0600 in a 0700 directory, and the
@@ -18,6 +22,7 @@ import os
 import pwd
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
 import orjson
 
+from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.refs import chat_text
 from platforms.errors import PlatformError
@@ -41,6 +47,8 @@ SOCKET = "control.sock"
 SOCKET_MODE = 0o600
 PATH_MAX_BYTES = 100  # Source: unix(7), sun_path: 108 bytes with its end
 IDLE_S = 600.0
+PACKING_S = 6 * 3600.0
+"""How long a copy is kept for whoever packs it."""
 
 NOT_A_REQUEST = "this is not a request of this version; use the gatepost command that belongs to it"
 UNFORESEEN = "the gateway could not do this; its log says why"
@@ -99,7 +107,24 @@ class OpenChat:
     name: str
 
 
-Request = AskStatus | AskWhy | SendText | OpenChat
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examine:
+    """`gatepost doctor`, about the database."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackUp:
+    """`gatepost backup`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackedUp:
+    """The copy of this connection's BackUp is packed and on disk."""
+
+    path: str
+
+
+Request = AskStatus | AskWhy | SendText | OpenChat | Examine | BackUp | BackedUp
 
 
 def read_request(line: bytes) -> Request | None:
@@ -117,6 +142,12 @@ def read_request(line: bytes) -> Request | None:
             return SendText(chat=chat, text=text, key=key)
         case {"do": "chat", "name": str(name)}:
             return OpenChat(name=name)
+        case {"do": "examine"}:
+            return Examine()
+        case {"do": "backup"}:
+            return BackUp()
+        case {"do": "backed_up", "path": str(path)}:
+            return BackedUp(path=path)
         case _:
             return None
 
@@ -133,6 +164,12 @@ def request_line(request: Request) -> bytes:
             fields = {"do": "send", "chat": chat, "text": text, "key": key}
         case OpenChat(name=name):
             fields = {"do": "chat", "name": name}
+        case Examine():
+            fields = {"do": "examine"}
+        case BackUp():
+            fields = {"do": "backup"}
+        case BackedUp(path=path):
+            fields = {"do": "backed_up", "path": path}
         case _:
             assert_never(request)
     return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
@@ -161,6 +198,8 @@ class ControlServer:
         self._terminals = terminals
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._backing_up = False
+        self._clock = SystemClock()
 
     async def start(self) -> None:
         """Listen; a socket file left by a dead gateway is replaced. Raises GatewayError."""
@@ -216,15 +255,19 @@ class ControlServer:
                 await self._chat(person, request, reader, writer)
                 return
             try:
-                if request is None:
+                result = None
+                if isinstance(request, BackUp):
+                    await self._back_up(reader, writer)
+                elif request is None or isinstance(request, BackedUp):
                     raise GatewayError(NOT_A_REQUEST)
-                result = await self._perform(request)
+                else:
+                    result = await self._perform(request)
             except GatewayError as error:
                 await _answer(writer, error=str(error))
             else:
                 await _answer(writer, ok=result)
 
-    async def _perform(self, request: AskStatus | AskWhy | SendText) -> Any:
+    async def _perform(self, request: AskStatus | AskWhy | SendText | Examine) -> Any:
         match request:
             case AskStatus():
                 return await self._operator.status()
@@ -235,8 +278,36 @@ class ControlServer:
                 if result.problem:
                     raise GatewayError(result.problem)
                 return result.outbox_id
+            case Examine():
+                from gateway.store.examine import examine
+
+                now = self._clock.now()
+                return await asyncio.to_thread(examine, self._state_dir, now=now, running=True)
             case _:
                 assert_never(request)
+
+    async def _back_up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Copy the state, lend the copy to this connection, and take note of what became of it."""
+        from gateway.store import backup
+
+        if self._backing_up:
+            raise GatewayError("a backup is being made already; wait for that one")
+        self._backing_up = True
+        stopped = threading.Event()
+        try:
+            folder = await asyncio.to_thread(
+                backup.stage, self._state_dir, running=True, stopped=stopped.is_set
+            )
+            await _answer(writer, ok=str(folder))
+            packed = read_request(await _line(reader, within_s=PACKING_S))
+            if not isinstance(packed, BackedUp):
+                raise GatewayError("the copy was given up")
+            now = self._clock.now()
+            await asyncio.to_thread(backup.note, self._state_dir, at=now, path=packed.path)
+        finally:
+            stopped.set()
+            self._backing_up = False
+            await asyncio.to_thread(backup.discard, self._state_dir)
 
     async def _chat(
         self,
@@ -285,10 +356,10 @@ def _peer(writer: asyncio.StreamWriter) -> Person:
     return Person(uid=uid, login=login)
 
 
-async def _line(reader: asyncio.StreamReader) -> bytes:
+async def _line(reader: asyncio.StreamReader, within_s: float = IDLE_S) -> bytes:
     """The next request; empty when the connection ends or stays silent."""
     try:
-        async with asyncio.timeout(IDLE_S):
+        async with asyncio.timeout(within_s):
             return await reader.readline()
     except (TimeoutError, ValueError):
         return b""

@@ -21,18 +21,43 @@ class Refused(GatewayError):
     """The gateway answered with a sentence instead of a result."""
 
 
-def ask(state_dir: Path, request: Request) -> Any:
+def ask(state_dir: Path, request: Request, *, answer_within_s: float = ANSWER_WITHIN_S) -> Any:
     """The result of one request; raises NotRunning, or Refused with the gateway's sentence."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(ANSWER_WITHIN_S)
+    with Conversation(state_dir, answer_within_s=answer_within_s) as running:
+        return running.ask(request)
+
+
+class Conversation:
+    """One connection for several requests; entering it raises NotRunning."""
+
+    def __init__(self, state_dir: Path, *, answer_within_s: float = ANSWER_WITHIN_S) -> None:
+        self._state_dir = state_dir
+        self._answer_within_s = answer_within_s
+        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def __enter__(self) -> "Conversation":
+        self._connection.settimeout(self._answer_within_s)
         try:
-            with socket_address(state_dir) as address:
-                connection.connect(address)
-            connection.sendall(request_line(request))
-            line = connection.makefile("rb").readline()
+            with socket_address(self._state_dir) as address:
+                self._connection.connect(address)
         except OSError as exc:
-            raise unreachable(state_dir, exc) from exc
-    return answer_of(line)
+            self._connection.close()
+            raise unreachable(self._state_dir, exc) from exc
+        self._lines = self._connection.makefile("rb")
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._lines.close()
+        self._connection.close()
+
+    def ask(self, request: Request) -> Any:
+        """The result of one request; raises Refused, or NotRunning if the gateway went away."""
+        try:
+            self._connection.sendall(request_line(request))
+            line = self._lines.readline()
+        except OSError as exc:
+            raise unreachable(self._state_dir, exc, self._answer_within_s) from exc
+        return answer_of(line)
 
 
 def answer_of(line: bytes) -> Any:
@@ -47,14 +72,14 @@ def answer_of(line: bytes) -> Any:
     raise Refused(problem)
 
 
-def unreachable(state_dir: Path, exc: OSError) -> GatewayError:
+def unreachable(state_dir: Path, exc: OSError, within_s: float = ANSWER_WITHIN_S) -> GatewayError:
     """The error for a socket that could not be spoken to."""
     if exc.errno in {errno.EACCES, errno.EPERM}:
         return Refused(
             f"the gateway in {state_dir} belongs to another user; run this as that user or as root"
         )
     if isinstance(exc, TimeoutError):
-        return Refused(f"the gateway in {state_dir} gave no answer in {ANSWER_WITHIN_S:.0f} s")
+        return Refused(f"the gateway in {state_dir} gave no answer in {within_s:.0f} s")
     return NotRunning(
         f"no gateway is running in {state_dir}; start one with: gatepost run"
         " (or name its configuration with --config)"

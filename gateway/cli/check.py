@@ -43,14 +43,15 @@ async def _ask_everyone(config: Config) -> list[tuple[str, str, bool]]:
 
     checks: dict[str, Check] = {}
     for adapter in chat_adapters(config):
-        checks[adapter.platform] = partial(_identity, adapter)
+        checks[adapter.platform] = partial(identity, adapter)
     for provider in choose_providers(config, os.environ, None):
-        checks[f"provider {provider.name}"] = partial(_model, provider)
-    answers = await asyncio.gather(*(_answered(ask) for ask in checks.values()))
+        checks[f"provider {provider.name}"] = partial(model, provider)
+    answers = await asyncio.gather(*(answered(ask) for ask in checks.values()))
     return [(name, *answer) for name, answer in zip(checks, answers, strict=True)]
 
 
-async def _answered(ask: Check) -> tuple[str, bool]:
+async def answered(ask: Check) -> tuple[str, bool]:
+    """What a check answers, and whether all is well with it; in a bounded time."""
     try:
         async with asyncio.timeout(ONLINE_WITHIN_S):
             return await ask(), True
@@ -60,15 +61,18 @@ async def _answered(ask: Check) -> tuple[str, bool]:
         return str(error), False
 
 
-async def _identity(adapter: Adapter) -> str:
+async def identity(adapter: Adapter) -> str:
+    """Who we are on a platform, and what it says of our rights; raises PlatformError."""
     try:
         account = await adapter.connect()
+        facts = adapter.liveness().facts
     finally:
         await adapter.close()
-    return f"connected as {account.platform}:{account.id}"
+    told = ", ".join(f"{name} {value}" for name, value in facts.items())
+    return f"connected as {account.platform}:{account.id}" + (f" ({told})" if told else "")
 
 
-async def _model(config: ProviderConfig) -> str:
+async def model(config: ProviderConfig) -> str:
     """Ask for the list of models: it proves the key and costs nothing."""
     if config.api == "demo" or config.base_url is None:
         return "a scripted demonstration, nothing to ask"

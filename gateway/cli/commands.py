@@ -163,3 +163,50 @@ def why(
     from gateway.cli.why import why as explain
 
     raise typer.Exit(explain(config, ident=ident, as_json=as_json))
+
+
+@app.command(epilog="Example: gatepost backup --keep 14 /var/lib/gatepost-backup")
+def backup(
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="DEST", help="A new .tar file, or a directory for one."),
+    ],
+    config: ConfigOption = None,
+    keep: Annotated[
+        int | None,
+        typer.Option("--keep", metavar="N", min=1, help="In a directory: keep the newest N."),
+    ] = None,
+) -> None:
+    """Copy everything the gateway knows into one file, while it runs or not."""
+    from gateway.cli.backup import backup as copy
+
+    raise typer.Exit(copy(config, target=target, keep=keep))
+
+
+@app.command(epilog="Example: gatepost restore gatepost-20260101T033000Z.tar")
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What gatepost backup made.")],
+    config: ConfigOption = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Put aside what the state directory holds."),
+    ] = False,
+) -> None:
+    """Put a backup into the state directory; stop the gateway first."""
+    from gateway.cli.backup import restore as put_back
+
+    raise typer.Exit(put_back(config, file=file, replace=replace))
+
+
+@app.command(epilog="Example: gatepost doctor --offline")
+def doctor(
+    config: ConfigOption = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no platform and no provider.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check everything and say what to do. Exit code 0: all is well, 1: warnings, 2: errors."""
+    from gateway.cli.doctor import doctor as examine
+
+    raise typer.Exit(examine(config, offline=offline, as_json=as_json))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from gateway.cli.asking import ask
+from gateway.cli.asking import NotRunning, ask
 from gateway.cli.place import state_dir
 from gateway.control import AskStatus
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 WATCH_EVERY_S = 2.0
+TURNS_SHOWN = 10
 
 Fields = Mapping[str, Any]
 
@@ -26,7 +27,7 @@ def status(config: Path | None, *, as_json: bool, watch: bool) -> int:
     place = state_dir(config, os.environ)
     if watch:
         return _watch(place, as_json=as_json)
-    fields: Fields = ask(place, AskStatus())
+    fields = look(place)
     if as_json:
         _print_json(fields)
     else:
@@ -36,32 +37,66 @@ def status(config: Path | None, *, as_json: bool, watch: bool) -> int:
     return 2 if troubles(fields) else 0
 
 
+def look(place: Path) -> Fields:
+    """The running gateway's status, and the age of the last backup."""
+    fields: dict[str, Any] = ask(place, AskStatus())
+    at = _backed_up(place)
+    return {**fields, "backup_age_s": None if at is None else (fields["now"] - at) / 1e6}
+
+
 def troubles(fields: Fields) -> list[str]:
     """What is not well, one sentence each."""
     found = []
     if failed := fields["store"]["failed"]:
         found.append(f"the store has failed: {failed}")
     for platform in fields["platforms"]:
+        name = platform["platform"]
         if not platform["connected"]:
-            reason = platform["problem"] or platform["state"]
-            found.append(f"{platform['platform']} is not connected: {reason}")
+            found.append(f"{name} is not connected: {platform['problem'] or platform['state']}")
+        elif platform["problem"]:
+            found.append(f"{name}: {platform['problem']}")
+        if platform["alarm"]:
+            found.append(f"{name}: {platform['alarm']}")
     return found
 
 
 def summary(fields: Fields) -> list[tuple[str, str]]:
     """The lines below the platforms, as name and value."""
-    store = fields["store"]
-    waiting = sum(fields["waiting"].values())
-    running = len(fields["running"])
+    store, rows = fields["store"], fields["rows"]
     outbox = ", ".join(f"{count} {state}" for state, count in sorted(fields["outbox"].items()))
     disk = "survives power loss" if store["durability"] == "power" else "survives kill -9 only"
-    return [
+    lines = [
         ("models", ", ".join(fields["models"])),
-        ("turns", f"{running} running, {waiting} waiting"),
+        ("turns", _turns(fields)),
+        *(("", text) for text in open_turns(fields)),
         ("deliveries", outbox or "all arrived"),
         ("store", f"{disk}; {store['commits']} commits, {store['queue_depth']} queued"),
-        ("loop lag", f"{fields['loop_lag_s'] * 1000:.0f} ms"),
+        ("", f"last commit {_ago(store['last_commit_age_s'])}, log {size(store['wal_bytes'])}"),
+        ("loop lag", f"{fields['loop_lag_s'] * 1000:.0f} ms at most in the last minute"),
+        ("backup", _ago(fields["backup_age_s"])),
     ]
+    if rows["questions"]:
+        tools = ", ".join(f"{q['tool']} of t{q['turn_id']}" for q in rows["questions"])
+        lines.insert(3, ("questions", f"may have run, their cards wait for an answer: {tools}"))
+    if rows["chats"]:
+        chats = ", ".join(f"{c['chat']} {c['state']} ({c['reason']})" for c in rows["chats"])
+        lines.append(("chats", chats))
+    if rows["died"]:
+        lines.append(("starts", f"{rows['died']} runs of the last hour ended without a stop"))
+    return lines
+
+
+def open_turns(fields: Fields) -> list[str]:
+    """The oldest open turns: how old, and when they last moved."""
+    now, rows = fields["now"], fields["rows"]
+    shown = rows["turns"][:TURNS_SHOWN]
+    lines = [
+        f"t{turn['turn_id']} of {turn['session_key']}: {turn['state']} for"
+        f" {age((now - turn['opened_at']) / 1e6)}, moved {_ago((now - turn['active_at']) / 1e6)}"
+        for turn in shown
+    ]
+    more = rows["open_turns"] - len(shown)
+    return [*lines, f"and {more} more"] if more > 0 else lines
 
 
 def age(seconds: float | None) -> str:
@@ -83,10 +118,43 @@ def platform_rows(fields: Fields) -> list[tuple[str, ...]]:
             "connected" if platform["connected"] else platform["state"],
             "-" if platform["frame_age_s"] is None else age(platform["frame_age_s"]),
             age(admitted.get(platform["account"])),
-            platform["problem"],
+            remarks(platform),
         )
         for platform in fields["platforms"]
     ]
+
+
+def remarks(platform: Fields) -> str:
+    """What there is to say of a platform beside its state."""
+    gap = platform["gap_age_s"]
+    lost = "" if gap is None else f"what came since {age(gap)} ago is not read back yet"
+    return "; ".join(text for text in (platform["problem"], platform["alarm"], lost) if text)
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    for limit, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if count >= limit:
+            return f"{count / limit:.1f} {unit}"
+    return f"{count} B"
+
+
+def _turns(fields: Fields) -> str:
+    rows, running = fields["rows"], len(fields["running"])
+    parked = rows["open_turns"] - running
+    return f"{running} running, {sum(fields['waiting'].values())} waiting" + (
+        f", {parked} open without running" if parked > 0 else ""
+    )
+
+
+def _ago(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{age(seconds)} ago"
+
+
+def _backed_up(place: Path) -> int | None:
+    from gateway.store.backup import noted
+
+    return noted(place)
 
 
 def _page(fields: Fields) -> "RenderableType":
@@ -112,16 +180,29 @@ def _watch(place: Path, *, as_json: bool) -> int:
     try:
         if as_json:
             while True:
-                _print_json(ask(place, AskStatus()))
+                _print_json(_look_again(place) or {"error": "no gateway is running"})
                 time.sleep(WATCH_EVERY_S)
         from rich.live import Live
 
-        with Live(_page(ask(place, AskStatus())), auto_refresh=False) as live:
+        with Live(_page(look(place)), auto_refresh=False) as live:
             while True:
                 time.sleep(WATCH_EVERY_S)
-                live.update(_page(ask(place, AskStatus())), refresh=True)
+                live.update(_page_again(place), refresh=True)
     except KeyboardInterrupt:
         return 0
+
+
+def _look_again(place: Path) -> Fields | None:
+    """The status, or None while a gateway that is watched does not run, as between two starts."""
+    try:
+        return look(place)
+    except NotRunning:
+        return None
+
+
+def _page_again(place: Path) -> "RenderableType":
+    fields = _look_again(place)
+    return "No gateway is running now; still looking." if fields is None else _page(fields)
 
 
 def _print_json(fields: Fields) -> None:

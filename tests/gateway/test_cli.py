@@ -6,19 +6,21 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway.cli.main import PlainRun, main, plain_run
 from gateway.cli.place import state_dir
-from gateway.cli.status import age, platform_rows, summary, troubles
+from gateway.cli.status import age, open_turns, platform_rows, size, summary, troubles
 from gateway.config import ConfigError
+from tests.gateway.shown_status import PLATFORM, ROWS, STATUS, TURN
+from tests.gateway.shown_status import SHOWN_AT as NOW
 
 ROOT = Path(__file__).parents[2]
 
 COMMANDS = (
     ("run",), ("check",), ("config", "schema"), ("chat",), ("send",), ("status",), ("why",),
+    ("backup",), ("restore",), ("doctor",),
 )  # fmt: skip
 
 
@@ -54,7 +56,16 @@ def test_without_a_command_the_commands_are_listed(capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize(
     "arguments",
-    [("dance",), ("run", "--bogus"), ("run", "--log-format", "xml"), ("send", "x"), ("why",)],
+    [
+        ("dance",),
+        ("run", "--bogus"),
+        ("run", "--log-format", "xml"),
+        ("send", "x"),
+        ("why",),
+        ("backup",),
+        ("backup", "--keep", "0", "."),
+        ("restore",),
+    ],
     ids=" ".join,
 )
 def test_misuse_ends_with_2(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,45 +210,6 @@ def test_a_file_that_names_no_state_directory_is_a_fault(empty_place: Path, text
         state_dir(Path("g.toml"), {})
 
 
-STATUS: dict[str, Any] = {
-    "uptime_s": 4000.0,
-    "platforms": [
-        {
-            "platform": "telegram",
-            "account": "telegram:77",
-            "state": "running",
-            "connected": True,
-            "frame_age_s": 3.4,
-            "problem": "",
-        },
-        {
-            "platform": "slack",
-            "account": None,
-            "state": "resting",
-            "connected": False,
-            "frame_age_s": None,
-            "problem": "no answer",
-        },
-    ],
-    "models": ["gpt-5", "local"],
-    "running": [{"session_key": "a|b", "turn_id": 1, "requester": "x"}],
-    "waiting": {"turn": 2, "now": 1},
-    "outbox": {"pending": 1, "dead": 2},
-    "outcomes": {},
-    "admitted_age_s": {"telegram:77": 700.0},
-    "loop_lag_s": 0.0012,
-    "store": {
-        "queue_depth": 0,
-        "last_commit_age_s": 1.0,
-        "commits": 9,
-        "syncs": 3,
-        "wal_bytes": 0,
-        "durability": "power",
-        "failed": None,
-    },
-}
-
-
 def test_what_a_status_shows() -> None:
     """Each connection a row, the rest as named lines."""
     assert platform_rows(STATUS) == [
@@ -249,8 +221,42 @@ def test_what_a_status_shows() -> None:
         ("turns", "1 running, 3 waiting"),
         ("deliveries", "2 dead, 1 pending"),
         ("store", "survives power loss; 9 commits, 0 queued"),
-        ("loop lag", "1 ms"),
+        ("", "last commit 1 s ago, log 1.9 MiB"),
+        ("loop lag", "1 ms at most in the last minute"),
+        ("backup", "never"),
     ]
+
+
+def test_open_turns_tell_how_old_they_are_and_when_they_moved() -> None:
+    """The oldest first; what is not shown is counted."""
+    rows = {**ROWS, "open_turns": 14, "turns": [TURN] * 12}
+    lines = open_turns({**STATUS, "rows": rows})
+    assert lines[0] == "t5 of a|b: open for 4 min, moved 3 s ago"
+    assert (len(lines), lines[-1]) == (11, "and 4 more")
+    assert ("turns", "1 running, 3 waiting, 13 open without running") in summary(
+        {**STATUS, "rows": rows}
+    )
+
+
+def test_what_needs_a_person_is_shown() -> None:
+    """Questions, closed chats, deaths; alarms and gaps beside their platform."""
+    rows = {
+        **ROWS,
+        "questions": [{"turn_id": 5, "session_key": "a|b", "tool": "shell", "asked_at": NOW}],
+        "chats": [
+            {"account": "a", "chat": "slack:T/C", "state": "dead", "reason": "kicked", "since": NOW}
+        ],
+        "died": 2,
+    }
+    shown = dict(summary({**STATUS, "rows": rows, "backup_age_s": 7200.0}))
+    assert shown["questions"].endswith(": shell of t5")
+    assert shown["chats"] == "slack:T/C dead (kicked)"
+    assert shown["starts"] == "2 runs of the last hour ended without a stop"
+    assert shown["backup"] == "2 h ago"
+    alarmed = {**PLATFORM, "alarm": "two gateways", "gap_age_s": 30.0}
+    (row,) = platform_rows({**STATUS, "platforms": [alarmed]})
+    assert row[4] == "two gateways; what came since 30 s ago is not read back yet"
+    assert troubles({**STATUS, "platforms": [alarmed]}) == ["telegram: two gateways"]
 
 
 def test_what_is_not_well_is_named() -> None:
@@ -258,7 +264,20 @@ def test_what_is_not_well_is_named() -> None:
     assert troubles(STATUS) == ["slack is not connected: no answer"]
     failed = {**STATUS, "platforms": [], "store": {**STATUS["store"], "failed": "disk full"}}
     assert troubles(failed) == ["the store has failed: disk full"]
-    assert troubles({**STATUS, "platforms": STATUS["platforms"][:1]}) == []
+    mute = {**PLATFORM, "problem": "nothing can be sent: token refused"}
+    assert troubles({**STATUS, "platforms": [PLATFORM]}) == []
+    assert troubles({**STATUS, "platforms": [mute]}) == [
+        "telegram: nothing can be sent: token refused"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(0, "0 B"), (2_048, "2.0 KiB"), (3 << 20, "3.0 MiB"), (1 << 30, "1.0 GiB")],
+)
+def test_sizes_are_for_people(count: int, expected: str) -> None:
+    """In the largest unit that leaves a number above one."""
+    assert size(count) == expected
 
 
 @pytest.mark.parametrize(

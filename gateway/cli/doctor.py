@@ -1,0 +1,201 @@
+"""`gatepost doctor`: everything that can be checked from here, and what to do about it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from gateway.cli import check, findings
+from gateway.cli.asking import NotRunning, Refused, ask
+from gateway.cli.findings import Finding, Severity
+from gateway.cli.place import state_dir
+from gateway.clock import SystemClock
+from gateway.config import (
+    LOCAL_SERVERS,
+    Config,
+    ConfigError,
+    LocalModel,
+    advice,
+    choose_providers,
+    load,
+    wants_local_probe,
+)
+from gateway.control import AskStatus, Examine
+from gateway.errors import StoreError
+from gateway.store import examine as store
+from gateway.store import lock
+from gateway.store.backup import noted
+from gateway.store.directory import DATABASE
+
+EXAMINE_WITHIN_S = store.EXAMINE_WITHIN_S + 10
+_MARKS: Mapping[Severity, str] = {"ok": "ok", "warning": "warn", "error": "ERROR"}
+
+
+def doctor(config_path: Path | None, *, offline: bool, as_json: bool) -> int:
+    """Check and print; 0 if all is well, 1 with warnings, 2 with errors."""
+    found: list[Finding] = []
+    config = _config(config_path, found)
+    with suppress(ConfigError):  # told already
+        found += _state(state_dir(config_path, os.environ))
+    if config is not None:
+        found += _workspace(config)
+        if not offline:
+            found += asyncio.run(_everyone(config))
+    if as_json:
+        sys.stdout.write(orjson.dumps([asdict(finding) for finding in found]).decode() + "\n")
+    else:
+        for finding in found:
+            print(line(finding))
+    return findings.worst(found)
+
+
+def line(finding: Finding) -> str:
+    """A finding for people."""
+    told = f"{_MARKS[finding.severity]:<6}{finding.check:<16}{finding.finding}"
+    return told + (f"  -> {finding.remedy}" if finding.remedy else "")
+
+
+def _config(path: Path | None, found: list[Finding]) -> Config | None:
+    try:
+        config = load(path, os.environ)
+    except ConfigError as error:
+        found += [
+            Finding(
+                check="config",
+                severity="error",
+                finding=fault,
+                remedy="mend the line; with secrets of systemd, run this with"
+                " CREDENTIALS_DIRECTORY=/run/credentials/gatepost.service",
+            )
+            for fault in str(error).splitlines()
+        ]
+        return None
+    source = config.source or "no configuration file, built-in defaults"
+    found.append(Finding(check="config", finding=f"{source}: in order"))
+    found += [
+        Finding(check="config", severity="warning", finding=sentence, remedy="see access in it")
+        for sentence in advice(config)
+    ]
+    return config
+
+
+def _state(directory: Path) -> Iterator[Finding]:
+    """The state directory, its database, and the gateway that runs over it, if one does."""
+    now = SystemClock().now()
+    yield from findings.of_place(store.place(directory), str(directory))
+    status: Any = None
+    try:
+        status = ask(directory, AskStatus())
+        examined = ask(directory, Examine(), answer_within_s=EXAMINE_WITHIN_S)
+    except NotRunning:
+        yield Finding(check="gateway", finding="not running; its files are looked at")
+        examined = _stopped(directory, now)
+    except Refused as refused:
+        yield Finding(
+            check="gateway",
+            severity="error",
+            finding=str(refused),
+            remedy="run this as its user or root; if it hangs, restart it",
+        )
+        return
+    if status is not None:
+        yield Finding(check="gateway", finding=f"running for {status['uptime_s']:.0f} s")
+        yield from findings.of_status(status)
+    if isinstance(examined, Finding):
+        yield examined
+    elif examined is not None:
+        yield from findings.of_database(examined)
+        if examined["rows"] is not None:
+            yield from findings.of_rows(examined["rows"], now)
+        yield findings.of_clock(now, examined["last_known"])
+        yield findings.of_backup(now, noted(directory))
+
+
+def _stopped(directory: Path, now: int) -> Any:
+    """What the database of a stopped gateway tells, None if there is none, or why it can't."""
+    if not (directory / DATABASE).exists():
+        return None
+    try:
+        held = lock.hold(directory)
+    except StoreError as error:
+        return Finding(
+            check="gateway",
+            severity="error",
+            finding=str(error),
+            remedy="it holds the directory and does not answer: wait, then restart it",
+        )
+    try:
+        return orjson.loads(orjson.dumps(store.examine(directory, now=now, running=False)))
+    finally:
+        held.release()
+
+
+def _workspace(config: Config) -> Iterator[Finding]:
+    if "files" not in config.tools.enabled:
+        return
+    path = config.tools.workspace
+    there = next(place for place in (path, *path.parents) if place.exists())
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        yield Finding(check="workspace", finding=f"{path} can be written")
+    else:
+        yield Finding(
+            check="workspace",
+            severity="error",
+            finding=f"{path} cannot be written by this user",
+            remedy=f"give {there} to the gateway's user, or set tools.workspace",
+        )
+
+
+async def _everyone(config: Config) -> list[Finding]:
+    """Ask each platform who we are, and each provider for its models."""
+    from gateway.surfaces import chat_adapters
+
+    asked: list[Awaitable[Finding]] = [
+        _answer(adapter.platform, partial(check.identity, adapter), "error")
+        for adapter in chat_adapters(config)
+    ]
+    for number, provider in enumerate(choose_providers(config, os.environ, await _local(config))):
+        name = f"provider {provider.name}"
+        if provider.api == "demo":
+            asked.append(_demo(name))
+        else:
+            severity: Severity = "warning" if number else "error"
+            asked.append(_answer(name, partial(check.model, provider), severity))
+    return list(await asyncio.gather(*asked))
+
+
+async def _answer(name: str, question: check.Check, severity: Severity) -> Finding:
+    said, well = await check.answered(question)
+    if well:
+        return Finding(check=name, finding=said)
+    return Finding(
+        check=name,
+        severity=severity,
+        finding=said,
+        remedy="check its section of the configuration, and the way there from this machine",
+    )
+
+
+async def _demo(name: str) -> Finding:
+    return Finding(
+        check=name,
+        severity="warning",
+        finding="a scripted demonstration answers",
+        remedy="set OPENAI_API_KEY, or add [[providers]]",
+    )
+
+
+async def _local(config: Config) -> LocalModel | None:
+    if not wants_local_probe(config, os.environ):
+        return None
+    from agent.providers.models import probe_local
+
+    found = await probe_local(LOCAL_SERVERS)
+    return LocalModel(base_url=found[0], model=found[1]) if found else None

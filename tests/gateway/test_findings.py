@@ -1,0 +1,172 @@
+"""What doctor makes of what it saw: a table of findings, each with its severity and remedy."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.cli.doctor import line
+from gateway.cli.findings import (
+    Finding,
+    of_backup,
+    of_clock,
+    of_database,
+    of_place,
+    of_rows,
+    of_status,
+    worst,
+)
+from gateway.store.examine import Place
+from tests.gateway.shown_status import MINUTE, PLATFORM, ROWS, STATUS, TURN
+from tests.gateway.shown_status import SHOWN_AT as NOW
+
+GIB = 1 << 30
+DAY = 24 * 60 * MINUTE
+WHOLE: dict[str, Any] = {
+    "integrity": "ok", "database_bytes": 1 << 20, "wal_bytes": 0, "last_known": NOW, "rows": ROWS,
+}  # fmt: skip
+
+
+def place(**fields: Any) -> Place:
+    """A directory with nothing wrong."""
+    plain: dict[str, Any] = {
+        "exists": True, "free_bytes": 50 * GIB, "total_bytes": 100 * GIB, "network": None,
+        "open_to_others": (),
+    }  # fmt: skip
+    return Place(**{**plain, **fields})
+
+
+def severities(findings: Any) -> list[tuple[str, str]]:
+    """Check and severity of each."""
+    return [(finding.check, finding.severity) for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, [("disk", "ok")]),
+        ({"free_bytes": GIB // 2}, [("disk", "warning")]),
+        ({"free_bytes": 1 << 20}, [("disk", "error")]),
+        ({"network": "nfs4"}, [("disk", "error"), ("disk", "ok")]),
+        ({"open_to_others": (Path("/x/gatepost.db"),)}, [("disk", "ok"), ("rights", "error")]),
+    ],
+)
+def test_the_place(fields: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    """Room, kind of disk, rights."""
+    assert severities(of_place(place(**fields), "/x")) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, ["ok"]),
+        ({"integrity": "row 5 missing from index"}, ["error"]),
+        ({"integrity": "not finished"}, ["warning"]),
+        ({"wal_bytes": 65 << 20}, ["ok", "warning"]),
+    ],
+)
+def test_the_database(fields: dict[str, Any], expected: list[str]) -> None:
+    """Whole or damaged, and how large its log is."""
+    found = list(of_database({**WHOLE, **fields}))
+    assert [finding.severity for finding in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "newest", "severity"),
+    [
+        (NOW, NOW, "ok"),
+        (NOW, NOW + 30_000_000, "ok"),
+        (NOW, NOW + 2 * MINUTE, "error"),
+        (86_400_000_000, 0, "error"),
+    ],
+)
+def test_the_clock(now: int, newest: int, severity: str) -> None:
+    """Before what was already stored, or in the seventies, it is wrong."""
+    assert of_clock(now, newest).severity == severity
+
+
+@pytest.mark.parametrize(
+    ("at", "severity"), [(None, "ok"), (NOW - DAY, "ok"), (NOW - 9 * DAY, "warning")]
+)
+def test_the_last_backup(at: int | None, severity: str) -> None:
+    """Never is told, old is warned of."""
+    assert of_backup(NOW, at).severity == severity
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, [("telegram", "ok"), ("slack", "error")]),
+        (
+            {"platforms": [{**PLATFORM, "alarm": "two"}]},
+            [("telegram", "ok"), ("telegram", "error")],
+        ),
+        (
+            {"platforms": [{**PLATFORM, "gap_age_s": 3.0}]},
+            [("telegram", "ok"), ("telegram", "warning")],
+        ),
+        ({"platforms": [{**PLATFORM, "problem": "mute"}]}, [("telegram", "error")]),
+        ({"platforms": [], "loop_lag_s": 3.0}, [("loop", "warning")]),
+        ({"platforms": [], "store": {**STATUS["store"], "failed": "x"}}, [("writer", "error")]),
+        (
+            {"platforms": [], "store": {**STATUS["store"], "queue_depth": 5_000}},
+            [("writer", "warning")],
+        ),
+        (
+            {"platforms": [], "store": {**STATUS["store"], "durability": "process"}},
+            [("writer", "ok")],
+        ),
+    ],
+)
+def test_the_running_gateway(fields: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    """Its surfaces, writer and loop."""
+    assert severities(of_status({**STATUS, **fields})) == expected
+
+
+AMISS = {
+    "outbox_id": 7, "chat": "slack:T/C", "purpose": "final", "state": "dead", "reason": "kicked",
+    "created_at": NOW - MINUTE,
+}  # fmt: skip
+GAP = {"account": "discord:1", "since": NOW - 9 * MINUTE, "until": NOW - MINUTE, "cause": "stale"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, []),
+        ({"died": 2}, ["journalctl"]),
+        ({"turns": [TURN]}, []),
+        ({"turns": [{**TURN, "active_at": NOW - 20 * MINUTE}]}, ["gatepost why t5"]),
+        ({"turns": [{**TURN, "active_at": NOW - DAY, "state": "waiting"}]}, []),
+        (
+            {"questions": [{"turn_id": 5, "session_key": "a|b", "tool": "shell", "asked_at": NOW}]},
+            ["answer the card in its chat (a|b)"],
+        ),
+        (
+            {"chats": [{"chat": "c", "state": "dead", "reason": "kicked"}]},
+            ["let the bot back in"],
+        ),
+        ({"chats": [{"chat": "c", "state": "paused", "reason": "slow"}]}, [""]),
+        ({"amiss": [AMISS, {**AMISS, "outbox_id": 6}]}, ["gatepost why o7"]),
+        ({"amiss": [AMISS, {**AMISS, "state": "unknown"}]}, ["o7", "o7"]),
+        ({"amiss": [{**AMISS, "created_at": NOW - 2 * DAY}]}, []),
+        ({"gaps": [GAP]}, ["left unanswered"]),
+        ({"gaps": [{**GAP, "until": NOW - 2 * DAY}]}, []),
+    ],
+)
+def test_the_rows(fields: dict[str, Any], expected: list[str]) -> None:
+    """What wants a person is a warning that says where; what is old or parked is none."""
+    found = list(of_rows({**ROWS, **fields}, NOW))
+    assert len(found) == len(expected)
+    for finding, remedy in zip(found, expected, strict=True):
+        assert remedy in finding.remedy
+        assert finding.severity == ("warning" if remedy else "ok")
+
+
+def test_the_worst_decides_the_exit_code() -> None:
+    """0 fine, 1 warnings, 2 errors; a finding is one line with its remedy."""
+    fine = Finding(check="a", finding="fine")
+    warned = Finding(check="b", severity="warning", finding="hm", remedy="look")
+    wrong = Finding(check="c", severity="error", finding="no", remedy="mend")
+    assert [worst(found) for found in ([], [fine], [fine, warned], [wrong, warned])] == [0, 0, 1, 2]
+    assert line(warned) == "warn  b               hm  -> look"
