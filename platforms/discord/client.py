@@ -146,7 +146,7 @@ class DiscordAdapter:
                 group.create_task(intake.run(ingest), name="discord-intake")
                 group.create_task(self._register_commands(client), name="discord-commands")
                 group.create_task(self._rest.until_rejected(), name="discord-rejection")
-                await client.hold(self._door, self._backlog.wait_for_room)
+                await client.hold(self._door, self._backlog)
         except ExceptionGroup as failures:
             raise cause_of(failures) from failures
         finally:

@@ -28,6 +28,7 @@ import orjson
 import yarl
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
+from platforms.discord.backlog import Backlog
 from platforms.discord.clock import Clock
 from platforms.discord.errors import CLOSE_REASONS, cause_of, classify_close
 from platforms.discord.pulse import Pulse
@@ -160,14 +161,11 @@ class GatewayClient(discord.Client):
         """End the wait of all requests for one that sleeps out a global limit."""
         self.http._global_over.set()
 
-    async def hold(
-        self,
-        door: Callable[[], Awaitable[str]],
-        wait_for_room: Callable[[], Awaitable[None]],
-    ) -> NoReturn:
+    async def hold(self, door: Callable[[], Awaitable[str]], backlog: Backlog) -> NoReturn:
         """Keep the gateway connected; raises what `classify_close` says of a final close.
 
-        `door` returns the address for a new session once one may be begun.
+        `door` returns the address for a new session once one may be begun. Nothing is read while
+        the backlog is full.
         """
         session: _Session | None = None
         while True:
@@ -176,7 +174,7 @@ class GatewayClient(discord.Client):
                 url = session.url if session is not None else yarl.URL(await door())
                 if session is None:
                     await self._wait_to_identify()
-                await self._serve(url, session, wait_for_room)
+                await self._serve(url, session, backlog)
             except PlatformError as error:
                 if isinstance(error, CredentialsRejected):
                     raise
@@ -235,12 +233,7 @@ class GatewayClient(discord.Client):
                 await self._clock.sleep(wait_s)
         self._identified_at = self._clock.monotonic()
 
-    async def _serve(
-        self,
-        url: yarl.URL,
-        session: _Session | None,
-        wait_for_room: Callable[[], Awaitable[None]],
-    ) -> None:
+    async def _serve(self, url: yarl.URL, session: _Session | None, backlog: Backlog) -> None:
         """One connection until it is lost; it always is, in the end."""
         self._asked = ""
         self._pulse.begin(self._clock.monotonic())
@@ -249,7 +242,8 @@ class GatewayClient(discord.Client):
                 group.create_task(self._watch(), name="discord-pulse")
                 await self._connect(url, session)
                 while True:
-                    await self._room(wait_for_room)
+                    if backlog.full:
+                        await self._wait_for_room(backlog)
                     await self.ws.poll_event()
         except ExceptionGroup as failures:
             raise cause_of(failures) from failures
@@ -262,10 +256,10 @@ class GatewayClient(discord.Client):
             self, gateway=url, session=session.id, sequence=session.sequence, resume=True
         )
 
-    async def _room(self, wait_for_room: Callable[[], Awaitable[None]]) -> None:
-        """While there is no room nothing is read, and so nothing heard."""
+    async def _wait_for_room(self, backlog: Backlog) -> None:
+        """While nothing is read, nothing is heard, and that is no fault of the connection's."""
         self._pulse.pause()
-        await wait_for_room()
+        await backlog.wait_for_room()
         self._pulse.go_on(self._clock.monotonic())
 
     async def _watch(self) -> NoReturn:

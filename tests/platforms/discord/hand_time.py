@@ -1,6 +1,7 @@
 """Time that stands still until a test moves it: an adapter's `Clock`, and who sleeps by it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -32,13 +33,17 @@ class HandTime:
         """The time of day."""
         return self._began + timedelta(seconds=self._passed)
 
-    async def sleeping(self, at_least: float, at_most: float) -> float:
-        """Wait until someone sleeps for about so many seconds; for how many exactly."""
+    async def sleeping(self, seconds: float) -> None:
+        """Wait until someone sleeps for exactly so long."""
+        await self._until(lambda found: abs(found - seconds) < 1e-6)
+
+    async def pausing(self, seconds: float) -> None:
+        """Wait until someone sleeps for about so long, by a random share more or less."""
+        await self._until(lambda found: found != seconds and 0.8 <= found / seconds <= 1.2)
+
+    async def _until(self, wanted: Callable[[float], bool]) -> None:
         async with asyncio.timeout(5):
-            while True:
-                for sleeper in self._sleepers:
-                    if at_least <= sleeper.seconds <= at_most:
-                        return sleeper.seconds
+            while not any(wanted(sleeper.seconds) for sleeper in self._sleepers):
                 self._changed.clear()
                 await self._changed.wait()
 

@@ -173,9 +173,12 @@ class Gateway:
             connection.muted = True
 
     async def ask_heartbeat(self) -> None:
-        """Op 1: asks for a heartbeat at once."""
+        """Op 1: asks for a heartbeat at once, and waits until one came."""
+        before = self.heartbeats
         for connection in list(self.connections):
             await connection.send({"op": HEARTBEAT, "d": None})
+        async with asyncio.timeout(5), self._changed:
+            await self._changed.wait_for(lambda: self.heartbeats > before)
 
     async def send_raw(self, payload: Json | str) -> None:
         """Sends a frame as it is, in no session's list."""
@@ -302,6 +305,7 @@ class Gateway:
                 self.heartbeats += 1
                 if self.acknowledges:
                     await connection.send({"op": HEARTBEAT_ACK, "d": None})
+                await self._tell()
                 return None
             case 2 | 6 if self.swallow_next > 0:
                 self.swallow_next -= 1
