@@ -18,6 +18,7 @@ from gateway.command_lane import CommandLane
 from gateway.config import Config
 from gateway.control import ControlServer
 from gateway.delivery import Deliveries
+from gateway.echoes import Echoes
 from gateway.equipment import providers, tools
 from gateway.errors import StoreError
 from gateway.ingest import Ingest, Stored
@@ -185,6 +186,9 @@ class Gateway:
         self._router = Router(
             store=store, sessions=self._sessions, commands=lane, deliveries=self._deliveries
         )
+        echoes = Echoes(
+            store=store, deliveries=self._deliveries, notices=self._notices, clock=clock
+        )
         blobs = Blobs(config.gateway.state_dir / "blobs")
         self._ingest = Ingest(
             store=store,
@@ -192,6 +196,7 @@ class Gateway:
             config=config,
             clock=clock,
             route=self._route,
+            own=echoes.saw,
         )
         terminal = TerminalAdapter(now=_now)
         self._supervisors = tuple(
@@ -223,6 +228,7 @@ class Gateway:
         await self._control.start()
         self._tasks = [asyncio.create_task(s.run()) for s in self._supervisors]
         self._tasks.append(asyncio.create_task(operator.watch_loop()))
+        self._tasks.append(asyncio.create_task(echoes.run()))
         retention = Retention(
             store=store, blobs=blobs, clock=clock, keep_days=config.gateway.retention_days
         )

@@ -22,10 +22,11 @@ from gateway.crowding import SESSION_MAX, Coming, Crowded, Crowding
 from gateway.errors import StoreError
 from gateway.presses import press_of
 from gateway.recent import Recent
+from gateway.slots import root_of
 from gateway.store import transitions
 from gateway.store.base import Store, Transition, Tx
 from gateway.store.blobs import BLOB_THRESHOLD_BYTES, Blobs
-from gateway.store.records import cursors, inbox, outbox, sessions
+from gateway.store.records import chats, cursors, inbox, outbox, sessions
 from platforms.blocks import Blocks
 from platforms.events import (
     ButtonPressed,
@@ -68,6 +69,10 @@ class Stored:
     outcomes: tuple[str, ...] = ()
 
 
+def _not_looked_up(event: MessageReceived) -> None:
+    """Where nobody looks our own messages up they are only counted."""
+
+
 class Ingest:
     """Journals deliveries and hands on what entered. `counts` holds outcomes since the start."""
 
@@ -79,13 +84,16 @@ class Ingest:
         config: Config,
         clock: Clock,
         route: Callable[[Stored], None],
+        own: Callable[[MessageReceived], None] = _not_looked_up,
         commit_limit_s: float = COMMIT_LIMIT_S,
     ) -> None:
+        """`own` is given our own messages as they come back; they are not stored."""
         self._store = store
         self._blobs = blobs
         self._config = config
         self._clock = clock
         self._route = route
+        self._own = own
         self._commit_limit_s = commit_limit_s
         self._open = True
         self._crowding = Crowding()
@@ -107,7 +115,9 @@ class Ingest:
         """Store one delivery and say whether it may be acknowledged."""
         if not self._open:
             return Receipt.BUSY
-        if isinstance(delivery.events, tuple) and self._unwanted(delivery.events):
+        if isinstance(delivery.events, tuple) and (
+            self._echoes(delivery.events) or self._unwanted(delivery.events)
+        ):
             return Receipt.UNWANTED
         taking = asyncio.create_task(self._take(delivery))
         self._taking.add(taking)
@@ -150,6 +160,17 @@ class Ingest:
         return await self._store.write(
             lambda tx: self._journal(tx, unread, raw), transition=transitions.EVENT_IGNORED
         )
+
+    def _echoes(self, events: tuple[InboundEvent, ...]) -> bool:
+        """Hand on our own messages; True if there is nothing else."""
+        own = [e for e in events if isinstance(e, MessageReceived) and e.author.is_us]
+        if not own or len(own) != len(events):
+            return False
+        for event in own:
+            self.counts["own_echo"] += 1
+            if not event.late:  # what is read back may be older than what is kept of it
+                self._own(event)
+        return True
 
     def _unwanted(self, events: tuple[InboundEvent, ...]) -> bool:
         """Count events of chats nobody listed; True if there is nothing else."""
@@ -231,6 +252,8 @@ class Ingest:
                 if crowded is not None:
                     inbox.refuse(tx, ident, crowded.reason)
                     return self._turned_away(tx, ident, event, crowded, turned_away)
+                root = root_of(event.chat)
+                chats.clear(tx, account=arrival.account, chat=root, state="dead")
                 entered = Entered(row=_waiting(ident, arrival))
                 return Stored(entered=(entered,), outcomes=("admitted",))
             case admission.Amends():

@@ -3,20 +3,26 @@
 SDKs are imported here, inside functions, and only those the configuration uses.
 """
 
+import logging
 import secrets
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
 from agent.failover import Entry
 from gateway import commands, refs
 from gateway.config import Config, configured_platforms
+from gateway.errors import StoreError
+from gateway.store import transitions
 from gateway.store.base import Store
-from gateway.store.records import cursors
+from gateway.store.records import cursors, gaps
 from gateway.web.history import StoredHistory
-from platforms.base import Adapter
-from platforms.events import Account, MessageRef, PlatformName
+from platforms.base import Adapter, OnGap
+from platforms.events import Account, Gap, MessageRef, PlatformName
+
+log = logging.getLogger(__name__)
 
 
 def chat_adapters(config: Config, store: Store | None = None) -> list[Adapter]:
@@ -25,8 +31,8 @@ def chat_adapters(config: Config, store: Store | None = None) -> list[Adapter]:
     Without a store they can say who they are, but read nothing back.
     """
     makers: dict[PlatformName, Callable[[Config], Adapter]] = {
-        "telegram": _telegram,
-        "slack": _slack,
+        "telegram": lambda config: _telegram(config, store),
+        "slack": lambda config: _slack(config, store),
         "discord": lambda config: _discord(config, store),
     }
     return [makers[name](config) for name in configured_platforms(config)]
@@ -44,7 +50,7 @@ def web_page(store: Store, entries: tuple[Entry, ...]) -> Adapter:
     )
 
 
-def _telegram(config: Config) -> Adapter:
+def _telegram(config: Config, store: Store | None) -> Adapter:
     from platforms.telegram.client import TelegramAdapter
 
     settings = config.platforms.telegram
@@ -58,10 +64,11 @@ def _telegram(config: Config) -> Adapter:
         webhook_url=settings.webhook_url if webhook else None,
         webhook_secret=secret.reveal() if webhook and secret else None,
         commands=commands.native(),
+        on_gap=_gap_keeper(store),
     )
 
 
-def _slack(config: Config) -> Adapter:
+def _slack(config: Config, store: Store | None) -> Adapter:
     from platforms.slack.client import SlackAdapter
 
     settings = config.platforms.slack
@@ -73,6 +80,8 @@ def _slack(config: Config) -> Adapter:
         signing_secret=settings.signing_secret.reveal() if settings.signing_secret else None,
         base_url=settings.base_url,
         threads=settings.threads,
+        marks=partial(_marks, store) if store is not None else None,
+        on_gap=_gap_keeper(store),
     )
 
 
@@ -88,7 +97,41 @@ def _discord(config: Config, store: Store | None) -> Adapter:
         threads=settings.threads,
         commands=commands.native(),
         marks=partial(_marks, store) if store is not None else None,
+        on_gap=_gap_keeper(store),
     )
+
+
+def _gap_keeper(store: Store | None) -> OnGap | None:
+    """What stores the gaps of an account."""
+    if store is None:
+        return None
+
+    async def keep(gap: Gap) -> None:
+        log.warning(
+            "%s had no transport for %s (%s); %s",
+            gap.account.platform,
+            gap.until - gap.since,
+            gap.cause,
+            "nothing can be read back" if gap.recovered is None else f"{gap.recovered} read back",
+        )
+        with suppress(StoreError):  # whoever opened the store knows
+            await store.write(
+                lambda tx: gaps.insert(
+                    tx,
+                    account=refs.account_text(gap.account),
+                    since=_micros(gap.since),
+                    until=_micros(gap.until),
+                    cause=gap.cause,
+                    recovered=gap.recovered,
+                ),
+                transition=transitions.GAP_STORED,
+            )
+
+    return keep
+
+
+def _micros(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)
 
 
 async def _marks(store: Store, account: Account) -> tuple[MessageRef, ...]:

@@ -59,6 +59,9 @@ ROW_DEPARTED: Final = _process("row.departed")
 ROW_HELD: Final = _process("row.held")
 ROW_SETTLED: Final = _process("row.settled")
 CHAT_BURIED: Final = _process("chat.buried")
+CHAT_PAUSED: Final = _process("chat.paused")
+CHAT_RESUMED: Final = _process("chat.resumed")
+GAP_STORED: Final = _process("gap.stored")
 NOTICE_STORED: Final = _process("notice.stored")
 
 # What time takes away.

@@ -10,7 +10,7 @@ from gateway.ingest import Ingest, Stored
 from gateway.store.base import Store
 from gateway.store.blobs import Blobs
 from gateway.store.records import inbox
-from platforms.events import Receipt
+from platforms.events import MessageReceived, Receipt
 from tests.gateway.events import delivery
 from tests.gateway.hand_clock import HandClock
 
@@ -30,6 +30,7 @@ class Intake:
         self.routed: list[Stored] = []
         self.routing = asyncio.Event()
         self._clock = clock
+        self.own: list[MessageReceived] = []
         self.ingest = self.made()
 
     def made(self, config: Config = CONFIG, commit_limit_s: float = 5.0) -> Ingest:
@@ -40,6 +41,7 @@ class Intake:
             config=config,
             clock=self._clock,
             route=self._route,
+            own=self.own.append,
             commit_limit_s=commit_limit_s,
         )
 

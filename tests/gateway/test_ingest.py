@@ -248,7 +248,6 @@ async def test_what_says_nothing_to_us_is_kept_with_its_reason(
     [
         (message(author=BEN), "sender_not_listed"),
         (in_group(), "not_addressed"),
-        (message(author=replace(ANN, is_us=True)), "own_echo"),
     ],
 )
 async def test_an_ignored_event_is_silent(
@@ -260,6 +259,16 @@ async def test_an_ignored_event_is_silent(
     assert intake.entered == []
     assert await words_out(store) == []
     assert intake.ingest.counts == {reason: 1}
+
+
+async def test_an_own_message_is_looked_up_not_stored(intake: Intake, store: Store) -> None:
+    """It is counted and handed to whoever knows what we sent; one read back is only counted."""
+    own = message(author=replace(ANN, is_us=True))
+    assert await intake.take(own) is Receipt.UNWANTED
+    assert await intake.take(replace(own, late=True)) is Receipt.UNWANTED
+    assert await inbox_states(store) == {}
+    assert intake.own == [own]
+    assert intake.ingest.counts == {"own_echo": 2}
 
 
 @pytest.mark.parametrize("event", [command("help", author=BEN), command("hlep")])

@@ -120,6 +120,24 @@ def by_key(tx: Tx, dedupe_key: str) -> int | None:
     return int(row[0]) if row else None
 
 
+def explains(
+    tx: Tx, *, account: str, chats: tuple[str, ...], message_id: str, nonce: str | None
+) -> OutboxRow | None:
+    """The row behind a message of ours, by the nonce it carries or by its place."""
+    if nonce is not None and (row := tx.row(_SELECT + " WHERE nonce = ?", nonce)) is not None:
+        return _outbox_row(row)
+    for chat in chats:
+        row = tx.row(
+            _SELECT + " WHERE account = ? AND chat = ? AND message_id = ?",
+            account,
+            chat,
+            message_id,
+        )
+        if row is not None:
+            return _outbox_row(row)
+    return None
+
+
 def waiting(tx: Tx, account: str, *, after: int = 0, limit: int = 500) -> list[OutboxRow]:
     """Rows of an account that have not left for sure, in order of their making."""
     return [
