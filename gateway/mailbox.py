@@ -29,6 +29,10 @@ INPUT_CHARACTERS = 50_000
 """Code points of one input made of several messages."""
 
 
+_A_MOMENT = 1_000
+"""Microseconds that no timer keeps."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """How long the next message of an input is waited for, and all of them at most."""
@@ -110,7 +114,7 @@ def complete_at(rows: Sequence["Waiting"]) -> int | None:
 def wait_s(rows: Sequence["Waiting"], now: int) -> float:
     """Seconds until everything in `rows` is complete; 0.0 if nothing is waited for."""
     until = complete_at(rows)
-    if until is None or until <= now:
+    if until is None or until - now < _A_MOMENT:
         return 0.0
     left = (until - now) / 1_000_000
     window = _window(rows[-1].content)

@@ -85,7 +85,7 @@ async def unless_stuck(work: Coroutine[Any, Any, _T], progress: Progress, wait_f
     finally:
         if not task.done():
             task.cancel()
-            await asyncio.wait((task,), timeout=CANCEL_WITHIN_S)
+            await wait_for(done, CANCEL_WITHIN_S)
             task.add_done_callback(_heard)
 
 

@@ -136,6 +136,11 @@ class Sessions:
         actor = self._actors.get(key)
         return actor is not None and actor.stoppable
 
+    @property
+    def queued(self) -> int:
+        """Sessions whose turn waits until it may run."""
+        return self._gate.waiting
+
     def running(self) -> tuple[RunningTurn, ...]:
         """The turns that run now."""
         return tuple(

@@ -70,6 +70,13 @@ class HandClock:
                 await self._changed.wait()
         return [sleeper.seconds for sleeper in self._sleepers]
 
+    async def asleep_until(self, moment: float) -> None:
+        """Wait until somebody sleeps to this moment of running time."""
+        async with asyncio.timeout(5):
+            while all(abs(sleeper.until - moment) > 1e-4 for sleeper in self._sleepers):
+                self._changed.clear()
+                await self._changed.wait()
+
     def advance(self, seconds: float) -> None:
         """Move the clock and wake whoever is due."""
         self._monotonic = round(self._monotonic + seconds, 6)
