@@ -31,7 +31,7 @@ from gateway.store import migrate
 from gateway.store.base import Durability, Store
 from gateway.store.blobs import Blobs
 from gateway.store.sqlite import open_sqlite
-from gateway.supervise import Supervisor
+from gateway.supervise import Supervisor, watch_alarms
 from gateway.surfaces import chat_adapters, web_page
 from gateway.web.server import WebServer
 from platforms.base import Adapter, Route
@@ -229,6 +229,7 @@ class Gateway:
         self._tasks = [asyncio.create_task(s.run()) for s in self._supervisors]
         self._tasks.append(asyncio.create_task(operator.watch_loop()))
         self._tasks.append(asyncio.create_task(echoes.run()))
+        self._tasks.append(asyncio.create_task(watch_alarms(self._supervisors)))
         retention = Retention(
             store=store, blobs=blobs, clock=clock, keep_days=config.gateway.retention_days
         )

@@ -6,7 +6,7 @@ starting --connected--> running --ended, unavailable, fault--> resting --delay--
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +20,7 @@ from platforms.errors import CredentialsRejected, PlatformUnavailable
 from platforms.events import PlatformName
 
 RESTART_AFTER_S = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
+ALARM_EVERY_S = 10.0
 STEADY_S = 60.0
 """An adapter that ran this long starts its delays anew."""
 
@@ -67,6 +68,7 @@ class Supervisor:
         self._state: State = "starting"
         self._account: str | None = None
         self._problem = ""
+        self._told_alarm = ""
         self.settled = asyncio.Event()
         """Set once the first attempt to connect is decided, either way."""
 
@@ -96,6 +98,16 @@ class Supervisor:
             delay = RESTART_AFTER_S[min(failures, len(RESTART_AFTER_S) - 1)]
             failures += 1
             await self._sleep(delay * (1 + 0.2 * self._jitter()))
+
+    def tell_alarm(self) -> None:
+        """Tell owners of an alarm the adapter gives while it goes on; the same one once a day."""
+        alarm = self.adapter.liveness().alarm
+        if alarm and alarm != self._told_alarm:
+            platform = self.adapter.platform
+            self._notices.tell(
+                self._account or platform, f"alarm:{platform}:{alarm}", f"{platform}: {alarm}"
+            )
+        self._told_alarm = alarm
 
     def _stopped(self, error: CredentialsRejected) -> None:
         platform = self.adapter.platform
@@ -133,3 +145,13 @@ class Supervisor:
         log.info("%s is connected as %s", self.adapter.platform, self._account)
         self.settled.set()
         await self.adapter.run(self._ingest)
+
+
+async def watch_alarms(
+    supervisors: Iterable[Supervisor], *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> None:
+    """Tell owners of every adapter's alarms, until cancelled."""
+    while True:
+        for supervisor in supervisors:
+            supervisor.tell_alarm()
+        await sleep(ALARM_EVERY_S)

@@ -13,11 +13,11 @@ _NUMBER = re.compile("[0-9]{1,18}")
 
 _EVENT = (
     "SELECT id, account, chat, author, state, reason, lane, session_key, received_at, repeats,"
-    " turn_id, delivery_key FROM inbox"
+    " turn_id, delivery_key, pruned_at FROM inbox"
 )
 _OUTBOX = (
     "SELECT id, purpose, op, account, chat, state, reason, message_id, attempts, created_at,"
-    " settled_at, turn_id FROM outbox"
+    " settled_at, pruned_at, turn_id FROM outbox"
 )
 
 
@@ -33,7 +33,7 @@ def explain(tx: Tx, ident: str, zone: tzinfo = UTC) -> tuple[str, ...]:
                 return _turn_story(tx, int(number), zone)
             case _:
                 row = tx.row(_OUTBOX + " WHERE id = ?", int(number))
-                return (_outbox_line(row, zone), *_of_turn(row[11])) if row else ()
+                return (_outbox_line(row, zone), *_of_turn(row[12])) if row else ()
     return _message_story(tx, ident, zone)
 
 
@@ -56,12 +56,13 @@ def _message_story(tx: Tx, ref: str, zone: tzinfo) -> tuple[str, ...]:
         if row := tx.row(_EVENT + where, *params, message_id):
             return _event_story(tx, row, zone)
         if row := tx.row(_OUTBOX + where, *params, message_id):
-            return (_outbox_line(row, zone), *_of_turn(row[11]))
+            return (_outbox_line(row, zone), *_of_turn(row[12]))
     return ()
 
 
 def _event_story(tx: Tx, row: Row, zone: tzinfo) -> tuple[str, ...]:
-    ident, account, chat, author, state, reason, lane, session, received, repeats, turn, key = row
+    ident, account, chat, author, state, reason, lane, session, received, repeats, *rest = row
+    turn, key, pruned = rest
     lines = [f"event e{ident}: came {_time(received, zone)} from {account}, delivery {key}"]
     if chat:
         lines.append(f"  in {chat}, by {author}")
@@ -69,6 +70,8 @@ def _event_story(tx: Tx, row: Row, zone: tzinfo) -> tuple[str, ...]:
     lines.append(outcome + (f" ({REASONS[reason]})" if reason in REASONS else ""))
     if lane:
         lines.append(f"  lane {lane}, session {session}")
+    if pruned:
+        lines.append(f"  its words were pruned {_time(pruned, zone)}")
     if repeats:
         lines.append(f"  delivered again {repeats} times; dropped each time as a duplicate")
     if turn is not None:
@@ -82,13 +85,15 @@ def _event_story(tx: Tx, row: Row, zone: tzinfo) -> tuple[str, ...]:
 def _turn_story(tx: Tx, turn_id: int, zone: tzinfo) -> tuple[str, ...]:
     row = tx.row(
         "SELECT turn.number, turn.state, turn.mark, turn.error, turn.served_by, turn.attempt,"
-        " turn.opened_at, turn.closed_at, turn.requester, session.key"
+        " turn.opened_at, turn.closed_at, turn.requester, session.key, turn.deaths,"
+        " turn.stopped_by"
         " FROM turn JOIN session ON session.id = turn.session_id WHERE turn.id = ?",
         turn_id,
     )
     if row is None:
         return ()
-    number, state, mark, error, served, attempt, opened, closed, requester, key = row
+    number, state, mark, error, served, attempt, opened, closed, requester, key, *ends = row
+    deaths, stopped_by = ends
     lines = [
         f"turn t{turn_id}: number {number} of session {key}, asked by {requester}",
         f"  opened {_time(opened, zone)}" + (f", closed {_time(closed, zone)}" if closed else ""),
@@ -98,9 +103,14 @@ def _turn_story(tx: Tx, turn_id: int, zone: tzinfo) -> tuple[str, ...]:
     ]
     if attempt > 1:
         lines.append(f"  taken up {attempt} times (the gateway was restarted in between)")
+    if deaths:
+        lines.append(f"  open in the last {deaths} deaths of the gateway")
+    if stopped_by:
+        lines.append(f"  /stop by {stopped_by}")
     if error:
         lines.append(f"  cause: {error}")
     lines += _steps(tx, turn_id)
+    lines += _questions(tx, turn_id, zone)
     rows = tx.rows(_OUTBOX + " WHERE turn_id = ? ORDER BY id", turn_id)
     return (*lines, *(_outbox_line(out, zone) for out in rows))
 
@@ -127,19 +137,36 @@ def _steps(tx: Tx, turn_id: int) -> list[str]:
     return lines
 
 
+def _questions(tx: Tx, turn_id: int, zone: tzinfo) -> list[str]:
+    """What people were asked about calls that may have run."""
+    return [
+        f"  question about {label or tool}, asked {_time(asked, zone)}: {state}"
+        + (f" by {by}" if by else "")
+        + (f" {_time(decided, zone)}" if decided else "")
+        for tool, label, asked, state, by, decided in tx.rows(
+            "SELECT tool_call.tool, tool_call.label, question.asked_at, question.state,"
+            " question.decided_by, question.decided_at"
+            " FROM question JOIN tool_call ON tool_call.id = question.call_id"
+            " WHERE question.turn_id = ? ORDER BY question.id",
+            turn_id,
+        )
+    ]
+
+
 def _of_turn(turn_id: int | None) -> tuple[str, ...]:
     return (f"  of turn t{turn_id}",) if turn_id is not None else ()
 
 
 def _outbox_line(row: Row, zone: tzinfo) -> str:
     ident, purpose, op, account, chat, state, reason, message_id, attempts, *times, _turn = row
-    created, settled = times
+    created, settled, pruned = times
     return (
         f"outbox o{ident}: {op} ({purpose}) to {chat} on {account}: {state}"
         + (f" ({reason})" if reason else "")
         + (f", message {message_id}" if message_id else "")
         + f", {attempts} attempts, made {_time(created, zone)}"
         + (f", settled {_time(settled, zone)}" if settled else "")
+        + (f", words pruned {_time(pruned, zone)}" if pruned else "")
     )
 
 
