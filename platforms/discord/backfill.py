@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -71,6 +71,14 @@ class Mark:
     message: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What waits for the past of its channel, in order, and the new messages of it by id."""
+
+    frames: deque[Frame] = field(default_factory=deque)
+    messages: dict[str, Frame] = field(default_factory=dict)
+
+
 class Backfill:
     """What was stored last in each channel, and which of them are still to be read."""
 
@@ -94,7 +102,7 @@ class Backfill:
         self._listed = listed
         self._stored: dict[str, Mark] = {}
         self._planned: dict[str, Mark] = {}
-        self._held: dict[str, deque[Frame]] = {}
+        self._held: dict[str, _Held] = {}
         self._awaited_guilds: set[str] = set()
         self._floor: int | None = None
         """Where chats begin that nothing is stored of, while a session is being read back."""
@@ -170,7 +178,10 @@ class Backfill:
 
     def hold(self, channel: str, frame: Frame) -> None:
         """Keep a frame, whose room the backlog still counts."""
-        self._held.setdefault(channel, deque()).append(frame)
+        held = self._held.setdefault(channel, _Held())
+        held.frames.append(frame)
+        if ident := _ident(frame.event):
+            held.messages.setdefault(ident, frame)
 
     # -- reading
 
@@ -221,7 +232,7 @@ class Backfill:
         """A chat where someone waits, else the one that was alive last."""
         if not self._planned:
             return None
-        return max(self._planned, key=lambda c: (bool(self._held.get(c)), self._planned[c].message))
+        return max(self._planned, key=lambda c: (c in self._held, self._planned[c].message))
 
     async def _read_back(self, channel: str, store: Store) -> None:
         read: set[str] = set()
@@ -231,7 +242,9 @@ class Backfill:
                 ident = str(_number(message))
                 if int(ident) <= self._planned[channel].message:
                     continue
-                await self._store_missed(self._waiting(channel, ident), channel, message, store)
+                held = self._held.get(channel)
+                live = held.messages.get(ident) if held is not None else None
+                await self._store_missed(live, channel, message, store)
                 read.add(ident)
                 self._planned[channel] = replace(self._planned[channel], message=int(ident))
             if len(page) < HISTORY_PAGE:
@@ -248,16 +261,12 @@ class Backfill:
         if stored and live is None:
             self._gaps.count()
 
-    def _waiting(self, channel: str, ident: str) -> Frame | None:
-        held = self._held.get(channel, ())
-        return next((frame for frame in held if _ident(frame.event) == ident), None)
-
     async def _release(self, channel: str, read: set[str], store: Store) -> None:
         """Let through what waited; from the last of it on the channel is live again."""
-        while held := self._held.get(channel):
-            if _ident(held[0].event) not in read:
-                await store(held[0])
-            held.popleft()
+        while (held := self._held.get(channel)) and held.frames:
+            if _ident(held.frames[0].event) not in read:
+                await store(held.frames[0])
+            held.frames.popleft()
             self._backlog.drop_aside()
         self._held.pop(channel, None)
         del self._planned[channel]

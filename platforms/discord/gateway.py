@@ -226,10 +226,15 @@ class GatewayClient(discord.Client):
             await self._clock.sleep(wait_s)
 
     async def _wait_to_identify(self) -> None:
-        """Discord lets one shard identify every five seconds."""
+        """One IDENTIFY every five seconds, and one to five after an invalidated session.
+
+        Source: "Rate Limiting" and "Resuming" of the gateway.
+        """
         if self._identified_at is not None:
             free_at = self._identified_at + self._identify_wait_s
-            if (wait_s := free_at - self._clock.monotonic()) > 0:
+            apart = self._identify_wait_s * random.uniform(0.2, 1.0)  # noqa: S311 - no secret
+            wait_s = max(apart, free_at - self._clock.monotonic())
+            if wait_s > 0:
                 await self._clock.sleep(wait_s)
         self._identified_at = self._clock.monotonic()
 

@@ -6,6 +6,7 @@ refused each time, had no effect, whatever ended the call. So the exchange is wa
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
@@ -131,7 +132,7 @@ class Rest:
             why = "the edge of Discord's network refuses this address"
         else:
             why = f"Discord refused {REFUSALS_MAX} requests within ten minutes"
-        return f"{why}; nothing is sent for another {int(wait_s // 60) + 1} minutes"
+        return f"{why}; nothing is sent for another {math.ceil(wait_s / 60)} minutes"
 
     def note_lost(self, error: BaseException | None) -> None:
         """A request ended this way; a ban of the edge silences us."""
