@@ -72,6 +72,10 @@ class Notifier:
         """The start, reload or stop under way takes up to so much longer from now."""
         return self.send(_extension(seconds))
 
+    def patience(self, seconds: float) -> bool:
+        """Let the watchdog wait so long from now on, until told otherwise; for a reload."""
+        return self.send(f"WATCHDOG_USEC={int(seconds * 1e6)}")
+
     def well(self) -> bool:
         """Feed the watchdog."""
         return self.send("WATCHDOG=1")

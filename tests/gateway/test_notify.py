@@ -111,6 +111,8 @@ def test_each_word_is_one_datagram(manager: Manager, tell: Notifier) -> None:
     assert manager.hears() == ["STOPPING=1", "EXTEND_TIMEOUT_USEC=35500000"]
     assert tell.extend(2)
     assert manager.hears() == ["EXTEND_TIMEOUT_USEC=2000000"]
+    assert tell.patience(90)
+    assert manager.hears() == ["WATCHDOG_USEC=90000000"]
     assert tell.well()
     assert manager.hears() == ["WATCHDOG=1"]
 
