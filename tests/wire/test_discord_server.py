@@ -462,3 +462,22 @@ async def test_the_page_shows_and_says(server: DiscordServer) -> None:
         async with http.post(server.url + "/console/press", data=json.dumps(pressed)) as answer:
             assert answer.status == 204
         assert server.interactions.all[0].data["custom_id"] == "y"
+
+
+async def test_a_nonce_is_told_with_a_new_message_only(server: DiscordServer, api: Api) -> None:
+    """The answer to its post has it, and a repeat's; the history has not."""
+    place = f"/channels/{server.general.id}/messages"
+    body = {"content": "x", "nonce": "n1", "enforce_nonce": True}
+    for _ in range(2):
+        _, made, _ = await api("POST", place, body)
+        assert made["nonce"] == "n1"
+    _, [listed], _ = await api("GET", place)
+    assert "nonce" not in listed
+
+
+async def test_an_answer_may_break_behind_its_head(server: DiscordServer, api: Api) -> None:
+    """The message stands, its sender gets half of what it says."""
+    server.breaks.add("POST /channels/{channel}/messages", "cut in the body")
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await api("POST", f"/channels/{server.general.id}/messages", {"content": "x"})
+    assert [message.content for message in server.messages(server.general)] == ["x"]
