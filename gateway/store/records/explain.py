@@ -73,7 +73,9 @@ def _event_story(tx: Tx, row: Row, zone: tzinfo) -> tuple[str, ...]:
     if pruned:
         lines.append(f"  its words were pruned {_time(pruned, zone)}")
     if repeats:
-        lines.append(f"  delivered again {repeats} times; dropped each time as a duplicate")
+        lines.append(
+            f"  delivered again {_count(repeats, 'time')}; dropped each time as a duplicate"
+        )
     if turn is not None:
         return (*lines, *_turn_story(tx, int(turn), zone))
     answers = tx.rows(
@@ -104,7 +106,7 @@ def _turn_story(tx: Tx, turn_id: int, zone: tzinfo) -> tuple[str, ...]:
     if attempt > 1:
         lines.append(f"  taken up {attempt} times (the gateway was restarted in between)")
     if deaths:
-        lines.append(f"  open in the last {deaths} deaths of the gateway")
+        lines.append(f"  open in the last {_count(deaths, 'death')} of the gateway")
     if stopped_by:
         lines.append(f"  /stop by {stopped_by}")
     if error:
@@ -164,10 +166,14 @@ def _outbox_line(row: Row, zone: tzinfo) -> str:
         f"outbox o{ident}: {op} ({purpose}) to {chat} on {account}: {state}"
         + (f" ({reason})" if reason else "")
         + (f", message {message_id}" if message_id else "")
-        + f", {attempts} attempts, made {_time(created, zone)}"
+        + f", {_count(attempts, 'attempt')}, made {_time(created, zone)}"
         + (f", settled {_time(settled, zone)}" if settled else "")
         + (f", words pruned {_time(pruned, zone)}" if pruned else "")
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _time(micros: int, zone: tzinfo) -> str:
