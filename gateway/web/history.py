@@ -1,26 +1,27 @@
 """The past of the page's chats, from the rows: fulfils `platforms.web.history.History`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
-import orjson
-
 from agent.failover import Entry
-from gateway import refs
+from gateway import outgoing, refs
 from gateway.errors import StoreError
 from gateway.store.base import Store, Tx
-from gateway.store.records import inbox, sessions
+from gateway.store.records import inbox, outbox, sessions
 from platforms import blocks
-from platforms.blocks import Blocks
 from platforms.errors import PlatformUnavailable
 from platforms.events import Account, ChatRef
-from platforms.web.history import Answering, ChatSummary, HistoryItem
+from platforms.web.history import Answering, ChatSummary, HistoryItem, StoredFile
+from platforms.web.parse import notices_of
 
 T = TypeVar("T")
 
 CHATS_SHOWN = 200
 MESSAGES_SHOWN = 500
+
+NOTICES_TITLE = "Notices"
 
 EXAMPLES = ("What can you do here?", "List the files in the workspace.")
 DEMO_EXAMPLES = ("What can you do?", "List the files in the workspace.", "Show me a long answer.")
@@ -36,7 +37,7 @@ class StoredHistory:
     async def chats(self, user: str) -> tuple[ChatSummary, ...]:
         """The chats of a user, newest first."""
         account = Account(platform="web", id="local")
-        rows = await self._read(lambda tx: _chats(tx, f"web:{user}"))
+        rows = await self._read(lambda tx: _chats(tx, user))
         return tuple(
             ChatSummary(chat=refs.chat_from(chat, account), title=title, changed_at=_moment(at))
             for chat, title, at in rows
@@ -46,6 +47,12 @@ class StoredHistory:
         """The messages of a chat in their order."""
         text, account = refs.chat_text(chat), refs.account_text(chat.account)
         return await self._read(lambda tx: _messages(tx, account, text))
+
+    async def file(self, chat: ChatRef, message_id: str) -> StoredFile | None:
+        """The file of one of our messages, while its row has it."""
+        text, account = refs.chat_text(chat), refs.account_text(chat.account)
+        found = await self._read(lambda tx: _file(tx, account, text, message_id))
+        return StoredFile(name=found.name, data=found.data) if found else None
 
     async def answering(self, chat: ChatRef) -> Answering:
         """Who would answer the next message."""
@@ -68,7 +75,21 @@ class StoredHistory:
             raise PlatformUnavailable("the store can't be read") from exc
 
 
-def _chats(tx: Tx, author: str) -> list[tuple[str, str, int]]:
+def _chats(tx: Tx, user: str) -> list[tuple[str, str, int]]:
+    chats = {chat: (chat, title, at) for chat, title, at in _begun_by(tx, f"web:{user}")}
+    notices = refs.chat_text(notices_of(user))
+    told_at = tx.row(
+        "SELECT MAX(created_at) FROM outbox WHERE account = 'web:local' AND chat = ?"
+        " AND message_id IS NOT NULL AND pruned_at IS NULL",
+        notices,
+    )
+    newest = [at for at in (told_at and told_at[0], chats.get(notices, ("", "", None))[2]) if at]
+    if newest:
+        chats[notices] = (notices, NOTICES_TITLE, max(newest))
+    return sorted(chats.values(), key=lambda chat: chat[2], reverse=True)[:CHATS_SHOWN]
+
+
+def _begun_by(tx: Tx, author: str) -> list[tuple[str, str, int]]:
     rows = tx.rows(
         "SELECT inbox.chat, MAX(inbox.received_at),"
         " (SELECT title FROM session WHERE session.account = inbox.account"
@@ -119,9 +140,12 @@ def _written(tx: Tx, account: str, chat: str) -> list[HistoryItem]:
 
 
 def _delivered(tx: Tx, account: str, chat: str) -> list[HistoryItem]:
-    """Our messages as they finally stand: a post with the last edit of it, unless taken back."""
+    """Our messages as they finally stand: a post with the last edit of it, unless taken back.
+
+    They are read one by one, so that only one file is in memory at a time.
+    """
     posts = tx.rows(
-        "SELECT id, op, content, message_id, created_at FROM outbox"
+        "SELECT id, message_id, created_at FROM outbox"
         " WHERE account = ? AND chat = ? AND op IN ('post', 'upload') AND message_id IS NOT NULL"
         " AND pruned_at IS NULL ORDER BY id DESC LIMIT ?",
         account,
@@ -129,26 +153,40 @@ def _delivered(tx: Tx, account: str, chat: str) -> list[HistoryItem]:
         MESSAGES_SHOWN,
     )
     items = []
-    for ident, op, content, message_id, at in posts:
-        change = tx.row(
-            "SELECT op, content FROM outbox WHERE target_id = ? ORDER BY id DESC LIMIT 1", ident
-        )
-        if change is not None and change[0] == "delete":
-            continue
-        words = (change[1] if change else "") or content  # a change may have been pruned already
-        body = _file_line(content) if op == "upload" else _body(words)
-        items.append(
-            HistoryItem(message_id=message_id, speaker="assistant", body=body, at=_moment(at))
-        )
+    for ident, message_id, at in posts:
+        item = HistoryItem(message_id=message_id, speaker="assistant", body=(), at=_moment(at))
+        match _standing(tx, ident):
+            case outgoing.Words(body=body, controls=controls):
+                items.append(replace(item, body=body, controls=controls))
+            case outgoing.File(name=name, caption=caption):
+                items.append(replace(item, body=blocks.plain(caption), file_name=name))
+            case None:
+                pass
     return items
 
 
-def _body(content: str) -> Blocks:
-    return blocks.from_json(orjson.loads(content)["body"])
+def _standing(tx: Tx, ident: int) -> outgoing.Words | outgoing.File | None:
+    """What a message of ours says now; None if it was taken back or nothing of it is left."""
+    change = tx.row("SELECT id FROM outbox WHERE target_id = ? ORDER BY id DESC LIMIT 1", ident)
+    # A change may be pruned while its post is not: then the post's own words stand in for it.
+    for row in (outbox.get(tx, change[0]) if change else None, outbox.get(tx, ident)):
+        if row is None or not row.content:
+            continue
+        content = outgoing.load(row)
+        return None if isinstance(content, outgoing.Nothing) else content
+    return None
 
 
-def _file_line(content: str) -> Blocks:
-    return blocks.plain(f"File: {orjson.loads(content)['name']}")
+def _file(tx: Tx, account: str, chat: str, message_id: str) -> outgoing.File | None:
+    row = tx.row(
+        "SELECT id FROM outbox WHERE account = ? AND chat = ? AND message_id = ?"
+        " AND op = 'upload' AND pruned_at IS NULL",
+        account,
+        chat,
+        message_id,
+    )
+    content = _standing(tx, row[0]) if row else None
+    return content if isinstance(content, outgoing.File) else None
 
 
 def _moment(micros: int) -> datetime:

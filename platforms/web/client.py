@@ -29,13 +29,13 @@ from platforms.errors import ChatUnavailable, PlatformUnavailable, TooLong
 from platforms.events import Account, ChatRef, Liveness, MessageRef, PlatformName
 from platforms.web.acts import Acts
 from platforms.web.assets import load_assets
-from platforms.web.feed import Feed
+from platforms.web.feed import Feed, Patience
 from platforms.web.forms import FormTokens
-from platforms.web.history import History
-from platforms.web.hub import Hub, StoredFile
+from platforms.web.history import History, StoredFile
+from platforms.web.hub import Hub
 from platforms.web.limits import CAPABILITIES, WORKING_LIFE_S
 from platforms.web.live import LiveMessage
-from platforms.web.parse import ACCOUNT, canonical_uuid, conversation_of
+from platforms.web.parse import ACCOUNT, canonical_uuid, conversation_of, notices_of
 from platforms.web.site import Site
 
 CHAT = "/chat/{chat:[0-9a-f-]{36}}"
@@ -55,6 +55,7 @@ class WebAdapter:
         secret: bytes,
         now: Callable[[], datetime],
         new_id: Callable[[], str],
+        patience: Patience | None = None,
     ) -> None:
         self._now = now
         self._hub = Hub(epoch=new_id())
@@ -67,7 +68,7 @@ class WebAdapter:
             new_id=new_id,
         )
         self._acts = Acts(self._site)
-        self._feed = Feed(self._site)
+        self._feed = Feed(self._site, patience or Patience())
         self._closed = False
 
     @property
@@ -159,8 +160,11 @@ class WebAdapter:
         raise NotImplementedError
 
     async def direct(self, person: str) -> ChatRef:
-        """The person's first conversation."""
-        raise NotImplementedError
+        """A conversation of its own for what the gateway says unasked; the page lists it."""
+        try:
+            return notices_of(person)
+        except ValueError as exc:
+            raise ChatUnavailable("not the name of a user of the page", reason="not_found") from exc
 
     def _put(
         self, message: MessageRef, body: Blocks, controls: Controls, file_name: str | None = None

@@ -1,7 +1,9 @@
 """The event stream of an open page: one task a reader, so a slow one delays nobody."""
 
 import asyncio
+import socket
 from contextlib import suppress
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -18,11 +20,20 @@ OPENING = b"retry: 1000\n\n"
 HEARTBEAT = b": still here\n\n"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Times of a stream, in seconds: between signs of life, and until a reader is given up."""
+
+    heartbeat_s: float = HEARTBEAT_S
+    write_s: float = WRITE_TIMEOUT_S
+
+
 class Feed:
     """GET /chat/ID/events."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, patience: Patience) -> None:
         self._site = site
+        self._patience = patience
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send what changes until the reader leaves; goes on where it says it stopped."""
@@ -38,6 +49,8 @@ class Feed:
         response.content_type = "text/event-stream"
         try:
             await response.prepare(request)
+            if request.transport is not None:
+                end_in_silence(request.transport, self._patience.write_s)
             await self._write(chat, stream, response)
         except (ConnectionError, TimeoutError, web.HTTPServiceUnavailable):
             # Gone, too slow for too long, or the store cannot be read: cut it, so that it comes
@@ -51,7 +64,7 @@ class Feed:
     async def _write(self, chat: ChatRef, stream: Stream, response: web.StreamResponse) -> None:
         data = OPENING
         while not stream.closed:
-            async with asyncio.timeout(WRITE_TIMEOUT_S):
+            async with asyncio.timeout(self._patience.write_s):
                 await response.write(data)
             # Cleared before looking: a change after the look wakes us again.
             stream.wake.clear()
@@ -59,7 +72,7 @@ class Feed:
 
     async def _later(self, chat: ChatRef, stream: Stream) -> bytes:
         with suppress(TimeoutError):
-            async with asyncio.timeout(HEARTBEAT_S):
+            async with asyncio.timeout(self._patience.heartbeat_s):
                 await stream.wake.wait()
         return await self._news(chat, stream) or HEARTBEAT
 
@@ -69,3 +82,19 @@ class Feed:
             return data
         content = await self._site.log(chat)
         return stream.reset(content())
+
+
+def end_in_silence(transport: asyncio.BaseTransport, seconds: float) -> None:
+    """Let the system end the connection when sent bytes, such as a heartbeat, stay unanswered.
+
+    A machine that vanished closes nothing, and heartbeats alone would fill its buffer only after
+    days. Source: tcp(7), TCP_USER_TIMEOUT, in milliseconds; Linux only.
+    """
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    connection = transport.get_extra_info("socket")
+    if option is None or connection is None:
+        return
+    if connection.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    with suppress(OSError):  # gone already: the next write says so
+        connection.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))

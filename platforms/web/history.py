@@ -22,12 +22,20 @@ class ChatSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """An upload as the browser will get it."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryItem:
     """A message as it finally stands.
 
     `message_id` is the one the adapter gave: the delivery key of what a person wrote, the id of
     `Sent` for ours. By it the page knows a stored message from the same one still live. What a
-    person wrote is text, shown literally.
+    person wrote is text, shown literally. `file_name`: a file stands below it, which `file` gives.
     """
 
     message_id: str
@@ -35,6 +43,7 @@ class HistoryItem:
     body: Blocks | str
     at: datetime
     controls: Controls = ()
+    file_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +67,16 @@ class History(Protocol):
     """
 
     async def chats(self, user: str) -> tuple[ChatSummary, ...]:
-        """The chats of `user` (an Author id), newest first, at most 200."""
+        """The chats of `user` (an Author id), newest first, at most 200.
+
+        That of notices (`parse.notices_of`) is among them once something stands there.
+        """
 
     async def messages(self, chat: ChatRef) -> tuple[HistoryItem, ...]:
         """The messages of a chat in their order, the last 500; () for an unknown chat."""
+
+    async def file(self, chat: ChatRef, message_id: str) -> StoredFile | None:
+        """The file of one of our messages; None when it is not kept, or was taken back."""
 
     async def answering(self, chat: ChatRef) -> Answering:
         """Who would answer the next message there."""

@@ -6,19 +6,11 @@ reader holds up neither the gateway nor another reader.
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
 
+from platforms.web.history import StoredFile
 from platforms.web.limits import FILES_MAX_BYTES, LIVE_CHATS, LIVE_MESSAGES
 from platforms.web.live import LiveChat, LiveMessage
 from platforms.web.stream import Stream
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """An upload as the browser will get it."""
-
-    name: str
-    data: bytes
 
 
 class Hub:

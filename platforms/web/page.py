@@ -161,11 +161,11 @@ def foot(
     match message:
         case LiveMessage():
             chips = [el("span", {"class": "chip"}, emoji) for emoji in message.reactions]
-            file = _file(message, conversation)
         case HistoryItem():
-            chips, file = [], None
+            chips = []
         case _:
             assert_never(message)
+    file = _file(message, conversation)
     buttons = _controls(message.controls, message.message_id, conversation, form)
     return join(*chips, file, buttons)
 
@@ -451,7 +451,7 @@ def _button(button: Button) -> Html:
     return el("button", attributes, button.label)
 
 
-def _file(message: LiveMessage, conversation: str) -> Html | None:
+def _file(message: HistoryItem | LiveMessage, conversation: str) -> Html | None:
     if message.file_name is None:
         return None
     href = f"/chat/{conversation}/files/{message.message_id}"

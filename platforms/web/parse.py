@@ -36,6 +36,8 @@ from platforms.events import (
 ACCOUNT = Account(platform="web", id="local")
 LOCAL_USER = "local"
 PRESS_LIFE = timedelta(hours=1)
+NOTICES = "7b8e2c7a-9d0c-5b8e-8f43-6a1c51b7f0d2"
+"""The conversation in which each user finds what the gateway has to say by itself."""
 PAYLOAD = re.compile(r"[\x20-\x7e]{1,64}")
 MAX_FIELDS = 16
 USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -149,6 +151,11 @@ def chat_of(user: str, conversation: str) -> ChatRef:
     """
     chat_id = conversation if user == LOCAL_USER else f"{user}.{conversation}"
     return ChatRef(account=ACCOUNT, chat_id=chat_id)
+
+
+def notices_of(user: str) -> ChatRef:
+    """Where a user finds notices; raises ValueError for a name no user can have."""
+    return chat_of(_matching(user, USER), NOTICES)
 
 
 def conversation_of(chat: ChatRef) -> str:

@@ -141,7 +141,11 @@ class Site:
     async def file(self, request: web.Request) -> web.StreamResponse:
         """An upload; always as a download of no type a browser would run or show."""
         chat = chat_of(request[VIEWER].user, conversation_in(request))
-        file = self.hub.file(chat.chat_id, request.match_info["id"])
+        ident = request.match_info["id"]
+        file = self.hub.file(chat.chat_id, ident)
+        if file is None:
+            with readable_store():
+                file = await self.history.file(chat, ident)
         if file is None:
             raise web.HTTPNotFound(text="This file is no longer kept here.")
         response = web.Response(body=file.data, content_type="application/octet-stream")

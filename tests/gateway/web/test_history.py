@@ -7,14 +7,17 @@ import orjson
 from agent.credentials import StaticKey
 from agent.failover import Entry
 from agent.providers.demo import Demo
+from gateway import outgoing
 from gateway.store.base import Tx
 from gateway.store.records import inbox, outbox, retention
 from gateway.store.sqlite import SqliteStore
 from gateway.web.history import StoredHistory
 from platforms import blocks
 from platforms.blocks import plain
+from platforms.content import Button
 from platforms.events import ChatRef
-from platforms.web.parse import ACCOUNT
+from platforms.web.history import StoredFile
+from platforms.web.parse import ACCOUNT, notices_of
 from tests.gateway.records import rows
 
 CHAT = ChatRef(account=ACCOUNT, chat_id="0b8b4b0e-64ba-4e4b-9a3c-0d8f2b6c1a11")
@@ -124,3 +127,80 @@ async def test_the_demonstration_is_named(store: SqliteStore) -> None:
     answering = await history(store).answering(CHAT)
     assert answering.demo
     assert "What can you do?" in answering.examples
+
+
+async def sent(store: SqliteStore, content: outgoing.Content, **fields: object) -> int:
+    """A row of ours that was carried out; its id."""
+    base = rows.new_outbox("k", account="web:local", chat=PLACE, content=outgoing.dump(content))
+    new = replace(base, **fields)  # type: ignore[arg-type]
+    message_id = None if new.target_id else new.nonce
+
+    def unit(tx: Tx) -> int:
+        row = outbox.insert(tx, new, now=rows.NOW)
+        assert row is not None
+        outbox.settle(tx, row.id, state="sent", message_id=message_id, reason=None, now=rows.NOW)
+        return row.id
+
+    return await rows.write(store, unit)
+
+
+async def test_files_and_buttons_are_those_of_the_rows(store: SqliteStore) -> None:
+    """A message stands as its last change left it; a file's bytes are read when asked for."""
+    file = outgoing.File(data=b"a;b", name="a.csv", mime="text/csv", caption="Here.")
+    go = ((Button(label="Go", payload="p", style="primary"),),)
+    await sent(store, file, op="upload", nonce="f1", dedupe_key="k1")
+    question = outgoing.Words(body=plain("Again?"), controls=go)
+    asked = await sent(store, question, nonce="q1", dedupe_key="k2")
+    stored = history(store)
+    shown = {item.message_id: item for item in await stored.messages(CHAT)}
+    assert (shown["f1"].file_name, shown["f1"].body) == ("a.csv", plain("Here."))
+    assert shown["q1"].controls == go
+    assert await stored.file(CHAT, "f1") == StoredFile(name="a.csv", data=b"a;b")
+    answer = outgoing.Words(body=plain("Done."))
+    await sent(store, answer, op="edit", target_id=asked, nonce="e1", dedupe_key="k3")
+    shown = {item.message_id: item for item in await stored.messages(CHAT)}
+    assert (shown["q1"].body, shown["q1"].controls) == (plain("Done."), ())
+
+
+async def test_a_file_is_of_its_chat_and_not_for_ever(store: SqliteStore) -> None:
+    """Another chat, an ordinary message, a file taken back and one let go give nothing."""
+    file = outgoing.File(data=b"x", name="a", mime="a/b")
+    words = outgoing.Words(body=plain("x"))
+    taken_back = await sent(store, file, op="upload", nonce="f1", dedupe_key="k1")
+    await sent(store, file, op="upload", nonce="f2", dedupe_key="k2")
+    await sent(store, words, nonce="m1", dedupe_key="k3")
+    stored = history(store)
+    assert await stored.file(CHAT, "f1") is not None
+    await sent(
+        store,
+        outgoing.Nothing(),
+        op="delete",
+        target_id=taken_back,
+        nonce="d1",
+        dedupe_key="k4",
+    )
+    other = replace(CHAT, chat_id="1b8b4b0e-64ba-4e4b-9a3c-0d8f2b6c1a11")
+    for chat, ident in ((other, "f2"), (CHAT, "m1"), (CHAT, "f1"), (CHAT, "nothing")):
+        assert await stored.file(chat, ident) is None
+    assert await stored.file(CHAT, "f2") is not None
+    await rows.write(store, lambda tx: tx.run("UPDATE outbox SET content = '', pruned_at = 1"))
+    assert await stored.file(CHAT, "f2") is None
+    assert await stored.messages(CHAT) == ()
+
+
+async def test_notices_are_listed_once_there_are_any(store: SqliteStore) -> None:
+    """Each user's own, by their time among the others, also after the person answered there."""
+    stored = history(store)
+    notices = notices_of("local")
+    place = f"web:{notices.chat_id}"
+    await rows.arrived(store, written(1, "hello"))
+    assert [chat.title for chat in await stored.chats("local")] == ["hello"]
+    words = outgoing.Words(body=plain("Slack is stopped."))
+    await sent(store, words, chat=place, nonce="n1", dedupe_key="k1")
+    assert [chat.title for chat in await stored.chats("local")] == ["hello", "Notices"]
+    assert await stored.chats("ann") == ()
+    answer = written(2, "Why?", chat=place, session_key=f"web:local|{place}")
+    await rows.arrived(store, answer)
+    newest, _ = await stored.chats("local")
+    assert (newest.chat, newest.title) == (notices, "Notices")
+    assert len(await stored.messages(notices)) == 2

@@ -29,7 +29,8 @@ from platforms.events import (
 )
 from platforms.markup import parse
 from platforms.web.client import WebAdapter
-from platforms.web.history import Answering, ChatSummary, HistoryItem
+from platforms.web.feed import Patience
+from platforms.web.history import Answering, ChatSummary, HistoryItem, StoredFile
 from platforms.web.parse import ACCOUNT
 
 AT_ONCE_S = 5.0
@@ -48,6 +49,7 @@ class StandInGateway:
     deliveries: list[Delivery] = field(default_factory=list)
     items: dict[str, dict[str, HistoryItem]] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
+    files: dict[str, StoredFile] = field(default_factory=dict)
     well: bool = True
     readable: bool = True
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -90,14 +92,23 @@ class StandInGateway:
         )
         self.items.setdefault(chat_id, {}).setdefault(item.message_id, item)
 
-    def remember(self, message: MessageRef, body: Blocks, controls: Controls = ()) -> None:
+    def remember(
+        self,
+        message: MessageRef,
+        body: Blocks,
+        controls: Controls = (),
+        file: StoredFile | None = None,
+    ) -> None:
         """An answer is stored as it finally stands."""
+        if file is not None:
+            self.files[message.message_id] = file
         item = HistoryItem(
             message_id=message.message_id,
             speaker="assistant",
             body=body,
             at=datetime.now(UTC),
             controls=controls,
+            file_name=file.name if file else None,
         )
         self.items.setdefault(message.chat.chat_id, {})[item.message_id] = item
 
@@ -129,6 +140,13 @@ class StandInGateway:
         if not self.readable:
             raise PlatformUnavailable("the store is away")
         return tuple(self.items.get(chat.chat_id, {}).values())
+
+    async def file(self, chat: ChatRef, message_id: str) -> StoredFile | None:
+        """`History.file`."""
+        if not self.readable:
+            raise PlatformUnavailable("the store is away")
+        known = message_id in self.items.get(chat.chat_id, {})
+        return self.files.get(message_id) if known else None
 
     async def answering(self, chat: ChatRef) -> Answering:
         """`History.answering`."""
@@ -191,10 +209,17 @@ async def running_page(
     token: str | None = None,
     listen: Listen = LOOPBACK,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    patience: Patience | None = None,
 ) -> AsyncIterator[Running]:
     """The whole web surface on a free port of this machine."""
     gateway = gateway or StandInGateway()
-    adapter = WebAdapter(history=gateway, secret=b"test", now=now, new_id=lambda: str(uuid4()))
+    adapter = WebAdapter(
+        history=gateway,
+        secret=b"test",
+        now=now,
+        new_id=lambda: str(uuid4()),
+        patience=patience,
+    )
     config = WebConfig(listen=listen, token=Secret(token) if token else None)
     server = WebServer(config, routes=adapter.routes(), health=gateway, now=now)
     await server.start()

@@ -1,15 +1,19 @@
 """The event stream over HTTP: what arrives, what is caught up, what a slow reader costs."""
 
 import asyncio
+import socket
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 
+from platforms.blocks import plain
 from platforms.content import AnswerPress, Delete, Edit, Post, React, Typing
 from platforms.events import ChatRef, MessageRef, PressToken
 from platforms.markup import parse
+from platforms.web.feed import HEARTBEAT, Patience, end_in_silence
 from platforms.web.limits import LIVE_MESSAGES, STREAMS_MAX
 from platforms.web.parse import chat_of
 from tests.platforms.web.browser_model import BrowserModel, Event, EventReader
@@ -201,6 +205,90 @@ async def test_a_stream_that_is_left_is_forgotten() -> None:
             async with page.client.get("/healthz"):
                 pass
         raise AssertionError("the reader is still counted")
+
+
+async def gone(page: Running) -> None:
+    """Wait until the adapter has let every reader go."""
+    async with asyncio.timeout(AT_ONCE_S):
+        while page.adapter.liveness().facts != {"open pages": "0"}:
+            async with page.client.get("/healthz"):  # a turn of the loop, and a sign of life
+                pass
+
+
+async def test_a_quiet_stream_is_kept_alive_by_comments() -> None:
+    """They are no events, and a page shows nothing of them."""
+    async with running_page(patience=Patience(heartbeat_s=0.01)) as page, reader(page) as stream:
+        async with asyncio.timeout(AT_ONCE_S):
+            seen = b""
+            while seen.count(HEARTBEAT) < 3:
+                seen += await stream.answer.content.readany()
+        assert stream.events.feed(seen) == []
+
+
+async def test_a_heartbeat_finds_out_that_the_reader_is_gone() -> None:
+    """In a chat where nothing happens a closed page is forgotten all the same."""
+    async with running_page(patience=Patience(heartbeat_s=0.01)) as page:
+        async with reader(page):
+            assert page.adapter.liveness().facts == {"open pages": "1"}
+        await gone(page)
+
+
+@asynccontextmanager
+async def dead_reader(page: Running) -> AsyncIterator[None]:
+    """A page whose machine takes nothing any more; its buffers are as small as can be."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.setblocking(False)
+    host, port = page.url.removeprefix("http://").split(":")
+    loop = asyncio.get_running_loop()
+    with connection:
+        await loop.sock_connect(connection, (host, int(port)))
+        request = f"GET /chat/{CHAT.chat_id}/events HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n"
+        await loop.sock_sendall(connection, request.encode())
+        await loop.sock_recv(connection, 12)  # it has begun, and is read no further
+        yield
+
+
+async def test_a_dead_reader_is_cut_off() -> None:
+    """It takes nothing for as long as is allowed; then its connection and its memory are gone."""
+    async with running_page(patience=Patience(write_s=0.2)) as page, dead_reader(page):
+        assert page.adapter.liveness().facts == {"open pages": "1"}
+        for number in range(200):
+            await post(page, "m1", f"{number} " + "word " * 20_000)
+            await asyncio.sleep(0)
+        await gone(page)
+
+
+async def test_a_dead_reader_holds_one_state_and_no_queue() -> None:
+    """A hundred megabytes pass by while it reads nothing; what is held is a few states of it.
+
+    Slow because memory is traced.
+    """
+    async with running_page() as page, dead_reader(page):
+        tracemalloc.start()
+        try:
+            for number in range(200):
+                body = plain(f"{number} " + "x" * 500_000)
+                await page.adapter.perform(Post(chat=CHAT, body=body, nonce="m1"))
+                for _ in range(3):
+                    await asyncio.sleep(0)
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert page.adapter.liveness().facts == {"open pages": "1"}
+        assert held < 10_000_000
+
+
+async def test_a_machine_that_vanished_is_given_up_by_the_system() -> None:
+    """The connection of a stream has the option that ends it when nothing is acknowledged."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+    ours, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
+    end_in_silence(ours, 30.0)
+    connection = ours.get_extra_info("socket")
+    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+    ours.close()
+    server.close()
 
 
 async def test_streams_are_bounded() -> None:

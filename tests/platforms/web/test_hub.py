@@ -4,7 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 
 from platforms.blocks import plain
-from platforms.web.hub import Hub, StoredFile
+from platforms.web.history import StoredFile
+from platforms.web.hub import Hub
 from platforms.web.limits import FILES_MAX_BYTES, LIVE_CHATS
 from platforms.web.live import LiveMessage
 

@@ -73,6 +73,30 @@ async def test_routes_answer_503_while_not_run() -> None:
             assert answer.status == 200
 
 
+async def test_what_is_said_unasked_has_a_conversation_of_its_own() -> None:
+    """The same one for the same person at every start, shown by the page like any other."""
+    async with running_page() as page:
+        chat = await page.adapter.direct("local")
+        assert chat == await page.adapter.direct("local")
+        assert chat != await page.adapter.direct("ann")
+        sent = await page.adapter.perform(Post(chat=chat, body=plain("Look here."), nonce="n1"))
+        assert isinstance(sent, Sent)
+        page.gateway.remember(sent.message, plain("Look here."))
+        page.gateway.owners[chat.chat_id] = "local"
+        async with page.client.get(f"/chat/{chat.chat_id}") as answer:
+            assert "Look here." in await answer.text()
+        async with page.client.get("/chats") as answer:
+            assert f'href="/chat/{chat.chat_id}"' in await answer.text()
+
+
+@pytest.mark.parametrize("person", ["", "../x", "a b", ".ann", "ann\n", "x" * 65])
+async def test_nobody_of_an_impossible_name_is_told_anything(person: str) -> None:
+    """No page could ever show it."""
+    async with running_page() as page:
+        with pytest.raises(ChatUnavailable):
+            await page.adapter.direct(person)
+
+
 async def test_an_upload_is_a_download_of_no_dangerous_kind() -> None:
     """A file keeps its bytes and its name, stripped of every path, and is never run or shown."""
     async with running_page() as page:
