@@ -16,7 +16,10 @@ import pytest
 from gateway.control import (
     AskStatus,
     AskWhy,
+    BackedUp,
+    BackUp,
     ControlServer,
+    Examine,
     OpenChat,
     Request,
     SendText,
@@ -25,6 +28,8 @@ from gateway.control import (
     socket_address,
 )
 from gateway.errors import GatewayError
+from gateway.store.backup import noted
+from gateway.store.sqlite import SqliteStore
 from platforms.errors import PlatformUnavailable
 from platforms.terminal.parse import Person
 
@@ -134,6 +139,9 @@ async def calling(state_dir: Path) -> AsyncIterator[Caller]:
         AskWhy(ident="t1"),
         SendText(chat="c", text="ü\n", key="k"),
         OpenChat(name=""),
+        Examine(),
+        BackUp(),
+        BackedUp(path="/srv/one.tar"),
     ],
 )
 def test_a_request_is_read_as_it_was_written(request_: Request) -> None:
@@ -249,3 +257,57 @@ async def test_a_place_without_a_directory_is_named(tmp_path: Path) -> None:
     server = ControlServer(tmp_path / "none", operator=Desk(), terminals=Echo())
     with pytest.raises(GatewayError, match="control socket"):
         await server.start()
+
+
+@pytest.fixture
+def state(store: SqliteStore, tmp_path: Path) -> Path:
+    """The state directory of an open store."""
+    return tmp_path / "state"
+
+
+async def test_the_open_database_is_examined(state: Path) -> None:
+    """Whole, its size, and the rows that want something, while the writer has it."""
+    async with listening(state, Desk()), calling(state) as caller:
+        answer = (await caller.ask(request_line(Examine())))["ok"]
+    assert answer["integrity"] == "ok"
+    assert answer["database_bytes"] > 0
+    assert answer["rows"]["turns"] == []
+
+
+async def test_a_copy_is_lent_for_as_long_as_it_is_packed(state: Path) -> None:
+    """One at a time; told that it is packed, the gateway notes when and takes it away."""
+    async with (
+        listening(state, Desk()),
+        calling(state) as caller,
+        calling(state) as other,
+    ):
+        folder = (await caller.ask(request_line(BackUp())))["ok"]
+        assert folder == str(state / "backup")
+        assert os.listdir(folder) == ["gatepost.db"]  # noqa: PTH208
+        assert "already" in (await other.ask(request_line(BackUp())))["error"]
+        assert await caller.ask(request_line(BackedUp(path="/srv/one.tar"))) == {"ok": None}
+        assert not (state / "backup").exists()
+        assert noted(state) is not None
+        assert "ok" in await other.ask(request_line(BackUp()))
+
+
+async def test_a_copy_that_is_given_up_is_no_backup(state: Path) -> None:
+    """Any other word ends it; nothing is noted, and the connection goes on."""
+    async with listening(state, Desk()), calling(state) as caller:
+        assert "version" in (await caller.ask(request_line(BackedUp(path="x"))))["error"]
+        await caller.ask(request_line(BackUp()))
+        answer = await caller.ask(request_line(AskStatus()))
+        assert answer == {"error": "the copy was given up"}
+        assert "ok" in await caller.ask(request_line(AskStatus()))
+    assert not (state / "backup").exists()
+    assert noted(state) is None
+
+
+async def test_a_copy_goes_with_its_connection(state: Path) -> None:
+    """A command that was killed while packing leaves nothing behind."""
+    async with listening(state, Desk()) as server:
+        async with calling(state) as caller:
+            await caller.ask(request_line(BackUp()))
+        await server.close()
+    assert not (state / "backup").exists()
+    assert noted(state) is None
