@@ -86,7 +86,7 @@ def admit(event: InboundEvent, facts: Facts) -> Admission:
     """Decide about one event that is not yet known to be a repeat."""
     if refusal := _wrong_author(event):
         return refusal
-    if _in_group(event) and not _chat_listed(event.chat, facts.access):
+    if _in_group(event) and not chat_listed(event.chat, facts.access):
         return NotListed()
     match event:
         case ButtonPressed():
@@ -256,7 +256,7 @@ def _in_group(event: InboundEvent) -> bool:
             assert_never(event)
 
 
-def _chat_listed(chat: ChatRef, access: AccessConfig) -> bool:
+def chat_listed(chat: ChatRef, access: AccessConfig) -> bool:
     return any(
         pattern.covers(
             platform=chat.account.platform,

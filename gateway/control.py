@@ -47,6 +47,7 @@ SOCKET = "control.sock"
 SOCKET_MODE = 0o600
 PATH_MAX_BYTES = 100  # Source: unix(7), sun_path: 108 bytes with its end
 IDLE_S = 600.0
+LAST_WORDS_S = 0.5
 PACKING_S = 6 * 3600.0
 """How long a copy is kept for whoever packs it."""
 
@@ -219,6 +220,8 @@ class ControlServer:
             return
         self._server.close()
         self._server = None
+        if self._connections:  # chats still write what they have
+            await asyncio.wait(self._connections, timeout=LAST_WORDS_S)
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)

@@ -205,8 +205,11 @@ class Outlet:
         return False
 
     async def flush(self) -> None:
-        """Wait until every queue is empty."""
-        while tasks := [q.task for q in self._queues.values() if q.task is not None]:
+        """Wait until every line is empty and every sign of life is taken away."""
+        while tasks := [
+            *(q.task for q in self._queues.values() if q.task is not None),
+            *self._beside,
+        ]:
             await asyncio.wait(tasks)
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from agent.failover import Entry
-from gateway import commands, refs
+from gateway import admission, commands, refs
 from gateway.config import Config, configured_platforms
 from gateway.errors import StoreError
 from gateway.store import transitions
@@ -98,6 +98,7 @@ def _discord(config: Config, store: Store | None) -> Adapter:
         commands=commands.native(),
         marks=partial(_marks, store) if store is not None else None,
         on_gap=_gap_keeper(store),
+        listed=lambda chat: admission.chat_listed(chat, config.access_for("discord")),
     )
 
 
