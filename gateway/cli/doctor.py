@@ -16,6 +16,7 @@ from gateway.cli import check, findings
 from gateway.cli.asking import NotRunning, Refused, ask
 from gateway.cli.findings import Finding, Severity
 from gateway.cli.place import state_dir
+from gateway.cli.status import look
 from gateway.clock import SystemClock
 from gateway.config import (
     LOCAL_SERVERS,
@@ -27,7 +28,7 @@ from gateway.config import (
     load,
     wants_local_probe,
 )
-from gateway.control import AskStatus, Examine
+from gateway.control import Examine
 from gateway.errors import StoreError
 from gateway.store import examine as store
 from gateway.store import lock
@@ -92,7 +93,7 @@ def _state(directory: Path) -> Iterator[Finding]:
     yield from findings.of_place(store.place(directory), str(directory))
     status: Any = None
     try:
-        status = ask(directory, AskStatus())
+        status = look(directory)
         examined = ask(directory, Examine(), answer_within_s=EXAMINE_WITHIN_S)
     except NotRunning:
         yield Finding(check="gateway", finding="not running; its files are looked at")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from gateway.cli.asking import NotRunning, ask
+from gateway.cli.asking import NotRunning, Refused, ask
 from gateway.cli.place import state_dir
 from gateway.control import AskStatus
 
@@ -40,6 +40,8 @@ def status(config: Path | None, *, as_json: bool, watch: bool) -> int:
 def look(place: Path) -> Fields:
     """The running gateway's status, and the age of the last backup."""
     fields: dict[str, Any] = ask(place, AskStatus())
+    if "rows" not in fields:
+        raise Refused("the running gateway is of another version than this command; restart it")
     at = _backed_up(place)
     return {**fields, "backup_age_s": None if at is None else (fields["now"] - at) / 1e6}
 

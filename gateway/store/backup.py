@@ -353,7 +353,11 @@ def _extract(
 def _put_in_place(
     folder: Path, directory: Path, old: Sequence[Path], aside: str | None
 ) -> Path | None:
-    """Move the old state aside and the new one in, its database last."""
+    """Move the old state aside and the new one in.
+
+    The database is exchanged last and in one step: a crash before that leaves the old one, and no
+    moment is without any, in which a start would begin an empty one.
+    """
     owner = directory.stat()
     for path in (folder, *folder.rglob("*")):
         if os.getuid() == 0:  # a service's user must be able to read what root has restored
@@ -364,14 +368,23 @@ def _put_in_place(
     if old and aside is not None:
         kept = directory / aside
         kept.mkdir(mode=DIRECTORY_MODE)
+        _fold_log(directory / DATABASE)
         for path in old:
-            path.rename(kept / path.name)
-    new = sorted(folder.iterdir(), key=lambda path: path.name == DATABASE)
-    for path in new:
+            if path.name == DATABASE:
+                (kept / DATABASE).hardlink_to(path)
+            elif path.exists():
+                path.rename(kept / path.name)
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == DATABASE):
         path.rename(directory / path.name)
     folder.rmdir()
     sync_directory(directory)
     return kept
+
+
+def _fold_log(database: Path) -> None:
+    """Leave nothing of a database in its log; one that is too damaged for that keeps it."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def _is_state(name: str) -> bool:

@@ -15,7 +15,13 @@ from gateway.config.sources import CREDENTIALS
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "systemd"
 GATEWAYS = ("gatepost.service", "gatepost@.service", "user/gatepost.service")
-SYSTEM = ("gatepost.service", "gatepost@.service", "gatepost-backup.service")
+SYSTEM = (
+    "gatepost.service",
+    "gatepost@.service",
+    "gatepost-backup.service",
+    "gatepost-backup@.service",
+)
+TIMERS = ("gatepost-backup.timer", "gatepost-backup@.timer")
 ANALYZE = shutil.which("systemd-analyze")
 
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
@@ -86,14 +92,16 @@ def test_instances_are_apart() -> None:
     assert hardening in instance
 
 
-def test_the_backup_is_made_by_the_gateway_s_own_user() -> None:
+@pytest.mark.parametrize("suffix", ["", "@"])
+def test_the_backup_is_made_by_the_gateway_s_own_user(suffix: str) -> None:
     """Its socket and directory are closed to everybody else; the network is closed to it."""
+    backup, gateway = f"gatepost-backup{suffix}.service", f"gatepost{suffix}.service"
     for name in ("DynamicUser", "User"):
-        assert setting("gatepost-backup.service", name) == setting("gatepost.service", name)
-    assert "gatepost" in setting("gatepost-backup.service", "StateDirectory").split()
-    assert " backup " in setting("gatepost-backup.service", "ExecStart")
-    assert setting("gatepost-backup.service", "PrivateNetwork") == "yes"
-    assert setting("gatepost-backup.timer", "Persistent") == "true"
+        assert setting(backup, name) == setting(gateway, name)
+    assert setting(gateway, "StateDirectory") in setting(backup, "StateDirectory").split()
+    assert " backup " in setting(backup, "ExecStart")
+    assert setting(backup, "PrivateNetwork") == "yes"
+    assert setting(f"gatepost-backup{suffix}.timer", "Persistent") == "true"
 
 
 @needs_systemd
@@ -109,14 +117,14 @@ def test_the_service_is_hardened(unit: str) -> None:
 @needs_systemd
 def test_no_directive_is_misspelt(tmp_path: Path) -> None:
     """`systemd-analyze verify` has nothing to say about any unit."""
-    for unit in (*SYSTEM, "gatepost-backup.timer", "user/gatepost.service"):
+    for unit in (*SYSTEM, *TIMERS, "user/gatepost.service"):
         shown = tmp_path / unit
         shown.parent.mkdir(exist_ok=True)
         # It wants the program to be there, so it is shown a unit that runs one that is.
         text = re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", (UNITS / unit).read_text())
         shown.write_text(text)
     whose = {"XDG_RUNTIME_DIR": str(tmp_path)}
-    system = [str(tmp_path / unit) for unit in (*SYSTEM, "gatepost-backup.timer")]
+    system = [str(tmp_path / unit) for unit in (*SYSTEM, *TIMERS)]
     for arguments in (system, ["--user", str(tmp_path / "user/gatepost.service")]):
         _, said = analyze("verify", "--man=no", *arguments, environ=whose)
         assert [line for line in said.splitlines() if "gatepost" in line] == []

@@ -275,6 +275,22 @@ async def test_what_is_replaced_is_kept_beside(file: Path, tmp_path: Path) -> No
     assert not (directory / "restoring").exists()
 
 
+async def test_a_damaged_state_is_replaced_too(file: Path, tmp_path: Path) -> None:
+    """That is what a backup is for; its remains are kept, its log with them."""
+    directory = tmp_path / "state"
+    for name in ("gatepost.db", "gatepost.db-wal"):
+        with open(directory / name, "wb") as broken:  # noqa: ASYNC230, PTH123
+            broken.write(b"no database")
+        os.chmod(directory / name, 0o600)  # noqa: PTH101
+    kept = restored(file, directory, "replaced-1")
+    assert kept is not None
+    assert {"gatepost.db", "blobs"} <= set(names(kept))
+    assert "gatepost.db-wal" not in names(directory)
+    other = await opened(directory)
+    assert await positions(other) == [7]
+    await other.close()
+
+
 def break_file(file: Path, target: Path, broken: Callable[[bytes], bytes]) -> None:
     """Copy a file and break the copy."""
     target.write_bytes(broken(file.read_bytes()))
