@@ -12,7 +12,7 @@ from typing import TextIO
 
 from gateway.cli.asking import NotRunning
 from gateway.cli.place import state_dir
-from gateway.cli.talk import Answers, Talk, open_overseer, open_talk
+from gateway.cli.talk import Answers, BrokenOff, Talk, open_overseer, open_talk
 from gateway.errors import GatewayError
 from platforms.terminal.format import escape, format_blocks
 from platforms.terminal.wire import MessageShown
@@ -76,7 +76,11 @@ async def _answer_lines(talk: Talk, place: Path, lines: list[str] | None) -> int
         answers = Answers(talk, overseer)
         try:
             async for line in _given(lines):
-                shown = await answers.answer(line)
+                try:
+                    shown = await answers.answer(line)
+                except BrokenOff as broken:
+                    _print(broken.shown, sys.stdout)
+                    raise
                 _print(answers.earlier, sys.stderr)
                 answers.earlier.clear()
                 _print(shown, sys.stdout)

@@ -104,6 +104,17 @@ async def open_overseer(state_dir: Path, chat: str) -> AsyncIterator[Overseer]:
         yield Overseer(reader, writer, chat)
 
 
+class BrokenOff(GatewayError):
+    """The gateway went away while it answered; `shown` is what stood by then."""
+
+    def __init__(self, shown: tuple[MessageShown, ...]) -> None:
+        super().__init__(
+            "the gateway stopped, so this may not be the whole answer; your message is kept, and"
+            " the answer stands in this chat once it runs again"
+        )
+        self.shown = shown
+
+
 class Answers:
     """Says one thing after another and collects what is shown in answer."""
 
@@ -126,13 +137,19 @@ class Answers:
     async def answer(self, text: str) -> tuple[MessageShown, ...]:
         """Every message shown until the gateway has nothing more to say; () if it is silent.
 
-        Raises GatewayError if the words could not be stored.
+        Raises GatewayError if the words could not be stored, BrokenOff if the gateway went away.
         """
         key = self._talk.say(text)
         shown: dict[str, MessageShown] = {}
         await self._stored(key, shown)
         self.earlier.extend(shown.values())
         shown.clear()
+        try:
+            return await self._collect(shown)
+        except GatewayError as error:
+            raise BrokenOff(tuple(shown.values())) from error
+
+    async def _collect(self, shown: dict[str, MessageShown]) -> tuple[MessageShown, ...]:
         quiet_since: float | None = None
         loop = asyncio.get_running_loop()
         while True:
