@@ -126,6 +126,8 @@ class Runner:
             case ProbeCalls(calls=calls):
                 return await self._tool_runs.probe(calls)
             case AskPeople(calls=calls):
+                if self._signals.stopped_by is not None:
+                    return Stopped(by=self._signals.stopped_by, shown="")
                 await self._journal.asked(calls)
             case RecordMessages(messages=messages):
                 await self._journal.messages_recorded(messages)

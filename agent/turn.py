@@ -177,7 +177,10 @@ class Probed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskPeople:
-    """Store a question about each of these calls, whose effect nobody knows (D2); park."""
+    """Store a question about each of these calls, whose effect nobody knows (D2); park.
+
+    Nobody is asked any more once someone has said /stop: then the result is Stopped.
+    """
 
     calls: tuple[JudgedCall, ...]
 
@@ -404,7 +407,9 @@ def _tool_step(
         if ran.stopped_by is not None:
             return TurnEnd(state=TurnState.CANCELLED, mark=Mark.STOPPED, by=ran.stopped_by)
     if doubtful:
-        yield from _perform(AskPeople(calls=doubtful), type(None))
+        stopped = yield from _ask_people(AskPeople(calls=doubtful))
+        if stopped is not None:
+            return TurnEnd(state=TurnState.CANCELLED, mark=Mark.STOPPED, by=stopped.by)
         return Parked(asked=True)
     return (yield from _drain(rows))
 
@@ -465,6 +470,13 @@ def _close(end: TurnEnd) -> Generator[Effect, EffectResult, TurnEnd]:
 def _call_model(effect: CallModel) -> Generator[Effect, EffectResult, ModelOutcome]:
     result = yield effect
     if not isinstance(result, ModelReplied | ModelFailed | Interrupted | Stopped):
+        raise TypeError(f"{effect!r} got {result!r}")
+    return result
+
+
+def _ask_people(effect: AskPeople) -> Generator[Effect, EffectResult, Stopped | None]:
+    result = yield effect
+    if result is not None and not isinstance(result, Stopped):
         raise TypeError(f"{effect!r} got {result!r}")
     return result
 

@@ -7,6 +7,7 @@ do harm. The turn waits as rows; a press, or new words of whoever asked, opens i
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Literal, assert_never
 
 from agent.messages import ResultStatus, ToolResult
@@ -26,6 +27,9 @@ from platforms.content import Button
 Pressed = Choice | Literal["evidence"]
 
 ARGUMENTS_SHOWN = 1_500
+TITLE_SHOWN = 200
+"""Characters of what stands on a card: a label may hold as many as a model likes."""
+
 _BUTTONS: tuple[tuple[str, Pressed], ...] = (
     ("Show evidence", "evidence"),
     ("Mark done", "done"),
@@ -155,23 +159,22 @@ def ask(
 def written_on(tx: Tx, session_key: str, clock: Clock) -> tuple[OutboxRow, ...]:
     """New words of the requester end the wait: the calls stay in doubt and are not run again.
 
-    Returns the edits of the cards; () if the session does not wait, or nobody entitled wrote.
+    So does a /new behind words of others, which would wait for each other else; one that is next
+    ends the turn itself. Returns the edits of the cards, () if the session goes on waiting.
     """
     turn = sessions.waiting_turn(tx, session_key)
     if turn is None:
         return ()
-    wrote = next(
-        (
-            row
-            for row in inbox.waiting_in(tx, session_key)
-            if row.content.kind == "message" and row.content.author == turn.requester
-        ),
-        None,
-    )
-    if wrote is None:
-        return ()
-    name = wrote.content.author_name or "the requester"
-    return supersede(tx, turn.id, f"Not decided: {name} wrote on. It was not run again.", clock)
+    waiting = inbox.waiting_in(tx, session_key)
+    words = list(takewhile(lambda row: row.content.kind == "message", waiting))
+    if wrote := next((row for row in words if row.content.author == turn.requester), None):
+        name = wrote.content.author_name or "the requester"
+        return supersede(tx, turn.id, f"Not decided: {name} wrote on. It was not run again.", clock)
+    if 0 < len(words) < len(waiting):
+        name = waiting[len(words)].content.author_name or "someone"
+        sessions.mark_stopped(tx, turn.id, name)
+        return supersede(tx, turn.id, f"Not decided: stopped by {name}.", clock)
+    return ()
 
 
 def supersede(
@@ -274,7 +277,10 @@ def _card(question: Question) -> Blocks:
 
 def _titled(title: str, text: str) -> Blocks:
     """A bold line and a paragraph; nothing in either is read as Markdown."""
-    heading = blocks.Strong(spans=(blocks.Text(text=" ".join(title.split())),))
+    line = " ".join(title.split())
+    if len(line) > TITLE_SHOWN:
+        line = f"{line[:TITLE_SHOWN]}\N{HORIZONTAL ELLIPSIS}"
+    heading = blocks.Strong(spans=(blocks.Text(text=line),))
     return (blocks.Paragraph(spans=(heading,)), *blocks.plain(text))
 
 

@@ -9,6 +9,7 @@ import pytest
 from gateway.errors import StoreFailed
 from gateway.store import migrate
 from gateway.store.sqlite import SqliteStore, open_sqlite
+from tests.gateway.doubt import Story
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.intake import Intake
 from tests.gateway.scripted_adapter import ScriptedAdapter
@@ -57,3 +58,12 @@ async def make_way(store: SqliteStore, clock: HandClock) -> AsyncIterator[Callab
 async def way(make_way: Callable[..., WayOut]) -> WayOut:
     """One way out of a platform without nonces."""
     return make_way()
+
+
+@pytest.fixture
+async def story(store: SqliteStore, tmp_path: Path, clock: HandClock) -> AsyncIterator[Story]:
+    """A platform on which nothing has happened yet, and gateways to come."""
+    told = Story(store, tmp_path, clock)
+    yield told
+    if told.made:
+        await told.made[-1].close()

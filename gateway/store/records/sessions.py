@@ -12,7 +12,14 @@ from typing import Any
 import orjson
 
 from agent.calls import CallState, JudgedCall
-from agent.messages import AssistantMessage, Message, PartialReply, ToolResult, UserMessage
+from agent.messages import (
+    AssistantMessage,
+    Message,
+    PartialReply,
+    ResultStatus,
+    ToolResult,
+    UserMessage,
+)
 from agent.turn import (
     TurnRows,
 )
@@ -268,12 +275,14 @@ def quarantine(tx: Tx, turn_id: int, *, now: int) -> EndedTurn:
 
 def _end_without_owner(tx: Tx, turn_id: int, *, state: str, error: str | None, now: int) -> None:
     """Close a turn that nobody runs; whoever did is fenced off."""
-    tx.run(
+    session = tx.row(
         "UPDATE session SET epoch = epoch + 1, active_at = ?"
-        " WHERE id = (SELECT session_id FROM turn WHERE id = ?)",
+        " WHERE id = (SELECT session_id FROM turn WHERE id = ?) RETURNING id",
         now,
         turn_id,
     )
+    if session is not None:
+        _leave_in_doubt(tx, int(session[0]), turn_id, now)
     tx.run(
         "UPDATE step SET state = 'failed', reason = ?, closed_at = ?"
         " WHERE turn_id = ? AND state = 'intent'",
@@ -289,6 +298,19 @@ def _end_without_owner(tx: Tx, turn_id: int, *, state: str, error: str | None, n
         turn_id,
     )
     inbox.finish_turn(tx, turn_id)
+
+
+def _leave_in_doubt(tx: Tx, session_id: int, turn_id: int, now: int) -> None:
+    """Let the model of later turns read that calls of an ended turn may have taken effect."""
+    begun = tx.rows(
+        "SELECT id, tool FROM tool_call WHERE turn_id = ? AND state = 'intent'"
+        " ORDER BY step, ordinal",
+        turn_id,
+    )
+    text = "The turn ended before this did. It may have taken effect; check before you repeat it."
+    for ident, tool in begun:
+        result = ToolResult(call_id=ident, name=tool, status=ResultStatus.UNKNOWN, text=text)
+        settle_call(tx, session_id=session_id, turn_id=turn_id, result=result, now=now)
 
 
 def settle_call(tx: Tx, *, session_id: int, turn_id: int, result: ToolResult, now: int) -> None:
@@ -413,6 +435,7 @@ def close_turn(
 ) -> None:
     """End a turn and the inbox rows it claimed; whatever step still ran has failed."""
     fence(tx, turn, now)
+    _leave_in_doubt(tx, turn.session_id, turn.turn_id, now)
     tx.run(
         "UPDATE step SET state = 'failed', reason = ?, closed_at = ?"
         " WHERE turn_id = ? AND state = 'intent'",
