@@ -6,6 +6,7 @@ keeps it and may send it again under the same key.
 
 import asyncio
 import itertools
+import re
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from datetime import datetime
@@ -41,14 +42,18 @@ from platforms.terminal.feed import Feed
 from platforms.terminal.limits import (
     CAPABILITIES,
     CONNECTIONS_MAX,
+    FILES_MAX_BYTES,
     KEPT_CHATS,
     KEPT_MESSAGES,
     LINE_MAX_BYTES,
+    REPLIES_MAX,
     WORKING_LIFE_S,
     WRITE_TIMEOUT_S,
 )
 from platforms.terminal.parse import ACCOUNT, Person, act_key, chat_of, parse
 from platforms.terminal.wire import File, MessageShown, NotStored, Push, Stored, push_line
+
+_UID = re.compile(r"0|[1-9][0-9]{0,9}")
 
 TRY_AGAIN = "The gateway could not store this just now. Nothing is lost: send it again in a moment."
 NOT_UNDERSTOOD = "The gateway did not understand this."
@@ -68,11 +73,15 @@ class _Terminal:
         self.writer = writer
         self.seen = feed.shown
         self.replies: deque[Push] = deque()
+        self.room = asyncio.Event()
         self.wake = asyncio.Event()
         self.wake.set()
 
-    def reply(self, push: Push) -> None:
-        """Answer this terminal alone."""
+    async def reply(self, push: Push) -> None:
+        """Answer this terminal alone; waits while it takes no answers."""
+        while len(self.replies) >= REPLIES_MAX:
+            self.room.clear()
+            await self.room.wait()
         self.replies.append(push)
         self.wake.set()
 
@@ -80,6 +89,7 @@ class _Terminal:
         """All lines to write now; what they show counts as seen from here on."""
         pushes = (*self.replies, *self.feed.since(self.seen))
         self.replies.clear()
+        self.room.set()
         self.seen = self.feed.version
         return b"".join(map(push_line, pushes))
 
@@ -87,18 +97,23 @@ class _Terminal:
 class TerminalAdapter:
     """Source and Sink of every `gatepost chat`; `now` gives aware UTC datetimes.
 
-    A message stands in memory until a terminal of its chat was sent it, so an answer that comes
-    after its terminal was closed is shown when one is opened again.
+    A terminal that takes nothing for `write_timeout_s` is hung up on. A message stands in memory
+    until a terminal of its chat was sent it, so an answer that comes after its terminal was
+    closed is shown when one is opened again.
     """
 
-    def __init__(self, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, now: Callable[[], datetime], write_timeout_s: float = WRITE_TIMEOUT_S
+    ) -> None:
         self._now = now
+        self._write_timeout_s = write_timeout_s
         self._sequence = itertools.count()
         self._ingest: Ingest | None = None
         self._closed = False
         self._feeds: OrderedDict[str, Feed] = OrderedDict()
         self._terminals: set[_Terminal] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._files: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     # Source
 
@@ -163,6 +178,9 @@ class TerminalAdapter:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
         for error in ended:
+            if isinstance(error, TimeoutError):
+                # Closing would wait until it takes what it was sent, and keep that for as long.
+                writer.transport.abort()
             if isinstance(error, Exception) and not isinstance(error, OSError | TimeoutError):
                 raise error
 
@@ -171,11 +189,11 @@ class TerminalAdapter:
             try:
                 line = await reader.readline()
             except ValueError:
-                terminal.reply(NotStored(key="", reason=TOO_LONG_LINE))
+                await terminal.reply(NotStored(key="", reason=TOO_LONG_LINE))
                 continue
             if not line.endswith(b"\n"):
                 return
-            terminal.reply(await self._take(terminal, line.rstrip(b"\r\n")))
+            await terminal.reply(await self._take(terminal, line.rstrip(b"\r\n")))
 
     async def _take(self, terminal: _Terminal, line: bytes) -> Push:
         key = act_key(line)
@@ -206,7 +224,7 @@ class TerminalAdapter:
             if data := terminal.waiting():
                 seen = terminal.seen
                 terminal.writer.write(data)
-                async with asyncio.timeout(WRITE_TIMEOUT_S):
+                async with asyncio.timeout(self._write_timeout_s):
                     await terminal.writer.drain()
                 terminal.feed.shown = max(terminal.feed.shown, seen)
             if self._closed:
@@ -235,7 +253,9 @@ class TerminalAdapter:
             case Post(chat=chat, nonce=nonce, body=body, controls=controls):
                 return self._put(chat, MessageShown(message_id=nonce, body=body, controls=controls))
             case Upload(chat=chat):
-                return self._put(chat, _file_message(operation))
+                shown = _file_message(operation)
+                self._keep_file(chat, shown.message_id, len(operation.data))
+                return self._put(chat, shown)
             case Edit(message=MessageRef(chat=chat, message_id=ident), body=body):
                 shown = MessageShown(message_id=ident, body=body, controls=operation.controls)
                 self._put(chat, shown)
@@ -262,7 +282,17 @@ class TerminalAdapter:
 
     async def direct(self, person: str) -> ChatRef:
         """The person's own chat, by their user id on this machine."""
-        return ChatRef(account=ACCOUNT, chat_id=person)
+        if not _UID.fullmatch(person):
+            raise ChatUnavailable("not the number of a user on this machine", reason="not_found")
+        return chat_of(int(person))
+
+    def _keep_file(self, chat: ChatRef, message_id: str, size: int) -> None:
+        """Make room for a file; those that go are missing where their message was not shown yet."""
+        self._files[(chat.chat_id, message_id)] = size
+        while sum(self._files.values()) > FILES_MAX_BYTES:
+            (chat_id, ident), _ = self._files.popitem(last=False)
+            if chat_id in self._feeds:
+                self._feeds[chat_id].forget_file(ident)
 
     def _put(self, chat: ChatRef, shown: MessageShown) -> Sent:
         self._feed(chat).put(shown)

@@ -7,7 +7,10 @@ opens later begins there, and so gets what came while none was open, once. Memor
 restart the feed is empty. Pure.
 """
 
-from platforms.terminal.wire import MessageGone, MessageShown, Noticed, Push, Working
+from dataclasses import replace
+
+from platforms import blocks
+from platforms.terminal.wire import File, MessageGone, MessageShown, Noticed, Push, Working
 
 _WORKING = "working"
 _NOTICE = "notice"
@@ -26,6 +29,16 @@ class Feed:
     def put(self, message: MessageShown) -> None:
         """A new message, or the whole new state of one."""
         self._record(_subject(message.message_id), message)
+
+    def forget_file(self, message_id: str) -> None:
+        """Keep a message without its file; who has it already is told nothing."""
+        match self._things.get(_subject(message_id)):
+            case (place, changed, MessageShown(file=File(name=name), body=body) as shown):
+                note = blocks.plain(f"The file {name} is no longer kept here.")
+                left = replace(shown, body=(*body, *note), file=None)
+                self._things[_subject(message_id)] = (place, changed, left)
+            case _:
+                pass
 
     def withdraw(self, message_id: str) -> None:
         """A message is taken back."""

@@ -22,6 +22,12 @@ KEPT_MESSAGES = 64
 KEPT_CHATS = 100
 """Chats kept in memory that nobody looks at; the least recently changed go first."""
 
+FILES_MAX_BYTES = 32 << 20
+"""All files kept in memory together; the oldest go first, their messages stay."""
+
+REPLIES_MAX = 64
+"""Answers to lines of one terminal that wait to be written; beyond, its next line is not read."""
+
 CONNECTIONS_MAX = 32
 """Open terminals in all."""
 

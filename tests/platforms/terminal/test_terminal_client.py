@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -33,7 +34,7 @@ from platforms.events import (
     Receipt,
 )
 from platforms.terminal.client import TerminalAdapter
-from platforms.terminal.limits import CAPABILITIES, CONNECTIONS_MAX
+from platforms.terminal.limits import CAPABILITIES, CONNECTIONS_MAX, FILES_MAX_BYTES
 from platforms.terminal.parse import Person, chat_of
 from platforms.terminal.wire import (
     File,
@@ -101,7 +102,7 @@ async def terminal(
 ) -> AsyncIterator[Terminal]:
     """One open terminal."""
     ours, theirs = socket.socketpair()
-    reader, writer = await asyncio.open_connection(sock=ours)
+    reader, writer = await asyncio.open_connection(sock=ours, limit=16 << 20)
     server_reader, server_writer = await asyncio.open_connection(sock=theirs)
     served = asyncio.create_task(adapter.serve(person, name, server_reader, server_writer))
     await asyncio.sleep(0)  # let it take its place
@@ -320,6 +321,138 @@ async def test_terminals_are_counted(adapter: TerminalAdapter) -> None:
     async with terminal(adapter) as ann:
         await adapter.perform(post("room again"))
         assert await ann.see() == shown("room again")
+
+
+async def stops_reading(
+    adapter: TerminalAdapter,
+) -> tuple[socket.socket, asyncio.Task[None], asyncio.StreamWriter]:
+    """A terminal that was stopped and takes nothing: its socket, its service, our writer."""
+    ours, theirs = socket.socketpair()
+    reader, writer = await asyncio.open_connection(sock=theirs)
+    served = asyncio.create_task(adapter.serve(ANN, "", reader, writer))
+    await asyncio.sleep(0)
+    return ours, served, writer
+
+
+async def test_a_dead_reader_is_dropped_with_what_it_was_sent() -> None:
+    """It holds nothing up and nothing in memory, and the next terminal gets what it missed."""
+    adapter = TerminalAdapter(now=lambda: AT, write_timeout_s=0.1)
+    ours, served, writer = await stops_reading(adapter)
+    with ours:
+        async with terminal(adapter) as other:
+            big = plain("x" * 900_000)
+            await adapter.perform(Post(chat=CHAT, body=big, nonce="n1"))
+            assert await other.see() == MessageShown(message_id="n1", body=big)
+            async with asyncio.timeout(5):
+                await served
+        assert adapter.liveness().facts == {"open terminals": "0"}
+        transport = writer.transport
+        assert isinstance(transport, asyncio.WriteTransport)
+        assert transport.get_write_buffer_size() == 0
+    await adapter.close()
+
+
+async def test_a_dead_reader_costs_one_state_and_no_queue(adapter: TerminalAdapter) -> None:
+    """A hundred megabytes of states pass by while it reads nothing.
+
+    Slow because memory is traced.
+    """
+    ours, served, writer = await stops_reading(adapter)
+    with ours:
+        tracemalloc.start()
+        try:
+            for number in range(200):
+                body = plain(f"{number} " + "x" * 500_000)
+                await adapter.perform(Post(chat=CHAT, body=body, nonce="n1"))
+                for _ in range(3):
+                    await asyncio.sleep(0)
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert held < 10_000_000
+        assert not served.done()
+    writer.transport.abort()
+    await asyncio.gather(served, return_exceptions=True)
+
+
+async def test_who_takes_no_answers_is_not_listened_to(
+    adapter: TerminalAdapter, journal: Journal
+) -> None:
+    """A terminal that writes and never reads is stopped by its own full buffers."""
+    ours, served, writer = await stops_reading(adapter)
+    journal.receipt = Receipt.BUSY  # answered at length
+    ours.setblocking(False)
+    line = act_line(Press(key=KEY, message_id="m", payload="go"))
+    loop = asyncio.get_running_loop()
+    with ours:
+        sent = 0
+        with suppress(TimeoutError):
+            while True:
+                async with asyncio.timeout(0.3):  # its end is that nothing more is taken
+                    await loop.sock_sendall(ours, line * 50)
+                    sent += 50
+        taken = len(journal.deliveries)
+        assert 0 < taken < sent
+        async with asyncio.timeout(5):
+            while len(journal.deliveries) == taken:  # as it reads, it is heard again
+                await loop.sock_recv(ours, 65_536)
+    writer.transport.abort()
+    await asyncio.gather(served, return_exceptions=True)
+
+
+async def test_files_together_are_bounded(adapter: TerminalAdapter) -> None:
+    """The oldest unseen files go, their messages say so; the newest come whole."""
+    data = bytes(CAPABILITIES.upload_max_bytes)
+    count = FILES_MAX_BYTES // len(data) + 2
+    for number in range(count):
+        chat = chat_of(1000, f"n{number}")
+        await adapter.perform(
+            Upload(chat=chat, data=data, name="a.bin", mime="a/b", nonce="f", caption="Here.")
+        )
+    async with terminal(adapter, name="n1") as oldest, terminal(adapter, name="n2") as kept:
+        note = (*plain("Here."), *plain("The file a.bin is no longer kept here."))
+        assert await oldest.see() == MessageShown(message_id="f", body=note)
+        file = File(name="a.bin", mime="a/b", data=data)
+        assert await kept.see() == MessageShown(message_id="f", body=plain("Here."), file=file)
+
+
+async def test_the_chat_with_one_person(adapter: TerminalAdapter) -> None:
+    """Words for a user of this machine are seen when they open their terminal."""
+    chat = await adapter.direct("1000")
+    assert chat == CHAT
+    await adapter.perform(post("a notice", chat=chat))
+    async with terminal(adapter) as ann:
+        assert await ann.see() == shown("a notice")
+
+
+@pytest.mark.parametrize("person", ["", "ann", "-1", "1000-work", "01", "1e3", "٣"])
+async def test_who_is_no_user_has_no_chat(adapter: TerminalAdapter, person: str) -> None:
+    """Nothing is kept for somebody who can never open a terminal."""
+    with pytest.raises(ChatUnavailable):
+        await adapter.direct(person)
+
+
+async def test_a_terminal_that_comes_back_after_a_restart_goes_on() -> None:
+    """What it had sent is stored once by its key; what is in doubt is posted once by its nonce."""
+    journal = Journal()
+    screen: dict[str, Push] = {}
+    for _ in range(2):  # two lives of the gateway, one person who keeps what is not stored
+        adapter = TerminalAdapter(now=lambda: AT)
+        running = asyncio.create_task(adapter.run(journal))
+        await asyncio.sleep(0)
+        async with terminal(adapter) as ann:
+            ann.say(act_line(Say(key=KEY, text="hello")))
+            assert await ann.see() == Stored(key=KEY)
+            await adapter.perform(post("Hello."))
+            message = await ann.see()
+            assert isinstance(message, MessageShown)
+            screen[message.message_id] = message
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await adapter.close()
+    assert screen == {"n1": shown("Hello.")}
+    keys = {d.events[0].delivery_key for d in journal.deliveries if isinstance(d.events, tuple)}
+    assert keys == {KEY}
 
 
 async def test_many_chats_do_not_fill_the_memory(adapter: TerminalAdapter) -> None:
