@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from gateway.config.values import SessionsConfig
+from gateway.crowding import PERSON_A_MINUTE, SESSION_MAX
 from gateway.ingest import UNWANTED_KEPT
 from gateway.store.base import Store
 from gateway.store.records import inbox
@@ -385,3 +386,64 @@ async def test_an_event_that_cannot_be_stored_is_kept_as_malformed(
     assert list(states) == [("ignored", "malformed", None), ("new", None, None)]
     assert await raw_of(store) == '{"poison": 1}'
     assert "can't be stored" in caplog.text
+
+
+def at_minute(number: int, **fields: Any) -> MessageReceived:
+    """A message of a day of its own minute: nobody is too fast."""
+    return message(number=number, occurred_at=AT + timedelta(minutes=number), **fields)
+
+
+async def test_a_full_session_says_so_once(intake: Intake, store: Store) -> None:
+    """The first that finds no room is told, the next ones are kept with their reason alone."""
+    for number in range(1, SESSION_MAX + 3):
+        assert await intake.take(at_minute(number)) is Receipt.STORED
+    states = await inbox_states(store)
+    assert [s for s, _, _ in states.values()] == ["new"] * SESSION_MAX + ["refused"] * 2
+    assert {reason for s, reason, _ in states.values() if s == "refused"} == {"queue_full"}
+    words = "I have 50 messages waiting here; please send this again later."
+    (out,) = await words_out(store)
+    assert out == (f"e{SESSION_MAX + 1}:refusal", "notice", "telegram:1001", words)
+    assert len(intake.entered) == SESSION_MAX
+    assert intake.ingest.counts == {"admitted": SESSION_MAX, "queue_full": 2}
+    story = await store.read(lambda tx: explain(tx, f"e{SESSION_MAX + 2}"))
+    assert "queue_full (too much was waiting already" in story[2]
+
+
+async def test_a_full_session_takes_again_what_has_room(intake: Intake, store: Store) -> None:
+    """As soon as a turn has claimed what waits; commands beside turns never wait for room."""
+    for number in range(1, SESSION_MAX + 1):
+        await intake.take(at_minute(number))
+    await intake.take(at_minute(90, text="/stop"))
+    assert (await inbox_states(store))[SESSION_MAX + 1][0] == "new"
+    assert await next_work(store) is not None
+    await intake.take(at_minute(91))
+    assert (await inbox_states(store))[SESSION_MAX + 2][0] == "new"
+
+
+async def test_who_is_too_fast_is_told(intake: Intake, store: Store) -> None:
+    """Over twenty messages in a minute; a repeat of one that was taken is none of them."""
+    for number in range(1, PERSON_A_MINUTE + 1):
+        for _ in range(2):
+            await intake.take(message(number=number))
+    await intake.take(message(number=99), message(number=100))
+    assert intake.ingest.counts["duplicate"] == PERSON_A_MINUTE
+    assert intake.ingest.counts["rate_user"] == 2
+    ((_, _, _, words),) = await words_out(store)
+    assert words.startswith("I take 20 messages a minute from one person")
+
+
+async def test_a_refused_native_command_is_not_left_thinking(intake: Intake) -> None:
+    """A queued one that finds no room: its press is answered, if only by silence."""
+    for number in range(PERSON_A_MINUTE):
+        await intake.take(message(number=number))
+    late = PressToken(kind="i", value="tok", usable_until=AT + timedelta(days=36_500))
+    await intake.take(command("new", number=99, press=late))
+    assert intake.routed[-1].turned_away == (("telegram:77", late),)
+    assert intake.routed[-1].entered == ()
+
+
+async def test_what_may_belong_together_is_kept_as_facts(intake: Intake) -> None:
+    """Album, forwarded, and a length at which the platform's clients cut."""
+    await intake.take(message("x" * 4_000, album="a1", forwarded=True))
+    (row,) = intake.entered
+    assert (row.content.album, row.content.forwarded, row.content.long) == ("a1", True, True)

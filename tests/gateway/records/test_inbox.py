@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.store.base import Store
-from gateway.store.records import inbox
+from gateway.store.records import due, inbox
 from gateway.store.records.inbox import Content
+from gateway.store.records.sessions import OpenTurn
 from tests.gateway.records.rows import (
     ACCOUNT,
     ANN,
@@ -17,7 +18,10 @@ from tests.gateway.records.rows import (
     NOW,
     arrival,
     arrived,
+    closed,
     inbox_states,
+    next_work,
+    opened,
     queued_command,
     write,
 )
@@ -267,3 +271,92 @@ async def test_counts_by_lane(store: Store) -> None:
         arrival(4, state="ignored", reason="own_echo", lane=None),
     )
     assert await store.read(inbox.counts) == {"turn": 2, "press": 1}
+
+
+def picture(number: int, at_s: float, caption: str = "") -> inbox.Arrival:
+    """A picture of one album."""
+    plain = arrival(number)
+    content = replace(plain.content, text=caption, album="a1")
+    return replace(plain, content=content, received_at=NOW + int(at_s * 1_000_000))
+
+
+async def test_what_belongs_together_waits_as_one_message(store: Store) -> None:
+    """While more of it may come it can be left out; the rows themselves stay as they are."""
+    await arrived(store, arrival(1), picture(2, 0.0, "Sea"), picture(3, 0.5, "Sun"))
+
+    async def texts(now: int | None) -> list[str]:
+        found = await store.read(lambda tx: inbox.waiting_in(tx, KEY, now=now))
+        return [row.content.text for row in found]
+
+    assert await texts(None) == ["message 1", "Sea\nSun"]
+    assert await texts(NOW + 1_200_000) == ["message 1"]
+    assert await texts(NOW + 1_300_000) == ["message 1", "Sea\nSun"]
+    rows = await store.read(lambda tx: inbox.rows_in(tx, KEY))
+    assert [row.content.text for row in rows] == ["message 1", "Sea", "Sun"]
+
+
+async def test_a_turn_claims_every_row_of_an_input(store: Store) -> None:
+    """Named by its first; the transcript has one message for it."""
+    turn = await opened(store, picture(1, 0.0, "Sea"), picture(2, 0.5, "Sun"), arrival(3))
+    assert [m.text for m in turn.rows.messages] == ["Sea\nSun", "message 3"]
+    assert set((await inbox_states(store)).values()) == {("claimed", None, turn.turn_id)}
+
+
+async def test_one_by_one_means_one_input(store: Store) -> None:
+    """With `queue` an album is answered once."""
+    await arrived(store, picture(1, 0.0), picture(2, 0.5), arrival(3))
+    await next_work(store, one_by_one=True)
+    assert [s for s, _, _ in (await inbox_states(store)).values()] == ["claimed", "claimed", "new"]
+
+
+async def test_an_edit_and_a_deletion_reach_one_row_of_an_input(store: Store) -> None:
+    """The others of the album wait on."""
+    await arrived(store, picture(1, 0.0, "Sea"), picture(2, 0.1, "Sun"), picture(3, 0.2, "Sky"))
+    await write(
+        store,
+        lambda tx: inbox.replace_text(
+            tx, account=ACCOUNT, chat=CHAT, message_id="2", author=ANN, text="Moon"
+        ),
+    )
+    await write(store, lambda tx: inbox.withdraw(tx, account=ACCOUNT, chat=CHAT, message_id="1"))
+    (row,) = await store.read(lambda tx: inbox.waiting_in(tx, KEY))
+    assert (row.id, row.content.text) == (2, "Moon\nSky")
+
+
+async def test_an_input_is_withdrawn_whole(store: Store) -> None:
+    """By its first row, and nothing else with it."""
+    await arrived(store, picture(1, 0.0), picture(2, 0.1), arrival(3))
+    await write(store, lambda tx: inbox.withdraw_inputs(tx, [1]))
+    gone = ("ignored", "withdrawn_by_stop", None)
+    assert await inbox_states(store) == {1: gone, 2: gone, 3: ("new", None, None)}
+
+
+async def test_waiting_rows_are_counted(store: Store) -> None:
+    """Up to a limit in one session, or in all of them at once; only what still waits."""
+    elsewhere = replace(arrival(4), session_key="other")
+    await arrived(store, arrival(1), arrival(2), arrival(3), elsewhere)
+    await write(store, lambda tx: inbox.refuse(tx, 1, "queue_full"))
+    assert await store.read(lambda tx: inbox.waiting_count(tx, KEY, 10)) == 2
+    assert await store.read(lambda tx: inbox.waiting_count(tx, KEY, 1)) == 1
+    assert await store.read(inbox.waiting_by_session) == {KEY: 2, "other": 1}
+    assert (await inbox_states(store))[1] == ("refused", "queue_full", None)
+
+
+async def test_what_is_due(store: Store) -> None:
+    """Nothing, an input that is complete or not, and an open turn before either."""
+
+    async def look(now: int = NOW) -> due.Due | None:
+        return await store.read(lambda tx: due.look(tx, KEY, now=now))
+
+    assert await look() is None
+    await arrived(store, picture(1, 0.0))
+    assert await look() == due.Due(person=ANN, wait_s=0.8)
+    assert await look(NOW + 800_000) == due.Due(person=ANN)
+    turn = await next_work(store)
+    assert isinstance(turn, OpenTurn)
+    await arrived(store, picture(2, 0.1))
+    assert await look() == due.Due(person=ANN, opened=True)
+    assert await store.read(lambda tx: due.is_open(tx, turn.turn_id))
+    await closed(store, turn)
+    assert not await store.read(lambda tx: due.is_open(tx, turn.turn_id))
+    assert await look(NOW + 100_000) == due.Due(person=ANN, wait_s=0.8)
