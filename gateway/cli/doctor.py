@@ -16,7 +16,7 @@ from gateway.cli import check, findings
 from gateway.cli.asking import NotRunning, Refused, ask
 from gateway.cli.findings import Finding, Severity
 from gateway.cli.place import state_dir
-from gateway.cli.status import look
+from gateway.cli.status import age, look
 from gateway.clock import SystemClock
 from gateway.config import (
     LOCAL_SERVERS,
@@ -107,7 +107,7 @@ def _state(directory: Path) -> Iterator[Finding]:
         )
         return
     if status is not None:
-        yield Finding(check="gateway", finding=f"running for {status['uptime_s']:.0f} s")
+        yield Finding(check="gateway", finding=f"running for {age(status['uptime_s'])}")
         yield from findings.of_status(status)
     if isinstance(examined, Finding):
         yield examined

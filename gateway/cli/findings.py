@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from gateway.cli.status import age, size
 from gateway.store.examine import NOT_FINISHED, Place
 
 Severity = Literal["ok", "warning", "error"]
@@ -49,7 +50,7 @@ def of_place(seen: Place, directory: str) -> Iterator[Finding]:
             finding=f"{directory} lies on a network file system ({seen.network})",
             remedy="set gateway.state_dir to a local disk",
         )
-    free = f"{seen.free_bytes / (1 << 30):.1f} GiB free for {directory}"
+    free = f"{size(seen.free_bytes)} free for {directory}"
     low: Severity = "error" if seen.free_bytes < FREE_GONE_BYTES else "warning"
     if seen.free_bytes < FREE_LOW_BYTES:
         yield Finding(check="disk", severity=low, finding=free, remedy="make room on this disk")
@@ -67,15 +68,15 @@ def of_place(seen: Place, directory: str) -> Iterator[Finding]:
 
 def of_database(examined: Fields) -> Iterator[Finding]:
     """Whether the database is whole, and the size of its log."""
-    size = f"{examined['database_bytes'] / (1 << 20):.1f} MiB"
+    large = size(examined["database_bytes"])
     match examined["integrity"]:
         case "ok":
-            yield Finding(check="store", finding=f"whole, {size}")
+            yield Finding(check="store", finding=f"whole, {large}")
         case str(found) if found == NOT_FINISHED:
             yield Finding(
                 check="store",
                 severity="warning",
-                finding=f"too large to be checked at once ({size})",
+                finding=f"too large to be checked at once ({large})",
                 remedy="`gatepost backup` checks the whole of its copy",
             )
         case found:
@@ -89,7 +90,7 @@ def of_database(examined: Fields) -> Iterator[Finding]:
         yield Finding(
             check="store",
             severity="warning",
-            finding=f"its log is {examined['wal_bytes'] / (1 << 20):.0f} MiB large",
+            finding=f"its log is {size(examined['wal_bytes'])} large",
             remedy="close what else has the database open; else restart the gateway",
         )
 
@@ -117,12 +118,11 @@ def of_backup(now: int, at: int | None) -> Finding:
     how = "gatepost backup DEST, or enable gatepost-backup.timer"
     if at is None:
         return Finding(check="backup", finding="none was made here yet", remedy=how)
-    days = (now - at) / _MICROS / 86_400
-    if days * 86_400 > BACKUP_OLD_S:
-        return Finding(
-            check="backup", severity="warning", finding=f"{days:.0f} days old", remedy=how
-        )
-    return Finding(check="backup", finding=f"{days:.1f} days old")
+    old_s = (now - at) / _MICROS
+    told = f"{age(old_s)} old"
+    if old_s > BACKUP_OLD_S:
+        return Finding(check="backup", severity="warning", finding=told, remedy=how)
+    return Finding(check="backup", finding=told)
 
 
 def of_status(status: Fields) -> Iterator[Finding]:
@@ -175,7 +175,7 @@ def of_rows(rows: Fields, now: int) -> Iterator[Finding]:
                 check="turns",
                 severity="warning",
                 finding=f"t{turn['turn_id']} of {turn['session_key']} has not moved for"
-                f" {idle_s / 60:.0f} min",
+                f" {age(idle_s)}",
                 remedy=f"gatepost why t{turn['turn_id']}; /stop in its chat ends it",
             )
     for question in rows["questions"]:
@@ -223,8 +223,8 @@ def _surface(surface: Fields) -> Iterator[Finding]:
             remedy="the log says since when",
         )
     else:
-        age = surface["frame_age_s"]
-        heard = "" if age is None else f", last sign of life {age:.0f} s ago"
+        heard_s = surface["frame_age_s"]
+        heard = "" if heard_s is None else f", last sign of life {age(heard_s)} ago"
         yield Finding(check=name, finding=f"connected{heard}")
     if surface["alarm"]:
         yield Finding(
@@ -237,7 +237,7 @@ def _surface(surface: Fields) -> Iterator[Finding]:
         yield Finding(
             check=name,
             severity="warning",
-            finding=f"its events since {surface['gap_age_s']:.0f} s ago are not read back yet",
+            finding=f"its events since {age(surface['gap_age_s'])} ago are not read back yet",
             remedy="it goes on by itself",
         )
 
