@@ -1,0 +1,389 @@
+"""People who go on after the gateway died under them: the scenarios' surfaces, made stubborn.
+
+What a platform keeps for the gateway comes again by itself once it is back. What a platform or
+client reports to its person as not delivered, the person gives again.
+"""
+
+import dataclasses
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import aiohttp
+
+from platforms.terminal.wire import Press, Say
+from tests.scenarios.discord import DiscordSurface
+from tests.scenarios.slack import PEOPLE, SlackHttpSurface, SlackSurface
+from tests.scenarios.stage import WAIT_S, Surface
+from tests.scenarios.telegram import PEOPLE as PEOPLE_AT_TELEGRAM
+from tests.scenarios.telegram import TelegramSurface, TelegramWebhookSurface
+from tests.scenarios.terminal import TerminalSurface
+from tests.scenarios.web import WebSurface, Written
+from tests.wire.discord.faults import rate_limited
+from tests.wire.discord.interactions import Interaction
+from tests.wire.server import Answer, limited
+from tests.wire.slack.transport import Delivery
+
+RETRY_CLOCK_S = 400.0
+"""More than any platform waits before it delivers again."""
+
+
+class Person(Surface, Protocol):
+    """Ann at one surface of a gateway that may die at any time."""
+
+    doubles: bool
+    """Whether a crash may leave one more message in the chat than was meant."""
+
+    given: int
+    """How often a command had to be given, repeats included."""
+
+    @property
+    def address(self) -> str:
+        """Ann's direct chat, as `gatepost send` takes it."""
+
+    async def give(self, name: str, args: str = "") -> None:
+        """Give a command, and again after `come_back` if the platform says it did not arrive."""
+
+    async def press(self, label: str) -> None:
+        """Press the newest button with this label; repeated as `give` is."""
+
+    async def come_back(self, stage: Any) -> None:
+        """The gateway runs again: return to it, with whatever it has not taken yet."""
+
+    async def arrived(self) -> None:
+        """Wait until the gateway has taken everything there was for it."""
+
+    has_rates: bool
+
+    def slow_down(self) -> None:
+        """Let the platform refuse the next post for its rate; only where there are rates."""
+
+    reads_back: bool
+    """Whether what was missed is read back from the platform's history."""
+
+    has_closed_doors: bool
+
+    def close_door(self) -> str:
+        """Let bob's direct chat be one that can't be written to; returns its address."""
+
+
+class _Rated:
+    """The part of a Person whose messages arrive by themselves."""
+
+    doubles = False
+    has_rates = True
+    has_closed_doors = True
+    reads_back = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given = 0
+
+    async def arrived(self) -> None:
+        """What was said is stored when `say` returns."""
+
+
+class TelegramPerson(_Rated, TelegramSurface):
+    """Telegram keeps what was not confirmed; nobody can ask it what stands in a chat."""
+
+    doubles = True
+
+    @property
+    def address(self) -> str:
+        return self.me
+
+    async def give(self, name: str, args: str = "") -> None:
+        self.given += 1
+        await self.command(name, args)
+
+    async def press(self, label: str) -> None:
+        chat = PEOPLE_AT_TELEGRAM["ann"]
+        for message in reversed(self.server.ours(chat)):
+            labels = [key.label for row in message.history[-1].keyboard for key in row]
+            if label in labels:
+                self.given += 1
+                await self.server.press(
+                    chat=chat, message_id=message.message_id, user=chat, label=label
+                )
+                return
+
+    async def come_back(self, stage: Any) -> None:
+        await self.meet(stage)
+        self.server.advance(RETRY_CLOCK_S)
+
+    async def arrived(self) -> None:
+        while self.server.updates.pending:
+            await self.changed(self.position)
+
+    def slow_down(self) -> None:
+        body = (
+            b'{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 31",'
+            b'"parameters":{"retry_after":31}}'
+        )
+        self.server.faults.add("sendMessage", Answer(status=429, body=body))
+
+    def close_door(self) -> str:
+        bob = PEOPLE_AT_TELEGRAM["bob"]
+        self.server.world.room(bob).bot_status = "blocked"
+        return f"telegram:{bob}"
+
+
+class TelegramWebhookPerson(TelegramPerson, TelegramWebhookSurface):
+    """The same with pushed updates, which come again after a while."""
+
+
+class SlackPerson(_Rated, SlackSurface):
+    """Slack sends events again; a slash command or press that fails is shown as failed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._acts: list[tuple[Delivery, Callable[[], Awaitable[Delivery]]]] = []
+
+    @property
+    def address(self) -> str:
+        return f"slack:T1/{self._chat}"
+
+    @property
+    def _chat(self) -> str:
+        return f"D{PEOPLE['ann'][1:]}"
+
+    async def give(self, name: str, args: str = "") -> None:
+        text = f"{name} {args}".strip()
+        await self._act(lambda: self.server.command(chat=self._chat, user=PEOPLE["ann"], text=text))
+
+    async def press(self, label: str) -> None:
+        for message in reversed(self.server.ours(self._chat)):
+            if label in message.labels:
+                await self._act(
+                    partial(
+                        self.server.press,
+                        chat=self._chat,
+                        ts=message.ts,
+                        user=PEOPLE["ann"],
+                        label=label,
+                    )
+                )
+                return
+
+    async def _act(self, act: Callable[[], Awaitable[Delivery]]) -> None:
+        self.given += 1
+        self._acts.append((await act(), act))
+
+    async def come_back(self, stage: Any) -> None:
+        await self.meet(stage)
+        await self.server.advance(RETRY_CLOCK_S)
+        acts, self._acts = self._acts, []
+        for delivery, act in acts:
+            if delivery.state != "lost":
+                self._acts.append((delivery, act))
+                continue
+            with suppress(AssertionError):  # the button is gone by now
+                await self._act(act)
+
+    async def arrived(self) -> None:
+        await self.server.settled(timeout=WAIT_S)
+
+    def slow_down(self) -> None:
+        body = b'{"ok":false,"error":"ratelimited"}'
+        self.server.faults.add("chat.postMessage", limited(body, "31"))
+
+    def close_door(self) -> str:
+        chat = self.server.world.channel(f"D{PEOPLE['bob'][1:]}", user=PEOPLE["bob"])
+        chat.archived = True
+        return f"slack:T1/{chat.id}"
+
+
+class SlackHttpPerson(SlackPerson, SlackHttpSurface):
+    """The same with signed requests."""
+
+
+class DiscordPerson(_Rated, DiscordSurface):
+    """Discord's history can be read back; a command or press nobody answered is shown as failed."""
+
+    reads_back = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._acts: list[tuple[Interaction, Callable[[], Awaitable[Interaction]]]] = []
+
+    @property
+    def address(self) -> str:
+        return f"discord:{self.direct['ann'].id}"
+
+    async def give(self, name: str, args: str = "") -> None:
+        if name not in {command["name"] for command in self.server.interactions.commands}:
+            self.given += 1
+            await self.say(f"/{name} {args}".strip())
+            return
+        chat, ann = self.direct["ann"], self.people["ann"]
+        await self._act(lambda: self.server.invoke(chat, ann, name, args or None))
+
+    async def press(self, label: str) -> None:
+        for message in reversed(self.server.bot_messages(self.direct["ann"])):
+            if label in message.buttons:
+                await self._act(
+                    partial(self.server.press, message, self.people["ann"], message.buttons[label])
+                )
+                return
+
+    async def _act(self, act: Callable[[], Awaitable[Interaction]]) -> None:
+        self.given += 1
+        self._acts.append((await act(), act))
+
+    async def come_back(self, stage: Any) -> None:
+        await self.meet(stage)
+        acts, self._acts = self._acts, []
+        for given, act in acts:
+            if given.answer is not None:
+                self._acts.append((given, act))
+                continue
+            with suppress(AssertionError):  # the button is gone by now
+                await self._act(act)
+
+    async def arrived(self) -> None:
+        while any(given.answer is None for given, _ in self._acts):
+            await self.changed(self.position)
+
+    def slow_down(self) -> None:
+        operation = "POST /channels/{channel}/messages"
+        self.server.faults.add(operation, rate_limited(31.0))
+
+    def close_door(self) -> str:
+        self.people["bob"].takes_dms = False
+        return f"discord:{self.direct['bob'].id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pressed:
+    """A press as the page sends it."""
+
+    key: str
+    message: str
+    payload: str
+
+
+class WebPerson(_Rated, WebSurface):
+    """The page keeps what was not stored and sends it again under its old key."""
+
+    has_rates = False
+    has_closed_doors = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._unsent: list[tuple[str, Any, int]] = []
+
+    @property
+    def address(self) -> str:
+        return f"web:{self.chat}"
+
+    async def give(self, name: str, args: str = "") -> None:
+        self.given += 1
+        await self.command(name, args)
+
+    async def press(self, label: str) -> None:
+        for ident, foot in reversed(self._page.feet.items()):
+            found = re.search(rf'name="payload" value="([^"]+)"[^>]*>{label}<', foot)
+            if found is not None:
+                self.given += 1
+                pressed = Pressed(key=str(uuid.uuid4()), message=ident, payload=found[1])
+                await self._send("press", pressed)
+                return
+
+    async def come_back(self, stage: Any) -> None:
+        await self.meet(stage)
+        unsent, self._unsent = self._unsent, []
+        for act, written, status in unsent:
+            await self._send(act, written, status=status)
+
+    def slow_down(self) -> None:
+        raise NotImplementedError
+
+    def close_door(self) -> str:
+        raise NotImplementedError
+
+    async def _send(self, act: str, written: Written | Pressed, *, status: int = 202) -> None:
+        fields = dataclasses.asdict(written) | {"token": self._form}
+        try:
+            async with self._http.post(f"/chat/{self.chat}/{act}", json=fields) as response:
+                assert response.status == status, await response.text()
+        except aiohttp.ClientError:
+            self._unsent.append((act, written, status))
+            self.push_came()
+
+
+class TerminalPerson(_Rated, TerminalSurface):
+    """The terminal keeps what was not stored and sends it again under its old key."""
+
+    has_rates = False
+    has_closed_doors = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, Say | Press] = {}
+
+    @property
+    def address(self) -> str:
+        return self.me
+
+    async def give(self, name: str, args: str = "") -> None:
+        self.given += 1
+        await self.command(name, args)
+
+    async def say(
+        self,
+        text: str,
+        *,
+        by: str = "ann",
+        group: bool = False,
+        mention: bool = False,
+        thread: Any = None,
+    ) -> Any:
+        key = self._talk.say(text)
+        said = Say(key=key, text=text)
+        self._said[key] = said
+        while key not in self._stored:
+            await self.changed(self.position)
+        return said
+
+    async def press(self, label: str) -> None:
+        for shown in reversed(self._screen.values()):
+            payload = next(
+                (b.payload for row in shown.controls for b in row if b.label == label), None
+            )
+            if payload is not None:
+                self.given += 1
+                key = str(uuid.uuid4())
+                pressed = Press(key=key, message_id=shown.message_id, payload=payload)
+                self._said[key] = pressed
+                self._talk.send(pressed)
+                return
+
+    async def malformed(self) -> None:
+        self._talk.send(Say(key="this is no UUID", text="Hello?"))
+
+    async def come_back(self, stage: Any) -> None:
+        await self.meet(stage)
+        for key, said in self._said.items():
+            if key not in self._stored:
+                self._talk.send(said)
+
+    def slow_down(self) -> None:
+        raise NotImplementedError
+
+    def close_door(self) -> str:
+        raise NotImplementedError
+
+
+PEOPLE_AT: Mapping[str, Callable[[], Person]] = {
+    "telegram": TelegramPerson,
+    "telegram-webhook": TelegramWebhookPerson,
+    "slack": SlackPerson,
+    "slack-http": SlackHttpPerson,
+    "discord": DiscordPerson,
+    "web": WebPerson,
+    "terminal": TerminalPerson,
+}

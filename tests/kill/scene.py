@@ -1,0 +1,334 @@
+"""One story at one surface: a victim that dies in it, a gateway after it, and what is left."""
+
+import asyncio
+import json
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from gateway import render
+from gateway.app import Gateway
+from gateway.cli.asking import ask
+from gateway.config import load
+from gateway.control import AskStatus, SendText
+from gateway.equipment import providers
+from gateway.errors import GatewayError
+from gateway.store.base import Store
+from tests.kill.effects import MAIL, ORDER, STAMP, counting_tools, runs
+from tests.kill.people import Person
+from tests.kill.verdict import Ending, Whole, fit, is_placeholder_or_repeat, without_asides
+from tests.kill.victim import Moment, WatchedStore
+from tests.scenarios.stage import Stage
+from tests.wire.openai import Reply
+
+if TYPE_CHECKING:
+    from tests.kill.stories import Story
+
+ROOT = Path(__file__).parents[2]
+WAIT_S = 40.0
+LATE_S = 10.0
+"""From the last thing people see of a story to the last write it makes."""
+
+GREETING, PARTING = "good day", "that was all"
+GREETED, PARTED = "The day is good, and so is the answer.", "It was, and this is the end of it."
+
+Model = Callable[["Scene", tuple[str, ...], bool], Reply]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """Where the gateway dies: around the nth write of that name."""
+
+    transition: str
+    moment: Moment
+    nth: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.moment} {self.transition} {self.nth}"
+
+
+class Scene(Stage):
+    """`async with Scene(...) as scene: problems = await scene.run(...)`."""
+
+    def __init__(self, person: Person, story: "Story", path: Path) -> None:
+        super().__init__(person, path=path, sessions=story.sessions, default=self._reply)
+        self.person = person
+        self.story = story
+        self.hold = asyncio.Event()
+        self.effects = path / "effects"
+        self.extra: tuple[str, ...] = ()
+        self._armed = path / "armed"
+        self._log = path / "victim.log"
+        self._victim: asyncio.subprocess.Process | None = None
+        self._gateway: Gateway | None = None
+        self._deaths = 0
+        self._up = asyncio.Event()
+        self._written = asyncio.Event()
+        self._hearing: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Write the configuration; who runs by it comes later."""
+        file = self.path / "gatepost.toml"
+        owners = f"owners = ['{self.person.me}']" if self.story.told else ""
+        file.write_text(self._config().replace("[gateway]", f"[gateway]\n{owners}", 1))
+        file.chmod(0o600)
+
+    async def run(self, *deaths: Death) -> list[str]:
+        """Play the story through these deaths; returns what is wrong in the end."""
+        await self._begin(deaths[0])
+        playing = asyncio.create_task(self.story.play(self))
+        try:
+            for death in deaths[1:]:
+                await self._dies(playing)
+                await self._spawn(death)
+            await self._dies(playing)
+            self.hold.set()
+            await self._live_on()
+            async with asyncio.timeout(WAIT_S):
+                await playing
+        finally:
+            playing.cancel()
+            await asyncio.gather(playing, return_exceptions=True)
+        await self.person.arrived()
+        await self._idles()
+        await self.person.say(PARTING)
+        await self.sees(PARTED)
+        await self._rest()
+        return self._problems()
+
+    async def sees(self, *phrases: str, at: Any = None) -> str:
+        """Wait until some text in the chat holds one of these phrases, however it is broken."""
+
+        def found() -> str | None:
+            texts = (" ".join(text.split()) for text in self.person.shown())
+            return next((t for t in texts if any(" ".join(p.split()) in t for p in phrases)), None)
+
+        await self.until(lambda: found() is not None, timeout=WAIT_S)
+        return found() or ""
+
+    async def send(self, text: str, *, chat: str = "") -> None:
+        """Let the operator send words to a chat, until the gateway says that they are stored."""
+        request = SendText(chat=chat or self.person.address, text=text, key="the-operators-word")
+        while True:
+            await self._up.wait()
+            try:
+                await asyncio.to_thread(ask, self.path / "state", request)
+            except GatewayError:
+                self._up.clear()
+                continue
+            return
+
+    def tell_victim(self, number: signal.Signals) -> None:
+        """Send the victim a signal, if it still lives."""
+        assert self._victim is not None
+        if self._victim.returncode is None:
+            self._victim.send_signal(number)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._victim is not None and self._victim.returncode is None:
+            self._victim.kill()
+            await self._victim.wait()
+        if self._hearing is not None:
+            await self._hearing
+        await self._rest()
+        if kind is not None:
+            await self._strike()
+            return
+        await self.person.close()
+        await self.model.__aexit__(None, None, None)
+
+    # The lives of the gateway.
+
+    async def _begin(self, death: Death) -> None:
+        """The victim runs and has spoken with ann once, so that it knows the chat."""
+        await self._spawn(death)
+        await self.person.say(GREETING)
+        await self.sees(GREETED)
+        await self._idles()
+        self._armed.touch()
+
+    async def _spawn(self, death: Death) -> None:
+        """Start a victim; back at it, unless it dies while it starts."""
+        with self._log.open("ab") as log:
+            self._victim = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tests.kill.victim",
+                str(self.path / "gatepost.toml"),
+                death.transition,
+                death.moment,
+                str(death.nth),
+                f"--armed={self._armed}",
+                f"--effects={self.effects}",
+                cwd=ROOT,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+        assert self._victim.stdout is not None
+        while line := await self._victim.stdout.readline():
+            if line == b"ready\n":
+                self._hearing = asyncio.create_task(self._hear(self._victim.stdout))
+                await self._return()
+                return
+        if await self._victim.wait() != -signal.SIGKILL:
+            raise AssertionError(f"the victim did not start:\n{self._log.read_text()}")
+
+    async def _idles(self) -> None:
+        """Wait, write by write, until nothing is open or on its way."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                self._written.clear()
+                status = await asyncio.to_thread(ask, self.path / "state", AskStatus())
+                leaving = status["outbox"].get("pending", 0) + status["outbox"].get("in_flight", 0)
+                if not (leaving or status["running"] or sum(status["waiting"].values())):
+                    return
+                await self._written.wait()
+
+    async def _return(self) -> None:
+        if self._deaths:
+            await self.person.come_back(self)
+        else:
+            await self.person.meet(self)
+        self._up.set()
+
+    async def _hear(self, stdout: asyncio.StreamReader) -> None:
+        while await stdout.readline():
+            self._written.set()
+
+    async def _dies(self, playing: "asyncio.Task[None]") -> None:
+        """Wait for the victim's death, which must come before long after the story's end."""
+        assert self._victim is not None
+        dying = asyncio.create_task(self._victim.wait())
+        await asyncio.wait((dying, playing), timeout=WAIT_S, return_when=asyncio.FIRST_COMPLETED)
+        if playing.done():
+            playing.result()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LATE_S):
+                await dying
+        if self._victim.returncode != -signal.SIGKILL:
+            chat = self.person.shown()
+            log = self._log.read_text()
+            raise AssertionError(f"the write was never reached; shown: {chat}\n{log}")
+        self._deaths += 1
+
+    async def _live_on(self) -> None:
+        """The plain gateway over the same directory, at the same servers."""
+        config = load(self.path / "gatepost.toml", {})
+        self._gateway = Gateway(
+            config, wrap_store=self._watched, extra_tools=counting_tools(self.effects)
+        )
+        self.running = await self._gateway.start(await providers(config))
+        await self._return()
+
+    def _watched(self, store: Store) -> Store:
+        return WatchedStore(store, before=lambda _: None, after=lambda _: self._written.set())
+
+    async def _rest(self) -> None:
+        """Stop as on SIGTERM: what is open is finished, what is queued leaves."""
+        gateway, self._gateway = self._gateway, None
+        if gateway is not None:
+            await gateway.stop()
+
+    # The model.
+
+    def _reply(self, request: Mapping[str, Any]) -> Reply:
+        said, tools_ran = news(request["messages"])
+        if said and GREETING in said[-1]:
+            return Reply(deltas=(GREETED,))
+        if said and PARTING in said[-1]:
+            return Reply(deltas=(PARTED,))
+        return self.story.reply(self, said, tools_ran)
+
+    # What is left.
+
+    def _problems(self) -> list[str]:
+        shown = self.person.shown()
+        at_most = self.person.given
+        rest, problems = without_asides(shown, self.story.asides, at_most=at_most)
+        allowed = self._deaths if self.person.doubles else 0
+        whole = [_between(ending) for ending in self.story.endings]
+        found = fit(rest, whole, extra=allowed)
+        if found is None:
+            return [*problems, f"the chat reads {shown}"]
+        self.extra = found.extra
+        for text in found.extra:
+            others = [other for other in rest if other is not text]
+            if not is_placeholder_or_repeat(text, others, render.WORKING):
+                problems.append(f"{text!r} is no placeholder and no repeat")
+        calls = len(self.model.asked)
+        if calls > found.ending.calls + self._deaths:
+            problems.append(f"{calls} model calls instead of {found.ending.calls}")
+        return [*problems, *self._wrong_rows(found.ending), *self._wrong_effects()]
+
+    def _wrong_rows(self, ending: Ending) -> list[str]:
+        problems = []
+        with closing(sqlite3.connect(self.path / "state" / "gatepost.db")) as database:
+            turns = database.execute("SELECT COUNT(*) FROM turn").fetchone()[0]
+            if turns != ending.turns:
+                problems.append(f"{turns} turns instead of {ending.turns}")
+            died = [row for row in database.execute(_DIED) if row[0] not in self.story.dies_at]
+            if died:
+                problems.append(f"rows that died: {json.dumps(died)}")
+            for what, query in _UNFINISHED.items():
+                if rows := database.execute(query).fetchall():
+                    problems.append(f"{what}: {json.dumps(rows)}")
+            if not self.person.doubles and (rows := database.execute(_UNKNOWN).fetchall()):
+                problems.append(f"nobody knows of: {json.dumps(rows)}")
+        return problems
+
+    def _wrong_effects(self) -> list[str]:
+        counted = runs(self.effects)
+        once = {MAIL, ORDER}
+        twice = [call for (name, call), times in counted.items() if name in once and times > 1]
+        keys = {call for name, call in counted if name == STAMP}
+        problems = [f"{call} took effect twice" for call in twice]
+        if len(keys) > 1:
+            problems.append(f"one call has the keys {keys}")
+        return problems
+
+
+_UNFINISHED = {
+    "events that wait": "SELECT id, state, lane FROM inbox WHERE state IN ('new', 'claimed')",
+    "turns that are open": "SELECT id, state FROM turn WHERE state IN ('open', 'waiting')",
+    "rows that wait": "SELECT id, op, state FROM outbox WHERE state IN ('pending', 'in_flight')",
+}
+_DIED = "SELECT purpose, op, reason FROM outbox WHERE state = 'dead'"
+_UNKNOWN = "SELECT id, op, reason FROM outbox WHERE state = 'unknown'"
+
+
+def news(messages: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], bool]:
+    """What people said since the last answer, and whether tools ran for it.
+
+    Words that were never answered come in one message with those after them.
+    """
+    said: list[str] = []
+    tools_ran = False
+    for message in reversed(messages):
+        if message["role"] == "user":
+            said.extend(reversed(message["content"].split("\n\n")))
+        elif message["role"] == "tool":
+            tools_ran = True
+        elif not message.get("tool_calls"):
+            break
+    return tuple(reversed(said)), tools_ran
+
+
+def _between(ending: Ending) -> Ending:
+    """The ending with the greeting before it and the parting behind."""
+    return Ending(
+        texts=(Whole(words=GREETED), *ending.texts, Whole(words=PARTED)),
+        calls=ending.calls + 2,
+        turns=ending.turns + 2,
+    )

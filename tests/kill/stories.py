@@ -1,0 +1,469 @@
+"""Small stories, each with the writes it passes and the ends it may have.
+
+A story is what people do and wait for. It goes on while the gateway dies and comes back, so
+every wait in it is for something that holds in the end whatever happened. `Scene.hold` keeps the
+model in the middle of its answer until the story, or the death of the gateway, lets it go on.
+"""
+
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.store import transitions
+from gateway.store.base import Transition
+from tests.kill.effects import EFFECTS, LOOK
+from tests.kill.people import Person
+from tests.kill.scene import Death, Model, Scene
+from tests.kill.verdict import Aside, Cut, Ending, Whole
+from tests.wire.openai import CallTool, Reply
+
+ONE, TWO = "question one", "question two"
+LONG_WORDS = 1_100
+
+
+def answer(*said: str) -> str:
+    """The answer to what was said."""
+    return f"This is the answer to {' and '.join(said)}, and it is whole."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """`passes` names the writes it makes for sure, and how often at least.
+
+    `asides` are answers of the gateway itself that stand somewhere among the rest. `first` is a
+    death that comes before the one that is tried. `told` makes ann an owner; rows of the purposes
+    `dies_at` can't be delivered.
+    """
+
+    name: str
+    passes: Mapping[str, int]
+    play: Callable[[Scene], Coroutine[Any, Any, None]]
+    endings: tuple[Ending, ...]
+    reply: Model
+    asides: tuple[Aside, ...] = ()
+    sessions: str = ""
+    first: Death | None = None
+    told: bool = False
+    dies_at: tuple[str, ...] = ()
+    possible: Callable[[Person], bool] = field(default=lambda _: True)
+
+
+def _passes(*named: Transition) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for transition in named:
+        counts[transition.name] = counts.get(transition.name, 0) + 1
+    return counts
+
+
+# Models.
+
+
+def plainly(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
+    """A whole answer."""
+    return Reply(deltas=(answer(*said),))
+
+
+def haltingly(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
+    """An answer whose beginning stands before its end is there."""
+    if ONE not in said:
+        return plainly(scene, said, tools_ran)
+    whole = answer(*said)
+    cut = whole.index(", and")
+    return Reply(deltas=(whole[:cut], scene.hold, whole[cut:]))
+
+
+def with_tools(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
+    """Five calls, one of each effect, then an answer."""
+    if tools_ran or ONE not in said:
+        return plainly(scene, said, tools_ran)
+    calls = tuple(CallTool(name=name, arguments="{}", id=f"call_{name}") for name in EFFECTS)
+    return Reply(deltas=("Let me see to it first.",), calls=calls)
+
+
+def looking_first(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
+    """A call that others may speak into, then an answer."""
+    if tools_ran or ONE not in said:
+        return plainly(scene, said, tools_ran)
+    call = CallTool(name=LOOK, arguments="{}")
+    return Reply(deltas=("Let me look at it first.", scene.hold), calls=(call,))
+
+
+def from_the_beginning(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
+    """An answer that is easily interrupted."""
+    if said != (ONE,):
+        return plainly(scene, said or ("nothing new",), tools_ran)
+    return Reply(deltas=("Let me begin at the very beginning:", scene.hold, " it is so."))
+
+
+def at_length(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
+    """More words than one message of most platforms can hold."""
+    if ONE not in said:
+        return plainly(scene, said, tools_ran)
+    words = long_answer().split(" ")
+    pieces = [" ".join(words[at : at + 50]) + " " for at in range(0, len(words), 50)]
+    return Reply(deltas=(*pieces[:2], scene.hold, *pieces[2:]))
+
+
+def long_answer() -> str:
+    """Words that show when one is missing, doubled or out of order."""
+    return " ".join(f"word{number}" for number in range(1, LONG_WORDS + 1))
+
+
+# What people do.
+
+
+async def ask(scene: Scene) -> None:
+    """A question, and its answer in the making."""
+    await scene.person.say(ONE)
+    await scene.sees("This is the answer to")
+    scene.hold.set()
+    await scene.sees(answer(ONE))
+
+
+async def ask_slowed_down(scene: Scene) -> None:
+    """The platform refuses the first post."""
+    scene.person.slow_down()
+    scene.hold.set()
+    await ask(scene)
+
+
+async def ask_for_work(scene: Scene) -> None:
+    """A question that takes tools; where people are asked about one, it is noted as done."""
+    await scene.person.say(ONE)
+    if IN_DOUBT in await scene.sees(answer(ONE), IN_DOUBT):
+        await scene.person.press("Mark done")
+    await scene.sees(answer(ONE))
+
+
+async def ask_twice(scene: Scene) -> None:
+    """A second question while the first is worked on."""
+    await scene.person.say(ONE)
+    await scene.sees("Let me look at it first.")
+    await scene.person.say(TWO)
+    scene.hold.set()
+    await scene.sees(TWO)
+
+
+async def interrupt(scene: Scene) -> None:
+    """A second question that cuts the first one's answer."""
+    await scene.person.say(ONE)
+    await scene.sees("Let me begin at the very beginning")
+    await scene.person.say(TWO)
+    await scene.sees(answer(TWO), answer(ONE, TWO))
+
+
+async def ask_at_length(scene: Scene) -> None:
+    """A question with an answer in parts."""
+    await scene.person.say(ONE)
+    await scene.sees("word1 word2 ")
+    scene.hold.set()
+    await scene.sees(f"word{LONG_WORDS}")
+
+
+async def stop_all(scene: Scene) -> None:
+    """A question, and then nothing more of it."""
+    await scene.person.say(ONE)
+    await scene.sees("This is the answer to")
+    await scene.person.give("stop", "all")
+    await scene.sees("Stopped by", answer(ONE))
+
+
+async def ask_for_help(scene: Scene) -> None:
+    """A command, and its answer."""
+    await scene.person.give("help")
+    await scene.sees(HELP)
+
+
+async def choose_model(scene: Scene) -> None:
+    """A command that changes the session."""
+    await scene.person.give("model", "main")
+    await scene.sees(CHOSEN)
+
+
+async def begin_anew(scene: Scene) -> None:
+    """A command that waits its turn, and a question in the fresh session."""
+    await scene.person.give("new")
+    await scene.sees(FRESH)
+    await scene.person.say(TWO)
+    await scene.sees(answer(TWO))
+
+
+async def mistype(scene: Scene) -> None:
+    """A command that there is none of."""
+    await scene.person.give("frobnicate")
+    await scene.sees(REFUSED)
+
+
+async def be_told(scene: Scene) -> None:
+    """The operator sends words from outside."""
+    await scene.send(OPERATOR_SAYS)
+    await scene.sees(OPERATOR_SAYS)
+
+
+async def nonsense_first(scene: Scene) -> None:
+    """Something nobody understands, then a question."""
+    await scene.person.malformed()
+    await scene.person.say(TWO)
+    await scene.sees(answer(TWO))
+
+
+async def write_to_a_closed_door(scene: Scene) -> None:
+    """The operator sends words to somebody who can't be written to."""
+    await scene.send(OPERATOR_SAYS, chat=scene.person.close_door())
+    await scene.sees(BURIED)
+
+
+async def ask_and_stop_the_gateway(scene: Scene) -> None:
+    """A question, and SIGTERM."""
+    await scene.person.say(TWO)
+    await scene.sees(answer(TWO))
+    scene.tell_victim(signal.SIGTERM)
+
+
+async def prune(scene: Scene) -> None:
+    """What was said has become old."""
+    scene.tell_victim(signal.SIGUSR1)
+
+
+HELP = "start a fresh session"
+CHOSEN = "From the next turn on, this session uses loopback-1."
+FRESH = "Fresh session. The old one is kept."
+REFUSED = "frobnicate"
+OPERATOR_SAYS = "A word from the operator."
+IN_DOUBT = "This may have run already"
+NOTED = ("says it took effect", "Noted as done", "This is decided already")
+BURIED = "can't be written to any more"
+STOPPED = ("waiting message", "Stopped.", "Nothing is running here.")
+
+PLAIN = Ending(texts=(Whole(words=answer(ONE)),), calls=1, turns=1)
+PLAIN_TWO = Ending(texts=(Whole(words=answer(TWO)),), calls=1, turns=1)
+JOINED = Ending(texts=(Whole(words=answer(ONE, TWO)),), calls=2, turns=1)
+SILENT = Ending(texts=(), calls=0, turns=0)
+WORK = Ending(texts=(Whole(words=f"Let me see to it first. {answer(ONE)}"),), calls=2, turns=1)
+MAIL_IS_IN_DOUBT = Death(transition=transitions.CALL_FINISHED.name, moment="before", nth=4)
+
+STORIES: tuple[Story, ...] = (
+    Story(
+        name="plain",
+        passes=_passes(
+            transitions.EVENT_STORED,
+            transitions.SESSION_TAKEN,
+            transitions.STEP_INTENDED,
+            transitions.REPLY_BEGUN,
+            *[transitions.ROW_DEPARTED] * 2,
+            *[transitions.ROW_SETTLED] * 2,
+            transitions.TURN_CLOSED,
+        ),
+        play=ask,
+        endings=(PLAIN,),
+        reply=haltingly,
+    ),
+    Story(
+        name="tools",
+        passes=_passes(
+            *[transitions.STEP_INTENDED] * 2,
+            transitions.STEP_RECORDED,
+            transitions.CALLS_INTENDED,
+            transitions.CALL_APPLIED,
+            *[transitions.CALL_FINISHED] * 4,
+            transitions.INBOX_DRAINED,
+            transitions.TURN_CLOSED,
+        ),
+        play=ask_for_work,
+        endings=(WORK,),
+        reply=with_tools,
+        asides=(Aside(phrases=NOTED, needed=False),),
+    ),
+    Story(
+        name="doubt",
+        passes=_passes(
+            transitions.RUN_BEGUN,
+            transitions.QUESTION_ASKED,
+            transitions.QUESTION_DECIDED,
+            transitions.COMMAND_DONE,
+            *[transitions.ROW_DEPARTED] * 2,
+            *[transitions.ROW_SETTLED] * 2,
+            transitions.TURN_CLOSED,
+        ),
+        play=ask_for_work,
+        endings=(WORK,),
+        reply=with_tools,
+        asides=(Aside(phrases=NOTED),),
+        first=MAIL_IS_IN_DOUBT,
+    ),
+    Story(
+        name="join",
+        passes=_passes(
+            *[transitions.EVENT_STORED] * 2,
+            transitions.CALL_FINISHED,
+            transitions.INBOX_DRAINED,
+            transitions.TURN_CLOSED,
+        ),
+        play=ask_twice,
+        endings=(
+            Ending(
+                texts=(Whole(words=f"Let me look at it first. {answer(ONE, TWO)}"),),
+                calls=2,
+                turns=1,
+            ),
+            Ending(
+                texts=(
+                    Whole(words=f"Let me look at it first. {answer(ONE)}"),
+                    Whole(words=answer(TWO)),
+                ),
+                calls=3,
+                turns=2,
+            ),
+        ),
+        reply=looking_first,
+    ),
+    Story(
+        name="interrupt",
+        passes=_passes(
+            transitions.MESSAGES_RECORDED, transitions.INBOX_DRAINED, transitions.TURN_CLOSED
+        ),
+        play=interrupt,
+        endings=(
+            Ending(
+                texts=(Whole(words=f"Let me begin at the very beginning: {answer(TWO)}"),),
+                calls=2,
+                turns=1,
+            ),
+            JOINED,
+            Ending(
+                texts=(
+                    Whole(words="Let me begin at the very beginning: it is so."),
+                    Whole(words=answer(TWO)),
+                ),
+                calls=2,
+                turns=2,
+            ),
+        ),
+        reply=from_the_beginning,
+        sessions='busy = "interrupt"',
+    ),
+    Story(
+        name="long",
+        passes=_passes(
+            *[transitions.REPLY_BEGUN] * 1,
+            *[transitions.ROW_DEPARTED] * 3,
+            *[transitions.ROW_SETTLED] * 3,
+            transitions.TURN_CLOSED,
+        ),
+        play=ask_at_length,
+        endings=(Ending(texts=(Whole(words=long_answer()),), calls=1, turns=1),),
+        reply=at_length,
+        possible=lambda person: person.part_max < 10_000,
+    ),
+    Story(
+        name="stop",
+        passes=_passes(
+            transitions.STOP_MARKED,
+            transitions.WAITING_WITHDRAWN,
+            transitions.COMMAND_DONE,
+            transitions.TURN_CLOSED,
+        ),
+        play=stop_all,
+        endings=(
+            Ending(
+                texts=(Cut(begins="This is the answer to", remark="Stopped by"),), calls=1, turns=1
+            ),
+            Ending(texts=(Cut(begins="Stopped by", remark="Stopped by"),), calls=1, turns=1),
+            PLAIN,
+        ),
+        reply=haltingly,
+        asides=(Aside(phrases=STOPPED, needed=False),),
+    ),
+    Story(
+        name="help",
+        passes=_passes(transitions.EVENT_STORED, transitions.COMMAND_DONE),
+        play=ask_for_help,
+        endings=(SILENT,),
+        reply=plainly,
+        asides=(Aside(phrases=(HELP,)),),
+    ),
+    Story(
+        name="model",
+        passes=_passes(transitions.MODEL_CHOSEN, transitions.COMMAND_DONE),
+        play=choose_model,
+        endings=(SILENT,),
+        reply=plainly,
+        asides=(Aside(phrases=(CHOSEN,)),),
+    ),
+    Story(
+        name="new",
+        passes=_passes(transitions.SESSION_RENEWED),
+        play=begin_anew,
+        endings=(PLAIN_TWO,),
+        reply=plainly,
+        asides=(Aside(phrases=(FRESH,)),),
+    ),
+    Story(
+        name="refused",
+        passes=_passes(transitions.EVENT_STORED, transitions.ROW_DEPARTED, transitions.ROW_SETTLED),
+        play=mistype,
+        endings=(SILENT,),
+        reply=plainly,
+        asides=(Aside(phrases=(REFUSED,)),),
+        possible=lambda person: person.has_any_commands,
+    ),
+    Story(
+        name="send",
+        passes=_passes(transitions.SEND_STORED, transitions.ROW_DEPARTED, transitions.ROW_SETTLED),
+        play=be_told,
+        endings=(Ending(texts=(Whole(words=OPERATOR_SAYS),), calls=0, turns=0),),
+        reply=plainly,
+    ),
+    Story(
+        name="nonsense",
+        passes=_passes(transitions.EVENT_IGNORED),
+        play=nonsense_first,
+        endings=(PLAIN_TWO,),
+        reply=plainly,
+    ),
+    Story(
+        name="slowed",
+        passes=_passes(transitions.ROW_HELD),
+        play=ask_slowed_down,
+        endings=(PLAIN,),
+        reply=haltingly,
+        possible=lambda person: person.has_rates,
+    ),
+    Story(
+        name="gap",
+        passes=_passes(transitions.GAP_STORED),
+        play=ask,
+        endings=(PLAIN,),
+        reply=haltingly,
+        first=Death(transition=transitions.TURN_CLOSED.name, moment="before"),
+        possible=lambda person: person.reads_back,
+    ),
+    Story(
+        name="leave",
+        passes=_passes(transitions.RUN_ENDED),
+        play=ask_and_stop_the_gateway,
+        endings=(PLAIN_TWO,),
+        reply=plainly,
+    ),
+    Story(
+        name="closed",
+        passes=_passes(transitions.CHAT_BURIED, transitions.NOTICE_STORED),
+        play=write_to_a_closed_door,
+        endings=(SILENT,),
+        reply=plainly,
+        asides=(Aside(phrases=(BURIED,)),),
+        told=True,
+        dies_at=("send",),
+        possible=lambda person: person.has_closed_doors,
+    ),
+    Story(
+        name="prune",
+        passes=_passes(transitions.RETENTION_PRUNED),
+        play=prune,
+        endings=(SILENT,),
+        reply=plainly,
+        # The page would show what is stored, and of old messages nothing is.
+        possible=lambda person: person.name != "web",
+    ),
+)
