@@ -135,7 +135,7 @@ class Webhook:
         self._sign = self._moment()
 
     def _problem(self, info: WebhookInfo, *, stuck: bool) -> str:
-        """A sentence for the operator; empty while all is well."""
+        """A sentence for the operator, the same for the same problem; empty while all is well."""
         if not info.url:
             return (
                 "the webhook of this token was deleted, probably by another process that polls"
@@ -148,8 +148,8 @@ class Webhook:
             )
         if stuck:
             return (
-                f"Telegram cannot deliver {info.waiting} updates to the webhook:"
-                f" {info.last_error}; check that its address leads here"
+                f"Telegram cannot deliver to the webhook ({info.last_error}): check that its"
+                " address leads here"
             )
         return ""
 
