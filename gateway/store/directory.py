@@ -24,13 +24,13 @@ NETWORK_FILE_SYSTEMS = frozenset({
 })  # fmt: skip
 
 
-def prepare(directory: Path) -> None:
+def prepare(directory: Path, *, mounts: str | None = None) -> None:
     """Create the directory if missing and check kind of disk, rights and file modes.
 
-    Raises StoreUnusable with the sentence that says what to change.
+    `mounts` is the text of /proc/mounts if that is not to be read. Raises StoreUnusable with the sentence that says what to change.
     """
     _create(directory)
-    kind = file_system(directory.resolve(), _mounts())
+    kind = file_system(directory.resolve(), _mounts() if mounts is None else mounts)
     if kind in NETWORK_FILE_SYSTEMS:
         raise StoreUnusable(
             f"the state directory {directory} lies on a network file system ({kind}), where a"

@@ -39,6 +39,16 @@ def test_the_file_system_of_a_path(path: str, kind: str) -> None:
     assert file_system(Path(path), MOUNTS) == kind
 
 
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_a_network_file_system_is_refused_with_the_remedy(tmp_path: Path, kind: str) -> None:
+    """The sentence names place and kind, and what to set; the same place on a disk is fine."""
+    place = tmp_path / "state"
+    mounts = f"/dev/vda1 / ext4 rw 0 0\nserver:/export {tmp_path.resolve()} {kind} rw 0 0\n"
+    with pytest.raises(StoreUnusable, match=rf"{place} lies on.*\({kind}\).*gateway\.state_dir"):
+        prepare(place, mounts=mounts)
+    prepare(place, mounts=mounts.replace(kind, "xfs"))
+
+
 def test_without_a_list_of_mounts_nothing_is_known() -> None:
     """A system without /proc is not refused for it."""
     assert file_system(Path("/var"), "") is None
