@@ -27,7 +27,8 @@ NETWORK_FILE_SYSTEMS = frozenset({
 def prepare(directory: Path, *, mounts: str | None = None) -> None:
     """Create the directory if missing and check kind of disk, rights and file modes.
 
-    `mounts` is the text of /proc/mounts if that is not to be read. Raises StoreUnusable with the sentence that says what to change.
+    `mounts` stands in for the text of /proc/mounts. Raises StoreUnusable with the sentence that
+    says what to change.
     """
     _create(directory)
     kind = file_system(directory.resolve(), _mounts() if mounts is None else mounts)
