@@ -144,7 +144,7 @@ class Operator:
             platform=status.platform,
             account=status.account,
             state=status.state,
-            state_age_s=None,
+            state_age_s=status.state_age_s,
             connected=status.connected,
             frame_age_s=status.frame_age_s,
             gap_age_s=gap,

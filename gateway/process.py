@@ -102,6 +102,9 @@ class _Life:
             self._tell.reloading()
             log.info("the configuration has changed; starting afresh with it")
             self._tell.extend(config.gateway.drain_s + STOP_MARGIN_S)
+            if self._watchdog_s is not None:  # nobody feeds it meanwhile
+                longest = config.gateway.drain_s + 2 * STOP_MARGIN_S
+                self._tell.patience(max(self._watchdog_s, longest))
             await gateway.stop()
             if self._signals.stopping.is_set():
                 return EXIT_CLEAN
@@ -128,6 +131,8 @@ class _Life:
         """Say that the gateway is ready, and wait for what ends or changes that."""
         self._ready(running)
         self._tell.ready("running")
+        if self._watchdog_s is not None:
+            self._tell.patience(self._watchdog_s)
         tasks = {
             asyncio.create_task(gateway.failed()): _Woken.FAILED,
             asyncio.create_task(self._signals.stopping.wait()): _Woken.STOP,

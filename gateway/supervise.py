@@ -36,6 +36,7 @@ class AdapterStatus:
     platform: PlatformName
     account: str | None
     state: State
+    state_age_s: float
     connected: bool
     frame_age_s: float | None
     problem: str
@@ -66,6 +67,7 @@ class Supervisor:
         self._jitter = jitter
         self._sleep = sleep
         self._state: State = "starting"
+        self._since = clock.monotonic()
         self._account: str | None = None
         self._problem = ""
         self._told_alarm = ""
@@ -81,7 +83,8 @@ class Supervisor:
                 await self._run_once()
                 self._problem = "the connection ended"
             except CredentialsRejected as error:
-                self._state, self._problem = "stopped", str(error)
+                self._problem = str(error)
+                self._enter("stopped")
                 self._stopped(error)
                 self.settled.set()
                 return
@@ -91,7 +94,7 @@ class Supervisor:
             except Exception:
                 self._problem = "a fault in the adapter; the log has it"
                 log.exception("%s failed; the others go on", self.adapter.platform)
-            self._state = "resting"
+            self._enter("resting")
             self.settled.set()
             if self._clock.monotonic() - began > STEADY_S:
                 failures = 0
@@ -129,19 +132,24 @@ class Supervisor:
             platform=self.adapter.platform,
             account=self._account,
             state=self._state,
+            state_age_s=self._clock.monotonic() - self._since,
             connected=self._state == "running" and liveness.connected,
             frame_age_s=age,
             problem="" if self._state == "running" else self._problem,
         )
 
+    def _enter(self, state: State) -> None:
+        self._state = state
+        self._since = self._clock.monotonic()
+
     async def _run_once(self) -> None:
-        self._state = "starting"
+        self._enter("starting")
         account = await self.adapter.connect()
         self._account = account_text(account)
         await self._deliveries.attach(account, self.adapter)
         await self._router.resume(self._account)
         self._notices.retry()
-        self._state = "running"
+        self._enter("running")
         log.info("%s is connected as %s", self.adapter.platform, self._account)
         self.settled.set()
         await self.adapter.run(self._ingest)

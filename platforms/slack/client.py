@@ -199,8 +199,10 @@ class SlackAdapter:
                 facts=facts,
             )
         taking = self._events is not None and self._events.intake is not None
-        at = self._events.last_request_at if self._events is not None else None
-        return Liveness(connected=taking, last_frame_at=at, gap_since=gap_since, facts=facts)
+        if self._events is not None and (at := self._events.last_request_at) is not None:
+            # Requests come with messages, so their age proves nothing about the transport.
+            facts["last request"] = f"{self._clock() - at:.0f} s ago"
+        return Liveness(connected=taking, gap_since=gap_since, facts=facts)
 
     async def close(self) -> None:
         """Close every connection."""

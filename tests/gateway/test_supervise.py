@@ -87,6 +87,7 @@ async def test_a_connected_adapter_runs(watched: Watched) -> None:
         state="running",
         connected=True,
         frame_age_s=10.0,
+        state_age_s=0.0,
         problem="",
     )
 
