@@ -16,7 +16,8 @@
 An uncertain post may stand in the chat. While the platform knows its nonce it is sent again with
 the same one; where posts can be looked up it is looked for, twice, and sent again only if it is
 not there; elsewhere an answer is sent once more and a placeholder not at all, and what is still
-uncertain then is `unknown`.
+uncertain then is `unknown`. A doubt lasts until it is settled: a repeat that had to wait is in
+the chat or not as before, however certainly it was not sent itself.
 """
 
 import logging
@@ -48,6 +49,7 @@ from platforms.errors import (
     PlatformError,
     PlatformUnavailable,
     RateLimited,
+    RightsMissing,
     SendUncertain,
     ThreadGone,
     TooLong,
@@ -88,13 +90,17 @@ class _Fate:
 
 @dataclass(slots=True)
 class _Try:
-    """How far the sending of one row has come; `doubtful_since` in microseconds since 1970."""
+    """How far the sending of one row has come; `doubtful_since` in microseconds since 1970.
+
+    `waited`: since its last try it was held back, for how long nobody knows.
+    """
 
     row: OutboxRow
     operation: Operation
     doubtful_since: int
     unavailable: int = 0
     uncertain: int = 0
+    waited: bool = False
     changed: frozenset[type[PlatformError]] = frozenset()
 
 
@@ -123,6 +129,7 @@ class Sending:
         self._message_ids: Recent[int, str] = Recent(REMEMBERED)
         self._standing: Recent[tuple[str, str], tuple[Blocks, Controls]] = Recent(REMEMBERED)
         self._dead: dict[str, str] = {}
+        self._doubts: dict[int, int] = {}  # rows that may stand in their chat, and since when
 
     def bury(self, chat: str, reason: str) -> None:
         """Know a chat as dead."""
@@ -146,9 +153,9 @@ class Sending:
             return await self._settle(row, "sent", reason="nothing to change")
         if reason := await self._dead_reason(operation):
             return await self._settle(row, "dead", reason=reason)
-        since = row.departed_at or row.created_at
+        since = self._doubts.get(row.id) or row.departed_at or row.created_at
         current = _Try(row=row, operation=operation, doubtful_since=since)
-        if row.state == "in_flight":
+        if row.state == "in_flight" or row.id in self._doubts:
             stopped = SendUncertain("the gateway stopped while this was sent")
             outcome = await self._after(current, stopped)
             if outcome is not None:
@@ -158,6 +165,10 @@ class Sending:
     async def _try(self, current: _Try) -> Outcome | _Fate:
         while True:
             await self._slots.wait(current.operation, priority=_priority(current.row))
+            if reason := await self._dead_reason(current.operation):
+                return _Fate(state="dead", reason=reason)
+            if (sent := await self._looked_again(current)) is not None:
+                return sent
             current.doubtful_since = await self._depart(current.row)
             try:
                 return await self._adapter.perform(current.operation)
@@ -192,11 +203,7 @@ class Sending:
             case RateLimited():
                 await self._limited(current, error)
             case PlatformUnavailable():
-                if current.unavailable and self._age_s(row.created_at) > RETRY_FOR_S:
-                    return _Fate(state="dead", reason="unreachable for a day")
-                await self._hold(row, "unreachable")
-                await self._back_off(current.unavailable)
-                current.unavailable += 1
+                return await self._later(current, "unreachable")
             case SendUncertain():
                 return await self._doubt(current, error)
             case CredentialsRejected():
@@ -217,11 +224,22 @@ class Sending:
                 return self._failed(row, str(error))
         return None
 
+    async def _later(self, current: _Try, reason: str) -> _Fate | None:
+        """Try again what was not sent, ever more slowly, for a day."""
+        if current.unavailable and self._age_s(current.row.created_at) > RETRY_FOR_S:
+            return self._failed(current.row, "unreachable for a day")
+        await self._hold(current.row, reason)
+        await self._back_off(current.unavailable)
+        current.unavailable += 1
+        current.waited = True
+        return None
+
     async def _limited(self, current: _Try, error: RateLimited) -> None:
         row = current.row
         log.warning("%s asks to wait %.1f s (%s)", row.chat, error.retry_after_s, error.scope)
         self._slots.penalise(current.operation, error)
         await self._hold(row, "rate limit")
+        current.waited = True
         if error.retry_after_s > LONG_LIMIT_S:
             minutes = round(error.retry_after_s / 60)
             self._alert(
@@ -233,53 +251,80 @@ class Sending:
     async def _doubt(self, current: _Try, error: SendUncertain) -> Outcome | _Fate | None:
         """Find out whether an uncertain operation took effect, or whether repeating it harms."""
         current.uncertain += 1
-        operation = current.operation
-        if current.uncertain > UNCERTAIN_TRIES:
-            return _Fate(state="unknown", reason=str(error))
-        if not isinstance(operation, Post | Upload) or self._nonce_known(current):
-            if current.uncertain == UNCERTAIN_TRIES:
-                return _Fate(state="unknown", reason=str(error))
+        self._doubts.setdefault(current.row.id, current.doubtful_since)
+        if self._repeatable(current) and current.uncertain < UNCERTAIN_TRIES:
             await self._back_off(current.uncertain - 1)
             return None
-        private = isinstance(operation, Post) and operation.only_for is not None
-        if self._adapter.capabilities.read_back and not private:
-            match await self._look(operation, current.doubtful_since):
-                case MessageRef() as found:
-                    return Sent(message=found)
-                case _Looked.ABSENT:
-                    await self._hold(current.row, "not in the chat after all")
-                    return None
-                case _Looked.UNKNOWABLE:
-                    pass
+        match await self._look(current):
+            case MessageRef() as found:
+                return Sent(message=found)
+            case _Looked.ABSENT:
+                return await self._later(current, "not in the chat after all")
+            case _Looked.UNKNOWABLE:
+                pass
         if current.row.purpose == "anchor" or current.uncertain > 1:
             return _Fate(state="unknown", reason=str(error))
         await self._back_off(0)
         return None
+
+    async def _looked_again(self, current: _Try) -> Sent | None:
+        """Look for a doubtful post that waited so long that its nonce may be forgotten by now."""
+        waited, current.waited = current.waited, False
+        if not waited or current.row.id not in self._doubts or self._repeatable(current):
+            return None
+        found = await self._look(current)
+        return Sent(message=found) if isinstance(found, MessageRef) else None
+
+    def _repeatable(self, current: _Try) -> bool:
+        """Whether doing it once more does no harm, whatever came of it before."""
+        return not isinstance(current.operation, Post | Upload) or self._nonce_known(current)
 
     def _nonce_known(self, current: _Try) -> bool:
         """Whether the platform shows a repeat with the same nonce only once."""
         life = self._adapter.capabilities.nonce_life_s
         return life is not None and self._age_s(current.doubtful_since) < life - NONCE_MARGIN_S
 
-    async def _look(self, operation: Post | Upload, since: int) -> MessageRef | _Looked:
-        """Look for a post in its chat, twice, since what was just sent may show late."""
-        moment = datetime.fromtimestamp(since / 1_000_000, tz=UTC)
-        looks = failures = 0
+    async def _look(self, current: _Try) -> MessageRef | _Looked:
+        """Settle a doubt by a look into the chat, if the platform lets us."""
+        operation = current.operation
+        if not isinstance(operation, Post | Upload) or not self._adapter.capabilities.read_back:
+            return _Looked.UNKNOWABLE
+        if isinstance(operation, Post) and operation.only_for is not None:
+            return _Looked.UNKNOWABLE
+        found = await self._find(operation, current)
+        if found is _Looked.ABSENT:
+            current.uncertain = 0
+            self._doubts.pop(current.row.id, None)
+        return found
+
+    async def _find(self, operation: Post | Upload, current: _Try) -> MessageRef | _Looked:
+        """Look for a post in its chat, twice, since what was just sent may show late.
+
+        While nobody can be reached nothing could be sent either, so that waits with it.
+        """
+        moment = datetime.fromtimestamp(current.doubtful_since / 1_000_000, tz=UTC)
+        looks = failures = unreached = 0
         while looks < LOOKS:
             try:
                 found = await self._adapter.find(operation, moment)
             except RateLimited as error:
                 await self._sleep(error.retry_after_s)
                 continue
-            except (PlatformUnavailable, SendUncertain):
+            except PlatformUnavailable:
+                if self._age_s(current.row.created_at) > RETRY_FOR_S:
+                    return _Looked.UNKNOWABLE
+                await self._back_off(unreached)
+                unreached += 1
+                continue
+            except SendUncertain:
                 failures += 1
                 if failures > LOOK_FAILURES:
                     return _Looked.UNKNOWABLE
                 await self._back_off(failures - 1)
                 continue
-            except CredentialsRejected:
-                raise
             except PlatformError as error:
+                if isinstance(error, CredentialsRejected) and not isinstance(error, RightsMissing):
+                    raise
                 log.warning("a post can't be looked for: %s", error)
                 return _Looked.UNKNOWABLE
             if found is not None:
@@ -360,6 +405,9 @@ class Sending:
         )
 
     async def _hold(self, row: OutboxRow, reason: str) -> None:
+        """Let a row wait; one in doubt stays in flight, for whoever starts after a crash."""
+        if row.id in self._doubts:
+            return
         await self._store.write(
             lambda tx: outbox.hold(tx, row.id, reason), transition=transitions.ROW_HELD
         )
@@ -379,6 +427,7 @@ class Sending:
             ),
             transition=transitions.ROW_SETTLED,
         )
+        self._doubts.pop(row.id, None)
         if message_id is not None and row.op == "post":
             self._message_ids[row.id] = message_id
         return message_id
@@ -396,7 +445,7 @@ def _changed(current: _Try, error: PlatformError) -> Operation | None:
     match error, operation:
         case MarkupRejected(), Post(body=body) | Edit(body=body):
             return replace(operation, body=blocks.plain(blocks.plain_text(body)))
-        case TooLong(), Post(chat=chat, body=body):
+        case TooLong(), Post(chat=chat, body=body, only_for=None):
             return _file(chat, body, current.row.nonce)
         case TooLong(), Edit(message=message, body=body):
             return _file(message.chat, body, current.row.nonce)

@@ -53,6 +53,7 @@ class WayOut:
         target: OutboxRow | None = None,
         turn_id: int | None = None,
         content: outgoing.Content | None = None,
+        line: str = "",
     ) -> OutboxRow:
         """Store a row without sending it."""
         self._numbers += 1
@@ -67,6 +68,7 @@ class WayOut:
             target_id=target.id if target else None,
             content=outgoing.dump(content or outgoing.Words(body=markup.parse(text))),
             nonce=self.clock.nonce(),
+            line=line,
         )
         row = await self._write(lambda tx: outbox.insert(tx, new, now=NOW))
         assert isinstance(row, OutboxRow)
