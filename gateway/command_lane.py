@@ -123,7 +123,7 @@ class CommandLane:
         return commands.help_text(row.content.args)
 
     async def _stop(self, row: Waiting) -> str:
-        """Stop the session's turn; `all` also takes back what waits."""
+        """Stop the session's turn, or the one about to begin; `all` also takes back what waits."""
         by = row.content.author_name or "someone"
         stopped = [key for key in self._meant(row) if self._running.stop(key, by)]
         stopped += await self._mark_stopped(row.session_key, stopped, by)
@@ -163,17 +163,16 @@ class CommandLane:
         return [key]
 
     def _meant(self, row: Waiting) -> list[str]:
-        """The session itself, or what runs for this person in the chat if it has no turn.
+        """The session itself, or what runs for this person in the chat if it has nothing to stop.
 
         Native commands on some platforms can't be given inside the thread they are about.
         """
-        turns = self._running.running()
-        if any(turn.session_key == row.session_key for turn in turns):
+        if self._running.stoppable(row.session_key):
             return [row.session_key]
         below = f"{row.account}|{row.chat}/"
         return [
             turn.session_key
-            for turn in turns
+            for turn in self._running.running()
             if turn.session_key.startswith(below) and turn.requester == row.content.author
         ]
 

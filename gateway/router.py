@@ -49,6 +49,7 @@ class Router:
             case "turn":
                 self._sessions.arrived(row)
             case "now" | "press":
+                self._sessions.hurry(row.session_key)
                 task = asyncio.create_task(self._commands.handle(row))
                 self._handling[row.id] = task
                 task.add_done_callback(lambda _: self._handling.pop(row.id))

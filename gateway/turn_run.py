@@ -20,7 +20,7 @@ from agent.failover import Entry, plan_for
 from agent.runner import Runner
 from agent.signals import TurnSignals
 from agent.tools.base import Tool
-from agent.turn import AwaitsModel, TurnEnd, TurnRows, TurnState, position, turn_flow
+from agent.turn import AwaitsModel, TurnRows, position, turn_flow
 from gateway import outgoing, render
 from gateway.clock import Clock
 from gateway.errors import StoreClosed, StoreError, StoreFailed
@@ -106,8 +106,7 @@ class TurnRuns:
         except NoProgress:
             log.error("turn t%d gave no sign of progress and is ended", turn.turn_id)
             store.only(asyncio.current_task())
-            text = render.stuck_text(INACTIVITY_S, journal.reference)
-            await journal.closed(TurnEnd(state=TurnState.FAILED, text=text))
+            await journal.stuck(INACTIVITY_S)
         except Exception:
             log.exception("turn t%d failed inside the gateway", turn.turn_id)
             await journal.crashed()

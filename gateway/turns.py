@@ -141,19 +141,22 @@ class StoredTurn(TurnJournal):
 
         The words so far stand before it, unless they are what can't be shown.
         """
-        sentence = render.crashed_text(self.reference)
+        sentence, cause = render.crashed_text(self.reference), "a fault in the gateway"
         try:
-            await self._fail("\n\n".join([*self._said, sentence]))
+            await self._fail("\n\n".join([*self._said, sentence]), cause)
         except StoreError:
             raise
         except Exception:
             log.exception("the words of turn %s can't be shown", self.reference)
-            await self._fail(sentence)
+            await self._fail(sentence, cause)
 
-    async def _fail(self, text: str) -> None:
-        await self._close(
-            text, state=TurnState.FAILED, mark=Mark.NONE, error="a fault in the gateway", end=None
-        )
+    async def stuck(self, seconds: float) -> None:
+        """End the turn because nothing of it moved for so long; its words stand before that."""
+        sentence = render.stuck_text(seconds, self.reference)
+        await self._fail("\n\n".join([*self._said, sentence]), f"no progress for {seconds:.0f} s")
+
+    async def _fail(self, text: str, cause: str) -> None:
+        await self._close(text, state=TurnState.FAILED, mark=Mark.NONE, error=cause, end=None)
 
     async def _append(self, messages: tuple[Message, ...], transition: Transition) -> None:
         now = self._clock.now()

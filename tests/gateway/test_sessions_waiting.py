@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent.messages import UserMessage
+from agent.tools.base import CallContext, EffectClass, PreparedCall, ToolOutput
 from gateway import mailbox
 from gateway.busy import BUSY_LINE
 from gateway.config.ids import parse_chat, parse_user
@@ -16,6 +17,7 @@ from gateway.config.values import AccessConfig, Config
 from gateway.fairness import Fairness, Limits, TurnGate
 from gateway.store.sqlite import SqliteStore
 from platforms.events import Attachment, MessageReceived
+from tests.agent.scripted import ScriptedTool, call
 from tests.gateway.core import Core, says
 from tests.gateway.events import ANN, GROUP, command, message
 from tests.gateway.hand_clock import HandClock
@@ -288,3 +290,50 @@ async def test_where_nothing_can_be_reacted_with_a_line_says_it(
     await core.shows(BUSY_LINE, BUSY_LINE)
     held.set()
     await core.shows(BUSY_LINE, BUSY_LINE, "Slow one.", "Rest.")
+
+
+async def test_a_command_beside_turns_ends_the_wait(core: Core, clock: HandClock) -> None:
+    """Whoever gives one is done with what they sent."""
+    core.answers("Nice.")
+    await core.take(photo(1, "Sea"))
+    await waiting_for(clock, 0.8)
+    await core.take(message("/whoami", number=2))
+    await core.adapter.until(lambda: "Nice." in core.adapter.shown("1001"))
+
+
+async def test_stop_takes_back_what_waits_to_begin(core: Core, clock: HandClock) -> None:
+    """Said while the rest of an album is waited for: no turn answers it, and that is said once."""
+    await core.take(photo(1))
+    await waiting_for(clock, 0.8)
+    await core.take(message("/stop", number=2))
+    await core.adapter.until(
+        lambda: core.adapter.shown("1001") in (["Stopped."], ["Stopped by Ann."])
+    )
+    await core.finish()
+    assert len(core.adapter.shown("1001")) == 1
+    assert core.model.requests == []
+
+
+async def test_half_an_album_does_not_join_a_turn(make: Make, clock: HandClock) -> None:
+    """What is not complete at the end of a step waits for the next turn, and is one input there."""
+    began, go = asyncio.Event(), asyncio.Event()
+
+    async def body(prepared: PreparedCall, context: CallContext) -> ToolOutput:
+        began.set()
+        await go.wait()
+        return ToolOutput(text="ran")
+
+    tool = ScriptedTool(name="pure", effect=EffectClass.PURE, does=body)
+    core = make(tools={"pure": tool})
+    await core.connect()
+    core.answers(says("Look.", calls=(call("pure"),)), "Done.", "Nice.")
+    await core.take(message("one", number=1))
+    await began.wait()
+    await core.take(photo(2, "Sea"))
+    go.set()
+    await core.shows("Look.\n\nDone.")
+    await core.take(photo(3, "Sun"))
+    await waiting_for(clock, 0.8)
+    clock.advance(0.8)
+    await core.shows("Look.\n\nDone.", "Nice.")
+    assert [len(texts) for texts in said(core)] == [1, 1, 2]

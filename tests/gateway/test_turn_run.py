@@ -70,6 +70,8 @@ async def test_a_stuck_turn_is_ended_and_its_session_is_free(make: Make, clock: 
     await core.finish()
     assert await states(core) == ["failed", "done"]
     assert await inbox_states(core.store) == {1: ("done", None, 1), 2: ("done", None, 2)}
+    story = await core.store.read(lambda tx: explain(tx, "t1"))
+    assert "  cause: no progress for 900 s" in story
 
 
 async def test_a_turn_that_moves_is_not_ended_by_the_clock(make: Make, clock: HandClock) -> None:

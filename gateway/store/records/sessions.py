@@ -213,8 +213,8 @@ def park(tx: Tx, turn: OpenTurn, *, now: int) -> None:
 
 
 def reopen(tx: Tx, turn_id: int, *, now: int) -> None:
-    """Let a waiting turn go on; whoever held it before does not."""
-    tx.run("UPDATE turn SET state = 'open' WHERE id = ? AND state = 'waiting'", turn_id)
+    """Let a waiting turn go on, unsuspected; whoever held it before does not."""
+    tx.run("UPDATE turn SET state = 'open', deaths = 0 WHERE id = ? AND state = 'waiting'", turn_id)
     tx.run(
         "UPDATE session SET epoch = epoch + 1, active_at = ?"
         " WHERE id = (SELECT session_id FROM turn WHERE id = ?)",
@@ -334,9 +334,12 @@ def knows(tx: Tx, key: str) -> bool:
 
 
 def drain(tx: Tx, turn: OpenTurn, *, now: int) -> tuple[Message, ...]:
-    """Claim what waits before the next command and store it as this turn's words."""
+    """Claim what waits before the next command and store it as this turn's words.
+
+    An input whose further messages may still come (an album, a long paste) waits on.
+    """
     fence(tx, turn, now)
-    rows = _batch(inbox.waiting_in(tx, turn.session_key), one_by_one=False)
+    rows = _batch(inbox.waiting_in(tx, turn.session_key, now=now), one_by_one=False)
     inbox.claim(tx, [row.id for row in rows], turn.turn_id)
     messages = tuple(user_message(row.content) for row in rows)
     transcript.append(
