@@ -91,12 +91,13 @@ def _chats(tx: Tx, user: str) -> list[tuple[str, str, int]]:
 
 def _begun_by(tx: Tx, author: str) -> list[tuple[str, str, int]]:
     rows = tx.rows(
-        "SELECT inbox.chat, MAX(inbox.received_at),"
-        " (SELECT title FROM session WHERE session.account = inbox.account"
-        "  AND session.chat = inbox.chat AND title <> '' ORDER BY id LIMIT 1)"
-        " FROM inbox WHERE account = 'web:local' AND author = ?"
-        " AND (lane IS NOT NULL OR state = 'refused')"
-        " GROUP BY inbox.account, inbox.chat ORDER BY MAX(inbox.received_at) DESC LIMIT ?",
+        "WITH mine AS MATERIALIZED (SELECT chat, received_at FROM inbox"
+        " WHERE account = 'web:local' AND author = ?"
+        " AND (lane IS NOT NULL OR state = 'refused'))"
+        " SELECT mine.chat, MAX(mine.received_at),"
+        " (SELECT title FROM session WHERE session.account = 'web:local'"
+        "  AND session.chat = mine.chat AND title <> '' ORDER BY id LIMIT 1)"
+        " FROM mine GROUP BY mine.chat ORDER BY MAX(mine.received_at) DESC LIMIT ?",
         author,
         CHATS_SHOWN,
     )
