@@ -9,7 +9,7 @@ from agent.failover import Entry
 from agent.messages import Text
 from agent.providers.base import PartCompleted, Stop, StreamCompleted, TextReceived
 from agent.tools.base import Tool
-from gateway import refs
+from gateway import refs, starts
 from gateway.command_lane import CommandLane
 from gateway.config.values import Config
 from gateway.delivery import Deliveries
@@ -58,6 +58,7 @@ class Core:
         adapter: ScriptedAdapter | None = None,
         gate: TurnGate | None = None,
         timed: bool = False,
+        start: starts.Start | None = None,
     ) -> None:
         """`timed`: what sessions wait for passes by the clock, not by itself."""
         self.store = store
@@ -75,7 +76,12 @@ class Core:
             owners=config.gateway.owners,
         )
         agent = Agent(
-            entries=self.entries, tools=tools or {}, busy=busy, on_failure=self.failures.append
+            entries=self.entries,
+            tools=tools or {},
+            busy=busy,
+            on_failure=self.failures.append,
+            start_id=start.begun.id if start else None,
+            suspects=frozenset(start.begun.suspects) if start else frozenset(),
         )
         self.sessions = Sessions(
             store=store,

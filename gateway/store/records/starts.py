@@ -4,6 +4,7 @@ A turn that was open when several runs in a row died is suspected of having kill
 """
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 from gateway.store.base import Tx
 
@@ -15,9 +16,10 @@ LOOP_DEATHS = 3
 class Begun:
     """A run that begins, and what the runs before it left behind.
 
-    `died`: the last run ended without a word; `rebooted`: so did the machine. `suspects` are
-    session keys whose turn was open in the last two deaths of a boot loop: they are run one at a
-    time, so that a third death names one of them. `guilty` are turns open in all three.
+    `died`: the last run ended without a word; `rebooted`: so did the machine. A boot loop is
+    runs that begin within a minute and die. `suspects` are session keys whose turn was open in
+    two deaths of one: they are run one at a time, so that a third death names one of them.
+    `guilty` are turns open in all three.
     """
 
     id: int
@@ -35,11 +37,7 @@ def begin(tx: Tx, *, now: int, boot: str) -> Begun:
         tx.run("UPDATE turn SET deaths = deaths + 1 WHERE state = 'open' AND start_id = ?", last[0])
     else:
         tx.run("UPDATE turn SET deaths = 0 WHERE state = 'open' AND deaths > 0")
-    recent = tx.row(
-        "SELECT COUNT(*) FROM start WHERE at >= ? AND stopped_at IS NULL",
-        now - LOOP_WINDOW_MICROS,
-    )
-    deaths = int(recent[0]) if recent and died else 0
+    deaths = _deaths(tx)
     made = tx.row("INSERT INTO start (at, boot) VALUES (?, ?) RETURNING id", now, boot)
     if made is None:
         raise LookupError("a run got no id")
@@ -55,6 +53,15 @@ def begin(tx: Tx, *, now: int, boot: str) -> Begun:
 def end(tx: Tx, ident: int, *, now: int) -> None:
     """Store that a run ended in order."""
     tx.run("UPDATE start SET stopped_at = ? WHERE id = ?", now, ident)
+
+
+def _deaths(tx: Tx) -> int:
+    """How many of the last runs died in a row, and began within a minute of the last one."""
+    last = tx.rows("SELECT at, stopped_at FROM start ORDER BY id DESC LIMIT ?", LOOP_DEATHS)
+    in_loop = takewhile(
+        lambda run: run[1] is None and abs(last[0][0] - run[0]) <= LOOP_WINDOW_MICROS, last
+    )
+    return sum(1 for _ in in_loop)
 
 
 def _suspects(tx: Tx) -> tuple[str, ...]:
