@@ -10,6 +10,7 @@ from gateway.config.ids import UserId
 from gateway.delivery import Deliveries
 from gateway.errors import StoreError
 from gateway.outlet import Outlet
+from gateway.recent import Recent
 from gateway.store import transitions
 from gateway.store.base import Store
 from gateway.store.records import outbox
@@ -17,6 +18,8 @@ from platforms import blocks
 from platforms.errors import PlatformError
 
 DAY_MICROS = 24 * 3600 * 1_000_000
+UNTOLD_KEPT = 100
+"""Matters that wait for someone to be told; of older ones the log has to do."""
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +39,7 @@ class Notices:
         self._deliveries = deliveries
         self._clock = clock
         self._owners = tuple(owners)
-        self._untold: dict[str, tuple[str, str]] = {}
+        self._untold: Recent[str, tuple[str, str]] = Recent(UNTOLD_KEPT)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def tell(self, account: str, key: str, sentence: str) -> None:
@@ -49,8 +52,9 @@ class Notices:
 
     def retry(self) -> None:
         """An account was connected: what nobody could be told is tried again."""
-        untold, self._untold = self._untold, {}
-        for key, (account, sentence) in untold.items():
+        untold = tuple(self._untold.items())
+        self._untold.clear()
+        for key, (account, sentence) in untold:
             self._spawn(account, key, sentence)
 
     async def close(self) -> None:
@@ -76,7 +80,7 @@ class Notices:
 
     async def _tell_one(self, owner: UserId, key: str, sentence: str) -> bool:
         outlet = self._outlet(owner)
-        if outlet is None or outlet.problem:
+        if outlet is None:
             return False
         day = self._clock.now() // DAY_MICROS
         try:
@@ -106,8 +110,9 @@ class Notices:
 
     def _outlet(self, owner: UserId) -> Outlet | None:
         """The way out to an owner: an account of their platform that sends."""
+        outlets = self._deliveries.outlets()
         return next(
-            (o for o in self._deliveries.outlets() if o.account.platform == owner.platform), None
+            (o for o in outlets if o.account.platform == owner.platform and not o.problem), None
         )
 
 
