@@ -59,6 +59,7 @@ class Connection:
         self._tasks: list[asyncio.Task[None]] = []
         self._envelopes: set[asyncio.Task[None]] = set()
         self._hello = False
+        self._dismissed = False
         self.heard_at: float | None = None
         self.over: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self.gone = asyncio.Event()
@@ -71,8 +72,14 @@ class Connection:
     @property
     def ended_cleanly(self) -> bool:
         """Whether Slack knows that it is closed."""
-        code = None if self._ws is None else self._ws.close_code
-        return self._ws is None or code not in {None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE}
+        if self._ws is None or self._dismissed:
+            return True
+        return self._ws.close_code not in {None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE}
+
+    @property
+    def counted(self) -> bool:
+        """Whether Slack still takes it for open, as far as we know."""
+        return self._ws is not None and not (self.gone.is_set() and self.ended_cleanly)
 
     async def open(self, session: aiohttp.ClientSession, url: str) -> None:
         """Shake hands and begin to listen; raises PlatformUnavailable."""
@@ -139,7 +146,8 @@ class Connection:
                         await ws.pong(message.data)
                 case WSMsgType.PONG | WSMsgType.BINARY:
                     self.heard_at = self._clock()
-                case _:
+                case kind:
+                    self._dismissed = kind is WSMsgType.CLOSE
                     return
 
     async def _keep_alive(self, ws: ClientWebSocketResponse, opened_at: float) -> None:

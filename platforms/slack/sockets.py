@@ -200,7 +200,7 @@ class Sockets:
     def _greeted(self, connection: Connection, counted: int) -> None:
         while self._ghosts and self._clock() - self._ghosts[0] > GHOST_S:
             self._ghosts.popleft()
-        ours = sum(each.heard_at is not None for each in self._open) + len(self._ghosts)
+        ours = sum(each.counted for each in self._open) + len(self._ghosts)
         alarm = ""
         if counted > ours:
             alarm = (

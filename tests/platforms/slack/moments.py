@@ -6,7 +6,7 @@ import itertools
 from datetime import UTC, datetime
 
 NOON = 1_795_262_400.0
-_TURNS = 60
+_TURNS = 100
 """Of the event loop: enough for a frame to go to the server over loopback and back."""
 
 
@@ -38,6 +38,10 @@ class Moments:
         if seconds <= 0:
             woken.set_result(None)
         await woken
+
+    def skip(self, seconds: float) -> None:
+        """Move on without letting anybody act."""
+        self.seconds += seconds
 
     async def advance(self, seconds: float) -> None:
         """Move on; who sleeps less wakes in order, and what they send arrives."""

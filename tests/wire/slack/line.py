@@ -56,8 +56,12 @@ class Line:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._listener is not None
-        self._listener.close()
+        await self.close()
+
+    async def close(self) -> None:
+        """Nobody listens any more, and every connection is gone."""
+        if self._listener is not None:
+            self._listener.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
