@@ -1,6 +1,7 @@
 """Questions about what stands: does a post in doubt, and where is somebody's direct message?"""
 
 from datetime import datetime
+from functools import partial
 
 from platforms.content import Post, Upload
 from platforms.errors import ChatUnavailable, ThreadGone
@@ -20,18 +21,19 @@ async def find(
 ) -> MessageRef | None:
     """Look once for a post of ours by its nonce, for a file by its id or its name and size.
 
-    Words for one person only are in no history: they are never found.
+    Words for one person only are in no history: they are never found. An answer that tells
+    nothing raises SendUncertain.
     """
     if isinstance(operation, Post) and is_private(operation):
         return None
-    chat = operation.chat
+    call, chat = partial(api.call, as_query=True), operation.chat
     oldest = stamp_of(since - LOOK_UP_MARGIN)
     try:
         if chat.thread_id is None:
-            shown = await read_channel(api.read, chat.chat_id, oldest=oldest, most=LOOK_UP_MESSAGES)
+            shown = await read_channel(call, chat.chat_id, oldest=oldest, most=LOOK_UP_MESSAGES)
         else:
             shown = await read_thread(
-                api.read, chat.chat_id, chat.thread_id, oldest=oldest, most=LOOK_UP_MESSAGES
+                call, chat.chat_id, chat.thread_id, oldest=oldest, most=LOOK_UP_MESSAGES
             )
     except ThreadGone:
         return None

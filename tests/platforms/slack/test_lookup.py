@@ -150,9 +150,10 @@ async def test_a_file_that_never_was_shared_is_not_found() -> None:
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (Answer(status=500), PlatformUnavailable),
+        (Answer(status=500), SendUncertain),
         (Answer(status=429, headers={"Retry-After": "7"}), RateLimited),
-        (CutAfter(), PlatformUnavailable),
+        (CutAfter(), SendUncertain),
+        (Answer(status=200, body=b'{"ok":false,"error":"request_timeout"}'), PlatformUnavailable),
         (Answer(status=200, body=b'{"ok":false,"error":"not_in_channel"}'), ChatUnavailable),
         (
             Answer(
