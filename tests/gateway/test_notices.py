@@ -165,7 +165,8 @@ async def test_elsewhere_does_not_work_either(office: Office) -> None:
     await office.settled()
     await office.tell("limited")
     assert office.telegram.shown("1001") == [
-        "discord takes no messages of mine: revoked. What is to be sent waits until that is mended.",
+        "discord takes no messages of mine: revoked. What is to be sent waits until that is"
+        " mended.",
         "limited",
     ]
 
