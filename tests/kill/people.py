@@ -17,7 +17,7 @@ import aiohttp
 
 from platforms.terminal.wire import Press, Say
 from tests.scenarios.discord import DiscordSurface
-from tests.scenarios.slack import PEOPLE, SlackHttpSurface, SlackSurface
+from tests.scenarios.slack import GROUP, PEOPLE, SlackHttpSurface, SlackSurface
 from tests.scenarios.stage import WAIT_S, Surface
 from tests.scenarios.telegram import PEOPLE as PEOPLE_AT_TELEGRAM
 from tests.scenarios.telegram import TelegramSurface, TelegramWebhookSurface
@@ -26,8 +26,11 @@ from tests.scenarios.web import WebSurface, Written
 from tests.wire.discord.faults import rate_limited
 from tests.wire.discord.interactions import Interaction
 from tests.wire.server import Answer, limited
+from tests.wire.slack.server import BOT_TOKEN
 from tests.wire.slack.transport import Delivery
 
+BEARER = f"Bearer {BOT_TOKEN}"
+FOREIGN = "These words are not the gateway's."
 RETRY_CLOCK_S = 400.0
 """More than any platform waits before it delivers again."""
 
@@ -62,6 +65,12 @@ class Person(Surface, Protocol):
     def slow_down(self) -> None:
         """Let the platform refuse the next post for its rate; only where there are rates."""
 
+    has_echoes: bool
+    """Whether the platform tells the gateway of its own messages."""
+
+    async def write_as_the_bot(self) -> None:
+        """Somebody else uses the gateway's token, in a group."""
+
     reads_back: bool
     """Whether what was missed is read back from the platform's history."""
 
@@ -78,6 +87,11 @@ class _Rated:
     has_rates = True
     has_closed_doors = True
     reads_back = False
+    has_echoes = False
+
+    async def write_as_the_bot(self) -> None:
+        """Nobody would hear of it."""
+        raise NotImplementedError
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,6 +153,8 @@ class TelegramWebhookPerson(TelegramPerson, TelegramWebhookSurface):
 class SlackPerson(_Rated, SlackSurface):
     """Slack sends events again; a slash command or press that fails is shown as failed."""
 
+    has_echoes = True
+
     def __init__(self) -> None:
         super().__init__()
         self._acts: list[tuple[Delivery, Callable[[], Awaitable[Delivery]]]] = []
@@ -174,7 +190,7 @@ class SlackPerson(_Rated, SlackSurface):
         self._acts.append((await act(), act))
 
     async def come_back(self, stage: Any) -> None:
-        await self.meet(stage)
+        await self._connected_again(stage)
         await self.server.advance(RETRY_CLOCK_S)
         acts, self._acts = self._acts, []
         for delivery, act in acts:
@@ -184,8 +200,21 @@ class SlackPerson(_Rated, SlackSurface):
             with suppress(AssertionError):  # the button is gone by now
                 await self._act(act)
 
+    async def _connected_again(self, stage: Any) -> None:
+        transport = self.server.transport
+        await transport.wait(lambda: bool(transport.sockets), WAIT_S)
+
     async def arrived(self) -> None:
         await self.server.settled(timeout=WAIT_S)
+
+    async def write_as_the_bot(self) -> None:
+        url, headers = f"{self.server.url}/api/chat.postMessage", {"Authorization": BEARER}
+        fields = {"channel": self.server.channel(GROUP).id, "text": FOREIGN}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(url, json=fields, headers=headers) as response,
+        ):
+            assert (await response.json())["ok"]
 
     def slow_down(self) -> None:
         body = b'{"ok":false,"error":"ratelimited"}'
@@ -200,11 +229,15 @@ class SlackPerson(_Rated, SlackSurface):
 class SlackHttpPerson(SlackPerson, SlackHttpSurface):
     """The same with signed requests."""
 
+    async def _connected_again(self, stage: Any) -> None:
+        await self.meet(stage)
+
 
 class DiscordPerson(_Rated, DiscordSurface):
     """Discord's history can be read back; a command or press nobody answered is shown as failed."""
 
     reads_back = True
+    has_echoes = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -251,6 +284,15 @@ class DiscordPerson(_Rated, DiscordSurface):
     def slow_down(self) -> None:
         operation = "POST /channels/{channel}/messages"
         self.server.faults.add(operation, rate_limited(31.0))
+
+    async def write_as_the_bot(self) -> None:
+        url = f"{self.server.api_url}/channels/{self.server.general.id}/messages"
+        headers = {"Authorization": f"Bot {self.server.token}"}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(url, json={"content": FOREIGN}, headers=headers, raise_for_status=True),
+        ):
+            pass
 
     def close_door(self) -> str:
         self.people["bob"].takes_dms = False

@@ -124,11 +124,17 @@ class Scene(Stage):
                 continue
             return
 
-    def tell_victim(self, number: signal.Signals) -> None:
-        """Send the victim a signal, if it still lives."""
+    def terminate(self) -> None:
+        """Send the victim SIGTERM, if it still lives."""
         assert self._victim is not None
         if self._victim.returncode is None:
-            self._victim.send_signal(number)
+            self._victim.terminate()
+
+    def order(self, line: str) -> None:
+        """Tell the victim to do something, if it still lives."""
+        assert self._victim is not None and self._victim.stdin is not None
+        if self._victim.returncode is None:
+            self._victim.stdin.write(f"{line}\n".encode())
 
     async def __aexit__(
         self,
@@ -197,11 +203,29 @@ class Scene(Stage):
                 await self._written.wait()
 
     async def _return(self) -> None:
-        if self._deaths:
-            await self.person.come_back(self)
-        else:
-            await self.person.meet(self)
+        """Let ann come to the gateway, unless it dies before she is there."""
+        meet = self.person.come_back if self._deaths else self.person.meet
+        meeting = asyncio.create_task(meet(self))
+        dying = asyncio.create_task(self._gone())
+        await asyncio.wait((meeting, dying), return_when=asyncio.FIRST_COMPLETED)
+        dying.cancel()
+        if not meeting.done():
+            meeting.cancel()
+            await asyncio.wait((meeting,))
+            return
+        if meeting.exception() is not None and self._gateway is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LATE_S):
+                    await self._gone()
+                    return
+        meeting.result()
         self._up.set()
+
+    async def _gone(self) -> None:
+        assert self._victim is not None
+        if self._gateway is not None:
+            await asyncio.Event().wait()  # the victim died long ago
+        await self._victim.wait()
 
     async def _hear(self, stdout: asyncio.StreamReader) -> None:
         while await stdout.readline():

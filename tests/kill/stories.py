@@ -5,11 +5,11 @@ every wait in it is for something that holds in the end whatever happened. `Scen
 model in the middle of its answer until the story, or the death of the gateway, lets it go on.
 """
 
-import signal
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.echoes import EXPLAIN_WITHIN_S, PAUSE_S
 from gateway.store import transitions
 from gateway.store.base import Transition
 from tests.kill.effects import EFFECTS, LOOK
@@ -218,12 +218,18 @@ async def ask_and_stop_the_gateway(scene: Scene) -> None:
     """A question, and SIGTERM."""
     await scene.person.say(TWO)
     await scene.sees(answer(TWO))
-    scene.tell_victim(signal.SIGTERM)
+    scene.terminate()
+
+
+async def meddle(scene: Scene) -> None:
+    """Somebody else writes with the gateway's token, once; then all is quiet for long."""
+    await scene.person.write_as_the_bot()
+    scene.order(f"pass {2 * (EXPLAIN_WITHIN_S + PAUSE_S)}")
 
 
 async def prune(scene: Scene) -> None:
     """What was said has become old."""
-    scene.tell_victim(signal.SIGUSR1)
+    scene.order("prune")
 
 
 HELP = "start a fresh session"
@@ -232,7 +238,8 @@ FRESH = "Fresh session. The old one is kept."
 REFUSED = "frobnicate"
 OPERATOR_SAYS = "A word from the operator."
 IN_DOUBT = "This may have run already"
-NOTED = ("says it took effect", "Noted as done", "This is decided already")
+DECIDED = "says it took effect"
+THANKS = Aside(phrases=("Noted as done", "This is decided already"), needed=False)
 BURIED = "can't be written to any more"
 STOPPED = ("waiting message", "Stopped.", "Nothing is running here.")
 
@@ -273,7 +280,7 @@ STORIES: tuple[Story, ...] = (
         play=ask_for_work,
         endings=(WORK,),
         reply=with_tools,
-        asides=(Aside(phrases=NOTED, needed=False),),
+        asides=(Aside(phrases=(DECIDED,), needed=False, repeats=False), THANKS),
     ),
     Story(
         name="doubt",
@@ -289,7 +296,7 @@ STORIES: tuple[Story, ...] = (
         play=ask_for_work,
         endings=(WORK,),
         reply=with_tools,
-        asides=(Aside(phrases=NOTED),),
+        asides=(Aside(phrases=(DECIDED,), repeats=False), THANKS),
         first=MAIL_IS_IN_DOUBT,
     ),
     Story(
@@ -456,6 +463,14 @@ STORIES: tuple[Story, ...] = (
         told=True,
         dies_at=("send",),
         possible=lambda person: person.has_closed_doors,
+    ),
+    Story(
+        name="meddler",
+        passes=_passes(transitions.CHAT_PAUSED, transitions.CHAT_RESUMED),
+        play=meddle,
+        endings=(SILENT,),
+        reply=plainly,
+        possible=lambda person: person.has_echoes,
     ),
     Story(
         name="prune",

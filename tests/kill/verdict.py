@@ -57,6 +57,8 @@ class Aside:
 
     phrases: tuple[str, ...]
     needed: bool = True
+    repeats: bool = True
+    """Whether it stands as often as it was asked for."""
 
 
 def without_asides(
@@ -64,12 +66,13 @@ def without_asides(
 ) -> tuple[list[str], list[str]]:
     """The messages that are no aside, and what is wrong with the asides.
 
-    Each stands once, or up to `at_most` times where it was asked for more than once.
+    Each stands once, or up to `at_most` times where it may be asked for more than once.
     """
     rest, problems = list(shown), []
     for aside in asides:
         held = [text for text in rest if any(part in _plain(text) for part in aside.phrases)]
-        if not aside.needed <= len(held) <= max(1, at_most):
+        most = max(1, at_most) if aside.repeats else 1
+        if not aside.needed <= len(held) <= most:
             problems.append(f"{aside.phrases[0]!r} stands {len(held)} times")
         rest = [text for text in rest if text not in held]
     return rest, problems

@@ -3,8 +3,9 @@
 It is the whole gateway as `gatepost run` composes it; its store kills the process with SIGKILL
 right before a unit of the named transition is handed on, or right after its commit and before
 its caller hears of it. With `--armed FILE` writes count only while that file exists. The standard
-output says "ready" when messages are taken, and the name of each write that is committed; the
-end of the standard input ends the process. SIGUSR1 prunes what is older than today.
+output says "ready" when messages are taken, and the name of each write that is committed. Lines
+of the standard input: "prune" lets what is older than a day be pruned, two days from now;
+"pass SECONDS" lets time pass. Its end ends the process.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
@@ -22,7 +24,7 @@ from gateway import logs
 from gateway.app import Gateway, Running
 from gateway.clock import SystemClock
 from gateway.config import Config, load
-from gateway.process import run
+from gateway.process import serve
 from gateway.retention import DAY, Pruned, Retention
 from gateway.store import transitions
 from gateway.store.base import Store, StoreHealth, Transition, Tx
@@ -33,6 +35,9 @@ T = TypeVar("T")
 
 Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, ...] = get_args(Moment)
+
+
+HURRIED_STEP_S, HURRIED_REST_S = 2.0, 0.01
 
 
 class WatchedStore:
@@ -97,17 +102,31 @@ class Fate:
         print(transition.name, flush=True)
 
 
-def _end_with_input() -> None:
-    """Whoever started us is gone."""
-    sys.stdin.read()
-    os._exit(1)
+class Hours:
+    """The machine's running clock, which can be hurried."""
+
+    def __init__(self) -> None:
+        self._real = time.monotonic
+        self._passed = 0.0
+        time.monotonic = self._now
+
+    def _now(self) -> float:
+        return self._real() + self._passed
+
+    def hurry(self, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Let time pass in small steps, each long enough for what is due in it."""
+        for _ in range(int(seconds / HURRIED_STEP_S)):
+            self._passed += HURRIED_STEP_S
+            loop.call_soon_threadsafe(lambda: None)
+            time.sleep(HURRIED_REST_S)
 
 
 class Victim:
-    """Composes the gateway, and prunes its store when told to."""
+    """Composes the gateway, and does what the standard input says."""
 
     def __init__(self, fate: Fate, tools: Mapping[str, Tool]) -> None:
         self._fate = fate
+        self._hours = Hours()
         self._tools = tools
         self._pruning: asyncio.Task[Pruned] | None = None
         self._store: Store
@@ -124,8 +143,18 @@ class Victim:
 
     def ready(self, _: Running) -> None:
         """Messages are taken."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._prune)
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._listen, args=(loop,), daemon=True).start()
         print("ready", flush=True)
+
+    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        for line in sys.stdin:
+            match line.split():
+                case ["prune"]:
+                    loop.call_soon_threadsafe(self._prune)
+                case ["pass", seconds]:
+                    self._hours.hurry(float(seconds), loop)
+        os._exit(1)  # whoever started us is gone
 
     def _prune(self) -> None:
         clock = SystemClock()
@@ -148,7 +177,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--armed", type=Path, help="count only while this file exists")
     parser.add_argument("--effects", type=Path, help="where the tools count their runs")
     options = parser.parse_args(arguments)
-    threading.Thread(target=_end_with_input, daemon=True).start()
     config = load(options.config, os.environ)
     logs.set_up("text", secrets=())
     fate = Fate(
@@ -158,7 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.armed.exists if options.armed else lambda: True,
     )
     victim = Victim(fate, counting_tools(options.effects) if options.effects else {})
-    return run(config, demo=False, ready=victim.ready, make=victim.make)
+    # On Python's own loop, whatever is installed: others have clocks of their own.
+    return asyncio.run(serve(config, demo=False, ready=victim.ready, make=victim.make))
 
 
 if __name__ == "__main__":
