@@ -1,0 +1,102 @@
+"""A stage with owners who are told, a log that is listened to, and a database that gets locked."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.operator import SurfaceStatus
+from tests.scenarios.stage import WAIT_S, Stage, Surface
+from tests.scenarios.terminal import TerminalSurface
+
+OWNER = f"terminal:{os.getuid()}"
+
+_HOLD = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+class Ground(Stage):
+    """`async with Ground(wire, path=path) as stage:`; the owner sits at the terminal `owner`."""
+
+    def __init__(self, *surfaces: Surface, path: Path, owned: bool = False, **more: Any) -> None:
+        """`owned` puts an owner at a terminal of its own beside the surfaces."""
+        self.owner = TerminalSurface()
+        seats = (*surfaces, self.owner) if owned else surfaces
+        super().__init__(*seats, path=path, **more)
+        self._owned = owned
+
+    def _config(self) -> str:
+        text = super()._config()
+        if not self._owned:
+            return text
+        return text.replace("[gateway]\n", f'[gateway]\nowners = ["{OWNER}"]\n', 1)
+
+    async def owner_reads(self, words: str) -> str:
+        """Wait until the owner is told something."""
+        return await self.sees(words, at=self.owner)
+
+    async def surface_status(self, platform: str) -> SurfaceStatus:
+        """How a platform does, as `status` says it."""
+        status = await self.running.operator.status()
+        return next(each for each in status.platforms if each.platform == platform)
+
+    async def story(self, ident: str) -> str:
+        """What `gatepost why` tells."""
+        return "\n".join(await self.running.operator.why(ident))
+
+
+class _Ear(logging.Handler):
+    def __init__(self, wanted: Callable[[str], bool]) -> None:
+        super().__init__()
+        self.heard = asyncio.Event()
+        self._wanted = wanted
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Any thread's record; only those of the loop's are waited for here."""
+        if self._wanted(record.getMessage()):
+            self.heard.set()
+
+
+@contextmanager
+def listening(name: str, words: str) -> Iterator[asyncio.Event]:
+    """An event that is set once the logger of this name says something with these words."""
+    ear = _Ear(lambda message: words in message)
+    logger = logging.getLogger(name)
+    logger.addHandler(ear)
+    try:
+        yield ear.heard
+    finally:
+        logger.removeHandler(ear)
+
+
+async def heard(event: asyncio.Event) -> None:
+    """Wait for what is listened for."""
+    await asyncio.wait_for(event.wait(), WAIT_S)
+
+
+@asynccontextmanager
+async def locked(state: Path) -> AsyncIterator[None]:
+    """Another process holds the database for writing meanwhile."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        _HOLD,
+        str(state / "gatepost.db"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"held\n"
+    try:
+        yield
+    finally:
+        await process.communicate(b"")
