@@ -8,7 +8,18 @@ import pytest
 
 from gateway.store import migrate
 from gateway.store.sqlite import SqliteStore, open_sqlite
-from tests.faults.wires import WHY_NOT, WIRES, DiscordWire, SlackWire, TelegramWire, Wire
+from tests.faults.wires import (
+    WHY_NOT,
+    WIRES,
+    DiscordWire,
+    SlackHttpWire,
+    SlackWire,
+    TelegramWebhookWire,
+    TelegramWire,
+    TerminalWire,
+    WebWire,
+    Wire,
+)
 
 
 @pytest.fixture(params=list(WIRES))
@@ -22,21 +33,35 @@ def wire(request: pytest.FixtureRequest) -> Wire:
     return made
 
 
+@pytest.fixture(params=["connections", "requests"])
+def wires(request: pytest.FixtureRequest) -> tuple[Wire, ...]:
+    """Every surface, in two gateways: by connections of the gateway's own, or by requests to it."""
+    if request.param == "connections":
+        return WebWire(), TerminalWire(), TelegramWire(), DiscordWire(), SlackWire()
+    telegram, slack = TelegramWebhookWire(), SlackHttpWire()
+    slack.port = telegram.port
+    return telegram, slack
+
+
 SENDERS: dict[str, Callable[[], Any]] = {
     "telegram": TelegramWire,
     "discord": DiscordWire,
     "slack": SlackWire,
 }
+"""The ways out. None depends on how events come in, and the web page and the terminal have none:
+what is said there is pushed to whoever looks."""
 
 
 @pytest.fixture(params=list(SENDERS))
 def sender(request: pytest.FixtureRequest) -> Any:
-    """One platform's way out, not yet open.
-
-    The way out does not depend on how events come in, and the web page and the terminal have
-    none: what is said there is pushed to whoever looks.
-    """
+    """One platform, not yet open."""
     return SENDERS[request.param]()
+
+
+@pytest.fixture
+def senders() -> tuple[Any, ...]:
+    """All of them."""
+    return tuple(make() for make in SENDERS.values())
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from gateway.operator import SurfaceStatus
 from tests.scenarios.stage import WAIT_S, Stage, Surface
 from tests.scenarios.terminal import TerminalSurface
+from tests.wire.openai import Reply, last_user_text
 
 OWNER = f"terminal:{os.getuid()}"
 
@@ -54,22 +55,56 @@ class Ground(Stage):
         return "\n".join(await self.running.operator.why(ident))
 
 
+class Answers:
+    """What the model says, by the last words it was told."""
+
+    def __init__(self) -> None:
+        self._replies: dict[str, Reply] = {}
+
+    def __setitem__(self, question: str, reply: Reply) -> None:
+        self._replies[question] = reply
+
+    def ask(self, surface: Surface, answer: str) -> str:
+        """A question that is answered so, and by nobody else."""
+        question = f"{surface.name}, {len(self._replies)}?"
+        self._replies[question] = Reply(deltas=(answer,))
+        return question
+
+    def __call__(self, request: Mapping[str, Any]) -> Reply:
+        """The answer to a request."""
+        return self._replies[last_user_text(request["messages"])]
+
+
+Story = Callable[[Ground, Any], Coroutine[Any, Any, None]]
+
+
+async def everywhere(stage: Ground, story: Story) -> None:
+    """Play a story on every surface at once."""
+    async with asyncio.TaskGroup() as group:
+        for surface in stage.surfaces:
+            if surface is not stage.owner:
+                group.create_task(story(stage, surface))
+
+
 class _Ear(logging.Handler):
-    def __init__(self, wanted: Callable[[str], bool]) -> None:
+    def __init__(self, words: str, times: int) -> None:
         super().__init__()
         self.heard = asyncio.Event()
-        self._wanted = wanted
+        self._words = words
+        self._left = times
 
     def emit(self, record: logging.LogRecord) -> None:
         """Any thread's record; only those of the loop's are waited for here."""
-        if self._wanted(record.getMessage()):
-            self.heard.set()
+        if self._words in record.getMessage():
+            self._left -= 1
+            if self._left <= 0:
+                self.heard.set()
 
 
 @contextmanager
-def listening(name: str, words: str) -> Iterator[asyncio.Event]:
-    """An event that is set once the logger of this name says something with these words."""
-    ear = _Ear(lambda message: words in message)
+def listening(name: str, words: str, *, times: int = 1) -> Iterator[asyncio.Event]:
+    """An event that is set once the logger of this name has said these words so often."""
+    ear = _Ear(words, times)
     logger = logging.getLogger(name)
     logger.addHandler(ear)
     try:

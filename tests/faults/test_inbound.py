@@ -2,10 +2,11 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.faults.ground import Ground, heard, listening, locked
+from tests.faults.ground import Answers, Ground, everywhere, heard, listening, locked
 from tests.faults.wires import Wire
 from tests.scenarios.stage import words
 from tests.wire.openai import Reply
@@ -73,20 +74,29 @@ async def test_malformed_among_good_ones(wire: Wire, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_busy_journal(wire: Wire, tmp_path: Path) -> None:
+async def test_a_busy_journal(wires: tuple[Wire, ...], tmp_path: Path) -> None:
     """Not stored, not acknowledged, delivered again, answered once.
 
     Slow: only after two seconds a commit counts as late.
     """
-    async with Ground(wire, path=tmp_path) as stage:
-        stage.answers("Here I am.", "Still here.")
-        with listening("gateway.ingest", "not") as event:
+    answers = Answers()
+    questions = {wire.name: answers.ask(wire, f"Hello {wire.name}.") for wire in wires}
+    written: dict[str, Any] = {}
+
+    async def write(stage: Ground, wire: Wire) -> None:
+        written[wire.name] = await wire.say_in_vain(questions[wire.name])
+
+    async def read(stage: Ground, wire: Wire) -> None:
+        await wire.come_again(written[wire.name])
+        await stage.reads(f"Hello {wire.name}.", at=wire)
+        await wire.say(answers.ask(wire, "And on we go."))
+        await stage.reads(f"Hello {wire.name}.", "And on we go.", at=wire)
+
+    async with Ground(*wires, path=tmp_path, default=answers) as stage:
+        with listening("gateway.ingest", "not acknowledged", times=len(wires)) as turned_away:
             async with locked(tmp_path / "state"):
-                message = await wire.say_in_vain("Anybody there?")
-                await heard(event)
-                assert wire.shown() == []
-        await wire.come_again(message)
-        await stage.reads("Here I am.")
-        await wire.say("And now?")
-        await stage.reads("Here I am.", "Still here.")
-        assert len(stage.model.asked) == 2
+                await everywhere(stage, write)
+                await heard(turned_away)
+                assert not any(wire.shown() for wire in wires)
+        await everywhere(stage, read)
+        assert len(stage.model.asked) == 2 * len(wires)

@@ -1,4 +1,7 @@
-"""What goes wrong on the way out: the answer stands once, in its place, and nobody else waits."""
+"""What goes wrong on the way out: the answer stands once, in its place, and nobody else waits.
+
+Most of it is waiting, so a fault happens on all platforms at once, in one gateway.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.faults.ground import Ground
+from tests.faults.ground import Answers, Ground, everywhere
 from tests.scenarios.stage import WAIT_S
 from tests.wire.openai import Reply
 from tests.wire.server import CutAfter, CutBefore, Fault, Hold, Seen
@@ -16,12 +19,14 @@ BEGINNING = "This is the beginning of a longer answer"
 END = "and this is its end."
 WHOLE = f"{BEGINNING}, {END}"
 SHORT = "Here it is."
+OTHER = "And this is for Bob."
 
 
-def growing() -> tuple[Reply, asyncio.Event]:
-    """An answer that stops in its middle, and the event that lets it go on."""
+def growing(answers: Answers, question: str) -> asyncio.Event:
+    """Script an answer that stops in its middle; the event lets it go on."""
     held = asyncio.Event()
-    return Reply(deltas=(f"{BEGINNING}, ", held, END)), held
+    answers[question] = Reply(deltas=(f"{BEGINNING}, ", held, END))
+    return held
 
 
 def at(operation: str, status: int) -> Callable[[Seen], bool]:
@@ -29,64 +34,66 @@ def at(operation: str, status: int) -> Callable[[Seen], bool]:
     return lambda seen: seen.operation == operation and seen.status == status
 
 
-def count(sender: Any, operation: str) -> int:
-    """How often an operation was asked for."""
-    return len(sender.server.requests(operation))
-
-
 # -- rate limits
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("hint_s", "refusals", "wait_s"),
-    [(1, 2, 1.0), (None, 1, 5.0)],
-    ids=["hints", "no-hint"],
+    ("hint_s", "refusals", "wait_s"), [(1, 2, 1.0), (None, 1, 5.0)], ids=["hints", "no-hint"]
 )
 async def test_429(
-    sender: Any, tmp_path: Path, hint_s: int | None, refusals: int, wait_s: float
+    senders: tuple[Any, ...], tmp_path: Path, hint_s: int | None, refusals: int, wait_s: float
 ) -> None:
     """The answer comes soon after permission with not one call too many; others never wait.
 
     Slow: seconds are the unit of these hints, and without one five of them are waited.
     """
-    async with Ground(sender, path=tmp_path) as stage:
-        sender.server.faults.add(sender.post, *(sender.limited(hint_s) for _ in range(refusals)))
-        stage.answers(SHORT, "And this is for Bob.")
-        await sender.say("Ann here.")
+    answers = Answers()
+
+    async def story(stage: Ground, sender: Any) -> None:
+        server, post = sender.server, sender.post
+        server.faults.add(post, *(sender.limited(hint_s) for _ in range(refusals)))
+        await sender.say(answers.ask(sender, SHORT))
         since = 0
         for _ in range(refusals):
-            refused = await sender.server.seen(at(sender.post, 429), WAIT_S, since=since)
-            since = sender.server.record.index(refused) + 1
-        await sender.say("Bob here.", by="bob")
-        first = await sender.server.seen(at(sender.post, 200), WAIT_S, since=since)
+            refused = await server.seen(at(post, 429), WAIT_S, since=since)
+            since = server.record.index(refused) + 1
+        await sender.say(answers.ask(sender, OTHER), by="bob")
+        first = await server.seen(at(post, 200), WAIT_S, since=since)
         assert first.at - refused.at < wait_s
         assert sender.shown() == []
-        await stage.reads(SHORT)
-        posts = sender.server.requests(sender.post)
+        await stage.reads(SHORT, at=sender)
+        posts = server.requests(post)
         assert [seen.status for seen in posts] == [429] * refusals + [200, 200]
         assert wait_s - 0.1 < posts[-1].at - refused.at < wait_s + 2
 
+    async with Ground(*senders, path=tmp_path, default=answers) as stage:
+        await everywhere(stage, story)
+
 
 @pytest.mark.slow
-async def test_429_on_the_last_edit(sender: Any, tmp_path: Path) -> None:
+async def test_429_on_the_last_edit(senders: tuple[Any, ...], tmp_path: Path) -> None:
     """The whole answer stands in the message that was begun, soon after permission.
 
     Slow: seconds are the unit of these hints.
     """
-    reply, held = growing()
-    async with Ground(sender, path=tmp_path) as stage:
-        stage.model.reply(reply)
-        await sender.say("Tell me.")
-        await stage.sees(BEGINNING)
+    answers = Answers()
+
+    async def story(stage: Ground, sender: Any) -> None:
+        held = growing(answers, question := f"Tell me at {sender.name}.")
+        await sender.say(question)
+        await stage.sees(BEGINNING, at=sender)
         sender.server.faults.add(sender.edit, sender.limited(1), sender.limited(1))
         held.set()
-        await stage.reads(WHOLE)
+        await stage.reads(WHOLE, at=sender)
         refused = [s for s in sender.server.requests(sender.edit) if s.status == 429]
         done = await sender.server.seen(at(sender.edit, 200), WAIT_S)
         assert len(refused) == 2
         assert done.at - refused[-1].at < 3
-        assert count(sender, sender.post) == 1
+        assert len(sender.server.requests(sender.post)) == 1
+
+    async with Ground(*senders, path=tmp_path, default=answers) as stage:
+        await everywhere(stage, story)
 
 
 # -- errors and broken connections
@@ -113,65 +120,87 @@ FAULTS = (broken, cut_before, cut_after)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_placeholder(sender: Any, tmp_path: Path, fault: Callable[[Any], Fault]) -> None:
+async def test_placeholder(
+    senders: tuple[Any, ...], tmp_path: Path, fault: Callable[[Any], Fault]
+) -> None:
     """Whatever becomes of it, the answer stands once; only Telegram may keep an orphan.
 
     Slow: what is uncertain is looked for twice, two seconds apart, or tried again after one.
     """
-    reply, held = growing()
-    async with Ground(sender, path=tmp_path) as stage:
+    answers = Answers()
+
+    async def story(stage: Ground, sender: Any) -> None:
         sender.server.faults.add(sender.post, fault(sender))
-        stage.model.reply(reply)
-        await sender.say("Tell me.")
+        held = growing(answers, question := f"Tell me at {sender.name}.")
+        await sender.say(question)
         await sender.server.seen(lambda seen: seen.operation == sender.post, WAIT_S)
         held.set()
-        await stage.until(lambda: WHOLE in sender.shown())
-        await _nothing_more_leaves(stage, sender)
-        orphans = list(sender.shown())
-        orphans.remove(WHOLE)
-        assert len(orphans) <= (sender.doubles if fault is cut_after else 0)
-        assert WHOLE not in orphans
+        await stage.until(lambda: WHOLE in sender.shown(), at=sender)
+
+    async with Ground(*senders, path=tmp_path, default=answers) as stage:
+        await everywhere(stage, story)
+        await stage.halt()  # what is on its way arrives before that ends
+        await stage.start()
+        for sender in senders:
+            orphans = list(sender.shown())
+            orphans.remove(WHOLE)
+            assert len(orphans) <= (sender.doubles if fault is cut_after else 0), sender.name
+            assert WHOLE not in orphans, sender.name
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_answer(sender: Any, tmp_path: Path, fault: Callable[[Any], Fault]) -> None:
+async def test_answer(
+    senders: tuple[Any, ...], tmp_path: Path, fault: Callable[[Any], Fault]
+) -> None:
     """An answer that is a post of its own stands once; on Telegram a lost answer makes two.
 
     Slow: as for the placeholder.
     """
-    async with Ground(sender, path=tmp_path) as stage:
+    answers = Answers()
+
+    async def story(stage: Ground, sender: Any) -> None:
         sender.server.faults.add(sender.post, fault(sender))
-        stage.answers(SHORT)
-        await sender.say("Tell me.")
+        await sender.say(answers.ask(sender, SHORT))
         await sender.server.seen(lambda seen: seen.operation == sender.post, WAIT_S)
-        await stage.until(lambda: SHORT in sender.shown())
-        await _nothing_more_leaves(stage, sender)
-        allowed = 1 + (sender.doubles if fault is cut_after else 0)
-        assert set(sender.shown()) == {SHORT}
-        assert 1 <= len(sender.shown()) <= allowed
+        await stage.until(lambda: SHORT in sender.shown(), at=sender)
+
+    async with Ground(*senders, path=tmp_path, default=answers) as stage:
+        await everywhere(stage, story)
+        await stage.halt()  # as above
+        await stage.start()
+        for sender in senders:
+            allowed = 1 + (sender.doubles if fault is cut_after else 0)
+            assert set(sender.shown()) == {SHORT}, sender.name
+            assert 1 <= len(sender.shown()) <= allowed, sender.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_edit(sender: Any, tmp_path: Path, fault: Callable[[Any], Fault]) -> None:
-    """The edits of a growing answer may be lost, its last one is repeated: one message, whole."""
-    reply, held = growing()
-    async with Ground(sender, path=tmp_path) as stage:
-        stage.model.reply(reply)
-        await sender.say("Tell me.")
-        await stage.sees(BEGINNING)
+async def test_edit(
+    senders: tuple[Any, ...], tmp_path: Path, fault: Callable[[Any], Fault]
+) -> None:
+    """The edits of a growing answer may be lost, its last one is repeated: one message, whole.
+
+    Slow: it is repeated after a second.
+    """
+    answers = Answers()
+
+    async def story(stage: Ground, sender: Any) -> None:
+        held = growing(answers, question := f"Tell me at {sender.name}.")
+        await sender.say(question)
+        await stage.sees(BEGINNING, at=sender)
         sender.server.faults.add(sender.edit, fault(sender))
         held.set()
-        await stage.reads(WHOLE)
-        await _nothing_more_leaves(stage, sender)
-        assert sender.shown() == [WHOLE]
-        assert count(sender, sender.post) == 1
+        await stage.reads(WHOLE, at=sender)
 
-
-async def _nothing_more_leaves(stage: Ground, sender: Any) -> None:
-    """Let everything that is on its way end: a stop waits for that."""
-    await stage.halt()
-    await stage.start()
+    async with Ground(*senders, path=tmp_path, default=answers) as stage:
+        await everywhere(stage, story)
+        await stage.halt()  # as above
+        await stage.start()
+        for sender in senders:
+            assert sender.shown() == [WHOLE]
+            assert len(sender.server.requests(sender.post)) == 1
 
 
 # -- calls that hang
@@ -190,37 +219,45 @@ class Latch(asyncio.Event):
         return await super().wait()
 
 
-async def test_a_hanging_call(sender: Any, tmp_path: Path) -> None:
+async def test_a_hanging_call(senders: tuple[Any, ...], tmp_path: Path) -> None:
     """While a post to ann gets no answer, bob is answered; ann is, once it goes on."""
-    released = Latch()
-    async with Ground(sender, path=tmp_path) as stage:
+    answers = Answers()
+
+    async def story(stage: Ground, sender: Any) -> None:
+        released = Latch()
         sender.server.faults.add(sender.post, Hold(released=released))
-        stage.answers(SHORT, "And this is for Bob.")
-        await sender.say("Ann here.")
+        await sender.say(answers.ask(sender, SHORT))
         await asyncio.wait_for(released.met.wait(), WAIT_S)
-        await sender.say("Bob here.", by="bob")
+        await sender.say(answers.ask(sender, OTHER), by="bob")
         await sender.server.seen(at(sender.post, 200), WAIT_S)
         assert sender.shown() == []
         released.set()
-        await stage.reads(SHORT)
-        assert count(sender, sender.post) == 2
+        await stage.reads(SHORT, at=sender)
+        assert len(sender.server.requests(sender.post)) == 2
+
+    async with Ground(*senders, path=tmp_path, default=answers) as stage:
+        await everywhere(stage, story)
 
 
 # -- what people do meanwhile
 
 
-async def test_deleted_while_it_grows(sender: Any, tmp_path: Path) -> None:
+async def test_deleted_while_it_grows(senders: tuple[Any, ...], tmp_path: Path) -> None:
     """Someone deletes the growing message: the answer is posted anew, once."""
-    reply, held = growing()
-    async with Ground(sender, path=tmp_path) as stage:
-        stage.model.reply(reply)
-        await sender.say("Tell me.")
-        await stage.sees(BEGINNING)
+    answers = Answers()
+
+    async def story(stage: Ground, sender: Any) -> None:
+        held = growing(answers, question := f"Tell me at {sender.name}.")
+        await sender.say(question)
+        await stage.sees(BEGINNING, at=sender)
         await sender.remove()
         assert sender.shown() == []
         held.set()
-        await stage.reads(WHOLE)
-        assert count(sender, sender.post) == 2
+        await stage.reads(WHOLE, at=sender)
+        assert len(sender.server.requests(sender.post)) == 2
+
+    async with Ground(*senders, path=tmp_path, default=answers) as stage:
+        await everywhere(stage, story)
 
 
 async def test_thread_deleted(sender: Any, tmp_path: Path) -> None:
