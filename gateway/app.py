@@ -228,6 +228,7 @@ class Gateway:
         await self._control.start()
         self._tasks = [asyncio.create_task(s.run()) for s in self._supervisors]
         self._tasks.append(asyncio.create_task(operator.watch_loop()))
+        self._tasks.append(asyncio.create_task(self._notices.take_up()))
         self._tasks.append(asyncio.create_task(echoes.run()))
         self._tasks.append(asyncio.create_task(watch_alarms(self._supervisors)))
         retention = Retention(

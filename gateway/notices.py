@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from gateway import outgoing, refs
+from gateway import outgoing, refs, render
 from gateway.clock import Clock
 from gateway.config.ids import UserId
 from gateway.delivery import Deliveries
@@ -13,7 +13,7 @@ from gateway.outlet import Outlet
 from gateway.recent import Recent
 from gateway.store import transitions
 from gateway.store.base import Store
-from gateway.store.records import outbox
+from gateway.store.records import chats, outbox
 from platforms import blocks
 from platforms.errors import PlatformError
 
@@ -39,7 +39,7 @@ class Notices:
         self._deliveries = deliveries
         self._clock = clock
         self._owners = tuple(owners)
-        self._untold: Recent[str, tuple[str, str]] = Recent(UNTOLD_KEPT)
+        self._untold: Recent[str, tuple[str, str, int]] = Recent(UNTOLD_KEPT)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def tell(self, account: str, key: str, sentence: str) -> None:
@@ -48,14 +48,25 @@ class Notices:
         `key` names the matter: the same one is told once a day.
         """
         log.warning("%s", sentence)
-        self._spawn(account, key, sentence)
+        self._spawn(account, key, sentence, at=self._clock.now())
+
+    async def take_up(self) -> None:
+        """Tell of chats that died lately: the last run may have ended before it could."""
+        lately = self._clock.now() - DAY_MICROS
+        for chat in await self._store.read(lambda tx: chats.dead_since(tx, lately)):
+            self._spawn(
+                chat.account,
+                f"dead:{chat.chat}",
+                render.dead_chat_text(chat.chat, chat.reason),
+                at=chat.since,
+            )
 
     def retry(self) -> None:
         """An account was connected: what nobody could be told is tried again."""
         untold = tuple(self._untold.items())
         self._untold.clear()
-        for key, (account, sentence) in untold:
-            self._spawn(account, key, sentence)
+        for key, (account, sentence, at) in untold:
+            self._spawn(account, key, sentence, at=at)
 
     async def close(self) -> None:
         """Tell nothing more."""
@@ -64,25 +75,25 @@ class Notices:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _spawn(self, account: str, key: str, sentence: str) -> None:
-        task = asyncio.create_task(self._tell(account, key, sentence))
+    def _spawn(self, account: str, key: str, sentence: str, *, at: int) -> None:
+        task = asyncio.create_task(self._tell(account, key, sentence, at))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _tell(self, account: str, key: str, sentence: str) -> None:
+    async def _tell(self, account: str, key: str, sentence: str, at: int) -> None:
         elsewhere = [owner for owner in self._owners if owner.platform != _platform(account)]
         beside = [owner for owner in self._owners if owner.platform == _platform(account)]
         for owners in (elsewhere, beside):
-            told = [await self._tell_one(owner, key, sentence) for owner in owners]
+            told = [await self._tell_one(owner, key, sentence, at) for owner in owners]
             if any(told):
                 return
-        self._untold[key] = (account, sentence)
+        self._untold[key] = (account, sentence, at)
 
-    async def _tell_one(self, owner: UserId, key: str, sentence: str) -> bool:
+    async def _tell_one(self, owner: UserId, key: str, sentence: str, at: int) -> bool:
         outlet = self._outlet(owner)
         if outlet is None:
             return False
-        day = self._clock.now() // DAY_MICROS
+        day = at // DAY_MICROS
         try:
             chat = await outlet.adapter.direct(owner.id)
             new = outbox.NewOutbox(

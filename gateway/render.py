@@ -146,6 +146,14 @@ def stuck_text(seconds: float, reference: str) -> str:
     )
 
 
+def dead_chat_text(chat: str, reason: str) -> str:
+    """What owners hear of a chat that takes nothing any more."""
+    return (
+        f"{chat} can't be written to any more ({reason}); nothing is sent there until someone"
+        " writes to me in it."
+    )
+
+
 def parts_of(reply: str, sink: Sink) -> Parts:
     """Cut a whole reply for a platform; over its number of parts it becomes a file."""
     # Markdown that says nothing ("#", an empty code block) is shown as it was written.

@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import assert_never
 
-from gateway import outgoing, refs
+from gateway import outgoing, refs, render
 from gateway.clock import Clock
 from gateway.recent import Recent
 from gateway.slots import Slots, chat_of, root_of
@@ -360,8 +360,7 @@ class Sending:
         if await self._store.write(unit, transition=transitions.CHAT_BURIED):
             self._alert(
                 f"dead:{root}",
-                f"{root} can't be written to any more ({reason}); nothing is sent there until"
-                " someone writes to me in it.",
+                render.dead_chat_text(root, reason),
             )
 
     async def _dead_reason(self, operation: Operation) -> str | None:

@@ -8,6 +8,7 @@ import secrets
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -80,7 +81,7 @@ def _slack(config: Config, store: Store | None) -> Adapter:
         signing_secret=settings.signing_secret.reveal() if settings.signing_secret else None,
         base_url=settings.base_url,
         threads=settings.threads,
-        marks=partial(_marks, store) if store is not None else None,
+        marks=partial(_slack_marks, store) if store is not None else None,
         on_gap=_gap_keeper(store),
     )
 
@@ -141,4 +142,20 @@ async def _marks(store: Store, account: Account) -> tuple[MessageRef, ...]:
     return tuple(
         MessageRef(chat=refs.chat_from(chat, account), message_id=message_id)
         for chat, message_id in rows
+    )
+
+
+async def _slack_marks(store: Store, account: Account) -> tuple[MessageRef, ...]:
+    """The same, but no later than the start of a run that died before it had read all back.
+
+    A mark is a `ts`: seconds since 1970 with six digits behind the point.
+    """
+    open_since = await store.read(lambda tx: cursors.read_up_to(tx, refs.account_text(account)))
+    marks = await _marks(store, account)
+    if open_since is None:
+        return marks
+    cap = f"{open_since // 1_000_000}.{open_since % 1_000_000:06d}"
+    return tuple(
+        replace(mark, message_id=cap) if float(mark.message_id) > float(cap) else mark
+        for mark in marks
     )

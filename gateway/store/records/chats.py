@@ -49,6 +49,17 @@ def clear_all(tx: Tx, *, state: ChatState) -> None:
     tx.run("DELETE FROM chat WHERE state = ?", state)
 
 
+def dead_since(tx: Tx, moment: int) -> list[MarkedChat]:
+    """Chats that died after a moment, of every account."""
+    return [
+        MarkedChat(account=account, chat=chat, state="dead", reason=reason, since=since)
+        for account, chat, reason, since in tx.rows(
+            "SELECT account, chat, reason, since FROM chat WHERE state = 'dead' AND since > ?",
+            moment,
+        )
+    ]
+
+
 def marked(tx: Tx, account: str) -> list[MarkedChat]:
     """Every marked chat of an account."""
     return [

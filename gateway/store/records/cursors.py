@@ -17,6 +17,20 @@ def advance(tx: Tx, *, account: str, chat: str, message_id: str, position: int) 
     )
 
 
+def read_up_to(tx: Tx, account: str) -> int | None:
+    """Since when what an account stored may have holes; None if nothing is open.
+
+    A run that died while it read back may have stored a live message that is newer than what it
+    had not read yet. The gap it would have stored at the end of reading is missing then.
+    """
+    row = tx.row(
+        "SELECT MIN(at) FROM start WHERE at >"
+        " COALESCE((SELECT MAX(until) FROM gap WHERE account = ?), 0)",
+        account,
+    )
+    return int(row[0]) if row and row[0] is not None else None
+
+
 def newest(tx: Tx, account: str) -> list[tuple[str, str]]:
     """Chat and newest stored message id of every chat of an account."""
     rows = tx.rows("SELECT name, value FROM cursor WHERE account = ?", account)
