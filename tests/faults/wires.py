@@ -311,6 +311,7 @@ class SlackWire(_Remote, SlackSurface):
         await self.say("Hello?", by="bob")
 
     async def intrude(self) -> None:
+        self.server.channel(at_slack.GROUP)
         fields = {"channel": at_slack.GROUP, "text": FOREIGN}
         await _post(f"{self.server.url}/api/chat.postMessage", fields, f"Bearer {BOT_TOKEN}")
 
