@@ -239,7 +239,8 @@ class TurnEnd:
     """How the turn ends and what the chat is to read.
 
     `messages` are stored with the closing commit. `text` holds the model's words, in Markdown,
-    of the last step only: those of earlier steps are stored already.
+    of the last step only: those of earlier steps are stored already. `doubts` are labels of
+    calls that were cut and may have taken effect.
     """
 
     state: TurnState
@@ -250,6 +251,7 @@ class TurnEnd:
     step: int | None = None
     usage: Usage | None = None
     messages: tuple[Message, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -405,13 +407,23 @@ def _tool_step(
         ran = yield from _perform(RunTools(calls=runnable), ToolsRan)
         rows = replace(rows.with_messages(*ran.results), calls={})
         if ran.stopped_by is not None:
-            return TurnEnd(state=TurnState.CANCELLED, mark=Mark.STOPPED, by=ran.stopped_by)
+            return TurnEnd(
+                state=TurnState.CANCELLED,
+                mark=Mark.STOPPED,
+                by=ran.stopped_by,
+                doubts=_doubts(runnable, ran.results),
+            )
     if doubtful:
         stopped = yield from _ask_people(AskPeople(calls=doubtful))
         if stopped is not None:
             return TurnEnd(state=TurnState.CANCELLED, mark=Mark.STOPPED, by=stopped.by)
         return Parked(asked=True)
     return (yield from _drain(rows))
+
+
+def _doubts(calls: tuple[JudgedCall, ...], results: tuple[ToolResult, ...]) -> tuple[str, ...]:
+    unknown = {r.call_id for r in results if r.status is ResultStatus.UNKNOWN}
+    return tuple(c.prepared.label for c in calls if c.prepared and c.call.id in unknown)
 
 
 def _cut_by_length(message: AssistantMessage, step: int, usage: Usage | None) -> TurnEnd:

@@ -13,7 +13,7 @@ from gateway.questions import Questions, read_press, supersede
 from gateway.sessions import Sessions
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import inbox, outbox, sessions
+from gateway.store.records import inbox, outbox, sessions, unowned
 from gateway.store.records.inbox import Waiting
 from platforms.blocks import plain_text
 from platforms.content import AnswerPress
@@ -148,11 +148,11 @@ class CommandLane:
 
         def unit(tx: Tx) -> tuple[bool, tuple[outbox.OutboxRow, ...]]:
             for turn_id in running:
-                sessions.mark_stopped(tx, turn_id, by)
+                unowned.mark_stopped(tx, turn_id, by)
             waiting = sessions.waiting_turn(tx, key)
             if waiting is None:
                 return False, ()
-            sessions.mark_stopped(tx, waiting.id, by)
+            unowned.mark_stopped(tx, waiting.id, by)
             return True, supersede(tx, waiting.id, f"Not decided: stopped by {by}.", self._clock)
 
         waited, edits = await self._store.write(unit, transition=transitions.STOP_MARKED)

@@ -15,7 +15,7 @@ from gateway import outgoing
 from gateway.clock import Clock
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import inbox, outbox, questions, sessions
+from gateway.store.records import inbox, outbox, questions, sessions, unowned
 from gateway.store.records.inbox import Waiting
 from gateway.store.records.outbox import NewOutbox, Op, OutboxRow
 from gateway.store.records.questions import Choice, Question
@@ -110,7 +110,7 @@ class Questions:
         edit = closing_row(tx, question, _decided_text(question, press.choice, by), self._clock)
         waits = questions.open_of_turn(tx, question.turn_id)
         if not waits:
-            sessions.reopen(tx, question.turn_id, now=self._clock.now())
+            unowned.reopen(tx, question.turn_id, now=self._clock.now())
         return _Decided(
             text=_thanks(press.choice),
             rows=(edit,) if edit else (),
@@ -152,7 +152,7 @@ def ask(
         new = _row(question, key=f"q{question.id}:card", op="post", words=words, clock=clock)
         row = outbox.insert(tx, new, now=clock.now())
         rows.extend([row] if row is not None else [])
-    sessions.park(tx, turn, now=clock.now())
+    unowned.park(tx, turn, now=clock.now())
     return tuple(rows)
 
 
@@ -172,7 +172,7 @@ def written_on(tx: Tx, session_key: str, clock: Clock) -> tuple[OutboxRow, ...]:
         return supersede(tx, turn.id, f"Not decided: {name} wrote on. It was not run again.", clock)
     if 0 < len(words) < len(waiting):
         name = waiting[len(words)].content.author_name or "someone"
-        sessions.mark_stopped(tx, turn.id, name)
+        unowned.mark_stopped(tx, turn.id, name)
         return supersede(tx, turn.id, f"Not decided: stopped by {name}.", clock)
     return ()
 
@@ -186,7 +186,7 @@ def supersede(
         settle(tx, question, "superseded", by="", now=clock.now())
         edits.append(closing_row(tx, question, text, clock))
     if reopen:
-        sessions.reopen(tx, turn_id, now=clock.now())
+        unowned.reopen(tx, turn_id, now=clock.now())
     return tuple(edit for edit in edits if edit is not None)
 
 
@@ -196,7 +196,7 @@ def withdraw(tx: Tx, session_key: str, text: str, clock: Clock) -> tuple[OutboxR
     if turn is None:
         return ()
     edits = supersede(tx, turn.id, text, clock, reopen=False)
-    sessions.cancel_waiting(tx, session_key, now=clock.now())
+    unowned.cancel_waiting(tx, session_key, now=clock.now())
     return edits
 
 
@@ -208,7 +208,7 @@ def settle(
         return
     match choice:
         case "again":
-            sessions.propose_again(tx, question.call_id)
+            unowned.propose_again(tx, question.call_id)
             return
         case "done":
             status = ResultStatus.DONE

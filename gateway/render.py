@@ -112,7 +112,9 @@ def _mark_text(end: TurnEnd) -> str:
                 " was run. Ask for a smaller piece."
             )
         case Mark.STOPPED:
-            return f"Stopped by {_literal(end.by)}."
+            doubts = ", ".join(_literal(label) for label in end.doubts)
+            may = f" This was under way and may have taken effect: {doubts}." if doubts else ""
+            return f"Stopped by {_literal(end.by)}.{may}"
         case unknown:
             assert_never(unknown)
 

@@ -8,7 +8,7 @@ from gateway import outgoing, render
 from gateway.clock import Clock
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import chats, outbox, sessions, starts
+from gateway.store.records import chats, outbox, starts, unowned
 from gateway.store.records.starts import Begun
 from platforms.markup import parse
 
@@ -66,7 +66,7 @@ def boot_id() -> str:
 
 
 def _quarantine(tx: Tx, turn_id: int, clock: Clock) -> None:
-    ended = sessions.quarantine(tx, turn_id, now=clock.now())
+    ended = unowned.quarantine(tx, turn_id, now=clock.now())
     outbox.insert(
         tx,
         outbox.NewOutbox(

@@ -454,3 +454,18 @@ async def test_a_parking_turn_begins_nothing() -> None:
     assert await running == Parked(asked=False)
     assert [kind for kind, _ in it.journal.rows][-2:] == ["call_finished", "drain"]
     assert not it.journal.named("closed")
+
+
+async def test_a_stop_names_what_it_cut() -> None:
+    """The end of the turn carries the labels of calls that may have taken effect, no others."""
+    once, pure = Held(), Held()
+    given = tools(
+        once=ScriptedTool(name="once", effect=EffectClass.ONCE, does=once),
+        pure=ScriptedTool(name="pure", effect=EffectClass.PURE, does=pure),
+    )
+    it = turn(given, ("once", "{}"), ("pure", "{}"))
+    running = it.start()
+    await once.began.wait()
+    await pure.began.wait()
+    it.signals.stop("Ann")
+    assert (await running).doubts == ("once: do",)

@@ -136,7 +136,7 @@ async def test_the_whole_story_of_a_turn(store: Store) -> None:
         f"turn t1: number 1 of session {KEY}, asked by {ANN}",
         f"  opened {AT}, closed {AT}",
         "  failed (step_limit), served by m",
-        "  taken up 2 times (the gateway was restarted in between)",
+        "  taken up 2 times (after a restart, or when people had decided)",
         "  cause: m: timeout",
         '  step 1.1: m, done, tokens {"input":1,"output":2}',
         "  tool files: do (once): proposed",

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from agent.messages import ResultStatus
-from gateway.store.records import sessions
+from gateway.store.records import unowned
 from tests.agent.scripted import call
 from tests.gateway.core import says
 from tests.gateway.doubt import CARD, FAR, Story, buttons, in_topic, people
@@ -181,7 +181,7 @@ async def test_a_stop_before_a_death_ends_the_turn_at_the_next_start(story: Stor
     core.answers(says("Once upon", asyncio.Event()))
     await core.take(message("a story", number=1))
     await core.model.waits.wait()
-    await story.store.write(lambda tx: sessions.mark_stopped(tx, 1, "Ann"), transition=SYNCED)
+    await story.store.write(lambda tx: unowned.mark_stopped(tx, 1, "Ann"), transition=SYNCED)
     core = await story.restarted()
     await story.says("Stopped by Ann.")
     assert core.model.requests == []
@@ -195,7 +195,7 @@ async def test_a_stop_before_a_death_in_a_call_asks_nobody(story: Story) -> None
     core.answers(says("Look.", calls=(call("once"),)))
     await core.take(message("do it", number=1))
     await asyncio.wait_for(story.fatal.began.wait(), 5)
-    await story.store.write(lambda tx: sessions.mark_stopped(tx, 1, "Ann"), transition=SYNCED)
+    await story.store.write(lambda tx: unowned.mark_stopped(tx, 1, "Ann"), transition=SYNCED)
     core = await story.restarted()
     await core.shows("Look.\n\nStopped by Ann.")
     core.answers("Next.")

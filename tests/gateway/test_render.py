@@ -130,6 +130,13 @@ def test_a_name_is_only_a_name(name: str) -> None:
     assert "Link" not in repr(notice)
 
 
+def test_a_stop_says_what_may_have_happened() -> None:
+    """A call with effects that was cut is named, its label shown literally."""
+    text = reply_text((), end(mark=Mark.STOPPED, by="Ann", doubts=("shell: *rm*",)), REF)
+    shown = blocks.plain_text(markup.parse(text))
+    assert shown == "Stopped by Ann. This was under way and may have taken effect: shell: *rm*."
+
+
 def test_a_crash_says_whose_fault_it_is() -> None:
     """Ours, with the reference the operator needs."""
     assert crashed_text(REF).endswith("(ref t5).")

@@ -206,101 +206,7 @@ def waiting_turn(tx: Tx, key: str) -> WaitingTurn | None:
     return WaitingTurn(id=int(row[0]), requester=row[1]) if row else None
 
 
-def park(tx: Tx, turn: OpenTurn, *, now: int) -> None:
-    """Let a turn wait for people."""
-    fence(tx, turn, now)
-    tx.run("UPDATE turn SET state = 'waiting' WHERE id = ?", turn.turn_id)
-
-
-def reopen(tx: Tx, turn_id: int, *, now: int) -> None:
-    """Let a waiting turn go on, unsuspected; whoever held it before does not."""
-    tx.run("UPDATE turn SET state = 'open', deaths = 0 WHERE id = ? AND state = 'waiting'", turn_id)
-    tx.run(
-        "UPDATE session SET epoch = epoch + 1, active_at = ?"
-        " WHERE id = (SELECT session_id FROM turn WHERE id = ?)",
-        now,
-        turn_id,
-    )
-
-
-def mark_stopped(tx: Tx, turn_id: int, by: str) -> None:
-    """Remember who said /stop: whoever takes the turn up next ends it."""
-    tx.run(
-        "UPDATE turn SET stopped_by = COALESCE(stopped_by, ?) WHERE id = ? AND closed_at IS NULL",
-        by,
-        turn_id,
-    )
-
-
-def propose_again(tx: Tx, call_id: str) -> None:
-    """Let a call in doubt run as if it had not begun."""
-    tx.run(
-        "UPDATE tool_call SET state = 'proposed', intended_at = NULL"
-        " WHERE id = ? AND state = 'intent'",
-        call_id,
-    )
-
-
-def cancel_waiting(tx: Tx, key: str, *, now: int) -> int | None:
-    """End the waiting turn of a session without a word; returns its id."""
-    turn = waiting_turn(tx, key)
-    if turn is None:
-        return None
-    _end_without_owner(tx, turn.id, state="cancelled", error=None, now=now)
-    return turn.id
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndedTurn:
-    """A turn that was ended from outside, and where its chat is told."""
-
-    session_id: int
-    account: str
-    reply_to: str
-
-
-def quarantine(tx: Tx, turn_id: int, *, now: int) -> EndedTurn:
-    """End a turn that the process died with again and again."""
-    row = tx.row(
-        "SELECT session.id, session.account, turn.reply_to FROM turn"
-        " JOIN session ON session.id = turn.session_id WHERE turn.id = ?",
-        turn_id,
-    )
-    if row is None:
-        raise LookupError(f"no turn {turn_id}")
-    error = "quarantined: the gateway died with it three times within a minute"
-    _end_without_owner(tx, turn_id, state="failed", error=error, now=now)
-    return EndedTurn(session_id=int(row[0]), account=row[1], reply_to=row[2])
-
-
-def _end_without_owner(tx: Tx, turn_id: int, *, state: str, error: str | None, now: int) -> None:
-    """Close a turn that nobody runs; whoever did is fenced off."""
-    session = tx.row(
-        "UPDATE session SET epoch = epoch + 1, active_at = ?"
-        " WHERE id = (SELECT session_id FROM turn WHERE id = ?) RETURNING id",
-        now,
-        turn_id,
-    )
-    if session is not None:
-        _leave_in_doubt(tx, int(session[0]), turn_id, now)
-    tx.run(
-        "UPDATE step SET state = 'failed', reason = ?, closed_at = ?"
-        " WHERE turn_id = ? AND state = 'intent'",
-        error,
-        now,
-        turn_id,
-    )
-    tx.run(
-        "UPDATE turn SET state = ?, error = ?, closed_at = ? WHERE id = ?",
-        state,
-        error,
-        now,
-        turn_id,
-    )
-    inbox.finish_turn(tx, turn_id)
-
-
-def _leave_in_doubt(tx: Tx, session_id: int, turn_id: int, now: int) -> None:
+def leave_in_doubt(tx: Tx, session_id: int, turn_id: int, now: int) -> None:
     """Let the model of later turns read that calls of an ended turn may have taken effect."""
     begun = tx.rows(
         "SELECT id, tool FROM tool_call WHERE turn_id = ? AND state = 'intent'"
@@ -438,7 +344,7 @@ def close_turn(
 ) -> None:
     """End a turn and the inbox rows it claimed; whatever step still ran has failed."""
     fence(tx, turn, now)
-    _leave_in_doubt(tx, turn.session_id, turn.turn_id, now)
+    leave_in_doubt(tx, turn.session_id, turn.turn_id, now)
     tx.run(
         "UPDATE step SET state = 'failed', reason = ?, closed_at = ?"
         " WHERE turn_id = ? AND state = 'intent'",
