@@ -83,6 +83,7 @@ class Outlet:
             sleep=sleep,
             jitter=jitter,
             alert=alert,
+            enqueue=self.enqueue,
         )
         self._queues: dict[tuple[str, str], _Queue] = {}
         self._held: set[str] = set()

@@ -148,6 +148,14 @@ def stuck_text(seconds: float, reference: str) -> str:
     )
 
 
+def undelivered_text(reference: str) -> str:
+    """Words of an answer that the platform will never take."""
+    return (
+        "An answer of mine could not be delivered here. Its operator can look it up"
+        f" (ref {reference})."
+    )
+
+
 def dead_chat_text(chat: str, reason: str) -> str:
     """What owners hear of a chat that takes nothing any more."""
     return (

@@ -22,13 +22,14 @@ the chat or not as before, however certainly it was not sent itself.
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import assert_never
 
 from gateway import outgoing, refs, render
 from gateway.clock import Clock
+from gateway.detours import detour
 from gateway.recent import Recent
 from gateway.slots import Slots, chat_of, root_of
 from gateway.store import transitions
@@ -54,7 +55,7 @@ from platforms.errors import (
     ThreadGone,
     TooLong,
 )
-from platforms.events import ChatRef, MessageRef
+from platforms.events import MessageRef
 
 RETRY_FIRST_S = 1.0
 RETRY_MAX_S = 60.0
@@ -86,6 +87,7 @@ class _Fate:
 
     state: OutboxState
     reason: str
+    tell_chat: bool = False
 
 
 @dataclass(slots=True)
@@ -117,8 +119,10 @@ class Sending:
         sleep: Callable[[float], Awaitable[None]],
         jitter: Callable[[], float],
         alert: Alert,
+        enqueue: Callable[[tuple[OutboxRow, ...]], None],
     ) -> None:
-        """`jitter` gives a random number from 0 up to 1."""
+        """`jitter` gives a random number from 0 up to 1; `enqueue` takes rows made here."""
+        self._enqueue = enqueue
         self._adapter = adapter
         self._slots = slots
         self._store = store
@@ -182,6 +186,8 @@ class Sending:
         match outcome:
             case _Fate(state=state, reason=reason):
                 log.error("o%d (%s to %s) is %s: %s", row.id, row.purpose, row.chat, state, reason)
+                if outcome.tell_chat:
+                    await self._tell_chat(row)
                 return await self._settle(row, state, reason=reason)
             case Sent(message=message):
                 pass
@@ -210,7 +216,9 @@ class Sending:
                 await self._hold(row, "credentials rejected")
                 raise error
             case TooLong() | MarkupRejected() | MessageGone() | ThreadGone() | ChatMoved():
-                changed = _changed(current, error)
+                changed = None
+                if type(error) not in current.changed:
+                    changed = detour(current.operation, error, nonce=row.nonce)
                 if changed is None:
                     return self._failed(row, str(error))
                 log.warning("o%d goes out another way: %s", row.id, error)
@@ -342,7 +350,31 @@ class Sending:
                 f"A message to {row.chat} could not be delivered: {reason}."
                 f" `gatepost why o{row.id}` tells more.",
             )
-        return _Fate(state="dead", reason=reason)
+        lost = row.purpose in {"final", "part"}
+        return _Fate(state="dead", reason=reason, tell_chat=lost)
+
+    async def _tell_chat(self, row: OutboxRow) -> None:
+        """Say in the chat that words of an answer were lost; never said of such a sentence."""
+        now = self._clock.now()
+        words = outgoing.Words(body=blocks.plain(render.undelivered_text(f"o{row.id}")))
+        notice = outbox.NewOutbox(
+            dedupe_key=f"o{row.id}:lost",
+            account=row.account,
+            chat=row.chat,
+            turn_id=row.turn_id,
+            part=0,
+            purpose="notice",
+            op="post",
+            target_id=None,
+            content=outgoing.dump(words),
+            nonce=self._clock.nonce(),
+            line=row.line,
+        )
+        stored = await self._store.write(
+            lambda tx: outbox.insert(tx, notice, now=now), transition=transitions.NOTICE_STORED
+        )
+        if stored is not None:
+            self._enqueue((stored,))
 
     async def _bury(self, current: _Try, reason: str) -> None:
         """Give up a chat and all that waits for it, until someone writes there again."""
@@ -434,36 +466,6 @@ class Sending:
     async def give_up(self, row: OutboxRow, reason: str) -> None:
         """Settle a row that can't even be tried."""
         await self._settle(row, "dead", reason=reason)
-
-
-def _changed(current: _Try, error: PlatformError) -> Operation | None:
-    """Another way to bring the same words; None if there is none, or it was tried."""
-    operation = current.operation
-    if type(error) in current.changed:
-        return None
-    match error, operation:
-        case MarkupRejected(), Post(body=body) | Edit(body=body):
-            return replace(operation, body=blocks.plain(blocks.plain_text(body)))
-        case TooLong(), Post(chat=chat, body=body, only_for=None):
-            return _file(chat, body, current.row.nonce)
-        case TooLong(), Edit(message=message, body=body):
-            return _file(message.chat, body, current.row.nonce)
-        case MessageGone(), Edit(message=message, body=body, controls=controls):
-            return Post(chat=message.chat, body=body, controls=controls, nonce=current.row.nonce)
-        case ThreadGone(), Post(chat=chat) | Upload(chat=chat):
-            return replace(operation, chat=replace(chat, thread_id=None))
-        case ChatMoved(to=to), Post(chat=chat) | Upload(chat=chat):
-            return replace(operation, chat=replace(to, thread_id=chat.thread_id))
-        case ChatMoved(to=to), Edit(body=body, controls=controls):
-            return Post(chat=to, body=body, controls=controls, nonce=current.row.nonce)
-        case _:
-            return None
-
-
-def _file(chat: ChatRef, body: Blocks, nonce: str) -> Upload:
-    """The words of a part that the platform finds too long, although we measured it."""
-    data = blocks.plain_text(body).encode()
-    return Upload(chat=chat, data=data, name="answer.txt", mime="text/plain", nonce=nonce)
 
 
 def _place(message: MessageRef) -> tuple[str, str]:

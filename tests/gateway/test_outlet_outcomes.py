@@ -69,7 +69,7 @@ async def test_unavailable_is_tried_again_ever_more_slowly(
 
 
 async def test_unavailable_for_a_day_is_given_up(way: WayOut) -> None:
-    """The row is dead and says why; the next one leaves."""
+    """The row is dead and says why, the chat is told that words were lost; the next one leaves."""
     way.adapter.then(Post, PlatformUnavailable("down"), PlatformUnavailable("down"))
     row = await post_row(way)
     await way.clock.asleep()
@@ -78,7 +78,8 @@ async def test_unavailable_for_a_day_is_given_up(way: WayOut) -> None:
     assert await way.fate(row) == ("dead", None, "unreachable for a day")
     await post_row(way, "after")
     await way.settled()
-    assert way.adapter.shown("1001") == ["after"]
+    lost = "An answer of mine could not be delivered here. Its operator can look it up (ref o1)."
+    assert way.adapter.shown("1001") == [lost, "after"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
