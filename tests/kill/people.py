@@ -185,6 +185,13 @@ class SlackPerson(_Rated, SlackSurface):
                 )
                 return
 
+    async def redeliver(self, message: Any) -> None:
+        _, ts = message
+        for each in self.server.deliveries:
+            if each.kind == "events_api" and each.payload["event"].get("ts") == ts:
+                await self.server.redeliver(each.id)
+                return
+
     async def _act(self, act: Callable[[], Awaitable[Delivery]]) -> None:
         self.given += 1
         self._acts.append((await act(), act))
@@ -205,6 +212,9 @@ class SlackPerson(_Rated, SlackSurface):
         await transport.wait(lambda: bool(transport.sockets), WAIT_S)
 
     async def arrived(self) -> None:
+        """What failed while the gateway was stopping comes again after minutes only."""
+        while any(each.state == "waiting" for each in self.server.deliveries):
+            await self.server.advance(RETRY_CLOCK_S)
         await self.server.settled(timeout=WAIT_S)
 
     async def write_as_the_bot(self) -> None:
