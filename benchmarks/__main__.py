@@ -1,7 +1,7 @@
-"""Runs every benchmark and prints a table: the gateway, the floor, their ratio.
+"""Runs every benchmark and prints two tables: the gateway beside the floor, then what may grow.
 
-Every figure is taken for both in one run. Medians are shown, raw values are kept in
-`build/bench.json`.
+Every figure is taken for both sides of its ratio in one run. Medians are shown, raw values are
+kept in `build/bench.json`.
 """
 
 import asyncio
@@ -12,11 +12,15 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import growth
 from benchmarks.arena import ROOT, Arena, GatewayArena
+from benchmarks.growth import Series
+from benchmarks.load import floor_load, gateway_load, p99
 
 TURNS = 60
 STARTS = 5
 CHATS = 100
+RESTS = 2  # starts after which memory is read
 IDLE_S = 3.0
 FEW, MANY = 10, 1010
 Make = Callable[..., Arena]
@@ -44,10 +48,20 @@ async def main() -> None:
             return Arena(**script)
 
         figures = [figure async for figure in _figures(gateway, floor)]
+        figures += [figure async for figure in _loads(lambda: next(fresh))]
+        grown = [
+            series
+            for measure in (growth.recovery, growth.past, growth.sessions)
+            async for series in measure(fresh)
+        ]
     _print(figures)
+    _print_grown(grown)
     kept = ROOT / "build" / "bench.json"
     kept.parent.mkdir(exist_ok=True)
-    raw = {f.name: {"unit": f.unit, "gateway": f.gateway, "floor": f.floor} for f in figures}
+    raw: dict[str, object] = {
+        f.name: {"unit": f.unit, "gateway": f.gateway, "floor": f.floor} for f in figures
+    }
+    raw |= {s.name: {"unit": s.unit, "by_size": s.values} for s in grown}
     kept.write_text(json.dumps(raw, indent=1))
     print(f"\nraw values: {kept.relative_to(ROOT)}")
 
@@ -87,14 +101,32 @@ async def _figures(gateway: Make, floor: Make) -> AsyncIterator[Figure]:
     )
 
 
+async def _loads(place: Callable[[], Path]) -> AsyncIterator[Figure]:
+    """A burst, then a steady load; the floor answers 200 and stores nothing."""
+    for name, events, over_s in (("burst of 1,000 in 2 s", 1_000, 2.0), ("50 a second", 750, 15.0)):
+        ours = await gateway_load(place(), events=events, over_s=over_s)
+        base = await floor_load(events=events, over_s=min(over_s, 5.0))
+        ours_ms = tuple(each * 1_000 for each in ours.acknowledged)
+        yield Figure(
+            name=f"{name}: received, p99",
+            unit="ms",
+            gateway=(p99(ours_ms),),
+            floor=(p99(base) * 1_000,),
+        )
+        answered = tuple(each * 1_000 for each in ours.answered)
+        yield Figure(name="  answered, p99", unit="ms", gateway=(p99(answered),), floor=())
+        yield Figure(name="  lost", unit="messages", gateway=(float(ours.lost),), floor=())
+
+
 async def _starts(make: Make) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Start to ready in ms, and memory after a rest in MiB."""
     ready, memory = [], []
-    for _ in range(STARTS):
+    for number in range(STARTS):
         async with make() as arena:
             ready.append(arena.ready_s * 1000)
-            await asyncio.sleep(IDLE_S)
-            memory.append(arena.rss_mib())
+            if number < RESTS:
+                await asyncio.sleep(IDLE_S)
+                memory.append(arena.rss_mib())
     return tuple(ready), tuple(memory)
 
 
@@ -141,9 +173,20 @@ async def _burst(make: Make, *, deltas: int, pause_s: float) -> tuple[float, ...
 def _print(figures: list[Figure]) -> None:
     print(f"{'':52}{'gateway':>10}{'floor':>10}{'ratio':>8}")
     for figure in figures:
-        ours, base = statistics.median(figure.gateway), statistics.median(figure.floor)
-        ratio = f"{ours / base:8.2f}" if base > 0 else f"{'-':>8}"
-        print(f"{figure.name:52}{ours:10.1f}{base:10.1f}{ratio}  {figure.unit}")
+        ours = statistics.median(figure.gateway)
+        base = statistics.median(figure.floor) if figure.floor else 0.0
+        beside = f"{base:10.1f}{ours / base:8.2f}" if base > 0 else f"{'-':>10}{'-':>8}"
+        print(f"{figure.name:52}{ours:10.1f}{beside}  {figure.unit}")
+
+
+def _print_grown(grown: list[Series]) -> None:
+    print(f"\n{'':62}{'ratio':>8}")
+    for series in grown:
+        sizes = ", ".join(
+            f"{size:,}: {statistics.median(values):.1f}" for size, values in series.values.items()
+        )
+        ratio = f"{series.ratio:8.2f}" if series.ratio is not None else f"{'-':>8}"
+        print(f"{series.name:62}{ratio}  {sizes} {series.unit}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,10 +19,13 @@ from aiohttp import web
 
 from tests.wire.openai import OpenAIServer, Reply
 from tests.wire.openai.script import StreamStep
+from tests.wire.server import Seen
 from tests.wire.telegram import TOKEN, TelegramServer
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_S = 30.0
+HOOK_SECRET = "loopback"
+LISTENING = {"getupdates", "setwebhook"}
 LAST = "END."
 """The last words of every answer."""
 
@@ -75,7 +79,7 @@ class Arena:
             cwd=ROOT,
             stderr=None if os.environ.get("BENCH_LOG") else asyncio.subprocess.DEVNULL,
         )
-        seen = await self.telegram.seen(lambda s: s.operation.lower() == "getupdates", READY_S)
+        seen = await self.telegram.seen(lambda s: s.operation.lower() in LISTENING, READY_S)
         self.ready_s = seen.at - began
         self.process = psutil.Process(self._child.pid)
         return self
@@ -118,15 +122,26 @@ class Arena:
             await self.telegram.say(chat=chat, user=chat, text=f"{text} {chat}")
         return max(await asyncio.gather(*(self._final(chat) for chat in chats))) - began
 
+    async def answers(self, chats: Sequence[int], *, within_s: float) -> dict[int, float]:
+        """When each of many new chats had its whole answer; those without one are missing."""
+        at: dict[int, float] = {}
+        left = set(chats)
+
+        def answered(seen: Seen) -> bool:
+            chat = int(seen.arguments.get("chat_id") or 0)
+            if chat in left and _is_whole(seen):
+                left.discard(chat)
+                at[chat] = seen.at
+            return not left
+
+        with suppress(AssertionError):  # not all of them in time
+            await self.telegram.seen(answered, within_s)
+        return at
+
     async def _final(self, chat: int) -> float:
         """When a message that holds the answer's last word reached a chat."""
         seen = await self.telegram.seen(
-            lambda s: (
-                s.operation in {"sendMessage", "editMessageText"}
-                and s.status == 200
-                and str(s.arguments.get("chat_id")) == str(chat)
-                and LAST in str(s.arguments.get("text"))
-            ),
+            lambda s: str(s.arguments.get("chat_id")) == str(chat) and _is_whole(s),
             120.0,
             since=self._mark(chat),
         )
@@ -141,17 +156,28 @@ class GatewayArena(Arena):
     """The gateway in the arena, on a state directory of its own."""
 
     def __init__(
-        self, directory: Path, *, paced: bool, deltas: int = 8, pause_s: float = 0.0
+        self,
+        directory: Path,
+        *,
+        paced: bool = False,
+        hook_port: int = 0,
+        deltas: int = 8,
+        pause_s: float = 0.0,
     ) -> None:
+        """`hook_port`: where updates are posted to; 0 lets the gateway poll."""
         super().__init__(deltas=deltas, pause_s=pause_s)
         self._directory = directory
         self._paced = paced
+        self._hook_port = hook_port
 
     def command(self) -> Sequence[str]:
         """The gateway, on a configuration that names the servers."""
         self._directory.mkdir(parents=True, exist_ok=True)
         config = self._directory / "gatepost.toml"
-        config.write_text(CONFIG.format(telegram=self.telegram.url, model=self.model.base_url))
+        text = CONFIG.format(
+            telegram=self.telegram.url, model=self.model.base_url, port=self._hook_port
+        )
+        config.write_text(text.replace("# hook: ", "") if self._hook_port else text)
         command = ("-m", "benchmarks.subject", str(config))
         return command if self._paced else (*command, "--unpaced")
 
@@ -160,10 +186,13 @@ CONFIG = f"""
 [gateway]
 state_dir = "state"
 [web]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:{{port}}"
 [platforms.telegram]
 token = "{TOKEN}"
 base_url = "{{telegram}}"
+# hook: mode = "webhook"
+# hook: webhook_url = "https://gateway.example"
+# hook: webhook_secret = "{HOOK_SECRET}"
 [access]
 dm = "open"
 [[providers]]
@@ -175,6 +204,15 @@ api_key = "sk-loopback"
 [tools]
 workspace = "workspace"
 """
+
+
+def _is_whole(seen: Seen) -> bool:
+    """Whether it brought an answer's last word into a chat."""
+    return (
+        seen.operation in {"sendMessage", "editMessageText"}
+        and seen.status == 200
+        and LAST in str(seen.arguments.get("text"))
+    )
 
 
 def _asked(body: Any) -> str:

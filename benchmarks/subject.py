@@ -8,8 +8,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from gateway import app, logs
+from gateway import logs
 from gateway.config import load
+from gateway.process import run
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
         client.CAPABILITIES = replace(client.CAPABILITIES, budgets=())
     logs.set_up("text", secrets=(), level=30)
     config = load(Path(sys.argv[1]), {})
-    app.run(config, demo=False, ready=lambda _running: None)
+    run(config, demo=False, ready=lambda _running: None)
 
 
 if __name__ == "__main__":
