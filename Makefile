@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 PIP := PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 JOBS ?= 2
 ARGS ?=
+MINUTES ?= 30
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -17,7 +18,8 @@ help:
 	@echo 'make setup    make .venv from the locked dependencies, with the gatepost command in it'
 	@echo 'make lint     the checks of `make test` without the tests;  make format  fix what can be fixed'
 	@echo 'make fakes    loopback Telegram, Slack, Discord and model servers to try it all without accounts'
-	@echo 'make bench    benchmarks;  make soak  property tests with many examples'
+	@echo 'make bench    benchmarks'
+	@echo 'make soak     every kill test, long property tests, then MINUTES=30 of mixed traffic and random kills'
 	@echo 'make docs     write docs/configuration.md from the schema'
 	@echo 'make lock     resolve requirements.lock again;  make clean  remove what make made'
 
@@ -90,6 +92,7 @@ test: setup browser lint
 soak: setup
 	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal \
 	  -m 'soak or hypothesis' --hypothesis-profile=soak --timeout=3600 $(ARGS)
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 bench: setup
 	@$(BIN)/python -m benchmarks $(ARGS)
