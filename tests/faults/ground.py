@@ -13,6 +13,7 @@ from gateway.operator import SurfaceStatus
 from tests.scenarios.stage import WAIT_S, Stage, Surface
 from tests.scenarios.terminal import TerminalSurface
 from tests.wire.openai import Reply, last_user_text
+from tests.wire.openai.script import Script
 
 OWNER = f"terminal:{os.getuid()}"
 
@@ -59,9 +60,9 @@ class Answers:
     """What the model says, by the last words it was told."""
 
     def __init__(self) -> None:
-        self._replies: dict[str, Reply] = {}
+        self._replies: dict[str, Script] = {}
 
-    def __setitem__(self, question: str, reply: Reply) -> None:
+    def __setitem__(self, question: str, reply: Script) -> None:
         self._replies[question] = reply
 
     def ask(self, surface: Surface, answer: str) -> str:
@@ -70,9 +71,11 @@ class Answers:
         self._replies[question] = Reply(deltas=(answer,))
         return question
 
-    def __call__(self, request: Mapping[str, Any]) -> Reply:
-        """The answer to a request."""
-        return self._replies[last_user_text(request["messages"])]
+    def __call__(self, request: Mapping[str, Any]) -> Script:
+        """The answer to a request; a question that was never answered stands before the last."""
+        said = last_user_text(request["messages"])
+        known = [question for question in self._replies if question in said]
+        return self._replies[max(known, key=said.rfind)]
 
 
 Story = Callable[[Ground, Any], Coroutine[Any, Any, None]]

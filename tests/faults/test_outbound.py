@@ -6,11 +6,12 @@ Most of it is waiting, so a fault happens on all platforms at once, in one gatew
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from tests.faults.ground import Answers, Ground, everywhere
+from tests.faults.latch import Latch
 from tests.scenarios.stage import WAIT_S
 from tests.wire.openai import Reply
 from tests.wire.server import CutAfter, CutBefore, Fault, Hold, Seen
@@ -204,19 +205,6 @@ async def test_edit(
 
 
 # -- calls that hang
-
-
-class Latch(asyncio.Event):
-    """An event that tells when somebody waits for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.met = asyncio.Event()
-
-    async def wait(self) -> Literal[True]:
-        """Wait until it is set."""
-        self.met.set()
-        return await super().wait()
 
 
 async def test_a_hanging_call(senders: tuple[Any, ...], tmp_path: Path) -> None:

@@ -70,22 +70,6 @@ async def _decided(*stages: Ground) -> tuple[Ground, Ground]:
 
 
 @pytest.mark.slow
-async def test_another_process_listens_on_slack(tmp_path: Path) -> None:
-    """More sockets than ours: an alarm in `status` and for the owner elsewhere.
-
-    Slow: alarms are looked at every ten seconds.
-    """
-    slack = SlackWire()
-    slack.server.transport.extra_connections = 1
-    async with Ground(slack, path=tmp_path, owned=True, default=well) as stage:
-        told = await stage.owner_reads("another process uses Slack's app-level token")
-        assert "2 sockets are open, 1 of them ours" in told
-        assert "another process" in (await stage.surface_status("slack")).alarm
-        await slack.say("Anybody there?")
-        await stage.reads("Well.", at=slack)
-
-
-@pytest.mark.slow
 async def test_another_process_takes_the_webhook(tmp_path: Path) -> None:
     """A poll against a webhook somebody else has set stops the surface, with the sentence.
 
@@ -101,12 +85,14 @@ async def test_another_process_takes_the_webhook(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_somebody_writes_with_our_token(tmp_path: Path) -> None:
-    """That chat is paused and the owner told; others are answered; the next start ends it.
+async def test_another_gateway_listens_and_writes(tmp_path: Path) -> None:
+    """Its sockets are an alarm; the chat it writes in is paused; owners hear; the rest goes on.
 
-    Slow: an own message has ten seconds to be explained.
+    The next start ends the pause. Slow: an own message has ten seconds to be explained, and
+    alarms are looked at as often.
     """
-    wires = (DiscordWire(), SlackWire())
+    discord, slack = DiscordWire(), SlackWire()
+    slack.server.transport.extra_connections = 1
     answers = Answers()
 
     async def intruded(stage: Ground, wire: Any) -> None:
@@ -123,11 +109,16 @@ async def test_somebody_writes_with_our_token(tmp_path: Path) -> None:
     async def resumed(stage: Ground, wire: Any) -> None:
         await stage.until(lambda: _ours(wire) == ["Held back."], at=wire)
 
-    async with Ground(*wires, path=tmp_path, owned=True, default=answers) as stage:
+    async with Ground(discord, slack, path=tmp_path, owned=True, default=answers) as stage:
         await everywhere(stage, intruded)
+        told = await stage.owner_reads("another process uses Slack's app-level token")
+        assert "2 sockets are open, 1 of them ours" in told
+        assert "another process" in (await stage.surface_status("slack")).alarm
+        slack.server.transport.extra_connections = 0
         await stage.halt()
         await stage.start()
         await everywhere(stage, resumed)
+        assert (await stage.surface_status("slack")).alarm == ""
 
 
 def _ours(wire: Any) -> list[str]:
