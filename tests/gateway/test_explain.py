@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent.turn import Mark
-from gateway.store.base import Store
-from gateway.store.records import inbox, outbox, sessions
+from gateway.store.base import Store, Tx
+from gateway.store.records import inbox, outbox, retention, sessions
 from gateway.store.records.explain import REASONS, explain
 from tests.agent.scripted import call
 from tests.gateway.records.rows import (
@@ -218,3 +218,17 @@ async def test_times_are_told_in_the_operators_zone(store: Store) -> None:
     zone = ZoneInfo("Europe/Berlin")
     story = await store.read(lambda tx: explain(tx, "e1", zone))
     assert story[0].startswith("event e1: came 2025-10-09 10:53:20 CEST from")
+
+
+async def test_what_is_gone_says_so(store: Store) -> None:
+    """A number that had a row says when such rows were last pruned; a higher one has no story."""
+    await arrived(store, arrival(1, state="ignored", reason="odd", lane=None))
+
+    def unit(tx: Tx) -> None:
+        retention.forget_events(tx, (1,), now=NOW)
+        retention.delete_events(tx, (1,), now=NOW)
+
+    await write(store, unit)
+    assert await why(store, "e1") == (f"e1: pruned for its age, {AT} at the latest",)
+    assert await why(store, "e2") == ()
+    assert await why(store, "o1") == ()

@@ -8,6 +8,8 @@ import re
 from datetime import UTC, datetime, tzinfo
 
 from gateway.store.base import Row, Tx
+from gateway.store.records import retention
+from gateway.store.records.retention import Kind
 
 _NUMBER = re.compile("[0-9]{1,18}")
 
@@ -28,12 +30,16 @@ def explain(tx: Tx, ident: str, zone: tzinfo = UTC) -> tuple[str, ...]:
         match kind:
             case "e":
                 row = tx.row(_EVENT + " WHERE id = ?", int(number))
-                return _event_story(tx, row, zone) if row else ()
+                story = _event_story(tx, row, zone) if row else ()
+                return story or _gone(tx, "e", int(number), zone)
             case "t":
-                return _turn_story(tx, int(number), zone)
+                story = _turn_story(tx, int(number), zone)
+                return story or _gone(tx, "t", int(number), zone)
             case _:
                 row = tx.row(_OUTBOX + " WHERE id = ?", int(number))
-                return (_outbox_line(row, zone), *_of_turn(row[12])) if row else ()
+                if row is None:
+                    return _gone(tx, "o", int(number), zone)
+                return (_outbox_line(row, zone), *_of_turn(row[12]))
     return _message_story(tx, ident, zone)
 
 
@@ -41,23 +47,40 @@ def _message_story(tx: Tx, ref: str, zone: tzinfo) -> tuple[str, ...]:
     chat, _, message_id = ref.rpartition("/")
     space, _, thread = chat.rpartition("/")
     # A link may leave out the thread a message is stored under, or name one where none is stored;
-    # Discord's names the thread and leaves out the channel that it is in.
+    # Discord's names the thread and leaves out the channel that it is in. "0" follows "/".
     places: tuple[tuple[str, tuple[str | int, ...]], ...] = (
         ("chat = ?", (chat,)),
         ("chat = ?", (ref.rsplit("/", 2)[0],)),
-        ("substr(chat, 1, ?) = ?", (len(chat) + 1, f"{chat}/")),
+        ("chat > ? AND chat < ?", (f"{chat}/", f"{chat}0")),
         (
-            "substr(chat, 1, ?) = ? AND substr(chat, length(chat) - ?) = ?",
-            (len(space) + 1, f"{space}/", len(thread), f"/{thread}"),
+            "chat > ? AND chat < ? AND substr(chat, length(chat) - ?) = ?",
+            (f"{space}/", f"{space}0", len(thread), f"/{thread}"),
         ),
     )
+    accounts = _accounts(tx)
     for place, params in places:
-        where = f" WHERE {place} AND message_id = ? ORDER BY id"
-        if row := tx.row(_EVENT + where, *params, message_id):
-            return _event_story(tx, row, zone)
-        if row := tx.row(_OUTBOX + where, *params, message_id):
-            return (_outbox_line(row, zone), *_of_turn(row[12]))
+        for account in accounts:
+            where = f" WHERE account = ? AND {place} AND message_id = ? ORDER BY id"
+            if row := tx.row(_EVENT + where, account, *params, message_id):
+                return _event_story(tx, row, zone)
+            if row := tx.row(_OUTBOX + where, account, *params, message_id):
+                return (_outbox_line(row, zone), *_of_turn(row[12]))
     return ()
+
+
+def _accounts(tx: Tx) -> tuple[str, ...]:
+    """The accounts that have heard or said anything, found by leaps in an index."""
+    heard = tx.rows(
+        "WITH RECURSIVE known (account) AS (SELECT MIN(account) FROM inbox UNION ALL"
+        " SELECT (SELECT MIN(account) FROM inbox WHERE account > known.account) FROM known"
+        " WHERE known.account IS NOT NULL) SELECT account FROM known WHERE account IS NOT NULL"
+    )
+    said = tx.rows(
+        "WITH RECURSIVE known (account) AS (SELECT MIN(account) FROM outbox UNION ALL"
+        " SELECT (SELECT MIN(account) FROM outbox WHERE account > known.account) FROM known"
+        " WHERE known.account IS NOT NULL) SELECT account FROM known WHERE account IS NOT NULL"
+    )
+    return tuple(dict.fromkeys(str(account) for (account,) in (*heard, *said)))
 
 
 def _event_story(tx: Tx, row: Row, zone: tzinfo) -> tuple[str, ...]:
@@ -88,14 +111,14 @@ def _turn_story(tx: Tx, turn_id: int, zone: tzinfo) -> tuple[str, ...]:
     row = tx.row(
         "SELECT turn.number, turn.state, turn.mark, turn.error, turn.served_by, turn.attempt,"
         " turn.opened_at, turn.closed_at, turn.requester, session.key, turn.deaths,"
-        " turn.stopped_by"
+        " turn.stopped_by, turn.pruned_at"
         " FROM turn JOIN session ON session.id = turn.session_id WHERE turn.id = ?",
         turn_id,
     )
     if row is None:
         return ()
     number, state, mark, error, served, attempt, opened, closed, requester, key, *ends = row
-    deaths, stopped_by = ends
+    deaths, stopped_by, pruned = ends
     lines = [
         f"turn t{turn_id}: number {number} of session {key}, asked by {requester}",
         f"  opened {_time(opened, zone)}" + (f", closed {_time(closed, zone)}" if closed else ""),
@@ -111,6 +134,8 @@ def _turn_story(tx: Tx, turn_id: int, zone: tzinfo) -> tuple[str, ...]:
         lines.append(f"  /stop by {stopped_by}")
     if error:
         lines.append(f"  cause: {error}")
+    if pruned:
+        lines.append(f"  what its calls were given was pruned {_time(pruned, zone)}")
     lines += _steps(tx, turn_id)
     lines += _questions(tx, turn_id, zone)
     rows = tx.rows(_OUTBOX + " WHERE turn_id = ? ORDER BY id", turn_id)
@@ -153,6 +178,14 @@ def _questions(tx: Tx, turn_id: int, zone: tzinfo) -> list[str]:
             turn_id,
         )
     ]
+
+
+def _gone(tx: Tx, kind: Kind, number: int, zone: tzinfo) -> tuple[str, ...]:
+    """That a row was deleted for its age; () if there never was one of this number."""
+    gone = retention.gone(tx, kind, number)
+    if gone is None:
+        return ()
+    return (f"{kind}{number}: pruned for its age, {_time(gone.at, zone)} at the latest",)
 
 
 def _of_turn(turn_id: int | None) -> tuple[str, ...]:

@@ -214,12 +214,6 @@ def settle(
     )
 
 
-def counts(tx: Tx) -> dict[str, int]:
-    """How many rows are not (surely) in their chat, by state."""
-    rows = tx.rows("SELECT state, COUNT(*) FROM outbox WHERE state <> 'sent' GROUP BY state")
-    return {str(state): int(count) for state, count in rows}
-
-
 def _outbox_row(row: Row) -> OutboxRow:
     ident, account, chat, turn_id, part, purpose, op, target, content, nonce, state, *rest = row
     message_id, attempts, line, created_at, departed_at = rest
