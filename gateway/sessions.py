@@ -13,6 +13,7 @@ for its model can always be stopped, and so can a start that only waits.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,9 @@ from gateway.store.records.sessions import CommandDue, Fenced, OpenTurn
 from gateway.turn_run import Agent, Busy, TurnRuns
 
 __all__ = ["Agent", "Busy", "RunningTurn", "Sessions"]
+
+BACKLOG_AT_ONCE = 150
+"""Sessions of before the start that are taken up at the same time, of 200 turns that may run."""
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +96,8 @@ class Sessions:
         self._busy_signs = BusySigns(store=store, deliveries=deliveries, clock=clock)
         self._turns = TurnRuns(store=store, clock=clock, agent=agent, wait=self._wait)
         self._draining = False
+        self._backlog: deque[str] = deque()
+        self._catching_up: set[str] = set()
         self._suspects = set(agent.suspects)
         self._one_suspect = asyncio.Lock()
 
@@ -159,11 +165,22 @@ class Sessions:
         waiting_keys = await self._store.read(inbox.sessions_waiting)
         for key in dict.fromkeys((*open_keys, *waiting_keys)):
             if key.startswith(f"{account}|"):
-                self.wake(key)
+                self._backlog.append(key)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Take up sessions of before the start, and leave places for whoever writes now."""
+        while self._backlog and len(self._catching_up) < BACKLOG_AT_ONCE:
+            key = self._backlog.popleft()
+            self._catching_up.add(key)
+            self.wake(key)
+            if key not in self._actors:  # nothing begins any more
+                self._catching_up.discard(key)
 
     async def drain(self, seconds: float) -> None:
         """Start nothing new, let turns reach a stored step for so long; rows keep the rest."""
         self._draining = True
+        self._backlog.clear()
         self._gate.close()
         for actor in self._actors.values():
             actor.signals.park()
@@ -204,8 +221,10 @@ class Sessions:
             log.exception("session %s stopped; it goes on with its next message", key)
         finally:
             del self._actors[key]
+            self._catching_up.discard(key)
             if actor.again:  # a message came while it failed
                 self.wake(key)
+            self._catch_up()
 
     @asynccontextmanager
     async def _suspicion(self, key: str) -> AsyncIterator[None]:

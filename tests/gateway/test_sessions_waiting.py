@@ -15,11 +15,12 @@ from gateway.busy import BUSY_LINE
 from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, Config
 from gateway.fairness import Fairness, Limits, TurnGate
+from gateway.sessions import BACKLOG_AT_ONCE
 from gateway.store.sqlite import SqliteStore
 from platforms.events import Attachment, MessageReceived
 from tests.agent.scripted import ScriptedTool, call
 from tests.gateway.core import Core, says
-from tests.gateway.events import ANN, GROUP, command, message
+from tests.gateway.events import ANN, DM, GROUP, command, message
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.records.rows import inbox_states
 from tests.gateway.scripted_adapter import ScriptedAdapter
@@ -337,3 +338,25 @@ async def test_half_an_album_does_not_join_a_turn(make: Make, clock: HandClock) 
     clock.advance(0.8)
     await core.shows("Look.\n\nDone.", "Nice.")
     assert [len(texts) for texts in said(core)] == [1, 1, 2]
+
+
+async def test_a_backlog_leaves_room_for_whoever_writes_now(make: Make) -> None:
+    """Sessions of before the start are taken up a share at a time, and all of them in the end."""
+    before, people = make(config=EVERYONE), BACKLOG_AT_ONCE + 5
+
+    def said(number: int) -> MessageReceived:
+        person = replace(ANN, id=str(2_000 + number))
+        chat = replace(DM, chat_id=person.id)
+        return message(number=number + 1, chat=chat, author=person, chat_kind="dm")
+
+    await before.take(*(said(number) for number in range(people)))
+    core, held = make(config=EVERYONE), asyncio.Event()
+    core.answers(*(says(held, "Late.") for _ in range(BACKLOG_AT_ONCE)), "Now.")
+    await core.connect()
+    await core.take(said(people))
+    await core.shows("Now.", chat=str(2_000 + people))
+    assert len(core.sessions.running()) == BACKLOG_AT_ONCE
+    core.answers(*("Late." for _ in range(people - BACKLOG_AT_ONCE)))
+    held.set()
+    for number in range(people):
+        await core.shows("Late.", chat=str(2_000 + number))
