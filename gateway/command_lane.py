@@ -142,7 +142,8 @@ class CommandLane:
     async def _mark_stopped(self, key: str, stopped: list[str], by: str) -> list[str]:
         """Store who stopped what runs, for a crash before it ends; end a wait for people.
 
-        Returns the key of the session if its turn only waited.
+        Where nothing was stopped here, a turn may be open all the same: nobody has taken it up
+        since a restart. Returns the key of the session if its turn only waited, or was that one.
         """
         running = [t.turn_id for t in self._running.running() if t.session_key in stopped]
 
@@ -151,15 +152,17 @@ class CommandLane:
                 unowned.mark_stopped(tx, turn_id, by)
             waiting = sessions.waiting_turn(tx, key)
             if waiting is None:
-                return False, ()
+                return not stopped and unowned.mark_opened_stopped(tx, key, by), ()
             unowned.mark_stopped(tx, waiting.id, by)
             return True, supersede(tx, waiting.id, f"Not decided: stopped by {by}.", self._clock)
 
-        waited, edits = await self._store.write(unit, transition=transitions.STOP_MARKED)
+        ended, edits = await self._store.write(unit, transition=transitions.STOP_MARKED)
         self._deliveries.enqueue(edits)
-        if not waited:
+        if not ended:
             return []
         self._running.wake(key)
+        if not edits:
+            self._running.stop(key, by)  # whoever took it up meanwhile did not read the mark
         return [key]
 
     def _meant(self, row: Waiting) -> list[str]:

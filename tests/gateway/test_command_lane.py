@@ -28,7 +28,7 @@ from tests.gateway.events import (
     press,
 )
 from tests.gateway.hand_clock import START, HandClock
-from tests.gateway.records.rows import arrival, arrived, inbox_states
+from tests.gateway.records.rows import arrival, arrived, inbox_states, opened
 from tests.gateway.scripted_adapter import ScriptedAdapter
 
 KEY = "telegram:77|telegram:1001"
@@ -288,6 +288,17 @@ async def test_a_command_left_behind_is_carried_out_when_connected(
     await core.finish()
     assert core.adapter.shown("1001") == ["/stop [all]: stop what I am doing"]
     assert (await inbox_states(store))[1][0] == "done"
+
+
+async def test_a_stop_left_behind_reaches_the_turn_that_was_open(core: Core, store: Store) -> None:
+    """Nobody runs that turn yet when the command is taken up; it ends without another word."""
+    await opened(store, arrival(2))
+    await left_behind(store, name="stop")
+    await core.connect()
+    await core.shows("Stopped by Ann.")
+    await core.finish()
+    assert await store.read(lambda tx: tx.rows("SELECT state FROM turn")) == [("cancelled",)]
+    assert core.model.requests == []
 
 
 async def test_a_command_that_fails_says_so(

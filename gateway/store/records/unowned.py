@@ -32,6 +32,17 @@ def mark_stopped(tx: Tx, turn_id: int, by: str) -> None:
     )
 
 
+def mark_opened_stopped(tx: Tx, key: str, by: str) -> bool:
+    """The same for the open turn of a session, whoever is to run it; False if there is none."""
+    changed = tx.run(
+        "UPDATE turn SET stopped_by = COALESCE(stopped_by, ?) WHERE state = 'open' AND session_id ="
+        " (SELECT id FROM session WHERE key = ? AND closed_at IS NULL)",
+        by,
+        key,
+    )
+    return changed > 0
+
+
 def propose_again(tx: Tx, call_id: str) -> None:
     """Let a call in doubt run as if it had not begun."""
     tx.run(
