@@ -76,21 +76,28 @@ class Deliveries:
         marked = await self._store.read(lambda tx: chats.marked(tx, name))
         outlet.know(tuple(marked))
         self._arriving[name] = []
-        last = await self._take_up(name, outlet)
+        try:
+            waiting = await self._waiting(name)
+        finally:
+            arrived = self._arriving.pop(name)
+        # Nothing leaves before all is read: a reading that fails is done anew by another outlet.
+        outlet.enqueue(tuple(self._doubted(row, outlet) for row in waiting))
         # What was stored while the last page was read is not in it.
-        outlet.enqueue(tuple(row for row in self._arriving.pop(name) if row.id > last))
+        last = waiting[-1].id if waiting else 0
+        outlet.enqueue(tuple(row for row in arrived if row.id > last))
         self._outlets[name] = outlet
         return outlet
 
-    async def _take_up(self, account: str, outlet: Outlet) -> int:
-        """Send what waited in the store, a page at a time; returns the last row's id."""
+    async def _waiting(self, account: str) -> list[OutboxRow]:
+        """What waits in the store, read a page at a time."""
+        rows: list[OutboxRow] = []
         after = 0
-        while rows := await self._store.read(
+        while page := await self._store.read(
             lambda tx: outbox.waiting(tx, account, after=after)  # noqa: B023 - runs at once
         ):
-            outlet.enqueue(tuple(self._doubted(row, outlet) for row in rows))
-            after = rows[-1].id
-        return after
+            rows += page
+            after = page[-1].id
+        return rows
 
     def _doubted(self, row: OutboxRow, outlet: Outlet) -> OutboxRow:
         can = outlet.adapter.capabilities
@@ -119,7 +126,7 @@ class Deliveries:
         """Do something beside the rows whose failure costs nothing."""
         task = asyncio.create_task(work)
         self._beside.add(task)
-        task.add_done_callback(self._beside.discard)
+        task.add_done_callback(self._done)
 
     async def close(self, *, flush_s: float) -> None:
         """Send what is queued for so long, then stop; the rest waits in the store."""
@@ -130,5 +137,12 @@ class Deliveries:
                 task.cancel()
         for outlet in self._outlets.values():
             await outlet.close()
-        for beside in tuple(self._beside):
-            beside.cancel()
+        beside = tuple(self._beside)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+
+    def _done(self, task: "asyncio.Task[object]") -> None:
+        self._beside.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("what was to be shown beside a reply was not: %s", error)

@@ -7,6 +7,7 @@ import pytest
 
 from gateway import outgoing
 from gateway.delivery import Deliveries
+from gateway.errors import QueryTooLong
 from gateway.store.base import Store, StoreHealth, Transition, Tx
 from gateway.store.records import chats, outbox
 from gateway.store.records.outbox import NewOutbox, Op, OutboxRow
@@ -140,6 +141,25 @@ async def test_everything_that_waits_leaves_once(connecting: Connecting) -> None
         of_line = [number for number in shown if number % 3 == line]
         assert of_line == sorted(of_line)
     assert await connecting.states() == {"sent"}
+
+
+async def test_a_reading_that_fails_has_sent_nothing(connecting: Connecting) -> None:
+    """The account is connected anew then, by another way out: nothing leaves by both."""
+    rows = await stored(connecting.store, *(row_of(number) for number in range(501)))
+
+    async def fail(reads: int) -> None:
+        if reads == 2:  # the marks, and a page
+            connecting.deliveries.enqueue(await stored(connecting.store, row_of(501)))
+            raise QueryTooLong("a read took more than 1 s and was stopped")
+
+    connecting.store.then = fail
+    with pytest.raises(QueryTooLong):
+        await connecting.attach()
+    assert connecting.deliveries.outlets() == ()
+    connecting.store.then = None
+    await connecting.attach()
+    await connecting.settled()
+    assert connecting.adapter.shown("1001") == [str(number) for number in range(len(rows) + 1)]
 
 
 async def test_rows_of_others_are_left_alone(connecting: Connecting) -> None:
