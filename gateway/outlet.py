@@ -16,7 +16,7 @@ from random import random
 
 from gateway import outgoing, refs
 from gateway.clock import Clock
-from gateway.errors import StoreError
+from gateway.errors import ConstraintViolated, QueryTooLong, StoreClosed, StoreError, StoreFailed
 from gateway.sending import Alert, Sending
 from gateway.slots import Slots, root_of
 from gateway.store.base import Store
@@ -36,6 +36,9 @@ from platforms.pacing import Limiter
 
 QUICK_CALL_S = 1.5
 """How long a sign of life may take; it is dropped rather than waited for."""
+
+STORE_AGAIN_S = 1.0
+"""From a read or write that was not done to the next try; the store itself still works."""
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +75,7 @@ class Outlet:
         self.account = account
         self.adapter = adapter
         self._alert = alert
+        self._sleep = sleep
         self._slots = Slots(
             adapter=adapter, limiter=limiter, monotonic=clock.monotonic, sleep=sleep
         )
@@ -244,18 +248,34 @@ class Outlet:
     async def _empty(self, line: tuple[str, str], queue: _Queue) -> None:
         try:
             while queue.rows and not self._paused and not self._holds(queue.rows[0]):
-                await self._send(queue.rows[0])
-                queue.rows.popleft()
+                if await self._sent(queue.rows):
+                    queue.rows.popleft()
         except CredentialsRejected as error:
             self._reject(error)
         except StoreError as error:
-            # Nobody knows by the rows whether it has left; a next try must not think it has not.
-            queue.rows[0] = replace(queue.rows[0], state="in_flight")
             log.error("%s waits in the store: %s", line[0], error)
         finally:
             queue.task = None
             if not queue.rows:
                 self._queues.pop(line, None)
+
+    async def _sent(self, rows: deque[OutboxRow]) -> bool:
+        """Settle the first row; False, after a while, if a store that works did not do it now."""
+        try:
+            await self._send(rows[0])
+        except QueryTooLong as error:
+            reason: StoreError = error  # what has left is known by its doubt
+        except StoreError as error:
+            # Nobody knows by the rows whether it has left; a next try must not think it has not.
+            rows[0] = replace(rows[0], state="in_flight")
+            if isinstance(error, StoreFailed | StoreClosed):
+                raise
+            reason = error
+        else:
+            return True
+        log.warning("o%d is tried again: %s", rows[0].id, reason)
+        await self._sleep(STORE_AGAIN_S)
+        return False
 
     def _reject(self, error: CredentialsRejected) -> None:
         if self._paused:
@@ -274,9 +294,10 @@ class Outlet:
         message_id = None
         try:
             message_id = await self._sending.bring(row)
-        except (CredentialsRejected, StoreError):
-            raise
-        except Exception:  # the rows behind it still leave
+        except Exception as error:  # the rows behind it still leave
+            stored = isinstance(error, StoreError) and not isinstance(error, ConstraintViolated)
+            if stored or isinstance(error, CredentialsRejected):
+                raise
             log.exception("sending o%d failed inside the gateway", row.id)
             await self._sending.give_up(row, "a fault in the gateway")
         watched = self._watched.pop(row.id, None)

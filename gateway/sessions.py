@@ -13,7 +13,7 @@ for its model can always be stopped, and so can a start that only waits.
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ from gateway import admission, mailbox, progress, questions
 from gateway.busy import BusySigns, note_to
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
-from gateway.errors import StoreError
+from gateway.errors import ConstraintViolated, StoreClosed, StoreError, StoreFailed
 from gateway.fairness import Start, TurnGate
 from gateway.logs import session_in_log, turn_in_log
 from gateway.outlet import Outlet
@@ -41,6 +41,9 @@ __all__ = ["Agent", "Busy", "RunningTurn", "Sessions"]
 
 BACKLOG_AT_ONCE = 150
 """Sessions of before the start that are taken up at the same time, of 200 turns that may run."""
+
+STORE_AGAIN_S = 1.0
+"""From a read or write that was not done to the next try; the store itself still works."""
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +99,7 @@ class Sessions:
         self._busy_signs = BusySigns(store=store, deliveries=deliveries, clock=clock)
         self._turns = TurnRuns(store=store, clock=clock, agent=agent, wait=self._wait)
         self._draining = False
-        self._backlog: deque[str] = deque()
+        self._backlog: OrderedDict[str, None] = OrderedDict()  # connecting anew adds nothing twice
         self._catching_up: set[str] = set()
         self._suspects = set(agent.suspects)
         self._one_suspect = asyncio.Lock()
@@ -165,13 +168,13 @@ class Sessions:
         waiting_keys = await self._store.read(inbox.sessions_waiting)
         for key in dict.fromkeys((*open_keys, *waiting_keys)):
             if key.startswith(f"{account}|"):
-                self._backlog.append(key)
+                self._backlog.setdefault(key)
         self._catch_up()
 
     def _catch_up(self) -> None:
         """Take up sessions of before the start, and leave places for whoever writes now."""
         while self._backlog and len(self._catching_up) < BACKLOG_AT_ONCE:
-            key = self._backlog.popleft()
+            key, _ = self._backlog.popitem(last=False)
             self._catching_up.add(key)
             self.wake(key)
             if key not in self._actors:  # nothing begins any more
@@ -211,11 +214,11 @@ class Sessions:
     async def _run(self, key: str, actor: _Actor) -> None:
         session_in_log.set(key)
         try:
-            while not self._draining and await self._next(key, actor):
+            while not self._draining and await self._next_or_again(key, actor):
                 pass
         except Fenced:
             log.warning("session %s has another owner; leaving it", key)
-        except StoreError as error:
+        except (StoreFailed, StoreClosed) as error:
             self._agent.on_failure(error)
         except Exception:
             log.exception("session %s stopped; it goes on with its next message", key)
@@ -225,6 +228,17 @@ class Sessions:
             if actor.again:  # a message came while it failed
                 self.wake(key)
             self._catch_up()
+
+    async def _next_or_again(self, key: str, actor: _Actor) -> bool:
+        """The same as `_next`; what a store that works did not do now is tried again."""
+        try:
+            return await self._next(key, actor)
+        except (Fenced, StoreFailed, StoreClosed, ConstraintViolated):
+            raise
+        except StoreError as error:
+            log.warning("session %s is tried again: %s", key, error)
+            await self._wait(actor.changed, STORE_AGAIN_S)
+            return True
 
     @asynccontextmanager
     async def _suspicion(self, key: str) -> AsyncIterator[None]:

@@ -6,6 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from gateway import outgoing
+from gateway.errors import ConstraintViolated, QueryTooLong, StoreError
+from gateway.outlet import STORE_AGAIN_S
+from gateway.sending import BETWEEN_LOOKS_S, RETRY_FIRST_S
+from gateway.store.base import Store
 from platforms.content import AnswerPress, Edit, Post, React, Typing
 from platforms.errors import (
     ChatUnavailable,
@@ -20,6 +24,9 @@ from platforms.errors import (
 from platforms.events import MessageRef, PressToken
 from platforms.pacing import Budget
 from tests.gateway.events import AT, DM, GROUP
+from tests.gateway.faltering import Faltering
+from tests.gateway.hand_clock import HandClock
+from tests.gateway.scripted_adapter import ScriptedAdapter
 from tests.gateway.way_out import ANN, WayOut, limited
 
 
@@ -75,6 +82,55 @@ async def test_a_row_that_breaks_our_code_holds_up_nobody(way: WayOut) -> None:
     await way.settled()
     assert way.adapter.shown("1001") == ["after it"]
     assert await way.fate(broken) == ("dead", None, "a fault in the gateway")
+
+
+@pytest.mark.parametrize("transition", ["row.departed", "row.settled"])
+async def test_what_the_store_did_not_do_is_tried_again(
+    store: Store, clock: HandClock, transition: str
+) -> None:
+    """A line does not wait for its next row; what may have left is looked for first."""
+    faltering = Faltering(store)
+    way = WayOut(faltering, clock, ScriptedAdapter(read_back=True))
+    faltering.writes.append((transition, StoreError("busy")))
+    if transition == "row.settled":
+        way.adapter.found.append(MessageRef(chat=DM, message_id="1"))
+    (row,) = await way.send("hello")
+    await way.slept(STORE_AGAIN_S)
+    if transition == "row.departed":
+        await way.slept(BETWEEN_LOOKS_S, RETRY_FIRST_S)
+    await way.settled()
+    assert way.adapter.shown("1001") == ["hello"]
+    assert (await way.fate(row))[:2] == ("sent", "1")
+    await way.outlet.close()
+
+
+async def test_a_read_that_took_too_long_is_made_again(store: Store, clock: HandClock) -> None:
+    """It says nothing about what has left, so nothing is in doubt."""
+    faltering = Faltering(store)
+    way = WayOut(faltering, clock, ScriptedAdapter())
+    (post,) = await way.send("hello")
+    await way.settled()
+    way.outlet = way.made()
+    faltering.reads.append(QueryTooLong("a read took more than 1 s and was stopped"))
+    await way.send("hello again", op="edit", target=post)
+    await way.slept(STORE_AGAIN_S)
+    await way.settled()
+    assert way.adapter.shown("1001") == ["hello again"]
+    await way.outlet.close()
+
+
+async def test_a_row_that_breaks_a_rule_of_the_store_holds_up_nobody(
+    store: Store, clock: HandClock
+) -> None:
+    """It would break it for ever."""
+    faltering = Faltering(store)
+    way = WayOut(faltering, clock, ScriptedAdapter())
+    faltering.writes.append(("row.departed", ConstraintViolated("no")))
+    broken, _ = await way.send("one", "two")
+    await way.settled()
+    assert await way.fate(broken) == ("dead", None, "a fault in the gateway")
+    assert way.adapter.shown("1001") == ["two"]
+    await way.outlet.close()
 
 
 async def test_a_fault_in_an_adapter_costs_one_row(way: WayOut) -> None:

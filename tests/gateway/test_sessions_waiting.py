@@ -14,13 +14,15 @@ from gateway import mailbox
 from gateway.busy import BUSY_LINE
 from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, Config
+from gateway.errors import QueryTooLong, StoreError
 from gateway.fairness import Fairness, Limits, TurnGate
-from gateway.sessions import BACKLOG_AT_ONCE
+from gateway.sessions import BACKLOG_AT_ONCE, STORE_AGAIN_S
 from gateway.store.sqlite import SqliteStore
 from platforms.events import Attachment, MessageReceived
 from tests.agent.scripted import ScriptedTool, call
 from tests.gateway.core import Core, says
 from tests.gateway.events import ANN, DM, GROUP, command, message
+from tests.gateway.faltering import Faltering
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.records.rows import inbox_states
 from tests.gateway.scripted_adapter import ScriptedAdapter
@@ -340,6 +342,27 @@ async def test_half_an_album_does_not_join_a_turn(make: Make, clock: HandClock) 
     assert [len(texts) for texts in said(core)] == [1, 1, 2]
 
 
+@pytest.mark.parametrize("error", [QueryTooLong("a read took too long"), StoreError("busy")])
+async def test_what_the_store_did_not_do_is_tried_again(
+    store: SqliteStore, tmp_path: Path, clock: HandClock, error: StoreError
+) -> None:
+    """A message does not wait for the next one, and the gateway does not give itself up."""
+    faltering = Faltering(store)
+    core = Core(faltering, tmp_path, clock, timed=True)
+    await core.connect()
+    if isinstance(error, QueryTooLong):
+        faltering.reads.append(error)
+    else:
+        faltering.writes.append(("session.taken", error))
+    core.answers("Paris.")
+    await core.take(message(number=1))
+    await waiting_for(clock, STORE_AGAIN_S)
+    clock.advance(STORE_AGAIN_S)
+    await core.shows("Paris.")
+    assert core.failures == []
+    await core.close()
+
+
 async def test_a_backlog_leaves_room_for_whoever_writes_now(make: Make) -> None:
     """Sessions of before the start are taken up a share at a time, and all of them in the end."""
     before, people = make(config=EVERYONE), BACKLOG_AT_ONCE + 5
@@ -353,6 +376,9 @@ async def test_a_backlog_leaves_room_for_whoever_writes_now(make: Make) -> None:
     core, held = make(config=EVERYONE), asyncio.Event()
     core.answers(*(says(held, "Late.") for _ in range(BACKLOG_AT_ONCE)), "Now.")
     await core.connect()
+    async with asyncio.timeout(5):
+        while len(core.model.requests) < BACKLOG_AT_ONCE:  # each takes its answer as it asks
+            await asyncio.sleep(0)
     await core.take(said(people))
     await core.shows("Now.", chat=str(2_000 + people))
     assert len(core.sessions.running()) == BACKLOG_AT_ONCE
