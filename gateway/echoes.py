@@ -130,6 +130,8 @@ class Echoes:
         if not fresh:
             return
         now = self._clock.now()
+        if outlet := self._deliveries.outlet(echo.account):
+            outlet.hold(echo.root)  # before anything that can fail
         await self._store.write(
             lambda tx: chats.mark(
                 tx,
@@ -141,8 +143,6 @@ class Echoes:
             ),
             transition=transitions.CHAT_PAUSED,
         )
-        if outlet := self._deliveries.outlet(echo.account):
-            outlet.hold(echo.root)
         self._notices.tell(
             echo.account,
             f"foreign:{echo.root}",
@@ -155,12 +155,12 @@ class Echoes:
         now = self._clock.monotonic()
         for place in [place for place, until in self._paused.items() if until <= now]:
             account, chat = place
-            del self._paused[place]
             await self._store.write(
                 lambda tx, a=account, c=chat: chats.clear(  # type: ignore[misc]
                     tx, account=a, chat=c, state="paused"
                 ),
                 transition=transitions.CHAT_RESUMED,
             )
+            del self._paused[place]  # after what can fail, so that it is tried again
             if outlet := self._deliveries.outlet(account):
                 outlet.release(chat)

@@ -10,6 +10,7 @@ from gateway import outgoing
 from gateway.config.ids import UserId
 from gateway.delivery import Deliveries
 from gateway.echoes import EXPLAIN_WITHIN_S, PAUSE_S, Echoes
+from gateway.errors import StoreError
 from gateway.notices import Notices
 from gateway.store.base import Store
 from gateway.store.records import chats, outbox
@@ -18,6 +19,7 @@ from platforms import blocks
 from platforms.content import Post
 from platforms.events import Account, Attachment, ChatRef, MessageReceived, MessageRef
 from tests.gateway.events import ANN, SLACK, message
+from tests.gateway.faltering import Faltering
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.scripted_adapter import ScriptedAdapter
 from tests.transitions import KEPT
@@ -152,6 +154,27 @@ async def test_a_foreign_message_pauses_its_chat(watched: Watched) -> None:
     await watched.echoes.look()
     await watched.room.until(lambda: watched.room.shown("C1") == ["held"])
     assert await watched.store.read(lambda tx: chats.marked(tx, "slack:A1")) == []
+
+
+async def test_a_pause_whose_end_is_not_stored_ends_with_the_next_look(
+    store: Store, clock: HandClock
+) -> None:
+    """What waits for the chat does not wait for the next start."""
+    faltering = Faltering(store)
+    watched = Watched(faltering, clock)
+    await watched.deliveries.attach(SLACK, watched.room)
+    watched.echoes.saw(echo("999"))
+    await watched.echoes.look()
+    watched.deliveries.enqueue((await watched.stored("held"),))
+    clock.advance(PAUSE_S)
+    faltering.writes.append(("chat.resumed", StoreError("busy")))
+    with pytest.raises(StoreError):
+        await watched.echoes.look()
+    assert watched.room.shown("C1") == []
+    await watched.echoes.look()
+    await watched.room.shows("C1", "held")
+    await watched.notices.close()
+    await watched.deliveries.close(flush_s=1)
 
 
 async def test_an_uncertain_post_that_comes_back_stands(watched: Watched) -> None:
