@@ -35,7 +35,7 @@ class Router:
     async def resume(self, account: str) -> None:
         """Take up what was stored for an account and not handled before the last stop."""
         for row in await self._store.read(inbox.waiting_now):
-            if row.account == account and row.id not in self._handling:
+            if row.account == account:
                 self._route(row)
         await self._sessions.resume(account)
 
@@ -49,6 +49,8 @@ class Router:
             case "turn":
                 self._sessions.arrived(row)
             case "now" | "press":
+                if row.id in self._handling:  # read from the store before its routing
+                    return
                 self._sessions.hurry(row.session_key)
                 task = asyncio.create_task(self._commands.handle(row))
                 self._handling[row.id] = task
