@@ -9,7 +9,7 @@ from statistics import linear_regression, median
 SETTLED_AFTER_S = 15.0
 """A fresh process still loads what it needs; its growth counts from then on."""
 
-SLOPE_FROM_S = 30.0
+SLOPE_FROM_S = 60.0
 _OVER = re.compile(r"over (m\d+)\.")
 _BEGUN = re.compile(r"This answers ([m\d ]+)\.")
 

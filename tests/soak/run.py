@@ -25,12 +25,13 @@ from tests.kill.people import (
     WebPerson,
 )
 from tests.kill.scene import ROOT, news
-from tests.scenarios.stage import Stage
+from tests.scenarios.stage import KEY, Stage
 from tests.soak.figures import Figures, Life, Sample, answer_to, twice
-from tests.wire.openai import CallTool, Reply
+from tests.wire.openai import CallTool, OpenAIServer, Reply
 
-LIFE_S = (22.0, 45.0)
-"""How long the gateway lives: a turn that sees three deaths in a minute would be given up."""
+SHORT_LIFE_S, LONG_LIFE_S, LONG_SHARE = (22.0, 45.0), (100.0, 200.0), 0.2
+"""How long the gateway lives: a turn that sees three deaths in a minute would be given up, and
+only a long life tells of growth."""
 
 STOP_SHARE = 0.3
 THINK_S = (0.05, 1.0)
@@ -39,6 +40,9 @@ PER_MINUTE = 18
 
 SESSION_LENGTH = 40
 LOST_AFTER_S = 120.0
+DELTA_PAUSE_S = 0.15
+"""Slow enough that deaths come in the middle of answers."""
+
 SAMPLE_EVERY_S = 2.0
 STOP_WITHIN_S = 40.0
 START_WITHIN_S = 30.0
@@ -61,7 +65,8 @@ class Soak(Stage):
             DiscordPerson(),
             SlackPerson(),
         )
-        super().__init__(*self.people, path=path, default=self._reply)
+        super().__init__(*self.people, path=path)
+        self.model = OpenAIServer(key=KEY, default=self._reply, delta_pause_s=DELTA_PAUSE_S)
         self.figures = Figures()
         self._chance = random.Random(seed)
         self._effects = path / "effects"
@@ -130,7 +135,8 @@ class Soak(Stage):
 
     async def _deaths(self) -> None:
         while True:
-            await asyncio.sleep(self._chance.uniform(*LIFE_S))
+            long = self._chance.random() < LONG_SHARE
+            await asyncio.sleep(self._chance.uniform(*(LONG_LIFE_S if long else SHORT_LIFE_S)))
             await self._die(stop=self._chance.random() < STOP_SHARE)
             await self._live()
 
