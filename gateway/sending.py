@@ -60,6 +60,9 @@ from platforms.events import MessageRef
 RETRY_FIRST_S = 1.0
 RETRY_MAX_S = 60.0
 RETRY_FOR_S = 24 * 3600.0
+RETRY_AT_LEAST_S = 600.0
+"""Of running time: a clock that is set makes a day pass in a moment."""
+
 JITTER = 0.2
 UNCERTAIN_TRIES = 3
 NONCE_MARGIN_S = 10.0
@@ -94,12 +97,14 @@ class _Fate:
 class _Try:
     """How far the sending of one row has come; `doubtful_since` in microseconds since 1970.
 
-    `waited`: since its last try it was held back, for how long nobody knows.
+    `began` is when this run took it up, in seconds of running time. `waited`: since its last try
+    it was held back, for how long nobody knows.
     """
 
     row: OutboxRow
     operation: Operation
     doubtful_since: int
+    began: float
     unavailable: int = 0
     uncertain: int = 0
     waited: bool = False
@@ -158,7 +163,8 @@ class Sending:
         if reason := await self._dead_reason(operation):
             return await self._settle(row, "dead", reason=reason)
         since = self._doubts.get(row.id) or row.departed_at or row.created_at
-        current = _Try(row=row, operation=operation, doubtful_since=since)
+        began = self._clock.monotonic()
+        current = _Try(row=row, operation=operation, doubtful_since=since, began=began)
         if row.state == "in_flight" or row.id in self._doubts:
             stopped = SendUncertain("the gateway stopped while this was sent")
             outcome = await self._after(current, stopped)
@@ -234,13 +240,17 @@ class Sending:
 
     async def _later(self, current: _Try, reason: str) -> _Fate | None:
         """Try again what was not sent, ever more slowly, for a day."""
-        if current.unavailable and self._age_s(current.row.created_at) > RETRY_FOR_S:
+        if self._was_a_day(current):
             return self._failed(current.row, "unreachable for a day")
         await self._hold(current.row, reason)
         await self._back_off(current.unavailable)
         current.unavailable += 1
         current.waited = True
         return None
+
+    def _was_a_day(self, current: _Try) -> bool:
+        tried_s = self._clock.monotonic() - current.began
+        return tried_s > RETRY_AT_LEAST_S and self._age_s(current.row.created_at) > RETRY_FOR_S
 
     async def _limited(self, current: _Try, error: RateLimited) -> None:
         row = current.row
@@ -319,7 +329,7 @@ class Sending:
                 await self._sleep(error.retry_after_s)
                 continue
             except PlatformUnavailable:
-                if self._age_s(current.row.created_at) > RETRY_FOR_S:
+                if self._was_a_day(current):
                     return _Looked.UNKNOWABLE
                 await self._back_off(unreached)
                 unreached += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -14,7 +15,10 @@ from gateway.store.base import Row
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_MS = 2_000  # only a foreign program on the file can make us wait
+LOCK_PATIENCE_MS = 30_000
+"""How long a write waits for a foreign program that holds the database. Long, for what is refused
+then is lost: a finished answer, or the mark that a post has left."""
+
 CACHED_STATEMENTS = 256
 WAL_AUTOCHECKPOINT_PAGES = 1_000
 
@@ -47,9 +51,9 @@ class Link:
         await self._database.close()
 
 
-async def open_writer(path: Path) -> Link:
+async def open_writer(path: Path, *, patience_ms: int = LOCK_PATIENCE_MS) -> Link:
     """The read-write connection: WAL, foreign keys still off (migrations come first)."""
-    return await _open(_uri(path, "rw"), _set_up_writer)
+    return await _open(_uri(path, "rw"), partial(_set_up_writer, patience_ms))
 
 
 async def open_reader(path: Path) -> Link:
@@ -80,8 +84,8 @@ async def _open(uri: str, set_up: Callable[[sqlite3.Connection], None]) -> Link:
     return link
 
 
-def _set_up_writer(connection: sqlite3.Connection) -> None:
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+def _set_up_writer(patience_ms: int, connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise StoreUnusable(
@@ -95,7 +99,7 @@ def _set_up_writer(connection: sqlite3.Connection) -> None:
 
 
 def _set_up_reader(connection: sqlite3.Connection) -> None:
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute(f"PRAGMA busy_timeout = {LOCK_PATIENCE_MS}")
     connection.execute("PRAGMA query_only = ON")
 
 

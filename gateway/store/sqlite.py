@@ -31,7 +31,7 @@ from gateway.store import directory as state
 from gateway.store import lock, migrate
 from gateway.store.base import Durability, StoreHealth, Transition, Tx
 from gateway.store.connection import (
-    BUSY_TIMEOUT_MS,
+    LOCK_PATIENCE_MS,
     Link,
     SqliteTx,
     open_reader,
@@ -61,6 +61,7 @@ async def open_sqlite(
     on_failure: Callable[[StoreFailed], None],
     durability: Durability = Durability.POWER,
     wal_limit_bytes: int = WAL_LIMIT_BYTES,
+    lock_patience_ms: int = LOCK_PATIENCE_MS,
 ) -> SqliteStore:
     """Lock a state directory and open its database, migrated and checked.
 
@@ -74,7 +75,7 @@ async def open_sqlite(
     try:
         path = directory / state.DATABASE
         state.create_file(path)
-        writer = await open_writer(path)
+        writer = await open_writer(path, patience_ms=lock_patience_ms)
         links.append(writer)
         await writer.run(partial(_migrate, migrations, datetime.now(UTC).isoformat()))
         for _ in range(READERS):
@@ -87,7 +88,9 @@ async def open_sqlite(
             await link.close()
         held.release()
         raise
-    engine = _Writer(writer, path, wal_limit_bytes=wal_limit_bytes)
+    engine = _Writer(
+        writer, path, wal_limit_bytes=wal_limit_bytes, lock_patience_ms=lock_patience_ms
+    )
     return SqliteStore(
         engine=engine, readers=readers, held=held, durability=durability, on_failure=on_failure
     )
@@ -169,7 +172,9 @@ class SqliteStore:
 class _Writer:
     """The journal's engine; everything below `commit` and `rest` runs on the thread."""
 
-    def __init__(self, link: Link, path: Path, *, wal_limit_bytes: int) -> None:
+    def __init__(
+        self, link: Link, path: Path, *, wal_limit_bytes: int, lock_patience_ms: int
+    ) -> None:
         self.link = link
         self.commits = 0
         self.syncs = 0
@@ -177,6 +182,7 @@ class _Writer:
         self.last_commit: float | None = None  # monotonic
         self._wal = path.with_name(f"{path.name}-wal")
         self._wal_limit_bytes = wal_limit_bytes
+        self._lock_patience_ms = lock_patience_ms
         self._urgent_bytes = WAL_URGENT * wal_limit_bytes
         self._synchronous = Durability.POWER  # as opened
         self._unsynced = False  # a PROCESS commit came after the last sync
@@ -244,7 +250,7 @@ class _Writer:
         try:
             connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
             (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            connection.execute(f"PRAGMA busy_timeout = {self._lock_patience_ms}")
         except sqlite3.Error as exc:
             raise translate(exc) from exc
         self._measure()

@@ -1,6 +1,6 @@
 """Questions about what stands: does a post in doubt, and where is somebody's direct message?"""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from platforms.content import Post, Upload
@@ -8,12 +8,14 @@ from platforms.errors import ChatUnavailable, ThreadGone
 from platforms.events import ChatRef, MessageRef
 from platforms.fields import Body, identifier, integer, mapping, objects, string
 from platforms.slack.api import WebApi
-from platforms.slack.history import read_channel, read_thread
-from platforms.slack.limits import LOOK_UP_MARGIN, LOOK_UP_MESSAGES
+from platforms.slack.history import Call, read_channel, read_thread
+from platforms.slack.limits import HISTORY_PAGE, LOOK_UP_MARGIN, LOOK_UP_MESSAGES
 from platforms.slack.metadata import nonce_of
 from platforms.slack.outbound import Uploads, file_name, is_private
 from platforms.slack.parse import Identity
 from platforms.slack.stamps import stamp_of
+
+_EVER = datetime.fromtimestamp(0, tz=UTC)
 
 
 async def find(
@@ -26,17 +28,28 @@ async def find(
     """
     if isinstance(operation, Post) and is_private(operation):
         return None
-    call, chat = partial(api.call, as_query=True), operation.chat
-    oldest = stamp_of(since - LOOK_UP_MARGIN)
+    call = partial(api.call, as_query=True)
     try:
-        if chat.thread_id is None:
-            shown = await read_channel(call, chat.chat_id, oldest=oldest, most=LOOK_UP_MESSAGES)
-        else:
-            shown = await read_thread(
-                call, chat.chat_id, chat.thread_id, oldest=oldest, most=LOOK_UP_MESSAGES
-            )
+        # `since` is by our clock. Where that is ahead of Slack's the post is older than it.
+        for oldest, most in ((since - LOOK_UP_MARGIN, LOOK_UP_MESSAGES), (_EVER, HISTORY_PAGE)):
+            shown = await _shown(call, operation.chat, oldest=stamp_of(oldest), most=most)
+            if (ident := _found(shown, us, operation, uploads)) is not None:
+                return MessageRef(chat=operation.chat, message_id=ident)
     except ThreadGone:
-        return None
+        pass
+    return None
+
+
+async def _shown(call: Call, chat: ChatRef, *, oldest: str, most: int) -> list[Body]:
+    if chat.thread_id is None:
+        return await read_channel(call, chat.chat_id, oldest=oldest, most=most)
+    most = LOOK_UP_MESSAGES  # its first ones come first
+    return await read_thread(call, chat.chat_id, chat.thread_id, oldest=oldest, most=most)
+
+
+def _found(
+    shown: list[Body], us: Identity, operation: Post | Upload, uploads: Uploads
+) -> str | None:
     for message in shown:
         if not _is_ours(message, us):
             continue
@@ -45,7 +58,7 @@ async def find(
         else:
             ident = string(message, "ts") if nonce_of(message, {}) == operation.nonce else None
         if ident is not None:
-            return MessageRef(chat=chat, message_id=ident)
+            return ident
     return None
 
 

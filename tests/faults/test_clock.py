@@ -99,10 +99,6 @@ async def test_jump_while_a_paste_comes_in(core: Core, jumpy: JumpyClock, jump_s
     await core.shows("Read.")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the day is measured by the wall clock: a jump makes it pass between two tries",
-)
 async def test_jump_during_an_outage(store: SqliteStore, jumpy: JumpyClock) -> None:
     """A clock that learns the time with the network gives up nothing that waited for both."""
     way = WayOut(store, jumpy, ScriptedAdapter())
@@ -132,10 +128,6 @@ async def test_jump_during_an_outage(store: SqliteStore, jumpy: JumpyClock) -> N
         pytest.param(
             HOUR_S,
             id="slack-is-behind",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="the look-up begins at our own time, which Slack has not reached yet",
-            ),
         ),
     ],
 )

@@ -17,10 +17,6 @@ LOCKED_S = 5.0
 
 pytestmark = [
     pytest.mark.slow,  # five seconds are what is to be outlived
-    pytest.mark.xfail(
-        strict=True,
-        reason="a write gives up after two seconds: answers are thrown away, posts made again",
-    ),
 ]
 
 
