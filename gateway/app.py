@@ -33,6 +33,7 @@ from gateway.store.blobs import Blobs
 from gateway.store.sqlite import open_sqlite
 from gateway.supervise import Supervisor, watch_alarms
 from gateway.surfaces import chat_adapters, web_page
+from gateway.terminal_history import TerminalHistory
 from gateway.web.server import WebServer
 from platforms.base import Adapter, Route
 from platforms.terminal.client import TerminalAdapter
@@ -198,7 +199,7 @@ class Gateway:
             route=self._route,
             own=echoes.saw,
         )
-        terminal = TerminalAdapter(now=_now)
+        terminal = TerminalAdapter(now=_now, history=TerminalHistory(store))
         self._supervisors = tuple(
             Supervisor(
                 adapter=adapter,

@@ -63,6 +63,7 @@ CHAT_PAUSED: Final = _process("chat.paused")
 CHAT_RESUMED: Final = _process("chat.resumed")
 GAP_STORED: Final = _process("gap.stored")
 NOTICE_STORED: Final = _process("notice.stored")
+CHAT_SHOWN: Final = _process("chat.shown")
 
 # What time takes away.
 RETENTION_PRUNED: Final = _process("retention.pruned")

@@ -39,6 +39,7 @@ from platforms.events import (
     Receipt,
 )
 from platforms.terminal.feed import Feed
+from platforms.terminal.history import History
 from platforms.terminal.limits import (
     CAPABILITIES,
     CONNECTIONS_MAX,
@@ -50,6 +51,7 @@ from platforms.terminal.limits import (
     WORKING_LIFE_S,
     WRITE_TIMEOUT_S,
 )
+from platforms.terminal.notes import Notes
 from platforms.terminal.parse import ACCOUNT, Person, act_key, chat_of, parse
 from platforms.terminal.wire import File, MessageShown, NotStored, Push, Stored, push_line
 
@@ -99,13 +101,19 @@ class TerminalAdapter:
 
     A terminal that takes nothing for `write_timeout_s` is hung up on. A message stands in memory
     until a terminal of its chat was sent it, so an answer that comes after its terminal was
-    closed is shown when one is opened again.
+    closed is shown when one is opened again; with a `history`, after a restart too.
     """
 
     def __init__(
-        self, *, now: Callable[[], datetime], write_timeout_s: float = WRITE_TIMEOUT_S
+        self,
+        *,
+        now: Callable[[], datetime],
+        history: History | None = None,
+        write_timeout_s: float = WRITE_TIMEOUT_S,
     ) -> None:
         self._now = now
+        self._notes = Notes(history) if history is not None else None
+        self._history = history
         self._write_timeout_s = write_timeout_s
         self._sequence = itertools.count()
         self._ingest: Ingest | None = None
@@ -152,6 +160,8 @@ class TerminalAdapter:
         self._timers.clear()
         for terminal in self._terminals:
             terminal.wake.set()
+        if self._notes is not None:
+            await self._notes.close()
 
     async def serve(
         self, person: Person, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -159,9 +169,11 @@ class TerminalAdapter:
         """Run one terminal until it hangs up, we close, or it takes nothing for too long.
 
         The caller proved who it is and closes the streams. Raises ValueError for a chat name no
-        chat can have, PlatformUnavailable when no more terminals fit or the adapter is closed.
+        chat can have, PlatformUnavailable when no more terminals fit, the adapter is closed or
+        what was missed can't be read.
         """
         chat = chat_of(person.uid, name)
+        await self._recall(chat)
         if self._closed or len(self._terminals) >= CONNECTIONS_MAX:
             raise PlatformUnavailable("The gateway is stopping." if self._closed else TOO_MANY)
         terminal = _Terminal(person, chat, self._feed(chat), writer)
@@ -177,12 +189,27 @@ class TerminalAdapter:
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
+            if self._notes is not None:
+                await self._notes.last(chat, terminal.feed)
         for error in ended:
             if isinstance(error, TimeoutError):
                 # Closing would wait until it takes what it was sent, and keep that for as long.
                 writer.transport.abort()
             if isinstance(error, Exception) and not isinstance(error, OSError | TimeoutError):
                 raise error
+
+    async def _recall(self, chat: ChatRef) -> None:
+        """Put what the chat missed before this run into its feed.
+
+        Every terminal does so before it is shown anything: what it is shown is then all there is.
+        """
+        if self._history is None or self._closed:
+            return
+        missed = await self._history.missed(chat, self._feed(chat).known())
+        self._feed(chat).recall(missed)
+        for push in missed:
+            if isinstance(push, MessageShown) and push.file is not None:
+                self._keep_file(chat, push.message_id, len(push.file.data))
 
     async def _listen(self, terminal: _Terminal, reader: asyncio.StreamReader) -> None:
         while True:
@@ -205,11 +232,11 @@ class TerminalAdapter:
             sequence=next(self._sequence),
         )
         if self._ingest is None:
-            return NotStored(key=key, reason=TRY_AGAIN)
+            return NotStored(key=key, reason=TRY_AGAIN, again=True)
         receipt = await self._ingest(Delivery(account=ACCOUNT, raw=line, events=events))
         match receipt:
             case Receipt.BUSY:
-                return NotStored(key=key, reason=TRY_AGAIN)
+                return NotStored(key=key, reason=TRY_AGAIN, again=True)
             case Receipt.STORED | Receipt.UNWANTED:
                 if isinstance(events, Ignored):
                     return NotStored(key=key, reason=NOT_UNDERSTOOD)
@@ -227,6 +254,8 @@ class TerminalAdapter:
                 async with asyncio.timeout(self._write_timeout_s):
                     await terminal.writer.drain()
                 terminal.feed.shown = max(terminal.feed.shown, seen)
+                if self._notes is not None:
+                    self._notes.seen(terminal.chat, terminal.feed)
             if self._closed:
                 return
 
@@ -319,7 +348,7 @@ class TerminalAdapter:
             looked_at = {terminal.chat.chat_id for terminal in self._terminals} | {chat.chat_id}
             idle = next((name for name in self._feeds if name not in looked_at), None)
             if idle is not None:
-                del self._feeds[idle]
+                self._feeds.pop(idle).retire()
         return feed
 
     def _wake(self, chat: ChatRef) -> None:

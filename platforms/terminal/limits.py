@@ -19,6 +19,15 @@ WORKING_LIFE_S = 6.0
 KEPT_MESSAGES = 64
 """Messages of one chat kept for a terminal that is closed; older ones go."""
 
+RECALLED_MAX = 50
+"""Messages from before a restart that a terminal is shown when it opens; older ones are not."""
+
+NOTE_EVERY_S = 0.5
+"""How often at most it is noted how far a chat was shown."""
+
+NOTE_AGAIN_MAX_S = 30.0
+"""The longest wait before it is noted again, while something is still on its way to the chat."""
+
 KEPT_CHATS = 100
 """Chats kept in memory that nobody looks at; the least recently changed go first."""
 

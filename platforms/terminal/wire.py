@@ -1,7 +1,7 @@
 """JSON lines between a terminal and the adapter, both ways. Pure.
 
     terminal -> adapter   {"say": {"key", "text"}}    {"press": {"key", "message", "payload"}}
-    adapter -> terminal   {"stored": key}    {"refused": {"key", "reason"}}
+    adapter -> terminal   {"stored": key}    {"refused": {"key", "reason", "again"}}
                           {"message": {"id", "body", "controls", "file"?}}    {"gone": id}
                           {"working": label or null}    {"notice": {"text", "alert"}}
 
@@ -49,10 +49,14 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotStored:
-    """The act was not taken; `reason` is a sentence. Sending it again is safe."""
+    """The act was not taken; `reason` is a sentence. Sending it again is safe.
+
+    `again`: it can be taken later as it is.
+    """
 
     key: str
     reason: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +119,8 @@ def push_line(push: Push) -> bytes:
     match push:
         case Stored(key=key):
             return _line({"stored": key})
-        case NotStored(key=key, reason=reason):
-            return _line({"refused": {"key": key, "reason": reason}})
+        case NotStored(key=key, reason=reason, again=again):
+            return _line({"refused": {"key": key, "reason": reason, "again": again}})
         case MessageShown():
             return _line({"message": _message(push)})
         case MessageGone(message_id=message_id):
@@ -135,8 +139,8 @@ def read_push(line: bytes) -> Push:
         match orjson.loads(line):
             case {"stored": str(key)}:
                 return Stored(key=key)
-            case {"refused": {"key": str(key), "reason": str(reason)}}:
-                return NotStored(key=key, reason=reason)
+            case {"refused": {"key": str(key), "reason": str(reason), "again": bool(again)}}:
+                return NotStored(key=key, reason=reason, again=again)
             case {"message": dict(fields)}:
                 return _read_message(fields)
             case {"gone": str(message_id)}:

@@ -473,6 +473,14 @@ STORIES: tuple[Story, ...] = (
         possible=lambda person: person.has_echoes,
     ),
     Story(
+        name="watched",
+        passes=_passes(transitions.CHAT_SHOWN),
+        play=ask,
+        endings=(PLAIN,),
+        reply=haltingly,
+        possible=lambda person: person.name == "terminal",
+    ),
+    Story(
         name="prune",
         passes=_passes(transitions.RETENTION_PRUNED),
         play=prune,

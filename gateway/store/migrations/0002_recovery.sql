@@ -88,3 +88,9 @@ CREATE INDEX turn_parked ON turn (session_id, id) WHERE state = 'waiting';
 DROP INDEX outbox_waiting;
 CREATE INDEX outbox_leaving ON outbox (account, id) WHERE state IN ('pending', 'in_flight');
 CREATE INDEX outbox_pending ON outbox (account, chat) WHERE state = 'pending';
+
+-- What a terminal missed; what was sent to one before this version counts as shown.
+CREATE INDEX outbox_terminal ON outbox (chat, id) WHERE account = 'terminal:local';
+INSERT INTO cursor (account, name, value, position)
+    SELECT account, 'shown ' || chat, '', MAX(id) FROM outbox
+    WHERE account = 'terminal:local' AND state = 'sent' GROUP BY account, chat;

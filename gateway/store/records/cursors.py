@@ -1,4 +1,5 @@
-"""How far each chat was stored, for platforms whose history can be read back after a gap."""
+"""How far each chat has come: stored, for platforms whose history can be read back after a gap;
+shown, for terminals, which are not always open."""
 
 from gateway.store.base import Tx
 
@@ -35,3 +36,20 @@ def newest(tx: Tx, account: str) -> list[tuple[str, str]]:
     """Chat and newest stored message id of every chat of an account."""
     rows = tx.rows("SELECT name, value FROM cursor WHERE account = ?", account)
     return [(str(chat), str(message_id)) for chat, message_id in rows]
+
+
+def show(tx: Tx, *, account: str, chat: str, position: int) -> None:
+    """Note that a chat was shown every outbox row up to this id; a lower one changes nothing."""
+    advance(tx, account=account, chat=_shown(chat), message_id="", position=position)
+
+
+def shown(tx: Tx, *, account: str, chat: str) -> int:
+    """Up to which outbox row a chat was shown; 0 for nothing."""
+    row = tx.row(
+        "SELECT position FROM cursor WHERE account = ? AND name = ?", account, _shown(chat)
+    )
+    return int(row[0]) if row else 0
+
+
+def _shown(chat: str) -> str:
+    return f"shown {chat}"

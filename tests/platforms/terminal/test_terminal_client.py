@@ -171,7 +171,7 @@ async def test_busy_is_not_acknowledged(adapter: TerminalAdapter, journal: Journ
         ann.say(act_line(Say(key=KEY, text="hello")))
         refused = await ann.see()
         assert isinstance(refused, NotStored)
-        assert refused.key == KEY
+        assert (refused.key, refused.again) == (KEY, True)
         journal.receipt = Receipt.STORED
         ann.say(act_line(Say(key=KEY, text="hello")))
         assert await ann.see() == Stored(key=KEY)
@@ -181,7 +181,9 @@ async def test_before_intake_opens_nothing_is_taken(adapter: TerminalAdapter) ->
     """A terminal that is open already is told to try again."""
     async with terminal(adapter) as ann:
         ann.say(act_line(Say(key=KEY, text="hello")))
-        assert isinstance(await ann.see(), NotStored)
+        refused = await ann.see()
+        assert isinstance(refused, NotStored)
+        assert refused.again
 
 
 async def test_a_malformed_line_is_journaled_and_the_next_one_taken(
@@ -190,7 +192,9 @@ async def test_a_malformed_line_is_journaled_and_the_next_one_taken(
     """Nonsense harms nobody."""
     async with terminal(adapter) as ann:
         ann.say(b"{nonsense\n")
-        assert isinstance(await ann.see(), NotStored)
+        refused = await ann.see()
+        assert isinstance(refused, NotStored)
+        assert not refused.again
         ann.say(act_line(Press(key=KEY, message_id="m", payload="go")))
         assert await ann.see() == Stored(key=KEY)
     first, second = journal.deliveries

@@ -32,7 +32,8 @@ BODY = (
 
 PUSHES: list[Push] = [
     Stored(key="k"),
-    NotStored(key="", reason="later"),
+    NotStored(key="", reason="never"),
+    NotStored(key="k", reason="later", again=True),
     MessageShown(message_id="m", body=BODY),
     MessageShown(
         message_id="m",
