@@ -1,23 +1,32 @@
-"""`gatepost chat`: through the running gateway, or an embedded one if none runs."""
+"""`gatepost chat`: through the running gateway, or an embedded one if none runs.
+
+A running gateway that goes away is waited for: at a terminal until the person leaves, else for
+AWAY_FOR_S. One of the chat's own is not.
+"""
 
 import asyncio
 import logging
+import math
 import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from gateway.cli.answers import Answers, BrokenOff, open_overseer
 from gateway.cli.asking import NotRunning
+from gateway.cli.lasting import AWAY, Dial, LastingTalk, lasting
 from gateway.cli.place import state_dir
-from gateway.cli.talk import Answers, BrokenOff, Talk, open_overseer, open_talk
+from gateway.cli.talk import dial
 from gateway.errors import GatewayError
 from platforms.terminal.format import escape, format_blocks
 from platforms.terminal.wire import MessageShown
 
 WHOLE_LINES = 1_000_000  # columns of what is not a screen: nothing is wrapped
+AWAY_FOR_S = 60.0
 
 
 def chat(config_path: Path | None, *, once: str | None, name: str, demo: bool) -> int:
@@ -30,12 +39,21 @@ async def _chat(
     config_path: Path | None, place: Path, *, once: str | None, name: str, demo: bool
 ) -> int:
     async with AsyncExitStack() as stack:
+        call = partial(dial, place, name)
+        redial: Dial | None = call
         try:
-            talk = await stack.enter_async_context(open_talk(place, name))
+            first = await call()
         except NotRunning:
             await stack.enter_async_context(_embedded(config_path, demo=demo))
-            talk = await stack.enter_async_context(open_talk(place, name))
-        return await _converse(talk, place, once)
+            first, redial = await call(), None
+        interactive = once is None and _at_a_terminal()
+        patience_s = math.inf if interactive else AWAY_FOR_S
+        talk = await stack.enter_async_context(lasting(first, redial, patience_s=patience_s))
+        if interactive:
+            from gateway.cli.interactive import Interactive
+
+            return await Interactive(talk).run()
+        return await _answer_lines(talk, place, None if once is None else [once])
 
 
 @asynccontextmanager
@@ -59,21 +77,15 @@ async def _embedded(config_path: Path | None, *, demo: bool) -> AsyncIterator[No
         yield
 
 
-async def _converse(talk: Talk, place: Path, once: str | None) -> int:
-    if once is not None:
-        return await _answer_lines(talk, place, [once])
-    if sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-        from gateway.cli.interactive import Interactive
-
-        return await Interactive(talk).run()
-    return await _answer_lines(talk, place, None)
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-async def _answer_lines(talk: Talk, place: Path, lines: list[str] | None) -> int:
+async def _answer_lines(talk: LastingTalk, place: Path, lines: list[str] | None) -> int:
     """Say each line when the one before is answered; None reads them from the input."""
     answered = True
     async with open_overseer(place, talk.chat) as overseer:
-        answers = Answers(talk, overseer)
+        answers = Answers(talk, overseer, on_away=_say_away)
         try:
             async for line in _given(lines):
                 try:
@@ -90,6 +102,11 @@ async def _answer_lines(talk: Talk, place: Path, lines: list[str] | None) -> int
     if not answered:
         raise GatewayError("the gateway gave no answer; its log and `gatepost status` say more")
     return 0
+
+
+def _say_away() -> None:
+    if sys.stderr.isatty():
+        print(AWAY, file=sys.stderr)
 
 
 async def _given(lines: list[str] | None) -> AsyncIterator[str]:

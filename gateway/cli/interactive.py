@@ -1,7 +1,8 @@
 """The chat on a terminal: answers grow above the line one types.
 
-Ctrl-C stops what runs, twice leaves; a number and Enter presses a button. Drawing is `screen`,
-typing is `editor`, both pure; here are the file descriptors, signals and the conversation.
+Ctrl-C stops what runs, twice leaves; a number and Enter presses a button. While the gateway is
+away one can type on, and what is entered is sent when it is back. Drawing is `screen`, typing is
+`editor`, both pure; here are the file descriptors, signals and the conversation.
 """
 
 import asyncio
@@ -14,11 +15,12 @@ import termios
 import tty
 import uuid
 from collections.abc import Sequence
+from typing import assert_never
 
 from gateway.cli.chat import file_note
 from gateway.cli.editor import PASTE_OFF, PASTE_ON, Editor, Entered, Left
+from gateway.cli.lasting import AWAY, Away, Back, Heard, LastingTalk
 from gateway.cli.screen import Screen
-from gateway.cli.talk import Talk
 from platforms.blocks import plain
 from platforms.content import Button
 from platforms.terminal.format import BOLD, CYAN, DIM, escape, format_blocks, style
@@ -28,24 +30,27 @@ from platforms.terminal.wire import (
     Noticed,
     NotStored,
     Press,
-    Push,
+    Say,
     Stored,
     Working,
 )
 from platforms.text import display_width, graphemes
 
+STOP = "/stop"
 TWICE_WITHIN_S = 2.0
 BUSY_AFTER_PUSH_S = 3.0
 
 GREETING = "Write a message and press Enter. /help says what else there is; Ctrl-C twice leaves."
 AGAIN_TO_LEAVE = "Press Ctrl-C again to leave."
 STOPPING = "Stopping. Press Ctrl-C again to leave."
+NOT_NOW = "The gateway takes nothing just now; trying again ..."
+UNSENT = "The gateway was away and has not got what you last said ({count})."
 
 
 class Interactive:
     """One person's terminal."""
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, talk: LastingTalk) -> None:
         self._talk = talk
         self._editor = Editor()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -55,6 +60,7 @@ class Interactive:
         self._color = not os.environ.get("NO_COLOR")
         self._label: str | None = None
         self._hint = ""
+        self._trouble = ""
         self._sent: dict[str, str] = {}
         self._awaiting = False
         self._pushed_at = float("-inf")
@@ -66,7 +72,10 @@ class Interactive:
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> int:
-        """Talk until the person leaves or the gateway hangs up (which raises GatewayError)."""
+        """Talk until the person leaves.
+
+        Raises GatewayError when the gateway hangs up for good, as one of the chat's own does.
+        """
         stdin = sys.stdin.fileno()
         before = termios.tcgetattr(stdin)
         watched = {
@@ -95,6 +104,7 @@ class Interactive:
             hearing.cancel()
             leaving.cancel()
             await asyncio.wait({hearing, leaving})
+        self._say_what_is_unsent()
         if not hearing.cancelled() and (error := hearing.exception()) is not None:
             raise error
         return 0
@@ -105,25 +115,35 @@ class Interactive:
         while True:
             self._show(await self._talk.hear())
 
-    def _show(self, push: Push) -> None:
-        match push:
+    def _show(self, heard: Heard) -> None:
+        match heard:
             case MessageShown():
-                self._last = push
+                self._last = heard
                 self._awaiting = False
-                self._screen.put(push.message_id, self._message_lines(push))
+                self._screen.put(heard.message_id, self._message_lines(heard))
             case MessageGone(message_id=ident):
                 self._screen.remove(ident)
             case Working(label=label):
                 self._label = label
             case Noticed(text=text):
                 self._say_above(text)
+            case Away():
+                self._trouble = AWAY
+            case Back():
+                self._trouble, self._label = "", None
             case Stored(key=key):
+                self._trouble = ""
                 self._sent.pop(key, None)
+            case NotStored(again=True):
+                self._trouble = NOT_NOW
             case NotStored(key=key, reason=reason):
                 self._awaiting = False
                 lost = self._sent.pop(key, None)
                 self._say_above(reason if lost is None else f"{reason} (the up key has it)")
-        self._pushed_at = self._loop.time()
+            case _:
+                assert_never(heard)
+        if not isinstance(heard, Away | Back):
+            self._pushed_at = self._loop.time()
         self._draw()
 
     def _message_lines(self, shown: MessageShown) -> list[str]:
@@ -191,7 +211,7 @@ class Interactive:
         self._interrupted_at = now
         self._editor.clear()
         if self._busy():
-            self._talk.say("/stop")
+            self._talk.say(STOP)
             self._hint = STOPPING
         else:
             self._hint = AGAIN_TO_LEAVE
@@ -218,7 +238,7 @@ class Interactive:
 
     def _draw(self) -> None:
         bottom: list[str] = []
-        hint = self._hint
+        hint = self._hint or self._trouble
         if not hint and (self._label is not None or self._awaiting):
             hint = f"{self._label or 'waiting'}   (Ctrl-C stops)"
         if hint:
@@ -227,6 +247,13 @@ class Interactive:
         mark = style(">", BOLD, CYAN, color=self._color)
         bottom.append(f"{mark} {typed}")
         self._write(self._screen.draw(bottom, column + 2))
+
+    def _say_what_is_unsent(self) -> None:
+        acts = self._talk.unconfirmed
+        texts = [act for act in acts if not isinstance(act, Say) or act.text != STOP]
+        if self._trouble == AWAY and texts:
+            count = "1 message" if len(texts) == 1 else f"{len(texts)} messages"
+            self._write(UNSENT.format(count=count) + "\n")
 
     def _resized(self) -> None:
         size = shutil.get_terminal_size()

@@ -13,6 +13,7 @@ from tests.gateway.doubt import Story
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.intake import Intake
 from tests.gateway.scripted_adapter import ScriptedAdapter
+from tests.gateway.terminal_house import House
 from tests.gateway.way_out import WayOut
 
 
@@ -67,3 +68,12 @@ async def story(store: SqliteStore, tmp_path: Path, clock: HandClock) -> AsyncIt
     yield told
     if told.made:
         await told.made[-1].close()
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """A gateway for terminals that runs."""
+    house = House(tmp_path)
+    await house.open()
+    yield house
+    await house.shut()

@@ -1,115 +1,40 @@
 """When an answer is complete, over a real control socket and the real adapter."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from gateway.cli.answers import Answers, BrokenOff, open_overseer
 from gateway.cli.asking import NotRunning, Refused
-from gateway.cli.talk import Answers, open_overseer, open_talk
-from gateway.control import ControlServer
+from gateway.cli.lasting import LastingTalk
+from gateway.cli.talk import dial, open_talk
 from gateway.errors import GatewayError
-from platforms.blocks import plain, plain_text
-from platforms.content import Edit, Post
-from platforms.events import Delivery, MessageReceived, Receipt
-from platforms.terminal.client import TerminalAdapter
-from platforms.terminal.parse import chat_of
+from platforms.blocks import plain_text
+from platforms.events import Receipt
 from platforms.terminal.wire import MessageShown
-
-CHAT = chat_of(os.getuid())
-
-
-@dataclass(slots=True)
-class Desk:
-    """A gateway's state as `status` tells it; `asked` is set at each question."""
-
-    running: list[dict[str, str]] = field(default_factory=list)
-    waiting: dict[str, int] = field(default_factory=dict)
-    outbox: dict[str, int] = field(default_factory=dict)
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def status(self) -> Any:
-        """See Operator."""
-        self.asked.set()
-        return {"running": self.running, "waiting": self.waiting, "outbox": self.outbox}
-
-    async def why(self, ident: str) -> tuple[str, ...]:
-        """See Operator."""
-        return ()
-
-    async def send(self, chat: str, text: str, key: str | None) -> Any:
-        """See Operator."""
-        raise GatewayError("nobody sends here")
-
-    async def questioned(self) -> None:
-        """Return once somebody asks anew."""
-        self.asked.clear()
-        async with asyncio.timeout(5):
-            await self.asked.wait()
-
-
-class House:
-    """A running gateway but for its agent, which the test plays."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.desk = Desk()
-        self.adapter = TerminalAdapter(now=lambda: datetime.now(UTC))
-        self.heard: asyncio.Queue[str] = asyncio.Queue()
-        self.receipt = Receipt.STORED
-
-    async def ingest(self, delivery: Delivery) -> Receipt:
-        """See Ingest."""
-        assert isinstance(delivery.events, tuple)
-        (event,) = delivery.events
-        assert isinstance(event, MessageReceived)
-        self.heard.put_nowait(event.text)
-        return self.receipt
-
-    async def post(self, text: str, nonce: str) -> None:
-        """Show a message."""
-        await self.adapter.perform(Post(chat=CHAT, body=plain(text), nonce=nonce))
-
-    async def edit(self, text: str, nonce: str) -> None:
-        """Change it."""
-        from platforms.events import MessageRef
-
-        message = MessageRef(chat=CHAT, message_id=nonce)
-        await self.adapter.perform(Edit(message=message, body=plain(text)))
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """An open house."""
-    house = House(tmp_path)
-    running = asyncio.create_task(house.adapter.run(house.ingest))
-    server = ControlServer(tmp_path, operator=house.desk, terminals=house.adapter)
-    await server.start()
-    yield house
-    await house.adapter.close()
-    await server.close()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+from tests.gateway.hand_clock import HandClock
+from tests.gateway.terminal_house import SESSION, House
 
 
 @asynccontextmanager
-async def answers(house: House) -> AsyncIterator[Answers]:
-    """Someone who talks there."""
-    async with (
-        open_talk(house.place, "") as talk,
-        open_overseer(house.place, talk.chat) as overseer,
-    ):
+async def answers(house: House, clock: HandClock | None = None) -> AsyncIterator[Answers]:
+    """Someone who talks there, and waits a minute by the clock if nobody is there."""
+    clock = clock or HandClock()
+    redial = partial(dial, house.place, "")
+    talk = LastingTalk(
+        await redial(), redial, patience_s=60.0, sleep=clock.sleep, monotonic=clock.monotonic
+    )
+    async with open_overseer(house.place, talk.chat) as overseer:
         answers = Answers(talk, overseer, others_for_s=0.6, silent_for_s=0.5)
         try:
             yield answers
         finally:
             await answers.close()
+            talk.close()
 
 
 def texts(shown: tuple[MessageShown, ...]) -> list[str]:
@@ -122,7 +47,7 @@ async def test_an_answer_ends_with_its_turn_and_not_with_a_pause(house: House) -
     async with answers(house) as person:
         asked = asyncio.create_task(person.answer("hello"))
         assert await house.heard.get() == "hello"
-        house.desk.running = [{"session_key": f"terminal:local|terminal:{CHAT.chat_id}"}]
+        house.desk.running = [{"session_key": SESSION}]
         await house.post("thinking", "n1")
         await house.desk.questioned()
         await house.edit("half", "n1")
@@ -165,22 +90,137 @@ async def test_a_silent_gateway_is_no_answer(house: House) -> None:
         assert await person.answer("hello") == ()
 
 
-async def test_words_that_are_not_stored_are_an_error(house: House) -> None:
+async def test_words_that_can_never_be_stored_are_an_error(house: House) -> None:
     """The sentence is the adapter's; nothing is waited for."""
+    async with answers(house) as person:
+        with pytest.raises(GatewayError, match="did not understand"):
+            await person.answer(" ")
+
+
+async def test_words_that_are_not_taken_just_now_are_said_again(
+    house: House, clock: HandClock
+) -> None:
+    """Under their old key, after a second; for a minute, then the person is told."""
     house.receipt = Receipt.BUSY
-    async with answers(house) as person:
+    async with answers(house, clock) as person:
+        asked = asyncio.create_task(person.answer("hello"))
+        assert await house.heard.get() == "hello"
+        assert await clock.asleep() == [1.0]
+        house.receipt = Receipt.STORED
+        clock.advance(1.0)
+        assert await house.heard.get() == "hello"
+        await house.post("answer", "n1")
+        assert texts(await asked) == ["answer"]
+        assert len(house.keys) == 2
+        assert len(set(house.keys)) == 1
+
+        house.receipt = Receipt.BUSY
+        asked = asyncio.create_task(person.answer("hello"))
+        await clock.asleep()
+        clock.advance(60.0)
         with pytest.raises(GatewayError, match="Nothing is lost"):
-            await person.answer("hello")
+            await asked
 
 
-async def test_a_gateway_that_ends_is_an_error(house: House) -> None:
-    """Whoever waits for an answer is told."""
-    async with answers(house) as person:
+async def test_a_gateway_that_does_not_come_back_is_an_error(
+    house: House, clock: HandClock
+) -> None:
+    """It is tried for a minute, ever more slowly; what stood by then is there."""
+    async with answers(house, clock) as person:
         asked = asyncio.create_task(person.answer("hello"))
         await house.heard.get()
-        await house.adapter.close()
-        with pytest.raises(GatewayError, match="your message is kept"):
+        house.desk.running = [{"session_key": SESSION}]
+        await house.post("half", "n1")
+        await house.desk.questioned()
+        await house.shut()
+        waited: list[float] = []
+        while sum(waited) < 60.0:
+            waited += await clock.asleep()
+            clock.advance(waited[-1])
+        assert waited == [1.0, 2.0, 5.0, 10.0, 10.0, 10.0, 10.0, 10.0, 2.0]
+        with pytest.raises(BrokenOff, match="your message is kept") as broken:
             await asked
+        assert texts(broken.value.shown) == ["half"]
+
+
+async def test_a_gateway_that_comes_back_gives_the_whole_answer(
+    house: House, clock: HandClock
+) -> None:
+    """What stood before it went away is no answer while the turn goes on."""
+    async with answers(house, clock) as person:
+        asked = asyncio.create_task(person.answer("hello"))
+        await house.heard.get()
+        house.desk.running = [{"session_key": SESSION}]
+        await house.post("half", "n1")
+        await house.desk.questioned()
+        await house.shut()
+        house.desk.running, house.desk.open_turns = [], [{"session_key": SESSION, "state": "open"}]
+        assert await clock.asleep() == [1.0]
+        clock.advance(1.0)
+        assert await clock.asleep() == [2.0]
+        await house.open()
+        clock.advance(2.0)
+        await house.desk.questioned()
+        await house.desk.questioned()
+        assert not asked.done()
+        house.desk.open_turns = []
+        await house.post("whole", "n1")
+        assert texts(await asked) == ["whole"]
+        assert house.heard.empty()
+
+
+async def test_an_answer_made_while_we_were_away_is_the_answer(
+    house: House, clock: HandClock
+) -> None:
+    """The words were stored, but we had not heard so; they are sent again and taken as known."""
+    async with answers(house, clock) as person:
+        house.stored.clear()
+        asked = asyncio.create_task(person.answer("hello"))
+        await house.heard.get()
+        await house.shut()
+        house.stored.set()
+        await house.open()
+        await house.post("answer", "n1")
+        await clock.asleep()
+        clock.advance(1.0)
+        assert texts(await asked) == ["answer"]
+        assert person.earlier == []
+        assert len(house.keys) == 2
+        assert len(set(house.keys)) == 1
+
+
+async def test_words_that_were_never_confirmed_are_an_error(house: House, clock: HandClock) -> None:
+    """Nobody can say whether they were stored, and the sentence doesn't."""
+    async with answers(house, clock) as person:
+        house.stored.clear()
+        asked = asyncio.create_task(person.answer("hello"))
+        await house.heard.get()
+        await house.shut()
+        await clock.asleep()
+        clock.advance(60.0)
+        with pytest.raises(GatewayError, match="before it had confirmed your message"):
+            await asked
+
+
+async def test_what_is_shown_again_is_not_taken_for_the_answer(
+    house: House, clock: HandClock
+) -> None:
+    """A gateway that came back may not know what was seen."""
+    async with answers(house, clock) as person:
+        asked = asyncio.create_task(person.answer("one"))
+        await house.heard.get()
+        await house.post("answer one", "n1")
+        assert texts(await asked) == ["answer one"]
+        asked = asyncio.create_task(person.answer("two"))
+        await house.heard.get()
+        await house.desk.questioned()
+        await house.shut()
+        await house.open()
+        await house.post("answer one", "n1")
+        await house.post("answer two", "n2")
+        await clock.asleep()
+        clock.advance(1.0)
+        assert texts(await asked) == ["answer two"]
 
 
 async def test_two_things_in_a_row(house: House) -> None:
