@@ -138,8 +138,8 @@ class Deliveries:
         for outlet in self._outlets.values():
             await outlet.close()
         beside = tuple(self._beside)
-        for task in beside:
-            task.cancel()
+        for each in beside:
+            each.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
 
     def _done(self, task: "asyncio.Task[object]") -> None:
