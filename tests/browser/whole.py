@@ -5,7 +5,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from gateway.app import Gateway, Running
+from agent.tools.base import Tool
+from gateway.app import NO_TOOLS, Gateway, Running
 from gateway.config import load
 from gateway.equipment import providers
 from tests.wire.openai import OpenAIServer, Reply
@@ -18,9 +19,17 @@ class WholeGateway:
     """`async with WholeGateway(folder) as gateway:` runs it; `halt` and `start` keep its port."""
 
     def __init__(
-        self, folder: Path, *, models: Mapping[str, str] = MODELS, demo: bool = False
+        self,
+        folder: Path,
+        *,
+        models: Mapping[str, str] = MODELS,
+        demo: bool = False,
+        tools: Mapping[str, Tool] = NO_TOOLS,
+        drain_s: int = 5,
     ) -> None:
         """`models` are the providers' names and their models, the primary first."""
+        self._tools = tools
+        self._drain_s = drain_s
         self.folder = folder
         self.workspace = folder / "workspace"
         self.model = OpenAIServer(models=tuple(models.values()))
@@ -42,7 +51,7 @@ class WholeGateway:
         file.write_text("\n".join(self._config()))
         file.chmod(0o600)
         config = load(file, {})
-        self._gateway = Gateway(config)
+        self._gateway = Gateway(config, extra_tools=self._tools)
         running: Running = await self._gateway.start(await providers(config, demo=self._demo))
         assert running.url is not None
         self.url = running.url
@@ -79,7 +88,7 @@ class WholeGateway:
         return [(m["role"], m.get("content") or "") for m in messages if m["role"] != "system"]
 
     def _config(self) -> Iterator[str]:
-        yield f'[gateway]\nstate_dir = "{self.folder}/state"\ndrain_s = 5\n'
+        yield f'[gateway]\nstate_dir = "{self.folder}/state"\ndrain_s = {self._drain_s}\n'
         yield f'[web]\nlisten = "{self._listen}"\n'
         yield f'[tools]\nenabled = ["files"]\nworkspace = "{self.workspace}"\n'
         for name, model in self._models.items():
