@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from random import random
 from types import MappingProxyType
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.failover import Entry
@@ -27,6 +28,7 @@ from gateway.operator import Operator
 from gateway.retention import Retention
 from gateway.router import Router
 from gateway.sessions import Agent, Sessions
+from gateway.starts import Start
 from gateway.store import migrate
 from gateway.store.base import Durability, Store
 from gateway.store.blobs import Blobs
@@ -39,6 +41,7 @@ from platforms.base import Adapter, Route
 from platforms.terminal.client import TerminalAdapter
 
 SETTLE_WITHIN_S = 3.0
+COMMANDS_WITHIN_S = 5.0
 FLUSH_S = 5.0
 
 NO_TOOLS: Mapping[str, Tool] = MappingProxyType({})
@@ -54,6 +57,7 @@ def _as_it_is(store: Store) -> Store:
 class Running:
     """A started gateway: where the page is, who serves, and which surfaces are not up."""
 
+    config: Config
     url: str | None
     entries: tuple[Entry, ...]
     operator: Operator
@@ -78,7 +82,8 @@ class Gateway:
         self._only_terminal = only_terminal
         self._clock: Clock = SystemClock()
         self._failed: asyncio.Future[StoreError] = asyncio.get_running_loop().create_future()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._start: Start | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._supervisors: tuple[Supervisor, ...] = ()
         self._web: WebServer | None = None
 
@@ -88,7 +93,11 @@ class Gateway:
         Raises GatewayError with the sentence to show when that can't be.
         """
         self._entries = entries
-        self._store = await self._open_store()
+        try:
+            self._store = await self._open_store()
+        except BaseException:
+            await self._close_providers()
+            raise
         try:
             return await self._assemble()
         except BaseException:
@@ -100,17 +109,20 @@ class Gateway:
         return await asyncio.shield(self._failed)
 
     def retry_stopped(self) -> None:
-        """Let surfaces that were stopped for a refused token try once more."""
+        """Let surfaces that were stopped, or send nothing, for a refused token try once more."""
         for supervisor in self._supervisors:
             if supervisor.status().state == "stopped":
-                self._tasks.append(asyncio.create_task(supervisor.run()))
+                self._begin(supervisor.run())
+        for outlet in self._deliveries.outlets():
+            if outlet.problem:
+                outlet.resume()
 
     async def stop(self) -> None:
         """Take nothing more, let turns end within `drain_s`, deliver, close. Nothing is lost."""
         self._ingest.close()
         try:
             await self._sessions.drain(self._config.gateway.drain_s)
-            await self._router.settled()
+            await self._router.settled(within_s=COMMANDS_WITHIN_S)
             await self._notices.close()
             await self._deliveries.close(flush_s=FLUSH_S)
             for task in self._tasks:
@@ -122,10 +134,8 @@ class Gateway:
             await self._control.close()
             if self._web is not None:
                 await self._web.stop()
-            for entry in self._entries:
-                await entry.provider.close()
-            with suppress(StoreError):
-                await starts.end(self._store, self._clock, self._start)
+            await self._close_providers()
+            await self._end_run()
         finally:
             await self._store.close()  # its threads would keep the process alive
 
@@ -136,9 +146,19 @@ class Gateway:
         for supervisor in self._supervisors:
             with suppress(Exception):
                 await supervisor.adapter.close()
+        await self._close_providers()
+        await self._end_run()
+        await self._store.close()
+
+    async def _close_providers(self) -> None:
         for entry in self._entries:
             await entry.provider.close()
-        await self._store.close()
+
+    async def _end_run(self) -> None:
+        """Store that the run ended in order; one that could not even begin is no death."""
+        if self._start is not None:
+            with suppress(StoreError):
+                await starts.end(self._store, self._clock, self._start)
 
     async def _open_store(self) -> Store:
         power = self._config.gateway.durability == "power"
@@ -151,98 +171,130 @@ class Gateway:
         return self._wrap_store(store)
 
     async def _assemble(self) -> Running:
-        config, store, clock = self._config, self._store, self._clock
-        self._start = await starts.begin(store, clock, boot=starts.boot_id())
-        self._deliveries = Deliveries(
-            store=store,
-            clock=clock,
-            alert=self._alert,
-            doubt_before=self._start.doubt_before,
-        )
-        self._notices = Notices(
-            store=store,
-            deliveries=self._deliveries,
-            clock=clock,
-            owners=config.gateway.owners,
-        )
-        agent = Agent(
-            entries=self._entries,
-            tools={**tools(config), **self._extra_tools},
-            busy=config.sessions.busy,
-            on_failure=self._on_failure,
-            start_id=self._start.begun.id,
-            suspects=frozenset(self._start.begun.suspects),
-        )
-        self._sessions = Sessions(
-            store=store, deliveries=self._deliveries, clock=clock, agent=agent
-        )
-        lane = CommandLane(
-            store=store,
-            running=self._sessions,
-            deliveries=self._deliveries,
-            clock=clock,
-            entries=self._entries,
-            owners=tuple(str(owner) for owner in config.gateway.owners),
-        )
+        start = self._start = await starts.begin(self._store, self._clock, boot=starts.boot_id())
+        self._make_way_out(start)
+        lane = self._make_sessions(start)
         self._router = Router(
-            store=store, sessions=self._sessions, commands=lane, deliveries=self._deliveries
+            store=self._store,
+            sessions=self._sessions,
+            commands=lane,
+            deliveries=self._deliveries,
         )
         echoes = Echoes(
-            store=store, deliveries=self._deliveries, notices=self._notices, clock=clock
+            store=self._store,
+            deliveries=self._deliveries,
+            notices=self._notices,
+            clock=self._clock,
         )
-        blobs = Blobs(config.gateway.state_dir / "blobs")
+        blobs = Blobs(self._config.gateway.state_dir / "blobs")
         self._ingest = Ingest(
-            store=store,
+            store=self._store,
             blobs=blobs,
-            config=config,
-            clock=clock,
+            config=self._config,
+            clock=self._clock,
             route=self._route,
             own=echoes.saw,
         )
-        terminal = TerminalAdapter(now=_now, history=TerminalHistory(store))
-        self._supervisors = tuple(
-            Supervisor(
-                adapter=adapter,
-                ingest=self._ingest,
-                deliveries=self._deliveries,
-                router=self._router,
-                notices=self._notices,
-                clock=clock,
-                jitter=random,
-            )
-            for adapter in (terminal, *self._surfaces())
-        )
-        operator = Operator(
-            store=store,
-            ingest=self._ingest,
-            sessions=self._sessions,
-            deliveries=self._deliveries,
-            supervisors=self._supervisors,
-            entries=self._entries,
-            clock=clock,
-            zone=_zone(config.gateway.timezone),
-        )
+        terminal = TerminalAdapter(now=_now, history=TerminalHistory(self._store))
+        self._supervisors = tuple(map(self._supervised, (terminal, *self._surfaces())))
+        operator = self._made_operator()
         self._control = ControlServer(
-            config.gateway.state_dir, operator=operator, terminals=terminal
+            self._config.gateway.state_dir, operator=operator, terminals=terminal
         )
         self._web = await self._listen(operator)
         await self._control.start()
-        self._tasks = [asyncio.create_task(s.run()) for s in self._supervisors]
-        self._tasks.append(asyncio.create_task(operator.watch_loop()))
-        self._tasks.append(asyncio.create_task(self._notices.take_up()))
-        self._tasks.append(asyncio.create_task(echoes.run()))
-        self._tasks.append(asyncio.create_task(watch_alarms(self._supervisors)))
-        retention = Retention(
-            store=store, blobs=blobs, clock=clock, keep_days=config.gateway.retention_days
-        )
-        self._tasks.append(asyncio.create_task(retention.run()))
+        self._begin_all(operator, echoes, blobs)
         await self._settled()
         return Running(
+            config=self._config,
             url=self._web.url if self._web else None,
             entries=self._entries,
             operator=operator,
             supervisors=self._supervisors,
         )
+
+    def _make_way_out(self, start: Start) -> None:
+        self._deliveries = Deliveries(
+            store=self._store,
+            clock=self._clock,
+            alert=self._alert,
+            doubt_before=start.doubt_before,
+        )
+        self._notices = Notices(
+            store=self._store,
+            deliveries=self._deliveries,
+            clock=self._clock,
+            owners=self._config.gateway.owners,
+        )
+
+    def _make_sessions(self, start: Start) -> CommandLane:
+        """Make the sessions and the lane of what never waits behind their turns."""
+        agent = Agent(
+            entries=self._entries,
+            tools={**tools(self._config), **self._extra_tools},
+            busy=self._config.sessions.busy,
+            on_failure=self._on_failure,
+            start_id=start.begun.id,
+            suspects=frozenset(start.begun.suspects),
+        )
+        self._sessions = Sessions(
+            store=self._store, deliveries=self._deliveries, clock=self._clock, agent=agent
+        )
+        return CommandLane(
+            store=self._store,
+            running=self._sessions,
+            deliveries=self._deliveries,
+            clock=self._clock,
+            entries=self._entries,
+            owners=tuple(str(owner) for owner in self._config.gateway.owners),
+        )
+
+    def _supervised(self, adapter: Adapter) -> Supervisor:
+        return Supervisor(
+            adapter=adapter,
+            ingest=self._ingest,
+            deliveries=self._deliveries,
+            router=self._router,
+            notices=self._notices,
+            clock=self._clock,
+            jitter=random,
+        )
+
+    def _made_operator(self) -> Operator:
+        return Operator(
+            store=self._store,
+            ingest=self._ingest,
+            sessions=self._sessions,
+            deliveries=self._deliveries,
+            supervisors=self._supervisors,
+            entries=self._entries,
+            clock=self._clock,
+            zone=_zone(self._config.gateway.timezone),
+        )
+
+    def _begin_all(self, operator: Operator, echoes: Echoes, blobs: Blobs) -> None:
+        """Begin everything that runs beside the turns until the gateway stops."""
+        for supervisor in self._supervisors:
+            self._begin(supervisor.run())
+        self._begin(operator.watch_loop())
+        self._begin(self._notices.take_up())
+        self._begin(echoes.run())
+        self._begin(watch_alarms(self._supervisors))
+        keep_days = self._config.gateway.retention_days
+        retention = Retention(
+            store=self._store, blobs=blobs, clock=self._clock, keep_days=keep_days
+        )
+        self._begin(retention.run())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a part of the gateway ended by a fault; the rest goes on", exc_info=error)
 
     def _alert(self, account: str, key: str, sentence: str) -> None:
         self._notices.tell(account, key, sentence)

@@ -39,10 +39,15 @@ class Router:
                 self._route(row)
         await self._sessions.resume(account)
 
-    async def settled(self) -> None:
-        """Wait until no command is being carried out."""
+    async def settled(self, *, within_s: float | None = None) -> None:
+        """Wait until no command is being carried out; what is after so long, the next start does.
+
+        Without `within_s` for as long as it takes.
+        """
         while self._handling:
-            await asyncio.wait(self._handling.values())
+            _, late = await asyncio.wait(self._handling.values(), timeout=within_s)
+            for task in late:
+                task.cancel()
 
     def _route(self, row: Waiting) -> None:
         match row.lane:

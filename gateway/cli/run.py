@@ -31,7 +31,7 @@ def run(config_path: Path | None, *, log_format: str, demo: bool) -> int:
         hide(secrets_of(fresh, os.environ.get("OPENAI_API_KEY", "")))
         return fresh
 
-    return serve(config, demo=demo, ready=partial(_announce, config, log_format), reload=reload)
+    return serve(config, demo=demo, ready=partial(_announce, log_format), reload=reload)
 
 
 def secrets_of(config: Config, *others: str) -> tuple[str, ...]:
@@ -77,7 +77,8 @@ def started(config: Config, running: "Running") -> list[str]:
     return lines
 
 
-def _announce(config: Config, log_format: str, running: "Running") -> None:
+def _announce(log_format: str, running: "Running") -> None:
+    config = running.config  # a SIGHUP may have changed it
     if log_format == "json":
         log.info("ready: page %s", running.url or "none")
         for sentence in advice(config):

@@ -116,10 +116,12 @@ async def test_a_faulty_configuration_is_kept_out(service: Service) -> None:
 async def test_a_changed_configuration_takes_effect(service: Service) -> None:
     """SIGHUP with a valid change: reloading is said, then ready, and the change holds."""
     changed = CONFIG.replace("[web]\n", "[web]\nenabled = false\n")
+    changed = changed.replace('"state"', '"elsewhere"')
     (service.place / "gatepost.toml").write_text(changed)
     service.process.send_signal(signal.SIGHUP)
     await service.hears("RELOADING=1")
     await service.hears("READY=1")
+    assert "state " in await service.says("elsewhere")
     status = await gatepost(service.place, "status", "--json")
     assert status.code == 0
     assert '"web"' not in status.out.partition('"models"')[0]
