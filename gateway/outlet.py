@@ -286,7 +286,7 @@ class Outlet:
         self._alert(
             f"rejected:{refs.account_text(self.account)}",
             f"{self.account.platform} takes no messages of mine: {error}."
-            " What is to be sent waits until that is mended.",
+            " What is to be sent waits until that is mended; then send the gateway SIGHUP.",
         )
 
     async def _send(self, row: OutboxRow) -> None:

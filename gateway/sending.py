@@ -10,7 +10,8 @@
     ThreadGone              to the chat's root, once              -
     ChatMoved               to the new address                    posted there
     ChatUnavailable         dead, and so is its chat: all that waits for it
-    CredentialsRejected     waits, and so does the whole account
+    CredentialsRejected     waits, and so does the whole account; a file alone that lacks a
+                            right is dead
     anything else           dead, with the reason                 the same
 
 An uncertain post may stand in the chat. While the platform knows its nonce it is sent again with
@@ -218,6 +219,8 @@ class Sending:
                 return await self._later(current, "unreachable")
             case SendUncertain():
                 return await self._doubt(current, error)
+            case RightsMissing() if isinstance(current.operation, Upload):
+                return self._failed(row, str(error))  # a right for files; words still leave
             case CredentialsRejected():
                 await self._hold(row, "credentials rejected")
                 raise error

@@ -166,7 +166,7 @@ async def test_elsewhere_does_not_work_either(office: Office) -> None:
     await office.tell("limited")
     assert office.telegram.shown("1001") == [
         "discord takes no messages of mine: revoked. What is to be sent waits until that is"
-        " mended.",
+        " mended; then send the gateway SIGHUP.",
         "limited",
     ]
 
@@ -233,7 +233,7 @@ async def test_rejected_credentials_are_told_elsewhere(office: Office) -> None:
     await office.discord.shows(
         "42",
         "telegram takes no messages of mine: token revoked. What is to be sent waits until that"
-        " is mended.",
+        " is mended; then send the gateway SIGHUP.",
     )
 
 

@@ -266,6 +266,22 @@ async def test_a_part_that_is_too_long_becomes_a_file(way: WayOut) -> None:
     assert upload.data.decode().split() == ["one", "two", "three"] * 100
 
 
+async def test_a_right_for_files_that_is_missing_keeps_no_words_back(way: WayOut) -> None:
+    """The file is lost, chat and owners are told, and everybody else is served."""
+    way.adapter.then(Upload, RightsMissing("the app lacks the right files:write"))
+    content = outgoing.File(data=b"x", name="answer.md", mime="text/markdown")
+    file = await way.stored(op="upload", content=content)
+    way.outlet.enqueue((file,))
+    await way.send("after it")
+    await way.settled()
+    assert await way.fate(file) == ("dead", None, "the app lacks the right files:write")
+    (key, sentence), *_ = way.alerts
+    assert key == f"failed:{ANN}"
+    assert "the app lacks the right files:write" in sentence
+    assert way.adapter.shown("1001")[0] == "after it"
+    assert way.outlet.problem == ""
+
+
 @pytest.mark.parametrize("kind", [CredentialsRejected, RightsMissing])
 async def test_rejected_credentials_keep_rows_until_connected_anew(
     way: WayOut, kind: type[CredentialsRejected]

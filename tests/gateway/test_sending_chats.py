@@ -266,7 +266,7 @@ async def test_owners_hear_of_rejected_credentials_once(way: WayOut) -> None:
     expected = (
         "rejected:telegram:77",
         "telegram takes no messages of mine: revoked. What is to be sent waits until that is"
-        " mended.",
+        " mended; then send the gateway SIGHUP.",
     )
     assert way.alerts == [expected]
     way.adapter.then(Post, CredentialsRejected("revoked"))
