@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
-from gateway import admission, mailbox, outgoing, refs
+from gateway import admission, outgoing, refs
+from gateway.arrivals import content_of, message_id_of, micros, waiting
 from gateway.clock import Clock
 from gateway.config.values import Config
 from gateway.crowding import SESSION_MAX, Coming, Crowded, Crowding
@@ -29,8 +30,6 @@ from gateway.store.blobs import BLOB_THRESHOLD_BYTES, Blobs
 from gateway.store.records import chats, cursors, inbox, outbox, sessions
 from platforms.blocks import Blocks
 from platforms.events import (
-    ButtonPressed,
-    CommandInvoked,
     Delivery,
     Ignored,
     InboundEvent,
@@ -115,9 +114,7 @@ class Ingest:
         """Store one delivery and say whether it may be acknowledged."""
         if not self._open:
             return Receipt.BUSY
-        if isinstance(delivery.events, tuple) and (
-            self._echoes(delivery.events) or self._unwanted(delivery.events)
-        ):
+        if self._echoes(delivery.events) or self._unwanted(delivery.events):
             return Receipt.UNWANTED
         taking = asyncio.create_task(self._take(delivery))
         self._taking.add(taking)
@@ -161,8 +158,16 @@ class Ingest:
             lambda tx: self._journal(tx, unread, raw), transition=transitions.EVENT_IGNORED
         )
 
-    def _echoes(self, events: tuple[InboundEvent, ...]) -> bool:
-        """Hand on our own messages; True if there is nothing else."""
+    def _echoes(self, events: tuple[InboundEvent, ...] | Ignored) -> bool:
+        """Hand on our own messages; True if there is nothing else.
+
+        Platforms tell of every edit of ours too, each with the whole text: those only count.
+        """
+        if isinstance(events, Ignored):
+            own_edit = events.reason == "own_echo"
+            if own_edit:
+                self.counts["own_echo"] += 1
+            return own_edit
         own = [e for e in events if isinstance(e, MessageReceived) and e.author.is_us]
         if not own or len(own) != len(events):
             return False
@@ -172,9 +177,9 @@ class Ingest:
                 self._own(event)
         return True
 
-    def _unwanted(self, events: tuple[InboundEvent, ...]) -> bool:
+    def _unwanted(self, events: tuple[InboundEvent, ...] | Ignored) -> bool:
         """Count events of chats nobody listed; True if there is nothing else."""
-        if not events:
+        if isinstance(events, Ignored) or not events:
             return False
         for event in events:
             if not isinstance(admission.admit(event, self._facts(event)), admission.NotListed):
@@ -254,7 +259,7 @@ class Ingest:
                     return self._turned_away(tx, ident, event, crowded, turned_away)
                 root = root_of(event.chat)
                 chats.clear(tx, account=arrival.account, chat=root, state="dead")
-                entered = Entered(row=_waiting(ident, arrival))
+                entered = Entered(row=waiting(ident, arrival))
                 return Stored(entered=(entered,), outcomes=("admitted",))
             case admission.Amends():
                 _amend(tx, event)
@@ -323,7 +328,7 @@ class Ingest:
     def _arrival(
         self, event: InboundEvent, outcome: admission.Admission, raw: str
     ) -> inbox.Arrival:
-        content = _content(event)
+        content = content_of(event)
         arrival = inbox.Arrival(
             account=refs.account_text(event.account),
             delivery_key=event.delivery_key,
@@ -333,10 +338,10 @@ class Ingest:
             lane=None,
             session_key=admission.session_key(event, self._config.sessions),
             chat=refs.chat_text(event.chat),
-            message_id=_message_id(event),
+            message_id=message_id_of(event),
             author=refs.person_text(event.author, event.account.platform),
             order=event.order,
-            occurred_at=_micros(event.occurred_at),
+            occurred_at=micros(event.occurred_at),
             received_at=self._clock.now(),
             content=content,
             raw=raw,
@@ -379,67 +384,6 @@ class Ingest:
         )
 
 
-def _content(event: InboundEvent) -> inbox.Content:
-    platform = event.account.platform
-    base = inbox.Content(
-        kind="none",
-        author=refs.person_text(event.author, platform),
-        author_name=event.author.name,
-        reply_to=refs.chat_text(event.reply_to),
-    )
-    match event:
-        case MessageReceived(quote=quote):
-            return replace(
-                base,
-                kind="message",
-                grouped=event.chat_kind != "dm",
-                text=event.text,
-                quote=quote.text if quote else "",
-                quote_author=quote.author.name if quote else "",
-                attachments=tuple(a.name or a.kind for a in event.attachments),
-                album=event.album or "",
-                forwarded=event.forwarded,
-                long=mailbox.may_go_on(platform, event.text),
-            )
-        case CommandInvoked(press=press):
-            return replace(
-                base,
-                kind="command",
-                grouped=event.chat_kind != "dm",
-                press_kind=press.kind if press else "",
-                press_value=press.value if press else "",
-                press_until=_micros(press.usable_until) if press else 0,
-            )
-        case ButtonPressed(press=press):
-            return replace(
-                base,
-                kind="press",
-                args=event.payload,
-                press_kind=press.kind,
-                press_value=press.value,
-                press_until=_micros(press.usable_until),
-            )
-        case MessageEdited() | MessageDeleted():
-            return replace(base, kind="amendment")
-        case _:
-            assert_never(event)
-
-
-def _waiting(ident: int, arrival: inbox.Arrival) -> inbox.Waiting:
-    if arrival.lane is None or arrival.session_key is None or arrival.chat is None:
-        raise ValueError(f"event e{ident} was admitted without a lane")
-    return inbox.Waiting(
-        id=ident,
-        account=arrival.account,
-        chat=arrival.chat,
-        lane=arrival.lane,
-        session_key=arrival.session_key,
-        message_id=arrival.message_id,
-        content=arrival.content,
-        received_at=arrival.received_at,
-    )
-
-
 def _amendable(tx: Tx, event: InboundEvent) -> bool:
     """Whether a message this edit or deletion is about was ever stored."""
     account, chat = refs.account_text(event.account), refs.chat_text(event.chat)
@@ -479,21 +423,3 @@ def _amend(tx: Tx, event: InboundEvent) -> None:
                 )
         case _:
             raise TypeError(f"{type(event).__name__} amends nothing")
-
-
-def _message_id(event: InboundEvent) -> str | None:
-    match event:
-        case MessageReceived(message=message) | MessageEdited(message=message):
-            return message.message_id
-        case CommandInvoked(message=message):
-            return message.message_id if message else None
-        case ButtonPressed(card=card):
-            return card.message_id if card else None
-        case MessageDeleted():
-            return None
-        case _:
-            assert_never(event)
-
-
-def _micros(moment: datetime) -> int:
-    return int(moment.timestamp() * 1_000_000)

@@ -272,6 +272,14 @@ async def test_an_own_message_is_looked_up_not_stored(intake: Intake, store: Sto
     assert intake.ingest.counts == {"own_echo": 2}
 
 
+async def test_an_own_edit_that_comes_back_is_not_stored(intake: Intake, store: Store) -> None:
+    """A growing answer comes back whole with every edit of it; that would fill the disk."""
+    edited = Ignored(delivery_key="k1", reason="own_echo")
+    assert await intake.take(ignored=edited) is Receipt.UNWANTED
+    assert await inbox_states(store) == {}
+    assert intake.ingest.counts == {"own_echo": 1}
+
+
 @pytest.mark.parametrize("event", [command("help", author=BEN), command("hlep")])
 async def test_a_command_turned_away_is_not_left_thinking(
     intake: Intake, event: CommandInvoked
