@@ -20,7 +20,7 @@ from agent.errors import (
     RequestRejected,
     TlsUntrusted,
 )
-from agent.turn import STEPS_PER_TURN, Mark, TurnEnd
+from agent.turn import Mark, TurnEnd
 from platforms import markup
 from platforms.base import Sink
 from platforms.blocks import Blocks, Emph, Paragraph, Text, plain
@@ -103,7 +103,7 @@ def _mark_text(end: TurnEnd) -> str:
             )
         case Mark.STEP_LIMIT:
             return (
-                f"I stopped after {STEPS_PER_TURN} steps without finishing."
+                "I stopped: this takes more steps than I may make for one answer."
                 ' Say "continue" to go on.'
             )
         case Mark.LOST_CALLS:

@@ -59,7 +59,7 @@ def doctor(config_path: Path | None, *, offline: bool, as_json: bool) -> int:
 
 def line(finding: Finding) -> str:
     """A finding for people."""
-    told = f"{_MARKS[finding.severity]:<6}{finding.check:<16}{finding.finding}"
+    told = f"{_MARKS[finding.severity]:<6}{finding.check:<15} {finding.finding}"
     return told + (f"  -> {finding.remedy}" if finding.remedy else "")
 
 

@@ -170,3 +170,5 @@ def test_the_worst_decides_the_exit_code() -> None:
     wrong = Finding(check="c", severity="error", finding="no", remedy="mend")
     assert [worst(found) for found in ([], [fine], [fine, warned], [wrong, warned])] == [0, 0, 1, 2]
     assert line(warned) == "warn  b               hm  -> look"
+    named = Finding(check="provider loopback", finding="the key works")
+    assert line(named) == "ok    provider loopback the key works"

@@ -97,7 +97,9 @@ MARKS = {
     Mark.EMPTY: "The model finished without an answer. Ask for a smaller piece.",
     Mark.FILTERED: "The provider's safety filter stopped this answer."
     " Rephrase it, or start fresh with /new.",
-    Mark.STEP_LIMIT: 'I stopped after 25 steps without finishing. Say "continue" to go on.',
+    Mark.STEP_LIMIT: (
+        'I stopped: this takes more steps than I may make for one answer. Say "continue" to go on.'
+    ),
     Mark.LOST_CALLS: "The model's answer was cut off in the middle of a tool call, so nothing of"
     " it was run. Ask for a smaller piece.",
     Mark.STOPPED: "Stopped by Ann.",
