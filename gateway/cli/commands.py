@@ -115,6 +115,7 @@ def chat(
     """Talk to the agent here; through the running gateway, or one of its own if none runs.
 
     Ctrl-C stops an answer, twice leaves. Without a terminal, each line of the input is a message.
+    A running gateway that goes away is waited for: at a terminal until you leave, else a minute.
     """
     from gateway.cli.chat import chat as talk
 
