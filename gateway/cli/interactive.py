@@ -43,8 +43,9 @@ BUSY_AFTER_PUSH_S = 3.0
 GREETING = "Write a message and press Enter. /help says what else there is; Ctrl-C twice leaves."
 AGAIN_TO_LEAVE = "Press Ctrl-C again to leave."
 STOPPING = "Stopping. Press Ctrl-C again to leave."
+STOPPING_LATER = "Stops when the gateway is back. Press Ctrl-C again to leave."
 NOT_NOW = "The gateway takes nothing just now; trying again ..."
-UNSENT = "The gateway was away and has not got what you last said ({count})."
+UNSENT = "The gateway has not got what you last said ({count})."
 
 
 class Interactive:
@@ -137,7 +138,7 @@ class Interactive:
             case NotStored(again=True):
                 self._trouble = NOT_NOW
             case NotStored(key=key, reason=reason):
-                self._awaiting = False
+                self._trouble, self._awaiting = "", False
                 lost = self._sent.pop(key, None)
                 self._say_above(reason if lost is None else f"{reason} (the up key has it)")
             case _:
@@ -212,7 +213,7 @@ class Interactive:
         self._editor.clear()
         if self._busy():
             self._talk.say(STOP)
-            self._hint = STOPPING
+            self._hint = STOPPING_LATER if self._trouble == AWAY else STOPPING
         else:
             self._hint = AGAIN_TO_LEAVE
         self._loop.call_later(TWICE_WITHIN_S, self._hint_over)
@@ -250,9 +251,9 @@ class Interactive:
 
     def _say_what_is_unsent(self) -> None:
         acts = self._talk.unconfirmed
-        texts = [act for act in acts if not isinstance(act, Say) or act.text != STOP]
-        if self._trouble == AWAY and texts:
-            count = "1 message" if len(texts) == 1 else f"{len(texts)} messages"
+        unsent = [act for act in acts if not isinstance(act, Say) or act.text != STOP]
+        if self._trouble and unsent:
+            count = "1 message" if len(unsent) == 1 else f"{len(unsent)} messages"
             self._write(UNSENT.format(count=count) + "\n")
 
     def _resized(self) -> None:
