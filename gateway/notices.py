@@ -41,6 +41,7 @@ class Notices:
         self._owners = tuple(owners)
         self._untold: Recent[str, tuple[str, str, int]] = Recent(UNTOLD_KEPT)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def tell(self, account: str, key: str, sentence: str) -> None:
         """Say a sentence about an account to owners on others; the log has it in any case.
@@ -69,13 +70,16 @@ class Notices:
             self._spawn(account, key, sentence, at=at)
 
     async def close(self) -> None:
-        """Tell nothing more."""
+        """Tell nothing more; what comes now is for the log alone."""
+        self._closed = True
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _spawn(self, account: str, key: str, sentence: str, *, at: int) -> None:
+        if self._closed:
+            return
         task = asyncio.create_task(self._tell(account, key, sentence, at))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -91,7 +91,9 @@ class Supervisor:
             except PlatformUnavailable as error:
                 self._problem = str(error)
                 log.warning("%s is not reachable: %s", self.adapter.platform, error)
-            except Exception:
+            except (Exception, asyncio.CancelledError):
+                if _is_cancelled():
+                    raise
                 self._problem = "a fault in the adapter; the log has it"
                 log.exception("%s failed; the others go on", self.adapter.platform)
             self._enter("resting")
@@ -153,6 +155,12 @@ class Supervisor:
         log.info("%s is connected as %s", self.adapter.platform, self._account)
         self.settled.set()
         await self.adapter.run(self._ingest)
+
+
+def _is_cancelled() -> bool:
+    """Whether we are, and not something inside an SDK whose cancellation came out of it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def watch_alarms(

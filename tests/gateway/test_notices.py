@@ -157,6 +157,14 @@ async def test_elsewhere_is_not_connected(office: Office) -> None:
     assert office.telegram.shown("1001") == ["limited"]
 
 
+async def test_nobody_is_told_after_the_end(office: Office) -> None:
+    """What goes wrong in the last flush stands in the log; nothing of it runs on."""
+    await office.connect(office.discord)
+    await office.told.close()
+    await office.tell()
+    assert office.discord.performed == []
+
+
 async def test_elsewhere_does_not_work_either(office: Office) -> None:
     """An account that takes no messages tells nobody anything."""
     office.discord.then(Post, CredentialsRejected("revoked"))
