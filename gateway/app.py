@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from agent.failover import Entry
 from agent.tools.base import Tool
-from gateway import starts
+from gateway import render, starts
 from gateway.clock import Clock, SystemClock
 from gateway.command_lane import CommandLane
 from gateway.config import Config
@@ -203,6 +203,8 @@ class Gateway:
         )
         self._web = await self._listen(operator)
         await self._control.start()
+        for turn in start.quarantined:
+            self._notices.tell("", f"quarantined:{turn}", render.quarantined_alert(turn))
         self._begin_all(operator, echoes, blobs)
         await self._settled()
         return Running(

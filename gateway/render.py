@@ -140,6 +140,14 @@ def quarantined_text(reference: str) -> str:
     )
 
 
+def quarantined_alert(reference: str) -> str:
+    """What owners hear of it."""
+    return (
+        f"I ended turn {reference}: I died three times within a minute while it was open."
+        f" Its chat was told; `gatepost why {reference}` tells more."
+    )
+
+
 def stuck_text(seconds: float, reference: str) -> str:
     """A turn ended because nothing of it moved for so long."""
     return (

@@ -6,23 +6,30 @@ from pathlib import Path
 
 import pytest
 
+from gateway import starts
 from gateway.app import Gateway
+from gateway.clock import SystemClock
 from gateway.config import Config, load
 from gateway.equipment import providers
-from gateway.errors import GatewayError, StoreLocked
+from gateway.errors import GatewayError, StoreFailed, StoreLocked
+from gateway.store import migrate
+from gateway.store.sqlite import open_sqlite
 from platforms.content import Post
 from platforms.errors import CredentialsRejected
 from tests.agent.scripted import ScriptedProvider, entry
+from tests.gateway.records.rows import arrival, opened
 from tests.gateway.scripted_adapter import ScriptedAdapter
+from tests.transitions import KEPT
 
 
-def config(path: Path, *, port: int = 0) -> Config:
+def config(path: Path, *, port: int = 0, owners: str = "") -> Config:
     """A gateway with its page and nothing else."""
     file = path / "gatepost.toml"
     file.write_text(
         f"""
 [gateway]
 state_dir = "{path}/state"
+owners = [{owners}]
 [web]
 listen = "127.0.0.1:{port}"
 [tools]
@@ -74,6 +81,28 @@ async def test_a_start_without_its_store_closes_its_models(tmp_path: Path) -> No
         await Gateway(given).start((entry(model),))
     assert model.closed
     await first.stop()
+
+
+async def test_owners_hear_of_a_turn_that_was_ended_for_its_deaths(tmp_path: Path) -> None:
+    """It was open in three deaths within a minute: its chat is not the only one to know."""
+    given = config(tmp_path, owners='"terminal:7"')
+    failures: list[StoreFailed] = []
+    state = tmp_path / "state"
+    store = await open_sqlite(state, migrate.packaged(), on_failure=failures.append)
+    await opened(store, arrival(1))
+    for _ in range(3):
+        run = await starts.begin(store, SystemClock(), boot="b")
+        taken = f"UPDATE turn SET start_id = {run.begun.id}"
+        await store.write(lambda tx, sql=taken: tx.run(sql), transition=KEPT)  # type: ignore[misc]
+    await store.close()
+    gateway = Gateway(given)
+    await gateway.start(await providers(given))
+    await gateway.stop()
+    with sqlite3.connect(tmp_path / "state" / "gatepost.db") as database:
+        told = database.execute("SELECT content FROM outbox WHERE account = 'terminal:local'")
+        (content,) = [row[0] for row in told]
+    database.close()
+    assert "I ended turn t1: I died three times within a minute" in content
 
 
 async def test_a_mute_account_is_tried_again(tmp_path: Path) -> None:
