@@ -33,7 +33,3 @@ class ConstraintViolated(StoreError):
 
 class QueryTooLong(StoreError):
     """A read was stopped at its time limit: narrow the query or page through it."""
-
-
-class LedgerError(GatewayError):
-    """The books do not add up: start nothing that costs money."""

@@ -303,7 +303,8 @@ class Sending:
     def _nonce_known(self, current: _Try) -> bool:
         """Whether the platform shows a repeat with the same nonce only once."""
         life = self._adapter.capabilities.nonce_life_s
-        return life is not None and self._age_s(current.doubtful_since) < life - NONCE_MARGIN_S
+        # After the clock was set back nobody knows how long ago that was.
+        return life is not None and 0 <= self._age_s(current.doubtful_since) < life - NONCE_MARGIN_S
 
     async def _look(self, current: _Try) -> MessageRef | _Looked:
         """Settle a doubt by a look into the chat, if the platform lets us."""

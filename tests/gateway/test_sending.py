@@ -74,11 +74,14 @@ async def test_left_in_flight_with_a_fresh_nonce_it_is_repeated(
     assert way.adapter.lookups == []
 
 
-async def test_left_in_flight_with_an_old_nonce_it_is_looked_for(make_way: Make) -> None:
+@pytest.mark.parametrize("seconds_ago", [111, -3_600], ids=["old", "by-a-clock-set-back"])
+async def test_left_in_flight_with_an_old_nonce_it_is_looked_for(
+    make_way: Make, seconds_ago: int
+) -> None:
     """A moment before its end the nonce is not relied upon any more; what stands is found."""
     way = make_way(nonce_life_s=120.0, read_back=True)
     way.adapter.found.append(THERE)
-    row = await in_flight(way, seconds_ago=111)
+    row = await in_flight(way, seconds_ago=seconds_ago)
     await way.settled()
     assert await way.fate(row) == ("sent", "77", None)
     assert posts(way) == []

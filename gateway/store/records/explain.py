@@ -234,5 +234,5 @@ REASONS = {
     "unknown_command": "there is no such command; the sender was told",
     "unknown_workspace": "it came from a workspace this app is not configured for",
     "unsupported_kind": "this kind of event means nothing to the gateway",
-    "withdrawn_by_stop": "/stop all took it out of the queue",
+    "withdrawn_by_stop": "/stop took it out of the queue",
 }
