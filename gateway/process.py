@@ -86,8 +86,8 @@ class _Life:
 
     async def live(self, config: Config) -> int:
         """Start, run, and stop in order."""
+        self._signals.install()  # before the start: a stop or reload meanwhile is done after it
         gateway, running = await self._started(config)
-        self._signals.install()
         while True:
             woken = await self._running(gateway, running)
             if woken is not _Woken.RELOAD:

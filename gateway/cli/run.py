@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 def run(config_path: Path | None, *, log_format: str, demo: bool) -> int:
     """Run the gateway; returns its exit code."""
+    # It would end the process while that starts, and systemd takes such an end for a clean one.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     config = load(config_path, os.environ)
     form = cast(logs.LogFormat, log_format)
     hide = logs.set_up(form, secrets=secrets_of(config, os.environ.get("OPENAI_API_KEY", "")))

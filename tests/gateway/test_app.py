@@ -1,5 +1,7 @@
 """The composition root: starts that fail, and accounts whose token is mended."""
 
+import os
+import signal
 import socket
 import sqlite3
 from pathlib import Path
@@ -12,6 +14,7 @@ from gateway.clock import SystemClock
 from gateway.config import Config, load
 from gateway.equipment import providers
 from gateway.errors import GatewayError, StoreFailed, StoreLocked
+from gateway.process import serve
 from gateway.store import migrate
 from gateway.store.sqlite import open_sqlite
 from platforms.content import Post
@@ -103,6 +106,28 @@ async def test_owners_hear_of_a_turn_that_was_ended_for_its_deaths(tmp_path: Pat
         (content,) = [row[0] for row in told]
     database.close()
     assert "I ended turn t1: I died three times within a minute" in content
+
+
+async def test_signals_during_the_start_are_carried_out_after_it(tmp_path: Path) -> None:
+    """A reload and then a stop; neither ends the process in the middle."""
+    given = config(tmp_path)
+    done: list[str] = []
+
+    def make(config: Config) -> Gateway:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return Gateway(config)
+
+    def reload() -> Config:
+        done.append("reload")
+        os.kill(os.getpid(), signal.SIGTERM)
+        return given
+
+    code = await serve(
+        given, demo=False, ready=lambda _: done.append("ready"), reload=reload, make=make
+    )
+    assert code == 0
+    assert done == ["ready", "reload", "ready"]
+    assert unended(tmp_path) == 0
 
 
 async def test_a_mute_account_is_tried_again(tmp_path: Path) -> None:
