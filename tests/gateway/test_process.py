@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.test_cli_processes import CONFIG, PATIENCE_S, environment, gatepost, place, start
+from tests.gateway.processes import CONFIG, PATIENCE_S, environment, gatepost, start
+from tests.gateway.test_cli_processes import place
 
 __all__ = ["place"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.test_cli_processes import environment
+from tests.gateway.processes import environment
 from tests.wire.openai import OpenAIServer, Reply
 from tests.wire.telegram import TOKEN, TelegramServer
 
