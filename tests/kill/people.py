@@ -318,6 +318,9 @@ class Pressed:
     payload: str
 
 
+BUSY, BUSY_AGAIN_S = 503, 0.5
+
+
 class WebPerson(_Rated, WebSurface):
     """The page keeps what was not stored and sends it again under its old key."""
 
@@ -358,10 +361,15 @@ class WebPerson(_Rated, WebSurface):
         raise NotImplementedError
 
     async def _send(self, act: str, written: Written | Pressed, *, status: int = 202) -> None:
+        """Send one act; a page that is told "busy" tries again, as a gateway that stops says it."""
         fields = dataclasses.asdict(written) | {"token": self._form}
         try:
-            async with self._http.post(f"/chat/{self.chat}/{act}", json=fields) as response:
-                assert response.status == status, await response.text()
+            while True:
+                async with self._http.post(f"/chat/{self.chat}/{act}", json=fields) as response:
+                    if response.status != BUSY:
+                        assert response.status == status, await response.text()
+                        return
+                await asyncio.sleep(BUSY_AGAIN_S)
         except aiohttp.ClientError:
             self._unsent.append((act, written, status))
             self.push_came()
