@@ -4,6 +4,7 @@ What a platform keeps for the gateway comes again by itself once it is back. Wha
 client reports to its person as not delivered, the person gives again.
 """
 
+import asyncio
 import dataclasses
 import re
 import uuid
