@@ -21,6 +21,7 @@ uncertain then is `unknown`. A doubt lasts until it is settled: a repeat that ha
 the chat or not as before, however certainly it was not sent itself.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -28,11 +29,11 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import assert_never
 
-from gateway import outgoing, refs, render
+from gateway import cancelling, outgoing, refs, render
 from gateway.clock import Clock
 from gateway.detours import detour
 from gateway.recent import Recent
-from gateway.slots import Slots, chat_of, root_of
+from gateway.slots import Slots, chat_of, priority_of, root_of
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import chats, outbox
@@ -175,18 +176,26 @@ class Sending:
 
     async def _try(self, current: _Try) -> Outcome | _Fate:
         while True:
-            await self._slots.wait(current.operation, priority=_priority(current.row))
+            await self._slots.wait(current.operation, priority=priority_of(current.row.purpose))
             if reason := await self._dead_reason(current.operation):
                 return _Fate(state="dead", reason=reason)
             if (sent := await self._looked_again(current)) is not None:
                 return sent
             current.doubtful_since = await self._depart(current.row)
             try:
-                return await self._adapter.perform(current.operation)
+                return await self._perform(current.operation)
             except PlatformError as error:
                 outcome = await self._after(current, error)
                 if outcome is not None:
                     return outcome
+
+    async def _perform(self, operation: Operation) -> Outcome:
+        try:
+            return await self._adapter.perform(operation)
+        except asyncio.CancelledError:
+            if cancelling.is_ours():
+                raise
+            raise SendUncertain("the platform's library cancelled its own call") from None
 
     async def _end(self, current: _Try, outcome: Outcome | _Fate) -> str | None:
         row = current.row
@@ -485,15 +494,3 @@ class Sending:
 def _place(message: MessageRef) -> tuple[str, str]:
     """A message beyond doubt: some platforms number each chat's messages from one."""
     return root_of(message.chat), message.message_id
-
-
-def _priority(row: OutboxRow) -> int:
-    match row.purpose:
-        case "final" | "part" | "notice" | "send":
-            return 1
-        case "command":
-            return 2
-        case "anchor":
-            return 3
-        case _:
-            assert_never(row.purpose)

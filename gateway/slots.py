@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from gateway import refs
+from gateway.store.records.outbox import Purpose
 from platforms.base import Adapter
 from platforms.content import (
     AnswerPress,
@@ -114,3 +115,16 @@ def _kind(operation: Operation) -> tuple[Kind, str]:
     """The limiter's name for an operation, and the chat it counts for without its thread."""
     chat = chat_of(operation)
     return _KINDS[type(operation)], root_of(chat) if chat is not None else ""
+
+
+def priority_of(purpose: Purpose) -> int:
+    """The limiter's class of a row; see `platforms.pacing`."""
+    match purpose:
+        case "final" | "part" | "notice" | "send":
+            return 1
+        case "command":
+            return 2
+        case "anchor":
+            return 3
+        case _:
+            assert_never(purpose)

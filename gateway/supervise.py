@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway import cancelling
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
 from gateway.notices import Notices
@@ -92,7 +93,7 @@ class Supervisor:
                 self._problem = str(error)
                 log.warning("%s is not reachable: %s", self.adapter.platform, error)
             except (Exception, asyncio.CancelledError):
-                if _is_cancelled():
+                if cancelling.is_ours():
                     raise
                 self._problem = "a fault in the adapter; the log has it"
                 log.exception("%s failed; the others go on", self.adapter.platform)
@@ -155,12 +156,6 @@ class Supervisor:
         log.info("%s is connected as %s", self.adapter.platform, self._account)
         self.settled.set()
         await self.adapter.run(self._ingest)
-
-
-def _is_cancelled() -> bool:
-    """Whether we are, and not something inside an SDK whose cancellation came out of it."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def watch_alarms(

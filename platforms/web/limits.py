@@ -4,9 +4,6 @@ import math
 
 from platforms.base import Capabilities
 
-MESSAGE_MAX_BYTES = 1 << 20
-"""Of one request's body; the gateway admits fewer characters than would fill it."""
-
 TEXT_MAX = 1_000_000
 """Code points of visible text in one message of ours."""
 

@@ -1,5 +1,6 @@
 """What each outcome of an operation makes of its row."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -352,3 +353,12 @@ async def test_an_edit_left_in_flight_is_repeated(way: WayOut) -> None:
     await way.slept(1.0)
     await way.settled()
     assert await way.fate(row) == ("sent", "1", None)
+
+
+async def test_a_cancellation_out_of_an_sdk_is_a_doubt(way: WayOut) -> None:
+    """What a library cancelled within itself may stand; the line goes on and nothing is lost."""
+    way.adapter.then(Post, asyncio.CancelledError())
+    row = await post_row(way)
+    await way.slept(1.0)
+    await way.settled()
+    assert (await way.fate(row))[0] == "sent"
