@@ -319,7 +319,7 @@ class Pressed:
     payload: str
 
 
-BUSY, BUSY_AGAIN_S = 503, 0.5
+AGAIN, AGAIN_AFTER_S = ("busy", "stale"), 0.5
 
 
 class WebPerson(_Rated, WebSurface):
@@ -362,15 +362,16 @@ class WebPerson(_Rated, WebSurface):
         raise NotImplementedError
 
     async def _send(self, act: str, written: Written | Pressed, *, status: int = 202) -> None:
-        """Send one act; a page that is told "busy" tries again, as a gateway that stops says it."""
-        fields = dataclasses.asdict(written) | {"token": self._form}
+        """Send one act; a page that is told "busy" or "stale" by a restart tries again."""
         try:
             while True:
+                fields = dataclasses.asdict(written) | {"token": self._form}
                 async with self._http.post(f"/chat/{self.chat}/{act}", json=fields) as response:
-                    if response.status != BUSY:
-                        assert response.status == status, await response.text()
+                    told = await response.text()
+                    if response.status == status:
                         return
-                await asyncio.sleep(BUSY_AGAIN_S)
+                    assert any(f'"code":"{code}"' in told for code in AGAIN), told
+                await asyncio.sleep(AGAIN_AFTER_S)
         except aiohttp.ClientError:
             self._unsent.append((act, written, status))
             self.push_came()
