@@ -42,6 +42,9 @@ class Person(Surface, Protocol):
     doubles: bool
     """Whether a crash may leave one more message in the chat than was meant."""
 
+    def ever_shown(self) -> list[list[str]]:
+        """Every state of every message of the gateway in the chat; where there are `doubles`."""
+
     given: int
     """How often a command had to be given, repeats included."""
 
@@ -98,6 +101,10 @@ class _Rated:
         super().__init__()
         self.given = 0
 
+    def ever_shown(self) -> list[list[str]]:
+        """Nothing may be one too many here, so nobody asks."""
+        raise NotImplementedError
+
     async def arrived(self) -> None:
         """What was said is stored when `say` returns."""
 
@@ -114,6 +121,10 @@ class TelegramPerson(_Rated, TelegramSurface):
     async def give(self, name: str, args: str = "") -> None:
         self.given += 1
         await self.command(name, args)
+
+    def ever_shown(self) -> list[list[str]]:
+        ours = self.server.ours(PEOPLE_AT_TELEGRAM["ann"])
+        return [[version.text for version in message.history] for message in ours]
 
     async def press(self, label: str) -> None:
         chat = PEOPLE_AT_TELEGRAM["ann"]

@@ -279,17 +279,17 @@ class Scene(Stage):
 
     def _problems(self) -> list[str]:
         shown = self.person.shown()
-        at_most = self.person.given
-        rest, problems = without_asides(shown, self.story.asides, at_most=at_most)
         allowed = self._deaths if self.person.doubles else 0
+        asides, at_most = self.story.asides, self.person.given
+        rest, problems = without_asides(shown, asides, at_most=at_most, extra=allowed)
         whole = [_between(ending) for ending in self.story.endings]
         found = fit(rest, whole, extra=allowed)
         if found is None:
             return [*problems, f"the chat reads {shown}"]
         self.extra = found.extra
+        states = self.person.ever_shown() if found.extra else []
         for text in found.extra:
-            others = [other for other in rest if other is not text]
-            if not is_placeholder_or_repeat(text, others, render.WORKING):
+            if not is_placeholder_or_repeat(text, states, render.WORKING):
                 problems.append(f"{text!r} is no placeholder and no repeat")
         calls = len(self.model.asked)
         if calls > found.ending.calls + self._deaths:

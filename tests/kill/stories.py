@@ -139,7 +139,7 @@ async def ask_for_work(scene: Scene) -> None:
 async def ask_twice(scene: Scene) -> None:
     """A second question while the first is worked on."""
     await scene.person.say(ONE)
-    await scene.sees("Let me look at it first.")
+    await scene.sees("Let me look at it first")
     await scene.person.say(TWO)
     scene.hold.set()
     await scene.sees(TWO)
@@ -239,6 +239,7 @@ REFUSED = "frobnicate"
 OPERATOR_SAYS = "A word from the operator."
 IN_DOUBT = "This may have run already"
 DECIDED = "says it took effect"
+BUSY = Aside(phrases=("Still at work on what came before",), needed=False)
 THANKS = Aside(phrases=("Noted as done", "This is decided already"), needed=False)
 BURIED = "can't be written to any more"
 STOPPED = ("waiting message", "Stopped.", "Nothing is running here.")
@@ -324,6 +325,7 @@ STORIES: tuple[Story, ...] = (
             ),
         ),
         reply=looking_first,
+        asides=(BUSY,),
     ),
     Story(
         name="interrupt",
@@ -348,6 +350,7 @@ STORIES: tuple[Story, ...] = (
             ),
         ),
         reply=from_the_beginning,
+        asides=(BUSY,),
         sessions='busy = "interrupt"',
     ),
     Story(
@@ -428,6 +431,8 @@ STORIES: tuple[Story, ...] = (
         play=nonsense_first,
         endings=(PLAIN_TWO,),
         reply=plainly,
+        # The page refuses it itself.
+        possible=lambda person: person.name != "web",
     ),
     Story(
         name="slowed",

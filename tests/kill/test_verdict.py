@@ -68,11 +68,18 @@ def test_asides() -> None:
 
 
 def test_what_a_crash_may_leave() -> None:
-    """A placeholder, the beginning of an answer, or an answer again; nothing else."""
-    others = ["This is the whole of a long answer."]
-    for text in ("Working on it", "This is the whole of a l", others[0]):
-        assert is_placeholder_or_repeat(text, others, "Working on it")
-    assert not is_placeholder_or_repeat("Something else entirely.", others, "Working on it")
+    """A placeholder, the beginning of an answer, or a message again; nothing else."""
+    whole, card = "This is the whole of a long answer.", "This may have run already."
+    for text, states in (
+        ("Working on it", [["Working on it"]]),
+        ("This is the whole of a l", [[whole], ["This is the whole of a l"]]),
+        (whole, [[whole], [whole]]),
+        (card, [[card], [card, "It was noted as done."]]),
+    ):
+        assert is_placeholder_or_repeat(text, states, "Working on it")
+    assert not is_placeholder_or_repeat(
+        "Something else.", [[whole], ["Something else."]], "Working"
+    )
 
 
 def test_news_of_a_request() -> None:

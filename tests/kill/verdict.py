@@ -62,26 +62,35 @@ class Aside:
 
 
 def without_asides(
-    shown: Sequence[str], asides: Sequence[Aside], *, at_most: int
+    shown: Sequence[str], asides: Sequence[Aside], *, at_most: int, extra: int = 0
 ) -> tuple[list[str], list[str]]:
     """The messages that are no aside, and what is wrong with the asides.
 
-    Each stands once, or up to `at_most` times where it may be asked for more than once.
+    Each stands once, or up to `at_most` times where it may be asked for more than once, and then
+    `extra` times more where a platform can't be asked what stands.
     """
     rest, problems = list(shown), []
     for aside in asides:
         held = [text for text in rest if any(part in _plain(text) for part in aside.phrases)]
-        most = max(1, at_most) if aside.repeats else 1
+        most = extra + (max(1, at_most) if aside.repeats else 1)
         if not aside.needed <= len(held) <= most:
             problems.append(f"{aside.phrases[0]!r} stands {len(held)} times")
         rest = [text for text in rest if text not in held]
     return rest, problems
 
 
-def is_placeholder_or_repeat(text: str, others: Sequence[str], working: str) -> bool:
-    """Whether a message too many is one that a crash may leave behind."""
+def is_placeholder_or_repeat(text: str, states: Sequence[Sequence[str]], working: str) -> bool:
+    """Whether a message too many is one that a crash may leave behind.
+
+    `states` are those of every message of the chat, its own among them.
+    """
     plain = _plain(text)
-    return working in plain or any(_plain(other).startswith(plain[:24]) for other in others)
+    begun = [
+        message
+        for message in states
+        if any(_plain(state).startswith(plain[:24]) for state in message)
+    ]
+    return working in plain or len(begun) > 1
 
 
 def _matches(shown: Sequence[str], items: Sequence[Item]) -> bool:
