@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ("tests.kill.matrix",)
+
 
 class NetworkRefusedError(RuntimeError):
     """A test reached for something outside this machine; no client may take it for an outage."""

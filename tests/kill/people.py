@@ -39,6 +39,9 @@ RETRY_CLOCK_S = 400.0
 class Person(Surface, Protocol):
     """Ann at one surface of a gateway that may die at any time."""
 
+    private_answers: bool
+    """Whether a press or command is answered where only its giver sees it, and nobody can look."""
+
     doubles: bool
     """Whether a crash may leave one more message in the chat than was meant."""
 
@@ -88,6 +91,7 @@ class _Rated:
     """The part of a Person whose messages arrive by themselves."""
 
     doubles = False
+    private_answers = False
     has_rates = True
     has_closed_doors = True
     reads_back = False
@@ -165,6 +169,7 @@ class TelegramWebhookPerson(TelegramPerson, TelegramWebhookSurface):
 class SlackPerson(_Rated, SlackSurface):
     """Slack sends events again; a slash command or press that fails is shown as failed."""
 
+    private_answers = True
     has_echoes = True
 
     def __init__(self) -> None:
@@ -263,6 +268,7 @@ class SlackHttpPerson(SlackPerson, SlackHttpSurface):
 class DiscordPerson(_Rated, DiscordSurface):
     """Discord's history can be read back; a command or press nobody answered is shown as failed."""
 
+    private_answers = True
     reads_back = True
     has_echoes = True
 

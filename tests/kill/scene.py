@@ -281,7 +281,13 @@ class Scene(Stage):
         shown = self.person.shown()
         allowed = self._deaths if self.person.doubles else 0
         asides, at_most = self.story.asides, self.person.given
-        rest, problems = without_asides(shown, asides, at_most=at_most, extra=allowed)
+        rest, problems = without_asides(
+            shown,
+            asides,
+            at_most=at_most,
+            extra=allowed,
+            extra_answers=self._deaths if self.person.private_answers else 0,
+        )
         whole = [_between(ending) for ending in self.story.endings]
         found = fit(rest, whole, extra=allowed)
         if found is None:

@@ -240,7 +240,7 @@ OPERATOR_SAYS = "A word from the operator."
 IN_DOUBT = "This may have run already"
 DECIDED = "says it took effect"
 BUSY = Aside(phrases=("Still at work on what came before",), needed=False)
-THANKS = Aside(phrases=("Noted as done", "This is decided already"), needed=False)
+THANKS = Aside(phrases=("Noted as done", "This is decided already"), needed=False, answers=True)
 BURIED = "can't be written to any more"
 STOPPED = ("waiting message", "Stopped.", "Nothing is running here.")
 
@@ -383,7 +383,7 @@ STORIES: tuple[Story, ...] = (
             PLAIN,
         ),
         reply=haltingly,
-        asides=(Aside(phrases=STOPPED, needed=False),),
+        asides=(Aside(phrases=STOPPED, needed=False, answers=True),),
     ),
     Story(
         name="help",
@@ -391,7 +391,7 @@ STORIES: tuple[Story, ...] = (
         play=ask_for_help,
         endings=(SILENT,),
         reply=plainly,
-        asides=(Aside(phrases=(HELP,)),),
+        asides=(Aside(phrases=(HELP,), answers=True),),
     ),
     Story(
         name="model",
@@ -399,7 +399,7 @@ STORIES: tuple[Story, ...] = (
         play=choose_model,
         endings=(SILENT,),
         reply=plainly,
-        asides=(Aside(phrases=(CHOSEN,)),),
+        asides=(Aside(phrases=(CHOSEN,), answers=True),),
     ),
     Story(
         name="new",

@@ -59,20 +59,29 @@ class Aside:
     needed: bool = True
     repeats: bool = True
     """Whether it stands as often as it was asked for."""
+    answers: bool = False
+    """Whether it answers a press or command, where only its giver sees it."""
 
 
 def without_asides(
-    shown: Sequence[str], asides: Sequence[Aside], *, at_most: int, extra: int = 0
+    shown: Sequence[str],
+    asides: Sequence[Aside],
+    *,
+    at_most: int,
+    extra: int = 0,
+    extra_answers: int = 0,
 ) -> tuple[list[str], list[str]]:
     """The messages that are no aside, and what is wrong with the asides.
 
     Each stands once, or up to `at_most` times where it may be asked for more than once, and then
-    `extra` times more where a platform can't be asked what stands.
+    `extra` times more where a platform can't be asked what stands, `extra_answers` times more
+    where nobody can be asked about a private answer.
     """
     rest, problems = list(shown), []
     for aside in asides:
         held = [text for text in rest if any(part in _plain(text) for part in aside.phrases)]
-        most = extra + (max(1, at_most) if aside.repeats else 1)
+        more = max(extra, extra_answers) if aside.answers else extra
+        most = more + (max(1, at_most) if aside.repeats else 1)
         if not aside.needed <= len(held) <= most:
             problems.append(f"{aside.phrases[0]!r} stands {len(held)} times")
         rest = [text for text in rest if text not in held]
