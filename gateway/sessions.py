@@ -232,7 +232,8 @@ class Sessions:
     async def _next_or_again(self, key: str, actor: _Actor) -> bool:
         """The same as `_next`; what a store that works did not do now is tried again."""
         try:
-            return await self._next(key, actor)
+            async with self._suspicion(key):
+                return await self._next(key, actor)
         except (Fenced, StoreFailed, StoreClosed, ConstraintViolated):
             raise
         except StoreError as error:
@@ -242,7 +243,7 @@ class Sessions:
 
     @asynccontextmanager
     async def _suspicion(self, key: str) -> AsyncIterator[None]:
-        """Let no two suspects run at once, so that a death names one of them."""
+        """Let no two suspects run at once, so that a death names one of them; oldest first."""
         if key not in self._suspects:
             yield
             return
@@ -266,15 +267,14 @@ class Sessions:
             await self._wait(actor.changed, found.wait_s)
             return True
         start = Start(session=key, chat=admission.chat_of(key), person=found.person)
-        async with self._suspicion(key):
-            if not await self._gate.enter(start):
+        if not await self._gate.enter(start):
+            return True
+        moves = Progress(self._clock)
+        try:
+            if await self._work(key, actor, outlet, moves):
                 return True
-            moves = Progress(self._clock)
-            try:
-                if await self._work(key, actor, outlet, moves):
-                    return True
-            finally:
-                self._gate.leave(key, tokens=moves.tokens)
+        finally:
+            self._gate.leave(key, tokens=moves.tokens)
         return self._nothing_due(actor)
 
     def _nothing_due(self, actor: _Actor) -> bool:

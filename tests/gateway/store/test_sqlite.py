@@ -163,8 +163,9 @@ async def test_the_log_stays_small_under_load_that_never_ends(tmp_path: Path) ->
             task.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
         await store.close()
-    # Four times the limit, and the group of commits that went beyond it.
-    assert max(sizes) < WAL_URGENT * 200_000 + GROUP_MAX * 24_000
+    # Four times the limit and the group of commits that went beyond it; a try that finds a reader
+    # in the way waits for as much again. Without any of it the log would have all 12 MB.
+    assert max(sizes) < 3 * WAL_URGENT * 200_000 + GROUP_MAX * 24_000
 
 
 def reading_for_a_while(tx: Tx) -> None:
