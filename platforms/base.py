@@ -35,6 +35,9 @@ class Capabilities:
     every state at once. `group_ids` is what the ids of chats of several people begin with, where
     budgets count those apart. `nonce_life_s` is how long the platform recognises the nonce of
     a post and shows the repeat only once; `read_back`: `Sink.find` can tell whether a post stands.
+    `form`: how OpenForm is shown, None where there are none; `form_field_max` characters fit one
+    field. `menu_options`: how many options a Menu may have, 0 where there are no menus. `confirm`:
+    a Button's `confirm` is asked. `private_max`: characters of an AnswerPress.
     """
 
     text_max: int
@@ -54,10 +57,18 @@ class Capabilities:
     stream: Literal["edit", "push"]
     edit_interval_s: float
     edit_interval_group_s: float
+    form: Literal["modal", "reply", "page"] | None = None
+    form_field_max: int = 0
+    menu_options: int = 0
+    confirm: bool = False
+    private_max: int = 200
     budgets: tuple[Budget, ...] = ()
     group_ids: str | None = None
     read_back: bool = False
 
+
+ADMIN = "admin"
+"""The role of who administers a chat, where the platform tells."""
 
 Marks = Callable[[Account], Awaitable[tuple[MessageRef, ...]]]
 """The newest stored message of every chat of an account, for reading back what came after it."""
@@ -137,6 +148,15 @@ class Sink(Protocol):
         """The chat with one person of this account by their immutable id, opened if need be.
 
         Raises ChatUnavailable where there is none or they can't be written to.
+        """
+
+    async def roles(self, person: str, chat: ChatRef, asked: frozenset[str]) -> frozenset[str]:
+        """Which of the `asked` roles a person holds now, read anew at every call.
+
+        A role is the id of a Slack user group or of a Discord role; `ADMIN` is held by who
+        administers the chat (Telegram: creator or administrator; nobody elsewhere). Platforms
+        without roles return none. Raises PlatformError when it can't be told: then nobody
+        knows, and that is never a yes.
         """
 
 

@@ -10,17 +10,65 @@ from platforms.blocks import Blocks
 from platforms.events import ChatRef, MessageRef, PressToken
 
 
+FORM_MARK = "f"
+"""What the payload of a button begins with that opens a form."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
-    """A button; `payload` is 1 to 64 bytes of ASCII and comes back unchanged."""
+    """A button; `payload` is 1 to 64 bytes of ASCII and comes back unchanged.
+
+    `confirm` is a question the platform asks before the press counts, where it can
+    (`Capabilities.confirm`); elsewhere it is not shown.
+    """
 
     label: str
     payload: str
     style: Literal["plain", "primary", "danger"] = "plain"
+    confirm: str = ""
 
 
-Controls = tuple[tuple[Button, ...], ...]
-"""Rows of buttons; how many fit is said by `Capabilities`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Menu:
+    """A choice that folds out; only where `Capabilities.menu_options` allows as many options."""
+
+    label: str
+    options: tuple[Button, ...]
+
+
+Controls = tuple[tuple[Button | Menu, ...], ...]
+"""Rows of buttons and menus; how many fit is said by `Capabilities`."""
+
+
+def opens_form(payload: str) -> bool:
+    """Whether the gateway answers a press with a form, so that its first answer is left to it.
+
+    Discord takes a form only as the first answer to a press, within 3 s; every other press the
+    adapter acknowledges by itself once it is stored.
+    """
+    return payload.startswith(FORM_MARK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field of a form; `name` comes back with its value, `text` stands in it beforehand."""
+
+    name: str
+    label: str
+    text: str = ""
+    multiline: bool = False
+    required: bool = True
+    max_length: int = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A form to fill in. `id` is 1 to 64 bytes of ASCII and comes back unchanged."""
+
+    id: str
+    title: str
+    fields: tuple[Field, ...]
+    submit: str = "OK"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +148,24 @@ class AnswerPress:
     alert: bool = False
 
 
-Operation = Post | Edit | Delete | Upload | Typing | React | AnswerPress
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenForm:
+    """Answer a press with a form, within the life of its trigger (3 s on Slack and Discord).
+
+    Where forms are replies (`Capabilities.form == "reply"`) only the first field is asked for:
+    a message in `chat` that names `person` and whose answer is the value; its reference is
+    returned as Sent, and the gateway knows the answer by it. Elsewhere Done, and the form comes
+    back as FormSubmitted.
+    """
+
+    press: PressToken
+    form: Form
+    chat: ChatRef
+    person: str
+    person_name: str = ""
+
+
+Operation = Post | Edit | Delete | Upload | Typing | React | AnswerPress | OpenForm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -201,7 +201,28 @@ class CommandInvoked(Envelope):
     press: PressToken | None = None
 
 
-InboundEvent = MessageReceived | MessageEdited | MessageDeleted | ButtonPressed | CommandInvoked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormSubmitted(Envelope):
+    """Someone filled in a form of ours; `chat` is where the button stood that opened it.
+
+    `values` holds one text per field. `form_id` is exactly what we put there. A reply to a
+    prompt (Telegram) arrives as MessageReceived; the gateway knows the prompt.
+    """
+
+    form_id: str
+    values: Mapping[str, str]
+    card: MessageRef | None = None
+    press: PressToken | None = None
+
+
+InboundEvent = (
+    MessageReceived
+    | MessageEdited
+    | MessageDeleted
+    | ButtonPressed
+    | FormSubmitted
+    | CommandInvoked
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
