@@ -31,9 +31,9 @@ from platforms.slack.limits import (
     SECOND_AFTER_S,
     STALE_S,
 )
-from platforms.slack.parse import Identity
 from platforms.slack.people import People
 from platforms.slack.places import Places
+from platforms.slack.reading import Identity
 from platforms.slack.sockets import Sockets
 from platforms.slack.stamps import time_of
 

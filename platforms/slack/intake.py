@@ -13,9 +13,10 @@ from platforms.events import Delivery, Ignored, InboundEvent, MessageReceived, R
 from platforms.fields import Body, integer, mapping
 from platforms.slack.gaps import Gaps, Missed
 from platforms.slack.limits import ACK_LIMIT_S
-from platforms.slack.parse import Identity, Index, mentioned_people, parse
+from platforms.slack.parse import mentioned_people, parse
 from platforms.slack.people import People
 from platforms.slack.places import Places
+from platforms.slack.reading import Identity, Index
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from platforms.slack.history import Call, read_channel, read_thread
 from platforms.slack.limits import HISTORY_PAGE, LOOK_UP_MARGIN, LOOK_UP_MESSAGES
 from platforms.slack.metadata import nonce_of
 from platforms.slack.outbound import Uploads, file_name, is_private
-from platforms.slack.parse import Identity
+from platforms.slack.reading import Identity
 from platforms.slack.stamps import stamp_of
 
 _EVER = datetime.fromtimestamp(0, tz=UTC)

@@ -8,39 +8,28 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from platforms.events import (
-    Account,
     Author,
     AuthorKind,
-    ButtonPressed,
-    ChatKind,
-    ChatRef,
-    CommandInvoked,
     Ignored,
     InboundEvent,
     MessageDeleted,
     MessageEdited,
     MessageReceived,
     MessageRef,
-    PressToken,
     Quote,
 )
 from platforms.fields import Body, identifier, mapping, objects, string, truth
 from platforms.slack.attachments import read_attachments, shared_words
-from platforms.slack.limits import RESPONSE_URL_LIFE_S, VALUE_MAX_BYTES
 from platforms.slack.metadata import nonce_of
+from platforms.slack.presses import press_key, read_command, read_press
+from platforms.slack.reading import Head, Identity, Index, Reading, Reason, head_of, person_of
 from platforms.slack.stamps import is_stamp, order, time_of
 from platforms.slack.words import Words, read_words
 
-Reason = Literal[
-    "malformed", "unsupported_kind", "unknown_workspace", "service_message", "own_echo"
-]
-
-_SLACKBOT = "USLACKBOT"
 _WRITTEN = frozenset({"", "file_share", "thread_broadcast", "me_message", "bot_message"})
 _SERVICE = frozenset(
     {
@@ -55,68 +44,6 @@ _SERVICE = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """What the workspace knows of somebody and messages do not say."""
-
-    name: str = ""
-    guest: bool = False
-    locale: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who we are. `teams` are the ids our own workspace goes by, `space` the one we use."""
-
-    account: Account
-    space: str
-    teams: frozenset[str]
-    user_id: str
-    bot_id: str
-    name: str = ""
-    threads: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
-    """What payloads lack; `uploads` are the nonces of our files by their ids."""
-
-    us: Identity
-    people: Mapping[str, Person] = field(default_factory=dict)
-    uploads: Mapping[str, str] = field(default_factory=dict)
-
-    def name_of(self, user: str) -> str:
-        """A person's name, or nothing."""
-        if user == self.us.user_id:
-            return self.us.name
-        return self.people[user].name if user in self.people else ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
-    """What every reader needs beside the object itself."""
-
-    index: Index
-    now: datetime
-    key: str
-    shared: bool = False
-    late: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Head:
-    """Where a message stands, and where its answer goes."""
-
-    chat: ChatRef
-    reply_to: ChatRef
-    kind: ChatKind
-    ts: str
-
-    @property
-    def ref(self) -> MessageRef:
-        return MessageRef(chat=self.chat, message_id=self.ts)
-
-
 def parse(
     payload: object, index: Index, *, now: datetime, late: bool = False
 ) -> tuple[InboundEvent, ...] | Ignored:
@@ -124,7 +51,7 @@ def parse(
     if not isinstance(payload, Mapping):
         return Ignored(delivery_key=_key_of_unknown(payload), reason="malformed")
     key = _delivery_key(payload)
-    reading = _Reading(
+    reading = Reading(
         index=index,
         now=now,
         key=key,
@@ -149,13 +76,13 @@ def mentioned_people(payload: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*([author] if author else []), *named]))[:5]
 
 
-def _read(payload: Body, reading: _Reading) -> InboundEvent | Reason:
+def _read(payload: Body, reading: Reading) -> InboundEvent | Reason:
     if payload.get("type") == "event_callback":
         return _read_event(payload, reading)
     if payload.get("type") == "block_actions":
-        return _read_press(payload, reading)
+        return read_press(payload, reading)
     if string(payload, "command").startswith("/"):
-        return _read_command(payload, reading)
+        return read_command(payload, reading)
     return "malformed" if "type" not in payload else "unsupported_kind"
 
 
@@ -176,25 +103,14 @@ def _delivery_key(payload: Body) -> str:
     if known is not None:
         return known
     if payload.get("type") == "block_actions":
-        return _press_key(payload) or _key_of_unknown(payload)
+        return press_key(payload) or _key_of_unknown(payload)
     return identifier(payload, "trigger_id") or _key_of_unknown(payload)
-
-
-def _press_key(payload: Body) -> str | None:
-    action = next(iter(objects(payload, "actions")), {})
-    parts = (
-        identifier(mapping(payload, "team"), "id") or identifier(mapping(payload, "user"), "id"),
-        identifier(mapping(payload, "container"), "message_ts"),
-        identifier(action, "action_id"),
-        identifier(action, "action_ts"),
-    )
-    return ":".join(map(str, parts)) if all(parts) else None
 
 
 # -- events
 
 
-def _read_event(payload: Body, reading: _Reading) -> InboundEvent | Reason:
+def _read_event(payload: Body, reading: Reading) -> InboundEvent | Reason:
     if not _is_ours(payload, reading.index.us):
         return "unknown_workspace"
     event = mapping(payload, "event")
@@ -219,11 +135,11 @@ def _is_ours(payload: Body, us: Identity) -> bool:
     return not us.teams.isdisjoint(named)
 
 
-def _read_message(event: Body, reading: _Reading) -> InboundEvent | Reason:
+def _read_message(event: Body, reading: Reading) -> InboundEvent | Reason:
     subtype = string(event, "subtype")
     if subtype not in _WRITTEN:
         return "service_message" if subtype in _SERVICE else "unsupported_kind"
-    head = _head(event, identifier(event, "ts"), reading)
+    head = head_of(event, identifier(event, "ts"), reading)
     author = _author(event, reading)
     if head is None or author is None:
         return "malformed"
@@ -251,12 +167,12 @@ def _read_message(event: Body, reading: _Reading) -> InboundEvent | Reason:
     )
 
 
-def _read_edit(event: Body, reading: _Reading) -> InboundEvent | Reason:
+def _read_edit(event: Body, reading: Reading) -> InboundEvent | Reason:
     """An edit of words; link previews and reactions to our own edits come as changes too."""
     message = mapping(event, "message")
     if message.get("subtype") == "tombstone":
         return "service_message"
-    head = _head({**message, "channel": event.get("channel")}, identifier(message, "ts"), reading)
+    head = head_of({**message, "channel": event.get("channel")}, identifier(message, "ts"), reading)
     author = _author(message, reading)
     moment = identifier(event, "event_ts") or identifier(event, "ts")
     if head is None or author is None or not is_stamp(moment):
@@ -284,10 +200,10 @@ def _read_edit(event: Body, reading: _Reading) -> InboundEvent | Reason:
     )
 
 
-def _read_deletion(event: Body, reading: _Reading) -> InboundEvent | Reason:
+def _read_deletion(event: Body, reading: Reading) -> InboundEvent | Reason:
     before = mapping(event, "previous_message")
     channel = event.get("channel")
-    head = _head({**before, "channel": channel}, identifier(event, "deleted_ts"), reading)
+    head = head_of({**before, "channel": channel}, identifier(event, "deleted_ts"), reading)
     moment = identifier(event, "event_ts") or identifier(event, "ts")
     if head is None or not is_stamp(moment):
         return "malformed"
@@ -307,124 +223,16 @@ def _read_deletion(event: Body, reading: _Reading) -> InboundEvent | Reason:
     )
 
 
-# -- presses and commands
+# -- people and places
 
 
-def _read_press(payload: Body, reading: _Reading) -> InboundEvent | Reason:
-    container, user = mapping(payload, "container"), mapping(payload, "user")
-    action = next(iter(objects(payload, "actions")), {})
-    value = action.get("value") or mapping(action, "selected_option").get("value")
-    channel = identifier(mapping(payload, "channel"), "id") or identifier(container, "channel_id")
-    place = {
-        "channel": channel,
-        "thread_ts": container.get("thread_ts") or mapping(payload, "message").get("thread_ts"),
-    }
-    head = _head(place, identifier(container, "message_ts"), reading)
-    moment = identifier(action, "action_ts")
-    author = _user(user, identifier(user, "team_id"), reading)
-    if not value:
-        return "unsupported_kind"  # such as a button that opens a page
-    if head is None or author is None or not _is_token(value):
-        return "malformed"
-    if not is_stamp(moment):
-        return "malformed"
-    in_thread = head.chat.thread_id is not None
-    return ButtonPressed(
-        account=reading.index.us.account,
-        chat=head.chat,
-        reply_to=head.chat if in_thread else _root(head.chat),
-        author=author,
-        delivery_key=reading.key,
-        logical_key=reading.key,
-        order=order(moment),
-        occurred_at=time_of(moment),
-        card=head.ref,
-        payload=str(value),
-        press=_token(payload, reading.now),
-    )
-
-
-def _read_command(payload: Body, reading: _Reading) -> InboundEvent | Reason:
-    us = reading.index.us
-    if identifier(payload, "team_id") not in us.teams:
-        return "unknown_workspace"
-    channel = identifier(payload, "channel_id")
-    user = {"id": payload.get("user_id"), "name": payload.get("user_name")}
-    author = _user(user, identifier(payload, "team_id"), reading)
-    if channel is None or author is None:
-        return "malformed"
-    name, _, args = string(payload, "text").strip().partition(" ")
-    chat = ChatRef(account=us.account, space=us.space, chat_id=channel)
-    kind = _chat_kind(channel, string(payload, "channel_name"))
-    return CommandInvoked(
-        account=us.account,
-        chat=chat,
-        reply_to=chat,
-        author=author,
-        delivery_key=reading.key,
-        logical_key=reading.key,
-        order=(int(reading.now.timestamp()), reading.now.microsecond),
-        occurred_at=reading.now,
-        name=name.lstrip("/!").lower() or "help",
-        args=args.strip(),
-        chat_kind=kind,
-        press=_token(payload, reading.now),
-    )
-
-
-def _is_token(value: object) -> bool:
-    if not isinstance(value, str) or not 0 < len(value) <= VALUE_MAX_BYTES:
-        return False
-    return value.isascii() and value.isprintable()
-
-
-def _token(payload: Body, now: datetime) -> PressToken:
-    """What answers it later: the address, and the trigger that opens a form."""
-    value = {"url": string(payload, "response_url"), "trigger": string(payload, "trigger_id")}
-    return PressToken(
-        kind="slack",
-        value=json.dumps(value),
-        usable_until=now + timedelta(seconds=RESPONSE_URL_LIFE_S),
-    )
-
-
-# -- places, people, times
-
-
-def _head(body: Body, ts: str | None, reading: _Reading) -> _Head | None:
-    """Where it stands; a message in a channel is answered in a thread on it."""
-    channel = identifier(body, "channel")
-    if channel is None or not is_stamp(ts):
-        return None
-    us = reading.index.us
-    root = identifier(body, "thread_ts")
-    thread = root if is_stamp(root) and root != ts else None
-    chat = ChatRef(account=us.account, space=us.space, chat_id=channel, thread_id=thread)
-    kind = _chat_kind(channel, string(body, "channel_type"))
-    reply_to = chat
-    if thread is None and us.threads and kind != "dm":
-        reply_to = ChatRef(account=us.account, space=us.space, chat_id=channel, thread_id=ts)
-    return _Head(chat=chat, reply_to=reply_to, kind=kind, ts=ts)
-
-
-def _root(chat: ChatRef) -> ChatRef:
-    return ChatRef(account=chat.account, space=chat.space, chat_id=chat.chat_id)
-
-
-def _chat_kind(channel: str, said: str) -> ChatKind:
-    """By what the payload says, else by the id: a mention does not name the kind of its chat."""
-    if said in {"im", "directmessage"} or channel.startswith("D"):
-        return "dm"
-    return "group" if said == "mpim" or said.startswith("mpdm-") else "channel"
-
-
-def _thread_kind(event: Body, head: _Head) -> Literal["none", "reply", "topic"]:
+def _thread_kind(event: Body, head: Head) -> Literal["none", "reply", "topic"]:
     if head.chat.thread_id is None:
         return "none"
     return "topic" if head.kind == "dm" and mapping(event, "assistant_thread") else "reply"
 
 
-def _author(message: Body, reading: _Reading) -> Author | None:
+def _author(message: Body, reading: Reading) -> Author | None:
     bot = identifier(message, "bot_id")
     user = identifier(message, "user")
     us = reading.index.us
@@ -436,32 +244,10 @@ def _author(message: Body, reading: _Reading) -> Author | None:
     team = identifier(message, "user_team") or identifier(message, "team")
     body = {"id": user}
     kind: AuthorKind = "bot" if bot is not None else "human"
-    return _user(body, team or identifier(message, "source_team"), reading, kind=kind)
+    return person_of(body, team or identifier(message, "source_team"), reading, kind=kind)
 
 
-def _user(
-    user: Body, team: str | None, reading: _Reading, *, kind: AuthorKind = "human"
-) -> Author | None:
-    """A person; who belongs to another workspace is external."""
-    ident = identifier(user, "id")
-    if ident is None:
-        return None
-    us = reading.index.us
-    ours = team is None or team in us.teams or (us.space.startswith("E") and not reading.shared)
-    known = reading.index.people.get(ident, Person())
-    return Author(
-        id=ident,
-        space=us.space if ours else team,
-        name=known.name or string(user, "name"),
-        kind="service" if ident == _SLACKBOT else kind,
-        is_us=ident == us.user_id,
-        external=not ours,
-        guest=known.guest,
-        locale=known.locale,
-    )
-
-
-def _words(message: Body, reading: _Reading) -> Words:
+def _words(message: Body, reading: Reading) -> Words:
     return read_words(
         string(message, "text"),
         our_id=reading.index.us.user_id,
@@ -469,7 +255,7 @@ def _words(message: Body, reading: _Reading) -> Words:
     )
 
 
-def _quote(event: Body, head: _Head, us: Identity) -> Quote | None:
+def _quote(event: Body, head: Head, us: Identity) -> Quote | None:
     """A reply in a thread on our own message; Slack does not repeat the words."""
     if head.chat.thread_id is None or identifier(event, "parent_user_id") != us.user_id:
         return None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from platforms.errors import PlatformError, RightsMissing
 from platforms.fields import Body, mapping, string, truth
 from platforms.slack.api import WebApi
-from platforms.slack.parse import Person
+from platforms.slack.reading import Person
 
 log = logging.getLogger(__name__)
 

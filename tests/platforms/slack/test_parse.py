@@ -21,7 +21,8 @@ from platforms.events import (
     MentionKind,
     MessageReceived,
 )
-from platforms.slack.parse import Identity, Index, Person, mentioned_people, parse
+from platforms.slack.parse import mentioned_people, parse
+from platforms.slack.reading import Identity, Index, Person
 from platforms.slack.words import read_words
 from tests.platforms.slack.described import described
 
