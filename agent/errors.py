@@ -98,3 +98,7 @@ class AllProvidersFailed(AgentError):
 
 class ToolError(AgentError):
     """A tool failed in a way the model should read; becomes an error result."""
+
+
+class NotStarted(ToolError):
+    """A tool failed before its effect could begin: nothing happened and nothing is paid."""

@@ -1,10 +1,11 @@
 """The protocol of a tool, its effect classes, and what it is told about its call."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol, runtime_checkable
 
+from agent.costs import FREE, Quote
 from agent.messages import JsonObject, ResultStatus
 from agent.providers.base import ToolSpec
 
@@ -24,6 +25,41 @@ class EffectClass(Enum):
     ONCE = "once"
 
 
+class RiskTag(Enum):
+    """Why a person cares about a call, computed for each call. A tool adds, nobody removes."""
+
+    PAID = "paid"  # the ceiling is above zero or unknown; set by the gate from the quote
+    DESTRUCTIVE = "destructive"
+    RECURRING = "recurring"
+    OUTWARD = "outward"
+    TAINTED = "tainted"  # set by the gate, which knows what the turn has read
+
+
+class Verdict(Enum):
+    """What the gate says of a call; the strictest of several holds."""
+
+    ALLOW = "allow"
+    ASK = "ask"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Bytes a call runs, taken before anyone is asked; those bytes run and no others."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A question to people that a call consists of: their choice or words are its result."""
+
+    question: str
+    options: tuple[str, ...] = ()
+    free_text: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedCall:
     """A parsed and normalised call: what will run, and nothing else runs.
@@ -31,6 +67,14 @@ class PreparedCall:
     `arguments` holds only known fields with defaults filled in; `label` is a few plain words
     for people ("files: read notes.md"). Calls of one step that share a `resource` run in the
     model's order, all others side by side.
+
+    For the gate: `default` is the tool's own verdict where no rule speaks, with `reason` in plain
+    words; `declared` is False where nobody has declared the effect (then people are asked, and no
+    grant or mode helps); `firm` asks by hand in every mode. `summary` is one line for the card.
+    `taints` names what a result brings into the turn that no entitled person typed ("web page").
+    `matters` are arguments not at their default that an allow rule must constrain; `editable`
+    arguments may be changed on the card; `urls` are addresses the call reaches; `warnings` stand
+    on the card. `deadline_s` bounds the run (120 s if None).
     """
 
     tool: str
@@ -39,6 +83,21 @@ class PreparedCall:
     effect: EffectClass
     label: str
     resource: str | None = None
+    default: Verdict = Verdict.ALLOW
+    reason: str = ""
+    firm: bool = False
+    declared: bool = True
+    tags: frozenset[RiskTag] = frozenset()
+    quote: Quote = FREE
+    summary: str = ""
+    taints: str = ""
+    matters: tuple[str, ...] = ()
+    editable: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    asking: Asking | None = None
+    deadline_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +109,47 @@ class Malformed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallContext:
-    """Who calls: our call id (the idempotency key) and the session the call belongs to."""
+    """Who calls: our call id (the idempotency key), the session, and for whom.
+
+    `account` and `chat` are where the turn answers, `requester` whose message opened it (empty
+    for a clock), each as configuration writes them. `snapshots` are the stored bytes by name.
+    """
 
     call_id: str
     session: str
+    account: str = ""
+    chat: str = ""
+    requester: str = ""
+    snapshots: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteJob:
+    """Work that goes on elsewhere: `handle` finds it again after any restart.
+
+    `deadline_s` from now on it is cancelled; `poll_s` is how often it is looked at, at first.
+    """
+
+    handle: str
+    label: str
+    deadline_s: float
+    poll_s: float = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolOutput:
-    """What a call gave; `text` is what the model reads (bounded by the tool)."""
+    """What a call gave; `text` is what the model reads (bounded by the tool).
+
+    `spent` is the actual cost in micro-dollars: None where nobody knows it (the hold stays),
+    and not looked at for a call that was quoted as free. `record` is the provider's own id of
+    the bill. `remote`: the work only began; the turn waits for it as rows.
+    """
 
     text: str
     status: ResultStatus = ResultStatus.DONE
+    spent: int | None = None
+    record: str = ""
+    remote: RemoteJob | None = None
 
 
 class Tool(Protocol):
@@ -74,7 +162,35 @@ class Tool(Protocol):
         """Normalise the arguments; never raises."""
 
     async def run(self, call: PreparedCall, context: CallContext) -> ToolOutput:
-        """Perform the call; raises ToolError for failures the model should read."""
+        """Perform the call; raises ToolError for failures the model should read.
+
+        NotStarted (a ToolError) says that the effect certainly did not begin: nothing is paid.
+        """
+
+
+@runtime_checkable
+class InspectingTool(Tool, Protocol):
+    """A tool whose calls need a look at the world before they can be judged."""
+
+    async def inspect(
+        self, call: PreparedCall, context: CallContext
+    ) -> PreparedCall | Malformed | None:
+        """Complete a call with snapshots, quote, payer and tags; reads only, within 5 s.
+
+        None: the facts could not be had. Then the call asks, whatever its default is. Raises
+        nothing but CancelledError.
+        """
+
+
+@runtime_checkable
+class RemoteTool(Tool, Protocol):
+    """A tool whose calls may go on elsewhere after `run` has returned."""
+
+    async def poll(self, handle: str) -> ToolOutput | None:
+        """The end of a job with what it cost, or None while it goes on. ToolError: can't tell."""
+
+    async def cancel(self, handle: str) -> None:
+        """Ask for the end of a job; may be repeated. The end itself is seen by `poll`."""
 
 
 @runtime_checkable
