@@ -22,9 +22,10 @@ from platforms.telegram.errors import as_connection
 from platforms.telegram.format import fits
 from platforms.telegram.intake import Intake
 from platforms.telegram.limits import CAPABILITIES, COMMAND_SUMMARY_MAX, COMMANDS_MAX
-from platforms.telegram.parse import Identity
+from platforms.telegram.parse import Identity, is_person
 from platforms.telegram.polling import Pace, Poller, Sleep
 from platforms.telegram.request import READ_TIMEOUT_S, AiohttpRequest
+from platforms.telegram.roles import roles_of
 from platforms.telegram.webhook import PATH, Webhook
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,6 @@ os.environ.setdefault("PTB_TIMEDELTA", "1")
 
 BASE_URL = "https://api.telegram.org"
 _SENDING_CONNECTIONS = 32
-_PERSON = re.compile(r"[1-9][0-9]{0,18}")
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 _PRIVACY_HINT = (
     "privacy mode is on: in groups the bot hears only commands and replies to it. To change that,"
@@ -216,6 +216,10 @@ class TelegramAdapter:
         """
         if self._us is None:
             raise PlatformUnavailable("Telegram is not connected")
-        if not _PERSON.fullmatch(person):
+        if not is_person(person):
             raise ChatUnavailable("not the id of a person on Telegram", reason="not_found")
         return ChatRef(account=self._us.account, chat_id=person)
+
+    async def roles(self, person: str, chat: ChatRef, asked: frozenset[str]) -> frozenset[str]:
+        """Whether the person administers the chat; see `Sink`."""
+        return await roles_of(self._bot, person, chat, asked)

@@ -38,7 +38,9 @@ from platforms.monospace import aligned
 from platforms.telegram.limits import ENTITIES_MAX, PART_SOFT, TABLE_WIDTH
 from platforms.text import utf16_len
 
-EntityKind = Literal["bold", "italic", "strikethrough", "code", "pre", "text_link", "blockquote"]
+EntityKind = Literal[
+    "bold", "italic", "strikethrough", "code", "pre", "text_link", "blockquote", "text_mention"
+]
 _ALONE: frozenset[EntityKind] = frozenset({"code", "pre"})
 """Code lies in no other entity but a quote, and holds none."""
 _STYLES: frozenset[EntityKind] = frozenset({"bold", "italic", "strikethrough"})
@@ -57,13 +59,17 @@ _ADDRESS_WITH_AT = re.compile(r"https?://[^\s/@]+/[^\s@]*@[^\s]*[^\s.,;:!?)\]}'\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
-    """Formatting of a stretch of text; `offset` and `length` count UTF-16 code units."""
+    """Formatting of a stretch of text; `offset` and `length` count UTF-16 code units.
+
+    `user` is whom a text_mention names; nothing made of Blocks names anybody.
+    """
 
     kind: EntityKind
     offset: int
     length: int
     url: str | None = None
     language: str | None = None
+    user: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

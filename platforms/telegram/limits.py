@@ -23,7 +23,10 @@ PARTS_MAX = 5
 """Our choice: beyond it an answer becomes a file."""
 
 BUTTONS_PER_ROW = 2
-"""Our choice: more are cut off on a phone. The server takes 8 a row and 100 in all."""
+"""Our choice: more are cut off on a phone."""
+
+BUTTONS_PER_ROW_MAX = 8
+"""Buttons of one row. Source: Bot API server."""
 
 BUTTONS_MAX = 100
 """Buttons of one inline keyboard. Source: Bot API server."""
@@ -33,6 +36,9 @@ CALLBACK_DATA_MAX = 64
 
 CALLBACK_ANSWER_MAX = 200
 """UTF-16 code units of a press's answer. Source: answerCallbackQuery `text`."""
+
+PLACEHOLDER_MAX = 64
+"""UTF-16 code units of the hint in an input field, at least 1. Source: ForceReply."""
 
 PRESS_LIFE_S = 150.0
 """Seconds a press can be answered. Source: Bot API server, expiry of queued callback queries."""
@@ -111,6 +117,10 @@ CAPABILITIES = Capabilities(
     stream="edit",
     edit_interval_s=EDIT_INTERVAL_S,
     edit_interval_group_s=EDIT_INTERVAL_GROUP_S,
+    form="reply",
+    form_field_max=TEXT_MAX,
+    menu_options=0,
+    private_max=CALLBACK_ANSWER_MAX,
     budgets=BUDGETS,
     group_ids="-",
 )

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from telegram import (
     Bot,
+    ForceReply,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     InputFile,
@@ -14,15 +15,19 @@ from telegram import (
     MessageEntity,
     ReactionTypeEmoji,
     ReplyParameters,
+    User,
 )
 from telegram.error import TelegramError
 
 from platforms.content import (
     AnswerPress,
+    Button,
     Controls,
     Delete,
     Done,
     Edit,
+    Menu,
+    OpenForm,
     Operation,
     Outcome,
     Post,
@@ -33,11 +38,12 @@ from platforms.content import (
 )
 from platforms.errors import ChatUnavailable, MessageRejected, SendUncertain
 from platforms.events import ChatRef, MessageRef
-from platforms.measure import graphemes, utf16_len
 from platforms.telegram.errors import classify_error
 from platforms.telegram.format import Wire, format_blocks, format_plain
 from platforms.telegram.limits import CALLBACK_ANSWER_MAX
 from platforms.telegram.parse import GENERAL
+from platforms.telegram.prompt import as_prompt
+from platforms.telegram.shorten import shorten
 
 Call = Awaitable[Message | bool]
 
@@ -64,14 +70,16 @@ async def perform(bot: Bot, operation: Operation, *, forums: Collection[str]) ->
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # The SDK read the answer and did not find what a message has.
         raise SendUncertain("Telegram's answer was not understood") from error
-    if chat is not None and isinstance(answer, Message) and isinstance(operation, Post | Upload):
+    if chat is None or not isinstance(answer, Message):
+        return Done()
+    if isinstance(operation, Post | Upload | OpenForm):
         return Sent(message=MessageRef(chat=chat, message_id=str(answer.message_id)))
     return Done()
 
 
 def _chat_of(operation: Operation) -> ChatRef | None:
     match operation:
-        case Post(chat=chat) | Upload(chat=chat) | Typing(chat=chat):
+        case Post(chat=chat) | Upload(chat=chat) | Typing(chat=chat) | OpenForm(chat=chat):
             return chat
         case Edit(message=message) | Delete(message=message) | React(message=message):
             return message.chat
@@ -99,8 +107,10 @@ def _call(bot: Bot, operation: Operation, forums: Collection[str]) -> Call | Non
         case React():
             return _react(bot, operation)
         case AnswerPress(press=press, text=text, alert=alert):
-            words = _cut(format_plain(text).text, CALLBACK_ANSWER_MAX)
+            words = shorten(format_plain(text).text, CALLBACK_ANSWER_MAX)
             return bot.answer_callback_query(press.value, text=words or None, show_alert=alert)
+        case OpenForm():
+            return _ask(bot, operation)
         case _:
             assert_never(operation)
 
@@ -135,6 +145,19 @@ def _edit(bot: Bot, operation: Edit) -> Call:
     )
 
 
+def _ask(bot: Bot, operation: OpenForm) -> Call:
+    """A message whose reply is the form's value; it can be deleted, but never edited."""
+    prompt = as_prompt(operation.form, operation.person, operation.person_name)
+    return bot.send_message(
+        _chat_id(operation.chat),
+        prompt.wire.text,
+        entities=_entities(prompt.wire),
+        message_thread_id=_thread(operation.chat),
+        reply_markup=ForceReply(selective=True, input_field_placeholder=prompt.placeholder or None),
+        link_preview_options=_NO_PREVIEW,
+    )
+
+
 def _upload(bot: Bot, operation: Upload) -> Call:
     name = _UNSAFE_IN_NAME.sub("_", operation.name)[-_NAME_MAX:] or "file"
     return bot.send_document(
@@ -160,19 +183,6 @@ def _react(bot: Bot, operation: React) -> Call:
         _message_id(operation.message),
         reaction=[ReactionTypeEmoji(emoji)] if operation.on else [],
     )
-
-
-def _cut(text: str, most: int) -> str:
-    """At most so many UTF-16 units, whole characters only, with a sign that there was more."""
-    if utf16_len(text) <= most:
-        return text
-    kept, left = "", most - 1
-    for grapheme in graphemes(text):
-        left -= utf16_len(grapheme)
-        if left < 0:
-            break
-        kept += grapheme
-    return f"{kept.rstrip()}…"
 
 
 def _chat_id(chat: ChatRef) -> int:
@@ -204,7 +214,12 @@ def _reply(quote: MessageRef | None) -> ReplyParameters | None:
 def _entities(wire: Wire) -> list[MessageEntity] | None:
     return [
         MessageEntity(
-            entity.kind, entity.offset, entity.length, url=entity.url, language=entity.language
+            entity.kind,
+            entity.offset,
+            entity.length,
+            url=entity.url,
+            language=entity.language,
+            user=None if entity.user is None else User(entity.user, first_name="", is_bot=False),
         )
         for entity in wire.entities
     ] or None
@@ -213,14 +228,14 @@ def _entities(wire: Wire) -> list[MessageEntity] | None:
 def _keyboard(controls: Controls) -> InlineKeyboardMarkup | None:
     if not controls:
         return None
-    return InlineKeyboardMarkup(
-        [
-            [
-                InlineKeyboardButton(
-                    button.label, callback_data=button.payload, style=_STYLES[button.style]
-                )
-                for button in row
-            ]
-            for row in controls
-        ]
-    )
+    return InlineKeyboardMarkup([[_key(control) for control in row] for row in controls])
+
+
+def _key(control: Button | Menu) -> InlineKeyboardButton:
+    match control:
+        case Button(label=label, payload=payload, style=style):
+            return InlineKeyboardButton(label, callback_data=payload, style=_STYLES[style])
+        case Menu():
+            raise MessageRejected("Telegram has no menus; the keyboard is swapped instead")
+        case _:
+            assert_never(control)

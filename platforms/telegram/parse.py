@@ -6,6 +6,7 @@ mentions, its quote and `addressed_command`. Source: core.telegram.org/bots/api#
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,10 +39,13 @@ GENERAL = 1
 
 ANONYMOUS_ADMIN = 1087968824
 AUTO_FORWARD = 777000
+CHANNEL_BOT = 136817688
+STAND_INS = frozenset({ANONYMOUS_ADMIN, AUTO_FORWARD, CHANNEL_BOT})
 """Senders that stand for somebody else. Source: special users of the Bot API server."""
 
 QUOTE_MAX = 2_000
 TEXT_MAX_BYTES = 1 << 20
+_PERSON = re.compile("[1-9][0-9]{0,18}")
 _LATEST = 253_402_300_799  # the last second of the year 9999
 _CHAT_KINDS: Mapping[str, ChatKind] = {
     "private": "dm",
@@ -145,6 +149,11 @@ def _delivery_key(payload: Body, kind: str | None) -> str:
         return f"{update}:{kind}:{identifier(body, 'id')}"
     place = f"{integer(mapping(body, 'chat'), 'id')}.{integer(body, 'message_id')}"
     return f"{update}:{kind}:{place}"
+
+
+def is_person(text: str) -> bool:
+    """Whether this is the id of a user, and not of one who stands for somebody else."""
+    return _PERSON.fullmatch(text) is not None and int(text) not in STAND_INS
 
 
 # -- readers of one kind each
@@ -279,14 +288,17 @@ def _time(body: Body, name: str) -> datetime | None:
 
 
 def _author(body: Body, us: Identity) -> Author | None:
+    """Who wrote or pressed; what is said in the name of a chat is nobody's in particular."""
     user, chat = mapping(body, "from"), mapping(body, "sender_chat")
-    ident = integer(user, "id")
+    ident, sender = integer(user, "id"), integer(chat, "id")
     if ident == AUTO_FORWARD or truth(body, "is_automatic_forward"):
         return _as_chat(chat, "service", AUTO_FORWARD)
-    if ident == ANONYMOUS_ADMIN:
+    here = mapping(body, "chat")
+    as_the_group = sender == integer(here, "id") and string(here, "type") != "channel"
+    if ident == ANONYMOUS_ADMIN or (sender is not None and as_the_group):
         return _as_chat(chat, "anonymous_admin", ANONYMOUS_ADMIN)
-    if (channel := integer(chat, "id")) is not None:
-        return _as_chat(chat, "channel", channel)
+    if sender is not None or ident == CHANNEL_BOT:
+        return _as_chat(chat, "channel", CHANNEL_BOT if sender is None else sender)
     if ident is None:
         return None
     name = f"{string(user, 'first_name')} {string(user, 'last_name')}".strip()
