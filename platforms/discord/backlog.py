@@ -17,8 +17,8 @@ ROOM = 10_000
 class Frame:
     """One event as it came, and as JSON.
 
-    `connection` is the number of the one it came by; `late`: by reading back; `replayed`: by
-    resuming.
+    `connection` is the number of the one it came by, `at` when, in monotonic seconds; `late`: by
+    reading back; `replayed`: by resuming.
     """
 
     raw: bytes
@@ -26,6 +26,7 @@ class Frame:
     connection: int = 0
     late: bool = False
     replayed: bool = False
+    at: float = 0.0
 
 
 class Backlog:

@@ -10,7 +10,7 @@ from discord.http import Route as Endpoint
 
 from platforms.base import Capabilities, Ingest, Marks, OnGap, Route
 from platforms.blocks import Blocks
-from platforms.content import AnswerPress, Operation, Outcome, Post, Upload
+from platforms.content import Operation, Outcome, Post, Upload
 from platforms.discord import format as wire
 from platforms.discord.backfill import Backfill, Listed
 from platforms.discord.backlog import ROOM, Backlog, Frame
@@ -18,13 +18,15 @@ from platforms.discord.clock import SYSTEM, Clock
 from platforms.discord.commands import command_payload, same_commands
 from platforms.discord.directory import Directory
 from platforms.discord.errors import cause_of
+from platforms.discord.first_answers import FirstAnswers
 from platforms.discord.gaps import Gaps
 from platforms.discord.gateway import RATE_LIMIT_WAIT_S, GatewayClient
 from platforms.discord.intake import Intake
 from platforms.discord.limits import CAPABILITIES, IDENTIFY_WAIT_S
 from platforms.discord.outbound import Outbound
-from platforms.discord.parse import KINDS, Identity
+from platforms.discord.parse import KINDS
 from platforms.discord.presses import Presses
+from platforms.discord.reading import Identity
 from platforms.discord.rest import Rest
 from platforms.discord.start import Start, identity_of, start_of
 from platforms.errors import CredentialsRejected, PlatformError, PlatformUnavailable
@@ -126,11 +128,11 @@ class DiscordAdapter:
         self._presses = Presses(us.account.id, self._rest)
         if self._intake is None:
             self._intake = await self._begin_intake(us)
-        self._intake.answer_with(self._presses)
+        self._intake.answers.use(self._presses)
         self._outbound = Outbound(
             client=client,
             rest=self._rest,
-            presses=self._presses,
+            answers=self._intake.answers,
             us=us,
             threads=self._intake.threads if self._threads else None,
         )
@@ -185,10 +187,7 @@ class DiscordAdapter:
 
     async def perform(self, operation: Operation) -> Outcome:
         """Carry out one operation with one request."""
-        outbound = self._out()
-        if isinstance(operation, AnswerPress) and self._intake is not None:
-            await self._intake.answered(operation.press)
-        return await outbound.perform(operation)
+        return await self._out().perform(operation)
 
     async def find(self, operation: Post | Upload, since: datetime) -> MessageRef | None:
         """Look once whether an in-doubt post, first tried at `since`, stands in its chat."""
@@ -197,6 +196,10 @@ class DiscordAdapter:
     async def direct(self, person: str) -> ChatRef:
         """The direct messages with a person, opened if need be."""
         return await self._out().direct(person)
+
+    async def roles(self, person: str, chat: ChatRef, asked: frozenset[str]) -> frozenset[str]:
+        """Which of the asked roles a person has in the chat's guild; none in direct messages."""
+        return await self._out().roles(person, chat, asked)
 
     def _out(self) -> Outbound:
         if self._outbound is None:
@@ -219,6 +222,7 @@ class DiscordAdapter:
                     event,
                     connection=self._backfill.connection,
                     replayed=replayed,
+                    at=self._last_frame_at,
                 )
             )
 
@@ -256,6 +260,7 @@ class DiscordAdapter:
             backfill=self._backfill,
             gaps=self._gaps,
             get=self._get,
+            answers=FirstAnswers(clock=self._clock),
             threads=self._threads,
         )
 

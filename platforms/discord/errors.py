@@ -40,6 +40,7 @@ FAILURES: tuple[type[Exception], ...] = (
 
 ALREADY_ANSWERED = 40060
 UNKNOWN_MESSAGE = 10008
+UNKNOWN_MEMBER, UNKNOWN_USER = 10007, 10013
 
 PORTAL = "https://discord.com/developers/applications"
 
@@ -114,6 +115,12 @@ def edge_ban_s(error: BaseException | None) -> float | None:
         case _:
             return None
     return None if headers.get("Via") else max(EDGE_BAN_S, _seconds(headers.get("Retry-After")))
+
+
+def code_of(error: PlatformError) -> int:
+    """Discord's own code behind a failure, 0 where there is none."""
+    cause = error.__cause__
+    return cause.code if isinstance(cause, discord.HTTPException) else 0
 
 
 def cause_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:

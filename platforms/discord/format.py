@@ -36,7 +36,7 @@ from platforms.discord.inline import (
     format_spans,
     without_link_ends,
 )
-from platforms.discord.limits import PART_SOFT, TABLE_WIDTH
+from platforms.discord.limits import PART_SOFT, TABLE_WIDTH, TEXT_MAX
 from platforms.monospace import aligned
 from platforms.text import utf16_len
 
@@ -55,8 +55,18 @@ def format_blocks(blocks: Blocks) -> str:
 
 
 def format_plain(text: str) -> str:
-    """Literal words, as for captions and private answers."""
+    """Literal words, as for captions."""
     return format_blocks(plain(text))
+
+
+def format_private(text: str) -> str:
+    """Literal words for one person; as code where their escapes would take too much room."""
+    if not text.strip():
+        return ""
+    words = format_plain(text)
+    if utf16_len(words) <= TEXT_MAX:
+        return words
+    return format_blocks((Code(language="", text=text),))
 
 
 def fits(blocks: Blocks) -> bool:

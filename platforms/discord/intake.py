@@ -1,26 +1,30 @@
 """From the backlog to the journal: one frame after the other, each until it is stored.
 
 Discord asks for no acknowledgement of messages and delivers nothing again, so a frame the journal
-has no room for is offered until it has. Presses and commands are answered once they are stored.
+has no room for is offered until it has. Presses, forms and commands are answered once they are
+stored.
 """
 
 import asyncio
 import logging
 
 from platforms.base import Ingest
+from platforms.content import opens_form
 from platforms.discord.backfill import Backfill, Get
 from platforms.discord.backlog import Backlog, Frame
 from platforms.discord.directory import Directory
 from platforms.discord.fields import snowflake
+from platforms.discord.first_answers import FirstAnswers
 from platforms.discord.gaps import Gaps
-from platforms.discord.parse import KINDS, Identity, parse
-from platforms.discord.presses import Presses
+from platforms.discord.parse import KINDS, parse
+from platforms.discord.reading import Identity
 from platforms.discord.threads import Threads
 from platforms.errors import ChatUnavailable, MessageRejected, PlatformError
 from platforms.events import (
     ButtonPressed,
     CommandInvoked,
     Delivery,
+    FormSubmitted,
     Ignored,
     InboundEvent,
     MessageReceived,
@@ -47,6 +51,7 @@ class Intake:
         backfill: Backfill,
         gaps: Gaps,
         get: Get,
+        answers: FirstAnswers,
         threads: bool,
     ) -> None:
         self.threads = Threads(directory)
@@ -56,17 +61,8 @@ class Intake:
         self._backlog = backlog
         self._backfill = backfill
         self._gaps = gaps
-        self._presses: Presses | None = None
         self._get = get
-        self._first_answers: dict[str, asyncio.Event] = {}
-        """Of each press on its way into the journal: set once its first answer is out, or won't be.
-
-        Known before the journal is asked: what a command says may be ready before that returns.
-        """
-
-    def answer_with(self, presses: Presses) -> None:
-        """Use this connection for first answers from now on."""
-        self._presses = presses
+        self.answers = answers
 
     @staticmethod
     def wants(name: object) -> bool:
@@ -90,11 +86,6 @@ class Intake:
                     continue
                 await self._take(frame, ingest, group)
                 self._backlog.drop_first()
-
-    async def answered(self, press: PressToken) -> None:
-        """Wait until the first answer to a press is out, so that words may follow."""
-        if out := self._first_answers.get(press.value):
-            await out.wait()
 
     async def _take(self, frame: Frame, ingest: Ingest, group: asyncio.TaskGroup) -> None:
         match frame.event.get("t"):
@@ -131,20 +122,20 @@ class Intake:
             log.debug("ignored %s: %s", events.reason, events.delivery_key)
             return False
         presses = _presses_in(events)
-        for press in presses:
-            self._first_answers.setdefault(press.value, asyncio.Event())
+        for press, opens_one in presses:
+            self.answers.expect(press, opens_form=opens_one, arrived_at=frame.at)
         receipt = None
         try:
             delivery = Delivery(account=self._us.account, raw=frame.raw, events=events)
             receipt = await _offered(delivery, ingest)
         finally:
             if receipt is not Receipt.STORED:
-                for press in presses:
-                    self._let_words_follow(press)
+                for press, _ in presses:
+                    self.answers.give_up(press)
         if receipt is not Receipt.STORED:
             return False
-        for press in presses:
-            self._acknowledge(press, group)
+        for press, _ in presses:
+            self.answers.begin(press, group)
         return self._remember(events)
 
     def _remember(self, events: tuple[InboundEvent, ...] | Ignored) -> bool:
@@ -158,24 +149,6 @@ class Intake:
             self._backfill.note_stored(event.message)
             self.threads.expect(event)
         return bool(messages)
-
-    # -- the first answer to presses and commands
-
-    def _acknowledge(self, press: PressToken, group: asyncio.TaskGroup) -> None:
-        task = group.create_task(self._answer(press), name="discord-press")
-        task.add_done_callback(lambda _: self._let_words_follow(press))
-
-    def _let_words_follow(self, press: PressToken) -> None:
-        if out := self._first_answers.pop(press.value, None):
-            out.set()
-
-    async def _answer(self, press: PressToken) -> None:
-        if self._presses is None:
-            return
-        try:
-            await self._presses.acknowledge(press)
-        except PlatformError as error:
-            log.info("a press was not acknowledged: %s", error)
 
     # -- what a message does not say of its place
 
@@ -213,10 +186,14 @@ def _channel(frame: Frame) -> str | None:
     return snowflake(mapping(frame.event, "d").get("channel_id"))
 
 
-def _presses_in(events: tuple[InboundEvent, ...] | Ignored) -> tuple[PressToken, ...]:
-    found = () if isinstance(events, Ignored) else events
-    presses = (e.press for e in found if isinstance(e, ButtonPressed | CommandInvoked))
-    return tuple(press for press in presses if press is not None)
+def _presses_in(events: tuple[InboundEvent, ...] | Ignored) -> tuple[tuple[PressToken, bool], ...]:
+    """What wants a first answer, and whether that may be a form."""
+    return tuple(
+        (event.press, isinstance(event, ButtonPressed) and opens_form(event.payload))
+        for event in (() if isinstance(events, Ignored) else events)
+        if isinstance(event, ButtonPressed | CommandInvoked | FormSubmitted)
+        and event.press is not None
+    )
 
 
 async def _offered(delivery: Delivery, ingest: Ingest) -> Receipt:

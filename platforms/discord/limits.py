@@ -28,6 +28,25 @@ CUSTOM_ID_MAX = 100
 PAYLOAD_MAX = 64
 """Bytes of ASCII that our own buttons carry."""
 
+MENU_OPTIONS_MAX = 25
+MENU_LABEL_MAX = 150
+OPTION_LABEL_MAX = 100
+"""Options of a menu, characters of its placeholder and of an option's label.
+
+Source: "String Select".
+"""
+
+FORM_TITLE_MAX = 45
+FIELDS_MAX = 5
+"""Characters of a form's title, fields of a form. Source: "Modal" of the response object."""
+
+FIELD_LABEL_MAX = 45
+FIELD_MAX = 4_000
+"""Characters of a field's label and of its text. Source: "Label", "Text Input"."""
+
+PRIVATE_MAX = 1_900
+"""Characters of words for one person: a message like others, with room for its escapes."""
+
 NONCE_MAX = 25
 """Characters of a nonce. Source: "Create Message", `nonce`."""
 
@@ -53,6 +72,15 @@ Source: "Application Commands".
 
 PRESS_LIFE_S = 15 * 60.0
 """Seconds an interaction's token lives. Source: "Receiving and Responding to Interactions"."""
+
+FIRST_ANSWER_S = 3.0
+"""Seconds within which an interaction wants its first answer. Source: as before."""
+
+FORM_WAIT_S = 2.5
+"""Of those, how long a form is waited for: our choice, the rest is for the way there and back."""
+
+ROLES_S = 5.0
+"""Our choice: how long a look-up of a member may take, for someone waits for what a press does."""
 
 IDENTIFIES_LEFT_MIN = 10
 """Of 1,000 sessions a day: below this we wait, for the token is reset when they are used up.
@@ -118,6 +146,10 @@ CAPABILITIES = Capabilities(
     stream="edit",
     edit_interval_s=EDIT_INTERVAL_S,
     edit_interval_group_s=EDIT_INTERVAL_S,
+    form="modal",
+    form_field_max=FIELD_MAX,
+    menu_options=MENU_OPTIONS_MAX,
+    private_max=PRIVATE_MAX,
     budgets=BUDGETS,
     read_back=True,
 )

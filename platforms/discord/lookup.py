@@ -1,14 +1,15 @@
 """Pure: whether a message of the history is an operation of ours that was in doubt.
 
 The nonce decides where Discord hands it back; it mostly does not. Else the author, the words, the
-buttons and the file must be the same: payloads of buttons are made once, so a card is found for
+controls and the file must be the same: payloads of buttons are made once, so a card is found for
 certain, two equal plain texts of the same seconds are not told apart.
 """
 
 import re
 from typing import assert_never
 
-from platforms.content import Controls, Post, Upload
+from platforms.content import Button, Controls, Menu, Post, Upload
+from platforms.discord.controls import rows_of
 from platforms.discord.fields import snowflake
 from platforms.discord.format import format_blocks, format_plain
 from platforms.fields import Body, integer, mapping, objects, string
@@ -35,12 +36,22 @@ def is_ours(message: Body, operation: Post | Upload, user_id: str) -> bool:
 
 
 def _payloads(message: Body) -> list[str]:
+    """What each button carries, and each option of a menu."""
     rows = objects(message, "components")
-    return [string(part, "custom_id") for row in rows for part in objects(row, "components")]
+    found: list[str] = []
+    for part in (part for row in rows for part in objects(row, "components")):
+        options = objects(part, "options")
+        found += [string(o, "value") for o in options] or [string(part, "custom_id")]
+    return found
 
 
 def _wanted(controls: Controls) -> list[str]:
-    return [button.payload for row in controls for button in row]
+    """The same of what was to be posted, in the order in which it is shown."""
+    return [button.payload for row in rows_of(controls) for one in row for button in _buttons(one)]
+
+
+def _buttons(control: Button | Menu) -> tuple[Button, ...]:
+    return control.options if isinstance(control, Menu) else (control,)
 
 
 def _has_file(message: Body, upload: Upload) -> bool:

@@ -2,19 +2,20 @@
 
 import io
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 import discord
 from discord.http import Route as Endpoint
 
+from platforms.base import ADMIN
 from platforms.content import (
     AnswerPress,
-    Controls,
     Delete,
     Done,
     Edit,
+    OpenForm,
     Operation,
     Outcome,
     Post,
@@ -23,35 +24,32 @@ from platforms.content import (
     Typing,
     Upload,
 )
-from platforms.discord.errors import UNKNOWN_MESSAGE
-from platforms.discord.fields import born, first_snowflake, snowflake
-from platforms.discord.format import format_blocks, format_plain
+from platforms.discord.controls import view_of
+from platforms.discord.errors import UNKNOWN_MEMBER, UNKNOWN_MESSAGE, UNKNOWN_USER, code_of
+from platforms.discord.fields import born, first_snowflake, snowflake, snowflakes
+from platforms.discord.first_answers import FirstAnswers
+from platforms.discord.format import format_blocks, format_plain, format_private
 from platforms.discord.gateway import RATE_LIMIT_WAIT_S, GatewayClient
-from platforms.discord.limits import HISTORY_PAGE, LABEL_MAX, OLD_MESSAGE_S, TYPING_LIFE_S
+from platforms.discord.limits import HISTORY_PAGE, OLD_MESSAGE_S, ROLES_S, TYPING_LIFE_S
 from platforms.discord.lookup import is_ours
-from platforms.discord.parse import Identity
-from platforms.discord.presses import Presses
+from platforms.discord.reading import Identity
 from platforms.discord.rest import Rest
 from platforms.discord.threads import Threads
 from platforms.errors import (
     ChatUnavailable,
     MessageGone,
     MessageRejected,
+    PlatformUnavailable,
     RateLimited,
+    SendUncertain,
     ThreadGone,
 )
 from platforms.events import ChatRef, MessageRef
-from platforms.fields import Body, objects
+from platforms.fields import Body, mapping, objects
 
 FIND_BEFORE = timedelta(seconds=5)
 FIND_PAGES = 5
 """Where looking for a post begins before its first attempt, and how much is looked through."""
-
-_STYLES = {
-    "plain": discord.ButtonStyle.secondary,
-    "primary": discord.ButtonStyle.primary,
-    "danger": discord.ButtonStyle.danger,
-}
 
 
 class Outbound:
@@ -62,7 +60,7 @@ class Outbound:
         *,
         client: GatewayClient,
         rest: Rest,
-        presses: Presses,
+        answers: FirstAnswers,
         us: Identity,
         threads: Threads | None,
     ) -> None:
@@ -70,7 +68,7 @@ class Outbound:
         self._rest = rest
         self._us = us
         self._threads = threads
-        self._presses = presses
+        self._answers = answers
 
     async def perform(self, operation: Operation) -> Outcome:
         """Carry out one operation; raises one of `platforms.errors`."""
@@ -89,7 +87,9 @@ class Outbound:
                 if on:
                     await self._type(chat)
             case AnswerPress(press=press, text=text):
-                await self._presses.answer(press, format_plain(text) if text.strip() else "")
+                await self._answers.say(press, format_private(text))
+            case OpenForm(press=press, form=form):
+                await self._answers.open_form(press, form)
             case _:
                 assert_never(operation)
         return Done()
@@ -121,6 +121,22 @@ class Outbound:
             raise ChatUnavailable("no direct messages with this person", reason="not_found")
         return ChatRef(account=self._us.account, chat_id=channel)
 
+    async def roles(self, person: str, chat: ChatRef, asked: frozenset[str]) -> frozenset[str]:
+        """Which of the asked roles a person has in the chat's guild, by one look at the member."""
+        wanted = asked - {ADMIN}
+        if chat.space is None or not wanted or snowflake(person) is None:
+            return frozenset()
+        looking = self._client.http.get_member(_number(chat.space), _number(person))
+        try:
+            member: object = await self._rest.call(looking, deadline_s=ROLES_S)
+        except SendUncertain as error:
+            raise PlatformUnavailable("Discord did not say who has a role") from error
+        except MessageRejected as error:
+            if code_of(error) in {UNKNOWN_MEMBER, UNKNOWN_USER}:
+                return frozenset()
+            raise
+        return wanted & _roles_of(member, person)
+
     async def _history(self, chat: ChatRef, after: int) -> list[Body]:
         """A page of a chat, oldest first; of a thread that never came to be, nothing."""
         channel = _number(chat.thread_id or chat.chat_id)
@@ -147,7 +163,7 @@ class Outbound:
                 nonce=post.nonce,
                 reference=_reference(post.quote, post.chat) if post.quote else None,  # type: ignore[arg-type]
                 mention_author=False,
-                view=_view(post.controls),  # type: ignore[arg-type]
+                view=view_of(post.controls),  # type: ignore[arg-type]
                 suppress_embeds=True,
                 silent=post.silent,
             ),
@@ -183,7 +199,7 @@ class Outbound:
         message = self._message(edit.message)
         try:
             await self._rest.call(
-                message.edit(content=format_blocks(edit.body), view=_view(edit.controls))
+                message.edit(content=format_blocks(edit.body), view=view_of(edit.controls))
             )
         except RateLimited as error:
             # The SDK keeps the wait of a 429 and drops its code, and only old messages wait long.
@@ -196,7 +212,7 @@ class Outbound:
         try:
             await self._rest.call(self._message(message).delete())
         except MessageGone as error:
-            if not _is_unknown_message(error):
+            if code_of(error) != UNKNOWN_MESSAGE:
                 raise
 
     async def _react(self, react: React) -> None:
@@ -229,6 +245,14 @@ def _number(ident: str) -> int:
     return int(ident)
 
 
+def _roles_of(member: object, person: str) -> frozenset[str]:
+    """The roles of a member, who must be the one we asked for."""
+    body = member if isinstance(member, Mapping) else {}
+    if mapping(body, "user").get("id") != person or not isinstance(body.get("roles"), list):
+        raise PlatformUnavailable("Discord's answer does not say who has a role")
+    return frozenset(snowflakes(body, "roles"))
+
+
 def _reference(quote: MessageRef, chat: ChatRef) -> discord.MessageReference:
     """A reply; one whose message is gone is an ordinary post."""
     return discord.MessageReference(
@@ -238,31 +262,7 @@ def _reference(quote: MessageRef, chat: ChatRef) -> discord.MessageReference:
     )
 
 
-def _view(controls: Controls) -> discord.ui.View | None:
-    """Rows of buttons. Stopped at once, or the SDK would keep every view it ever sent."""
-    if not controls:
-        return None
-    view = discord.ui.View(timeout=None)
-    for number, row in enumerate(controls):
-        for button in row:
-            view.add_item(
-                discord.ui.Button(
-                    style=_STYLES[button.style],
-                    label=button.label[:LABEL_MAX],
-                    custom_id=button.payload,
-                    row=number,
-                )
-            )
-    view.stop()
-    return view
-
-
 def _file_name(name: str) -> str:
     """The last part of a name; no path, no control characters."""
     last = name.replace("\\", "/").rpartition("/")[2]
     return "".join(char for char in last if char.isprintable())[:200] or "file"
-
-
-def _is_unknown_message(error: MessageGone) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, discord.HTTPException) and cause.code == UNKNOWN_MESSAGE

@@ -3,29 +3,25 @@
 It reports facts and decides nothing. A message that came by REST (back-fill) is dressed up as the
 event it would have been. Our own new messages are told with their nonce, so that the words of
 another process on the same token are found; back-fill has no nonces and tells no own ones.
-Source: "Gateway Events", "Message Object", "Interaction Object".
+Source: "Gateway Events", "Message Object".
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from typing import Literal
 
-from platforms.discord.directory import THREAD_KINDS, Index
-from platforms.discord.fields import born, moment, snowflake, snowflakes, token
-from platforms.discord.limits import NONCE_MAX, PAYLOAD_MAX, PRESS_LIFE_S
+from platforms.discord.directory import Index
+from platforms.discord.fields import born, moment, snowflake, snowflakes
+from platforms.discord.interactions import read_interaction
+from platforms.discord.limits import NONCE_MAX
+from platforms.discord.reading import Head, Identity, Reading, Reason, author_kind, chat_of
 from platforms.discord.words import Words, display_name, read_words
 from platforms.events import (
-    Account,
     Attachment,
     Author,
-    AuthorKind,
-    ButtonPressed,
-    ChatKind,
     ChatRef,
-    CommandInvoked,
     Ignored,
     InboundEvent,
     MentionKind,
@@ -33,16 +29,11 @@ from platforms.events import (
     MessageEdited,
     MessageReceived,
     MessageRef,
-    PressToken,
     Quote,
 )
-from platforms.fields import Body, integer, mapping, objects, string, truth
+from platforms.fields import Body, integer, mapping, objects, string
 
-Reason = Literal["malformed", "unsupported_kind", "service_message", "own_echo"]
 Payload = tuple[InboundEvent, ...] | Ignored
-
-PRESS, COMMAND = "component", "command"
-"""Kinds of a press token: what was answered by silence, and what shows that we think."""
 
 QUOTE_MAX = 2_000
 TEXT_MAX_BYTES = 1 << 20
@@ -53,46 +44,8 @@ _WORDS_OF_PEOPLE = frozenset({0, 19, 20, 23})
 _FORWARD = 1
 _VOICE_FLAG = 1 << 13
 _EPHEMERAL_FLAG = 1 << 6
-_COMMAND_INTERACTION, _PRESS_INTERACTION = 2, 3
-_PRIVATE_CONTEXT = 2
-_TEXT_OPTION = 3
 _NOBODY = Author(id="0")
 """Deletions do not say who did them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who we are: the application as account, and the user it speaks as."""
-
-    account: Account
-    user_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
-    """What every reader needs beside the object itself."""
-
-    us: Identity
-    index: Index
-    late: bool
-    threads: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Head:
-    """Where and what a message is."""
-
-    chat: ChatRef
-    ident: str
-    author: Author
-
-    @property
-    def ref(self) -> MessageRef:
-        return MessageRef(chat=self.chat, message_id=self.ident)
-
-    @property
-    def chat_kind(self) -> ChatKind:
-        return "dm" if self.chat.space is None else "group"
 
 
 def parse(
@@ -112,7 +65,7 @@ def parse(
         return Ignored(delivery_key=key, reason=reason)
     if not isinstance(data, Mapping):
         return Ignored(delivery_key=key, reason="malformed")
-    found = reader(data, _Reading(us=us, index=index, late=late, threads=threads))
+    found = reader(data, Reading(us=us, index=index, late=late, threads=threads))
     return Ignored(delivery_key=key, reason=found) if isinstance(found, str) else (found,)
 
 
@@ -147,7 +100,7 @@ def _digest(value: object) -> str:
 # -- readers of one event each
 
 
-def _read_message(data: Body, reading: _Reading) -> InboundEvent | Reason:
+def _read_message(data: Body, reading: Reading) -> InboundEvent | Reason:
     head = _head(data, reading)
     if head is None:
         return "malformed"
@@ -191,7 +144,7 @@ def _answers_a_press(data: Body) -> bool:
     return bool(private) or snowflake(data.get("webhook_id")) is not None
 
 
-def _read_edit(data: Body, reading: _Reading) -> InboundEvent | Reason:
+def _read_edit(data: Body, reading: Reading) -> InboundEvent | Reason:
     """An edit by a person; without its time it is a preview that unfolded."""
     head, edited = _head(data, reading), moment(data.get("edited_timestamp"))
     if "author" not in data or data.get("edited_timestamp") is None:
@@ -221,8 +174,8 @@ def _read_edit(data: Body, reading: _Reading) -> InboundEvent | Reason:
     )
 
 
-def _read_deletion(data: Body, reading: _Reading) -> InboundEvent | Reason:
-    chat = _chat(data, reading)
+def _read_deletion(data: Body, reading: Reading) -> InboundEvent | Reason:
+    chat = chat_of(data, reading)
     single = snowflake(data.get("id"))
     idents = (single,) if single else snowflakes(data, "ids")
     if chat is None or not idents:
@@ -242,77 +195,12 @@ def _read_deletion(data: Body, reading: _Reading) -> InboundEvent | Reason:
     )
 
 
-def _read_interaction(data: Body, reading: _Reading) -> InboundEvent | Reason:
-    match integer(data, "type"):
-        case 2:
-            return _read_command(data, reading)
-        case 3:
-            return _read_press(data, reading)
-        case None:
-            return "malformed"
-        case _:
-            return "unsupported_kind"
-
-
-def _read_press(data: Body, reading: _Reading) -> InboundEvent | Reason:
-    """A button; a menu's choice is a press with the chosen value."""
-    part = mapping(data, "data")
-    head, press = _interaction_head(data, reading), _press_token(data, PRESS)
-    card = snowflake(mapping(data, "message").get("id"))
-    chosen = part.get("values")
-    payload = chosen[0] if isinstance(chosen, list) and chosen else part.get("custom_id")
-    if integer(data, "context") == _PRIVATE_CONTEXT:
-        return "unsupported_kind"
-    if head is None or press is None or not isinstance(payload, str):
-        return "malformed"
-    if not (payload.isascii() and payload.isprintable() and 0 < len(payload) <= PAYLOAD_MAX):
-        return "malformed"
-    return ButtonPressed(
-        account=reading.us.account,
-        chat=head.chat,
-        reply_to=head.chat,
-        author=head.author,
-        delivery_key=f"i:{head.ident}",
-        logical_key=f"i:{head.ident}",
-        order=(int(head.ident), 0),
-        occurred_at=born(head.ident),
-        card=MessageRef(chat=head.chat, message_id=card) if card else None,
-        payload=payload,
-        press=press,
-    )
-
-
-def _read_command(data: Body, reading: _Reading) -> InboundEvent | Reason:
-    part = mapping(data, "data")
-    head, press = _interaction_head(data, reading), _press_token(data, COMMAND)
-    name = string(part, "name")
-    if integer(data, "context") == _PRIVATE_CONTEXT or integer(part, "type") not in {1, None}:
-        return "unsupported_kind"
-    if head is None or press is None or not name or len(name) > 32:
-        return "malformed"
-    texts = [o for o in objects(part, "options") if integer(o, "type") == _TEXT_OPTION]
-    return CommandInvoked(
-        account=reading.us.account,
-        chat=head.chat,
-        reply_to=head.chat,
-        author=head.author,
-        delivery_key=f"i:{head.ident}",
-        logical_key=f"i:{head.ident}",
-        order=(int(head.ident), 0),
-        occurred_at=born(head.ident),
-        name=name,
-        args=string(texts[0], "value") if texts else "",
-        chat_kind=head.chat_kind,
-        press=press,
-    )
-
-
-KINDS: Mapping[str, Callable[[Body, _Reading], InboundEvent | Reason]] = {
+KINDS: Mapping[str, Callable[[Body, Reading], InboundEvent | Reason]] = {
     "MESSAGE_CREATE": _read_message,
     "MESSAGE_UPDATE": _read_edit,
     "MESSAGE_DELETE": _read_deletion,
     "MESSAGE_DELETE_BULK": _read_deletion,
-    "INTERACTION_CREATE": _read_interaction,
+    "INTERACTION_CREATE": read_interaction,
 }
 """The events that may mean something; all others are never journaled."""
 
@@ -320,30 +208,15 @@ KINDS: Mapping[str, Callable[[Body, _Reading], InboundEvent | Reason]] = {
 # -- parts
 
 
-def _head(data: Body, reading: _Reading) -> _Head | None:
-    chat, ident = _chat(data, reading), snowflake(data.get("id"))
+def _head(data: Body, reading: Reading) -> Head | None:
+    chat, ident = chat_of(data, reading), snowflake(data.get("id"))
     author = _author(data, reading)
     if chat is None or ident is None or author is None:
         return None
-    return _Head(chat=chat, ident=ident, author=author)
+    return Head(chat=chat, ident=ident, author=author)
 
 
-def _chat(data: Body, reading: _Reading) -> ChatRef | None:
-    """The place of an event; a thread is found by its parent."""
-    channel = snowflake(data.get("channel_id"))
-    if channel is None:
-        return None
-    guild = snowflake(data.get("guild_id"))
-    account = reading.us.account
-    if guild is None:
-        return ChatRef(account=account, chat_id=channel)
-    parent = _parent(data, channel, reading)
-    if parent is None:
-        return ChatRef(account=account, space=guild, chat_id=channel)
-    return ChatRef(account=account, space=guild, chat_id=parent, thread_id=channel)
-
-
-def _answer_place(head: _Head, words: Words, reading: _Reading) -> ChatRef:
+def _answer_place(head: Head, words: Words, reading: Reading) -> ChatRef:
     at_root = head.chat.space is not None and head.chat.thread_id is None
     mentioned = any(mention.kind is MentionKind.US for mention in words.mentions)
     if reading.threads and at_root and mentioned:
@@ -351,15 +224,7 @@ def _answer_place(head: _Head, words: Words, reading: _Reading) -> ChatRef:
     return head.chat
 
 
-def _parent(data: Body, channel: str, reading: _Reading) -> str | None:
-    """An interaction brings its channel along, a message does not."""
-    place = mapping(data, "channel")
-    if snowflake(place.get("id")) != channel:
-        return reading.index.parent_of(channel)
-    return snowflake(place.get("parent_id")) if integer(place, "type") in THREAD_KINDS else None
-
-
-def _author(data: Body, reading: _Reading) -> Author | None:
+def _author(data: Body, reading: Reading) -> Author | None:
     user, member = mapping(data, "author"), mapping(data, "member")
     ident = snowflake(user.get("id"))
     if ident is None:
@@ -368,51 +233,13 @@ def _author(data: Body, reading: _Reading) -> Author | None:
         id=ident,
         space=snowflake(data.get("guild_id")),
         name=display_name(member, user),
-        kind=_author_kind(data, user, reading),
+        kind=author_kind(data, user, reading),
         is_us=ident == reading.us.user_id,
         roles=snowflakes(member, "roles"),
     )
 
 
-def _author_kind(data: Body, user: Body, reading: _Reading) -> AuthorKind:
-    hook = snowflake(data.get("webhook_id"))
-    if hook is not None and hook != reading.us.account.id:
-        return "webhook"
-    if truth(user, "system"):
-        return "service"
-    return "bot" if truth(user, "bot") else "human"
-
-
-def _interaction_head(data: Body, reading: _Reading) -> _Head | None:
-    chat, ident = _chat(data, reading), snowflake(data.get("id"))
-    member = mapping(data, "member")
-    user = mapping(member, "user") or mapping(data, "user")
-    person = snowflake(user.get("id"))
-    if chat is None or ident is None or person is None:
-        return None
-    author = Author(
-        id=person,
-        space=chat.space,
-        name=display_name(member, user),
-        kind="bot" if truth(user, "bot") else "human",
-        roles=snowflakes(member, "roles"),
-        locale=string(data, "locale")[:35] or None,
-    )
-    return _Head(chat=chat, ident=ident, author=author)
-
-
-def _press_token(data: Body, kind: str) -> PressToken | None:
-    ident, secret = snowflake(data.get("id")), token(data.get("token"))
-    if ident is None or secret is None:
-        return None
-    return PressToken(
-        kind=kind,
-        value=f"{ident}:{secret}",
-        usable_until=born(ident) + timedelta(seconds=PRESS_LIFE_S),
-    )
-
-
-def _words(data: Body, reading: _Reading) -> Words | None:
+def _words(data: Body, reading: Reading) -> Words | None:
     """The text, or one line for what cannot be read; None if it is over all bounds."""
     words = read_words(data, us=reading.us.user_id, index=reading.index)
     if not words.text and not words.mentions:
@@ -427,7 +254,7 @@ def _snapshot(data: Body) -> Body:
     return mapping(snapshots[0], "message") if snapshots else {}
 
 
-def _quote(data: Body, head: _Head, reading: _Reading) -> Quote | None:
+def _quote(data: Body, head: Head, reading: Reading) -> Quote | None:
     replied = mapping(data, "referenced_message")
     ident = snowflake(replied.get("id"))
     author = _author({**replied, "guild_id": head.chat.space}, reading)
@@ -441,7 +268,7 @@ def _quote(data: Body, head: _Head, reading: _Reading) -> Quote | None:
     )
 
 
-def _attachments(data: Body, head: _Head) -> tuple[Attachment, ...]:
+def _attachments(data: Body, head: Head) -> tuple[Attachment, ...]:
     """Files and stickers. `file` names message and attachment: their addresses expire."""
     voice = bool((integer(data, "flags") or 0) & _VOICE_FLAG)
     place = f"{head.chat.thread_id or head.chat.chat_id}/{head.ident}"

@@ -1,18 +1,21 @@
-"""Presses and native commands: the first answer within three seconds, words for one person later.
+"""Presses, forms and native commands: the first answer within three seconds, words later.
 
-The first answer says only that we took notice: a press's message stays as it is, a command shows
-that we think. Words come as an ephemeral follow-up, even after a restart, since all they need is
-the token. Neither carries the bot's own credential.
+The first answer says only that we took notice (a press's message stays as it is, a command shows
+that we think), or it is a form, or words for one person. Further words come as an ephemeral
+follow-up, even after a restart, since all they need is the token. None of them carries the bot's
+own credential.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import discord
 from discord.webhook.async_ import async_context, interaction_response_params
 
-from platforms.discord.errors import ALREADY_ANSWERED, UNKNOWN_MESSAGE
-from platforms.discord.parse import COMMAND
+from platforms.content import Form
+from platforms.discord.controls import form_payload
+from platforms.discord.errors import ALREADY_ANSWERED, UNKNOWN_MESSAGE, code_of
+from platforms.discord.interactions import COMMAND
 from platforms.discord.rest import Rest
 from platforms.errors import PlatformError, PressExpired
 from platforms.events import PressToken
@@ -20,7 +23,10 @@ from platforms.events import PressToken
 if TYPE_CHECKING:
     from discord.types.webhook import Webhook as WebhookPayload
 
+_Response = discord.InteractionResponseType
 _ORIGINAL = "@original"
+_NO_EMBEDS, _EPHEMERAL = 1 << 2, 1 << 6
+"""Source: "Message Flags"."""
 
 
 class Presses:
@@ -36,21 +42,47 @@ class Presses:
 
     async def acknowledge(self, press: PressToken) -> None:
         """Ends Discord's own three seconds of waiting; answered already is success."""
-        ident, secret = _parts(press)
         if press.kind == COMMAND:
-            kind, data = discord.InteractionResponseType.deferred_channel_message, {"flags": 64}
-            params = interaction_response_params(kind.value, data)
+            await self._first(press, _Response.deferred_channel_message, {"flags": _EPHEMERAL})
         else:
-            kind = discord.InteractionResponseType.deferred_message_update
-            params = interaction_response_params(kind.value)
+            await self._first(press, _Response.deferred_message_update)
+
+    async def say_first(self, press: PressToken, content: str) -> bool:
+        """Says something to the presser alone as the first answer, or takes notice without words.
+
+        Whether it is the first one; answered already is no failure.
+        """
+        if not content:
+            return await self._first(press, _Response.deferred_message_update)
+        words = {
+            "content": content,
+            "flags": _EPHEMERAL | _NO_EMBEDS,
+            "allowed_mentions": {"parse": []},
+        }
+        return await self._first(press, _Response.channel_message, words)
+
+    async def open_form(self, press: PressToken, form: Form) -> bool:
+        """Opens a form; whether it is the first answer, for only that one can be a form."""
+        return await self._first(press, _Response.modal, form_payload(form))
+
+    async def _first(
+        self, press: PressToken, kind: _Response, data: dict[str, Any] | None = None
+    ) -> bool:
+        """One attempt at the first answer; False if there is one already."""
+        ident, secret = _parts(press)
         answering = async_context.get().create_interaction_response(
-            ident, secret, session=self._session, params=params
+            ident,
+            secret,
+            session=self._session,
+            params=interaction_response_params(kind.value, data),
         )
         try:
             await self._rest.call(answering, answering=True)
         except PlatformError as error:
-            if not _has_code(error, ALREADY_ANSWERED):
-                raise
+            if code_of(error) == ALREADY_ANSWERED:
+                return False
+            raise
+        return True
 
     async def answer(self, press: PressToken, content: str) -> None:
         """Says something to the presser alone; without words a command's "thinking" goes away."""
@@ -68,7 +100,7 @@ class Presses:
             try:
                 await self._rest.call(deleting, answering=True)
             except PlatformError as error:
-                if not _has_code(error, UNKNOWN_MESSAGE):
+                if code_of(error) != UNKNOWN_MESSAGE:
                     raise
 
     def _hook(self, press: PressToken) -> discord.Webhook:
@@ -86,8 +118,3 @@ def _parts(press: PressToken) -> tuple[int, str]:
     if not colon or not ident.isdecimal():
         raise PressExpired("not a press of Discord")
     return int(ident), secret
-
-
-def _has_code(error: PlatformError, code: int) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, discord.HTTPException) and cause.code == code

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from platforms.discord.errors import PORTAL
 from platforms.discord.gateway import GatewayClient
 from platforms.discord.limits import IDENTIFIES_LEFT_MIN
-from platforms.discord.parse import Identity
+from platforms.discord.reading import Identity
 from platforms.errors import CredentialsRejected, PlatformUnavailable
 from platforms.events import Account
 from platforms.fields import integer, mapping

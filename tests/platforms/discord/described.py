@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 
 from platforms.discord.directory import Directory
-from platforms.discord.parse import Identity
+from platforms.discord.reading import Identity
 from platforms.events import Account, Ignored, InboundEvent
 
 US = Identity(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from platforms.blocks import plain
-from platforms.content import Button, Edit, Operation
+from platforms.content import AnswerPress, Button, Edit, Operation
 from platforms.discord.client import DiscordAdapter
 from platforms.discord.limits import EDGE_BAN_S, REFUSALS_MAX
 from platforms.errors import (
@@ -15,6 +15,7 @@ from platforms.errors import (
     RateLimited,
     SendUncertain,
 )
+from platforms.events import ButtonPressed
 from tests.platforms.discord.hand_time import HandTime
 from tests.platforms.discord.journal import (
     Journal,
@@ -264,7 +265,8 @@ async def test_a_press_whose_answer_hangs_is_given_up(server: DiscordServer) -> 
         server.faults.add("POST /interactions/{interaction}/{token}/callback", HalfOpen())
         await server.press(server.bot_messages(server.general)[-1], server.ada, "go:1")
         event = await journal.event()
-        await asyncio.wait_for(adapter._intake.answered(event.press), 3)  # type: ignore[union-attr]
+        assert isinstance(event, ButtonPressed)
+        await asyncio.wait_for(adapter.perform(AnswerPress(press=event.press)), 3)
 
 
 async def _operation(
