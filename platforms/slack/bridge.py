@@ -5,7 +5,7 @@ dispatch, and over a socket any status but 200 sends no acknowledgement. Bolt's 
 not used, since events are acknowledged before those run.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from slack_bolt.adapter.socket_mode.internals import build_headers
@@ -35,7 +35,7 @@ def build_app(
     ) -> BoltResponse | None:
         if body.get("type") == "url_verification":
             return await next()
-        return response(await take(intake(), body))
+        return response(await take(intake(), body), body)
 
     return AsyncApp(
         name="gatepost",
@@ -52,8 +52,8 @@ async def dispatch(app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
     return answer
 
 
-async def answer(app: AsyncApp, intake: Intake, envelope: Body) -> bool:
-    """Whether an envelope of Socket Mode may be acknowledged.
+async def answer(app: AsyncApp, intake: Intake, envelope: Body) -> Body | None:
+    """What goes along with the acknowledgement of a Socket Mode envelope; None for none at all.
 
     What Bolt can't read is journaled as well: it raises over payloads that are no object or of a
     shape it does not expect, and those would come again for ever.
@@ -70,8 +70,10 @@ async def answer(app: AsyncApp, intake: Intake, envelope: Body) -> bool:
         except UNREADABLE:
             pass
         else:
-            return (await dispatch(app, readable)).status == 200
-    return await intake.take(payload) is not Receipt.BUSY
+            taken = (await dispatch(app, readable)).status == 200
+            return acknowledgement(payload) if taken else None
+    taken = await intake.take(payload) is not Receipt.BUSY
+    return acknowledgement(payload) if taken else None
 
 
 async def take(intake: Intake | None, payload: object) -> Receipt:
@@ -79,6 +81,15 @@ async def take(intake: Intake | None, payload: object) -> Receipt:
     return Receipt.BUSY if intake is None else await intake.take(payload)
 
 
-def response(receipt: Receipt) -> BoltResponse:
-    """What Slack is told: anything but 200 makes it deliver again."""
-    return BoltResponse(status=503 if receipt is Receipt.BUSY else 200, body="")
+def acknowledgement(payload: object) -> Body:
+    """What Slack is told beside "taken": a form that was sent goes away."""
+    if isinstance(payload, Mapping) and payload.get("type") == "view_submission":
+        return {"response_action": "clear"}
+    return {}
+
+
+def response(receipt: Receipt, payload: object = None) -> BoltResponse:
+    """What Slack is told: anything but 200 makes it deliver again, or warn who pressed."""
+    if receipt is Receipt.BUSY:
+        return BoltResponse(status=503, body="")
+    return BoltResponse(status=200, body=dict(acknowledgement(payload)) or "")

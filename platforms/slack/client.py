@@ -308,3 +308,7 @@ class SlackAdapter:
     async def direct(self, person: str) -> ChatRef:
         """The direct message with a person, opened if need be."""
         return await lookup.open_direct(self._api, self._known(), person)
+
+    async def roles(self, person: str, chat: ChatRef, asked: frozenset[str]) -> frozenset[str]:
+        """The user groups among `asked` the person is in; nobody administers a chat here."""
+        return await lookup.held_roles(self._api, self._known(), person, asked)

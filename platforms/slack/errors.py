@@ -37,7 +37,7 @@ _CREDENTIALS = frozenset(
         "org_login_required", "token_expired", "token_revoked",
     }
 )  # fmt: skip
-_TOO_LONG = frozenset({"msg_too_long", "msg_blocks_too_long"})
+_TOO_LONG = frozenset({"msg_too_long", "msg_blocks_too_long", "view_too_large"})
 _GONE = frozenset(
     {"cant_delete_message", "cant_update_message", "edit_window_closed", "message_not_found"}
 )
@@ -47,7 +47,12 @@ _THREAD = frozenset(
         "restricted_action_thread_locked", "thread_not_found",
     }
 )  # fmt: skip
-_PRESS = frozenset({"exchanged_trigger_id", "expired_trigger_id", "expired_url", "used_url"})
+_PRESS = frozenset(
+    {
+        "exchanged_trigger_id", "expired_trigger_id", "expired_url", "invalid_trigger_id",
+        "used_url",
+    }
+)  # fmt: skip
 _CHAT = {
     "access_denied": "no_rights",
     "cannot_dm_bot": "blocked",
@@ -77,6 +82,10 @@ _MARKUP = ("invalid_blocks", "invalid_attachments")
 _NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 FOREIGN = (SlackClientError, aiohttp.ClientError, TimeoutError, AttributeError, ValueError, OSError)
 """Everything the SDK lets through: beside its own, what aiohttp and unreadable answers raise."""
+
+
+class NoSuchGroup(errors.MessageRejected):
+    """There is no user group of that id: nobody is in it."""
 
 
 def classify_error(error: Exception, method: str) -> errors.PlatformError | None:
@@ -114,6 +123,12 @@ def classify_word(
         return None
     if word == "missing_scope":
         return _right_missing(data or {}, method)
+    if word == "plan_upgrade_required":
+        return errors.RightsMissing(
+            "this Slack workspace's plan has no user groups: name people by their ids instead"
+        )
+    if word == "no_such_subteam":
+        return NoSuchGroup(said)
     if word in _CREDENTIALS:
         return errors.CredentialsRejected(_credentials(word, method))
     if word in _CHAT:

@@ -40,12 +40,12 @@ from platforms.blocks import (
 from platforms.content import Controls
 from platforms.measure import grapheme_floor
 from platforms.monospace import aligned
+from platforms.slack.controls import control_blocks
 from platforms.slack.limits import (
     BLOCKS_MAX,
     FALLBACK_MAX,
     INDENT_MAX,
     JSON_MAX,
-    LABEL_MAX,
     PART_SOFT,
     TABLE_COLUMNS_MAX,
     TABLE_ROWS_MAX,
@@ -100,10 +100,12 @@ class Wire:
 
 
 def format_blocks(blocks: Blocks, controls: Controls = ()) -> Wire:
-    """The wire form of a message with its buttons."""
+    """The wire form of a message with its buttons and menus."""
     writer = _Writer()
     writer.write(blocks)
-    return Wire(blocks=[*writer.finish(), *_buttons(controls)], text=_fallback(plain_text(blocks)))
+    return Wire(
+        blocks=[*writer.finish(), *control_blocks(controls)], text=_fallback(plain_text(blocks))
+    )
 
 
 def format_plain(text: str) -> Wire:
@@ -136,30 +138,6 @@ def _fallback(text: str) -> str:
         if room < 0:
             break
     return escape(text[: grapheme_floor(text, end)]) + "…"
-
-
-def _buttons(controls: Controls) -> Iterator[Json]:
-    for row_no, row in enumerate(controls):
-        elements = []
-        for number, button in enumerate(row):
-            element: Json = {
-                "type": "button",
-                "action_id": f"{row_no}.{number}",
-                "text": {"type": "plain_text", "text": _label(button.label), "emoji": False},
-                "value": button.payload,
-            }
-            if button.style != "plain":
-                element["style"] = button.style
-            elements.append(element)
-        if elements:
-            yield {"type": "actions", "elements": elements}
-
-
-def _label(label: str) -> str:
-    label = clean_text(label).replace("\n", " ").strip() or _BLANK
-    if len(label) <= LABEL_MAX:
-        return label
-    return label[: grapheme_floor(label, LABEL_MAX - 1)] + "…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

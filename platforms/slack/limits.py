@@ -43,6 +43,35 @@ ROWS_MAX = 5
 LABEL_MAX = 75
 """Characters of a button's label. Source: button element `text`."""
 
+OPTION_LABEL_MAX = 75
+"""Characters of a menu's choice; its value takes 150. Source: option object."""
+
+OVERFLOW_OPTIONS = range(2, 6)
+"""How many choices an overflow menu may have. Source: overflow menu element."""
+
+MENU_OPTIONS_MAX = 100
+"""Choices of a select. Source: static select element."""
+
+PLACEHOLDER_MAX = 150
+"""Characters a select shows before anything is chosen. Source: static select element."""
+
+CONFIRM_TEXT_MAX = 300
+CONFIRM_BUTTON_MAX = 30
+"""Characters of a question and of its two answers. Source: confirmation dialog object."""
+
+FORM_TITLE_MAX = 24
+"""Characters of a modal's title and of its buttons. Source: modal views."""
+
+METADATA_MAX = 3_000
+"""Characters of what goes along with a modal. Source: modal views, `private_metadata`."""
+
+FIELD_LABEL_MAX = 2_000
+FIELD_MAX = 3_000
+"""Characters of an input's label and text. Source: input block, plain-text input element."""
+
+PRIVATE_MAX = 2_900
+"""Characters of an answer to a press: of four bytes each they still are under JSON_MAX."""
+
 VALUE_MAX_BYTES = 64
 """Of what our buttons carry: the same on every platform. Slack takes 2,000 characters."""
 
@@ -127,6 +156,11 @@ CAPABILITIES = Capabilities(
     stream="edit",
     edit_interval_s=EDIT_INTERVAL_S,
     edit_interval_group_s=EDIT_INTERVAL_S,
+    form="modal",
+    form_field_max=FIELD_MAX,
+    menu_options=MENU_OPTIONS_MAX,
+    confirm=True,
+    private_max=PRIVATE_MAX,
     read_back=True,
     budgets=(
         # One post a second in a channel, hundreds a minute in a workspace.

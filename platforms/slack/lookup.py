@@ -1,19 +1,23 @@
-"""Questions about what stands: does a post in doubt, and where is somebody's direct message?"""
+"""Questions: does a post in doubt stand, where is somebody's direct message, who is in a group?"""
 
+import logging
 from datetime import UTC, datetime
 from functools import partial
 
 from platforms.content import Post, Upload
-from platforms.errors import ChatUnavailable, ThreadGone
+from platforms.errors import ChatUnavailable, PlatformUnavailable, ThreadGone
 from platforms.events import ChatRef, MessageRef
 from platforms.fields import Body, identifier, integer, mapping, objects, string
 from platforms.slack.api import WebApi
+from platforms.slack.errors import NoSuchGroup
 from platforms.slack.history import Call, read_channel, read_thread
 from platforms.slack.limits import HISTORY_PAGE, LOOK_UP_MARGIN, LOOK_UP_MESSAGES
 from platforms.slack.metadata import nonce_of
 from platforms.slack.outbound import Uploads, file_name, is_private
 from platforms.slack.reading import Identity
 from platforms.slack.stamps import stamp_of
+
+log = logging.getLogger(__name__)
 
 _EVER = datetime.fromtimestamp(0, tz=UTC)
 
@@ -69,6 +73,30 @@ async def open_direct(api: WebApi, us: Identity, person: str) -> ChatRef:
     if channel is None:
         raise ChatUnavailable("Slack opened no direct message", reason="not_found")
     return ChatRef(account=us.account, space=us.space, chat_id=channel)
+
+
+async def held_roles(
+    api: WebApi, us: Identity, person: str, asked: frozenset[str]
+) -> frozenset[str]:
+    """The user groups among `asked` whose members list the person now.
+
+    Raises PlatformError if any list can't be read. A group that does not exist, or is disabled,
+    has no members; ids that are no user group's are nobody's.
+    """
+    team = min(us.teams - {us.space}, default=us.space)  # an organisation's token must name one
+    held = set()
+    for group in sorted(each for each in asked if each.startswith("S")):
+        try:
+            answer = await api.read("usergroups.users.list", {"usergroup": group, "team_id": team})
+        except NoSuchGroup:
+            log.warning("slack: there is no user group %s", group)
+            continue
+        members = answer.get("users")
+        if not isinstance(members, list):
+            raise PlatformUnavailable(f"Slack did not say who is in the user group {group}")
+        if person in members:
+            held.add(group)
+    return frozenset(held)
 
 
 def _is_ours(message: Body, us: Identity) -> bool:

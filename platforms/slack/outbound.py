@@ -9,6 +9,7 @@ from platforms.content import (
     Delete,
     Done,
     Edit,
+    OpenForm,
     Operation,
     Outcome,
     Post,
@@ -18,9 +19,11 @@ from platforms.content import (
     Upload,
 )
 from platforms.errors import (
+    ChatUnavailable,
     MessageGone,
     MessageRejected,
     PlatformUnavailable,
+    PressExpired,
     RightsMissing,
     SendUncertain,
     ThreadGone,
@@ -30,6 +33,7 @@ from platforms.events import ChatRef, MessageRef
 from platforms.slack.api import Json, WebApi, read_token
 from platforms.slack.emoji import emoji_name
 from platforms.slack.format import Wire, escape, format_blocks, format_plain
+from platforms.slack.forms import place_of, view_of
 from platforms.slack.limits import STATUS_MAX, UPLOAD_MAX_BYTES
 from platforms.slack.metadata import metadata_of
 
@@ -65,6 +69,8 @@ async def perform(api: WebApi, operation: Operation, uploads: Uploads) -> Outcom
             return await _react(api, operation)
         case AnswerPress(press=press, text=text):
             return await _answer(api, press.value, text)
+        case OpenForm():
+            return await _open_form(api, operation)
         case _:
             assert_never(operation)
 
@@ -177,18 +183,41 @@ async def _decoration(api: WebApi, method: str, arguments: Json) -> Outcome:
     return Done()
 
 
-async def _answer(api: WebApi, token: str, text: str) -> Outcome:
+async def _answer(api: WebApi, value: str, text: str) -> Outcome:
     """A press ends with its acknowledgement, so only words need a call."""
     if not text:
         return Done()
-    wire = format_plain(text)
+    token, wire = read_token(value), format_plain(text)
+    if "user" in token:
+        await _tell(api, token, wire)
+        return Done()
     body = {
         "text": wire.text,
         "blocks": wire.blocks,
         "response_type": "ephemeral",
         "replace_original": False,
     }
-    await api.respond(str(read_token(token).get("url", "")), body)
+    await api.respond(str(token.get("url", "")), body)
+    return Done()
+
+
+async def _tell(api: WebApi, token: Json, wire: Wire) -> None:
+    """Private words to who submitted a form, where it was opened: it has no response address."""
+    arguments = {name: token[name] for name in ("channel", "user", "thread_ts") if name in token}
+    try:
+        await api.call("chat.postEphemeral", arguments | _words(wire))
+    except ChatUnavailable as error:
+        raise PressExpired(str(error)) from error
+
+
+async def _open_form(api: WebApi, opening: OpenForm) -> Outcome:
+    """The modal for who pressed; a trigger lives three seconds and opens one."""
+    token = read_token(opening.press.value)
+    trigger = token.get("trigger")
+    if not isinstance(trigger, str) or not trigger:
+        raise PressExpired("the press came without anything that opens a form")
+    view = view_of(opening.form, place_of(opening.chat, token.get("card")))
+    await api.call("views.open", {"trigger_id": trigger, "view": view})
     return Done()
 
 

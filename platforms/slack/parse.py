@@ -1,7 +1,7 @@
 """Pure and total: any JSON value Slack hands over becomes events, or is ignored with a reason.
 
-Three shapes come in: the Events API's envelope, presses, and slash commands (a flat object of
-texts). Source: docs.slack.dev/apis/events-api and /interactivity.
+Three shapes come in: the Events API's envelope, presses and forms, and slash commands (a flat
+object of texts). Source: docs.slack.dev/apis/events-api and /interactivity.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from platforms.events import (
 from platforms.fields import Body, identifier, mapping, objects, string, truth
 from platforms.slack.attachments import read_attachments, shared_words
 from platforms.slack.metadata import nonce_of
-from platforms.slack.presses import press_key, read_command, read_press
+from platforms.slack.presses import form_key, press_key, presser, read_act
 from platforms.slack.reading import Head, Identity, Index, Reading, Reason, head_of, person_of
 from platforms.slack.stamps import is_stamp, order, time_of
 from platforms.slack.words import Words, read_words
@@ -65,8 +65,12 @@ def parse(
 
 
 def mentioned_people(payload: object) -> tuple[str, ...]:
-    """Ids of people a message comes from or names, as far as a name would help to read it."""
-    if not isinstance(payload, Mapping) or payload.get("type") != "event_callback":
+    """Ids of people to know before reading: who wrote, pressed or is named."""
+    if not isinstance(payload, Mapping):
+        return ()
+    if (user := presser(payload)) is not None:
+        return (user,)
+    if payload.get("type") != "event_callback":
         return ()
     event = mapping(payload, "event")
     if string(event, "type") not in {"message", "app_mention"}:
@@ -79,11 +83,7 @@ def mentioned_people(payload: object) -> tuple[str, ...]:
 def _read(payload: Body, reading: Reading) -> InboundEvent | Reason:
     if payload.get("type") == "event_callback":
         return _read_event(payload, reading)
-    if payload.get("type") == "block_actions":
-        return read_press(payload, reading)
-    if string(payload, "command").startswith("/"):
-        return read_command(payload, reading)
-    return "malformed" if "type" not in payload else "unsupported_kind"
+    return read_act(payload, reading)
 
 
 # -- keys
@@ -98,13 +98,18 @@ def _key_of_unknown(payload: object) -> str:
 
 
 def _delivery_key(payload: Body) -> str:
-    """The event's id; of a press its place and moment; of a command its trigger."""
+    """The event's id; of a press its place and moment, of a form its view; else a trigger."""
     known = identifier(payload, "event_id")
     if known is not None:
         return known
-    if payload.get("type") == "block_actions":
-        return press_key(payload) or _key_of_unknown(payload)
-    return identifier(payload, "trigger_id") or _key_of_unknown(payload)
+    match payload.get("type"):
+        case "block_actions":
+            key = press_key(payload)
+        case "view_submission":
+            key = form_key(payload)
+        case _:
+            key = identifier(payload, "trigger_id")
+    return key or _key_of_unknown(payload)
 
 
 # -- events

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from platforms.errors import PlatformError, RightsMissing
-from platforms.fields import Body, mapping, string, truth
+from platforms.fields import Body, identifier, mapping, string, truth
 from platforms.slack.api import WebApi
 from platforms.slack.reading import Person
 
@@ -93,5 +93,8 @@ def _read(found: Body, user: str) -> Person:
     return Person(
         name=string(profile, "display_name") or string(found, "real_name") or user,
         guest=any(truth(found, flag) for flag in _GUEST),
+        bot=truth(found, "is_bot"),
+        team=identifier(found, "team_id"),
+        enterprise=identifier(mapping(found, "enterprise_user"), "enterprise_id"),
         locale=string(found, "locale") or None,
     )

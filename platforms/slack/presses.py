@@ -1,28 +1,82 @@
-"""Pure: what people do beyond writing: presses, choices from menus, and slash commands."""
+"""Pure: what people do beyond writing: presses, choices from menus, forms and slash commands.
+
+Source: docs.slack.dev/reference/interaction-payloads and /interactivity.
+"""
 
 import json
 from datetime import datetime, timedelta
 
-from platforms.events import ButtonPressed, ChatRef, CommandInvoked, InboundEvent, PressToken
+from platforms.events import (
+    ButtonPressed,
+    ChatRef,
+    CommandInvoked,
+    FormSubmitted,
+    InboundEvent,
+    MessageRef,
+    PressToken,
+)
 from platforms.fields import Body, identifier, mapping, objects, string
+from platforms.slack.forms import read_place, read_values
 from platforms.slack.limits import RESPONSE_URL_LIFE_S, VALUE_MAX_BYTES
-from platforms.slack.reading import Reading, Reason, head_of, kind_of, person_of, root_of
+from platforms.slack.reading import (
+    Reading,
+    Reason,
+    head_of,
+    kind_of,
+    person_of,
+    presser_of,
+    root_of,
+)
 from platforms.slack.stamps import is_stamp, order, time_of
 
 
 def press_key(payload: Body) -> str | None:
+    """Where, what, when and by whom: two people may press in the same instant."""
     action = next(iter(objects(payload, "actions")), {})
+    user = identifier(mapping(payload, "user"), "id")
     parts = (
-        identifier(mapping(payload, "team"), "id") or identifier(mapping(payload, "user"), "id"),
+        identifier(mapping(payload, "team"), "id") or user,
         identifier(mapping(payload, "container"), "message_ts"),
         identifier(action, "action_id"),
         identifier(action, "action_ts"),
+        user,
     )
     return ":".join(map(str, parts)) if all(parts) else None
 
 
-def read_press(payload: Body, reading: Reading) -> InboundEvent | Reason:
-    container, user = mapping(payload, "container"), mapping(payload, "user")
+def form_key(payload: Body) -> str | None:
+    """The view and its state: a form that is sent once more is the same act."""
+    view = mapping(payload, "view")
+    parts = (identifier(view, "id"), identifier(view, "hash"))
+    return ":".join(map(str, parts)) if all(parts) else None
+
+
+def presser(payload: Body) -> str | None:
+    """The id of who pressed, filled in a form or entered a command; None for anything else."""
+    if payload.get("type") in {"block_actions", "view_submission"}:
+        return identifier(mapping(payload, "user"), "id")
+    return identifier(payload, "user_id") if _is_command(payload) else None
+
+
+def read_act(payload: Body, reading: Reading) -> InboundEvent | Reason:
+    """A press, a form or a command."""
+    match payload.get("type"):
+        case "block_actions":
+            return _read_press(payload, reading)
+        case "view_submission":
+            return _read_form(payload, reading)
+        case _ if _is_command(payload):
+            return _read_command(payload, reading)
+        case _:
+            return "malformed" if "type" not in payload else "unsupported_kind"
+
+
+def _is_command(payload: Body) -> bool:
+    return string(payload, "command").startswith("/")
+
+
+def _read_press(payload: Body, reading: Reading) -> InboundEvent | Reason:
+    container = mapping(payload, "container")
     action = next(iter(objects(payload, "actions")), {})
     value = action.get("value") or mapping(action, "selected_option").get("value")
     channel = identifier(mapping(payload, "channel"), "id") or identifier(container, "channel_id")
@@ -32,7 +86,7 @@ def read_press(payload: Body, reading: Reading) -> InboundEvent | Reason:
     }
     head = head_of(place, identifier(container, "message_ts"), reading)
     moment = identifier(action, "action_ts")
-    author = person_of(user, identifier(user, "team_id"), reading)
+    author = presser_of(mapping(payload, "user"), reading)
     if not value:
         return "unsupported_kind"  # such as a button that opens a page
     if head is None or author is None or not _is_token(value):
@@ -51,11 +105,40 @@ def read_press(payload: Body, reading: Reading) -> InboundEvent | Reason:
         occurred_at=time_of(moment),
         card=head.ref,
         payload=str(value),
-        press=_token(payload, reading.now),
+        press=_token(_answerable(payload) | {"card": head.ts}, reading.now),
     )
 
 
-def read_command(payload: Body, reading: Reading) -> InboundEvent | Reason:
+def _read_form(payload: Body, reading: Reading) -> InboundEvent | Reason:
+    us, view = reading.index.us, mapping(payload, "view")
+    place = read_place(view.get("private_metadata"))
+    author = presser_of(mapping(payload, "user"), reading)
+    form_id = view.get("callback_id")
+    if place is None or author is None or not _is_token(form_id) or form_key(payload) is None:
+        return "malformed"
+    chat = ChatRef(
+        account=us.account, space=us.space, chat_id=place.channel, thread_id=place.thread
+    )
+    told = {"trigger": string(payload, "trigger_id"), "user": author.id, "channel": place.channel}
+    if place.thread is not None:
+        told["thread_ts"] = place.thread
+    return FormSubmitted(
+        account=us.account,
+        chat=chat,
+        reply_to=chat,
+        author=author,
+        delivery_key=reading.key,
+        logical_key=reading.key,
+        order=(int(reading.now.timestamp()), reading.now.microsecond),
+        occurred_at=reading.now,
+        form_id=str(form_id),
+        values=read_values(view),
+        card=MessageRef(chat=chat, message_id=place.card) if place.card else None,
+        press=_token(told, reading.now),
+    )
+
+
+def _read_command(payload: Body, reading: Reading) -> InboundEvent | Reason:
     us = reading.index.us
     if identifier(payload, "team_id") not in us.teams:
         return "unknown_workspace"
@@ -79,7 +162,7 @@ def read_command(payload: Body, reading: Reading) -> InboundEvent | Reason:
         name=name.lstrip("/!").lower() or "help",
         args=args.strip(),
         chat_kind=kind,
-        press=_token(payload, reading.now),
+        press=_token(_answerable(payload), reading.now),
     )
 
 
@@ -89,9 +172,12 @@ def _is_token(value: object) -> bool:
     return value.isascii() and value.isprintable()
 
 
-def _token(payload: Body, now: datetime) -> PressToken:
-    """What answers it later: the address, and the trigger that opens a form."""
-    value = {"url": string(payload, "response_url"), "trigger": string(payload, "trigger_id")}
+def _answerable(payload: Body) -> dict[str, str]:
+    """The address for words to who pressed, and the trigger that opens a form."""
+    return {"url": string(payload, "response_url"), "trigger": string(payload, "trigger_id")}
+
+
+def _token(value: dict[str, str], now: datetime) -> PressToken:
     return PressToken(
         kind="slack",
         value=json.dumps(value),

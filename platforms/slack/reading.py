@@ -22,6 +22,9 @@ class Person:
 
     name: str = ""
     guest: bool = False
+    bot: bool = False
+    team: str | None = None
+    enterprise: str | None = None
     locale: str | None = None
 
 
@@ -95,6 +98,7 @@ def head_of(body: Body, ts: str | None, reading: Reading) -> Head | None:
 
 
 def root_of(chat: ChatRef) -> ChatRef:
+    """The chat a thread is in."""
     return ChatRef(account=chat.account, space=chat.space, chat_id=chat.chat_id)
 
 
@@ -124,4 +128,30 @@ def person_of(
         external=not ours,
         guest=known.guest,
         locale=known.locale,
+    )
+
+
+def presser_of(user: Body, reading: Reading) -> Author | None:
+    """Who pressed or filled in a form, which may decide something.
+
+    What nobody can say of them counts against them: somebody the workspace could not be asked
+    about is a guest, somebody of no known workspace external.
+    """
+    ident = identifier(user, "id")
+    if ident is None:
+        return None
+    us, known = reading.index.us, reading.index.people.get(ident)
+    person = known or Person(guest=True)
+    team = identifier(user, "team_id") or person.team
+    ours = not us.teams.isdisjoint({team, person.enterprise})
+    kind: AuthorKind = "bot" if person.bot else "human"
+    return Author(
+        id=ident,
+        space=us.space if ours else team,
+        name=person.name or string(user, "name"),
+        kind="service" if ident == SLACKBOT else kind,
+        is_us=ident == us.user_id,
+        external=not ours,
+        guest=person.guest,
+        locale=person.locale,
     )

@@ -30,8 +30,8 @@ CLOSE_LIMIT_S = 0.5
 
 End = Literal["closed", "stale", "refresh", "too_many_websockets", "link_disabled"]
 
-Answer = Callable[[Body], Awaitable[bool]]
-"""Takes an envelope; whether it may be acknowledged."""
+Answer = Callable[[Body], Awaitable[Body | None]]
+"""Takes an envelope; what goes along with its acknowledgement, or None for none at all."""
 
 
 class Connection:
@@ -194,8 +194,10 @@ class Connection:
     async def _take_envelope(self, envelope: Body) -> None:
         """Acknowledge on the connection it came by; one that is gone means a redelivery."""
         try:
-            if await self._answer(envelope) and self._ws is not None:
-                await self._ws.send_str(json.dumps({"envelope_id": envelope["envelope_id"]}))
+            told = await self._answer(envelope)
+            if told is not None and self._ws is not None:
+                frame = {"envelope_id": envelope["envelope_id"]}
+                await self._ws.send_str(json.dumps(frame | ({"payload": told} if told else {})))
         except ConnectionError:
             log.info("slack: an acknowledgement was lost with its socket; the event comes again")
         except Exception:

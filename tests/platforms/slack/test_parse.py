@@ -38,7 +38,12 @@ US = Identity(
 )
 INDEX = Index(
     us=US,
-    people={"U1": Person(name="ada", locale="en-GB"), "U9": Person(name="gus", guest=True)},
+    people={
+        "U1": Person(name="ada", locale="en-GB"),
+        "U6": Person(name="robo", bot=True),
+        "U7": Person(name="eve"),
+        "U9": Person(name="gus", guest=True),
+    },
 )
 NOW = datetime(2026, 11, 21, 12, 0, 0, 250, tzinfo=UTC)
 
@@ -173,10 +178,13 @@ def test_a_command_without_words_asks_for_help() -> None:
 
 
 def test_who_has_to_be_known() -> None:
-    """The author and those mentioned, in messages only."""
+    """Who wrote, pressed, filled in a form or entered a command, and those mentioned."""
     payload = CASES["mention_in_channel"]["payload"]
     assert mentioned_people(payload) == ("U1", "U0BOT")
-    assert mentioned_people(CASES["press"]["payload"]) == ()
+    assert mentioned_people(CASES["press"]["payload"]) == ("U1",)
+    assert mentioned_people(CASES["view_submission"]["payload"]) == ("U1",)
+    assert mentioned_people(CASES["slash_command"]["payload"]) == ("U1",)
+    assert mentioned_people(CASES["reaction_added"]["payload"]) == ()
     assert mentioned_people([1]) == ()
 
 
