@@ -138,6 +138,40 @@ async def test_refusals_reach_the_client_as_what_they_are() -> None:
             await bot.rest.create_message(server.general.id, "hello")
 
 
+async def test_a_menu_opens_a_form_that_is_sent() -> None:
+    """An option is chosen, its first answer is a form, and what was filled in comes back."""
+    async with DiscordServer() as server, connected(server) as (bot, heard):
+        row = bot.rest.build_message_action_row()
+        menu = row.add_text_menu("more", placeholder="More")
+        menu.add_option("Deny with a reason", "dn:1")
+        await bot.rest.create_message(server.general.id, "card", component=row)
+        await next_message(heard)
+        opening = await server.choose(server.bot_messages(server.general)[0], server.ada, "dn:1")
+        event = await asyncio.wait_for(heard.get(), 10)
+        assert isinstance(event, hikari.InteractionCreateEvent)
+        chosen = event.interaction
+        assert isinstance(chosen, hikari.ComponentInteraction)
+        assert (chosen.custom_id, list(chosen.values)) == ("more", ["dn:1"])
+        fields = bot.rest.build_modal_action_row()
+        fields.add_text_input("reason", "Why?", required=True, max_length=500)
+        await chosen.create_modal_response("Deny", "form:1", component=fields)
+        await server.fill(opening, {"reason": "too dear"})
+        event = await asyncio.wait_for(heard.get(), 10)
+        assert isinstance(event, hikari.InteractionCreateEvent)
+        sent = event.interaction
+        assert isinstance(sent, hikari.ModalInteraction)
+        assert sent.custom_id == "form:1"
+        [[field]] = sent.components
+        assert (field.custom_id, field.value) == ("reason", "too dear")
+        await sent.create_initial_response(
+            hikari.ResponseType.MESSAGE_CREATE, "denied", flags=hikari.MessageFlag.EPHEMERAL
+        )
+        private = server.messages(server.general, viewer=server.ada)[-1]
+        assert private.content == "denied"
+        member = await bot.rest.fetch_member(server.guild.id, server.ada.id)
+        assert member.id == server.ada.id
+
+
 @pytest.mark.slow
 async def test_a_session_is_resumed_without_loss() -> None:
     """What was said while the client was away is replayed; hikari itself waits 1 to 2 s."""

@@ -52,7 +52,7 @@ from tests.platforms.discord.journal import (
     running,
 )
 from tests.platforms.strategies import PINGS
-from tests.wire.discord import DiscordServer, rate_limited, refusal, rules
+from tests.wire.discord import DiscordServer, components, rate_limited, refusal, rules
 from tests.wire.server import CutAfter, CutBefore, HalfOpen, Hold
 
 POST = "POST /channels/{channel}/messages"
@@ -351,10 +351,10 @@ def test_capabilities_are_the_documented_limits() -> None:
     adapter = DiscordAdapter(token="t", base_url="http://127.0.0.1:9")
     found = adapter.capabilities
     assert found.text_max == limits.TEXT_MAX == rules.CONTENT_MAX
-    assert found.rows == rules.ROWS_MAX
-    assert found.buttons_per_row == rules.PER_ROW_MAX
+    assert found.rows == components.ROWS_MAX
+    assert found.buttons_per_row == components.PER_ROW_MAX
     assert found.upload_max_bytes == rules.FILE_MAX
-    assert limits.LABEL_MAX == rules.LABEL_MAX
+    assert limits.LABEL_MAX == components.LABEL_MAX
     assert limits.NONCE_MAX == rules.NONCE_MAX
     assert limits.COMMANDS_MAX == rules.COMMANDS_MAX
     assert limits.THREAD_NAME_MAX == rules.THREAD_NAME_MAX

@@ -251,7 +251,7 @@ async def test_the_limits_of_others_are_not_our_refusals(
     """A shared limit is no invalid request."""
     async with connected(server, clock=time.clock) as adapter:
         for scope in ("shared", "user"):
-            server.faults.add(POST, rate_limited(0.0, scope=scope))  # type: ignore[arg-type]
+            server.faults.add(POST, rate_limited(0.0, scope=scope))
             await posted(adapter, post(server.general, scope, scope))
         assert len(adapter._rest._refused_at) == 1
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from tests.wire.discord import gateway as gw
 from tests.wire.discord import rules
 from tests.wire.discord.call import NOTHING, Call, Reply
+from tests.wire.discord.components import check_components
 from tests.wire.discord.mentions import judge
 from tests.wire.discord.payloads import (
     channel_json,
@@ -77,7 +78,7 @@ class Channels:
         allowed = rules.check_allowed_mentions(body.get("allowed_mentions"))
         return Version(
             content=content,
-            components=rules.check_components(body.get("components")),
+            components=check_components(body.get("components")),
             flags=rules.check_flags(body.get("flags")),
             pings=judge(
                 content,

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from tests.wire.discord.components import FIELD_MAX, fields_of
+from tests.wire.discord.interactions import Interaction
 from tests.wire.discord.world import Channel, Json, Message, User
 
 if TYPE_CHECKING:
@@ -21,13 +23,16 @@ PAGE = """<!doctype html>
  li { list-style: none; padding: .4rem 0; border-bottom: 1px solid #3f4147; }
  ul { padding: 0; } small { color: #949ba4; } .bot b { color: #8ea1ff; }
  .private { background: #3b3a55; } input, select, button { font: inherit; padding: .3rem; }
- #text { width: 60%; }
+ #text { width: 60%; } #forms form { background: #2b2d31; padding: 1rem; margin: 1rem 0; }
+ label { display: block; margin: .5rem 0; } label input, textarea { width: 100%; font: inherit; }
+ .primary { background: #5865f2; color: #fff; } .danger { background: #da373c; color: #fff; }
 </style></head><body><main>
 <h1>Loopback Discord</h1>
 <p>You are <select id="user" aria-label="user"></select>
  in <select id="chat" aria-label="chat"></select>
  <small id="state"></small></p>
 <ul id="messages" aria-live="polite"></ul>
+<div id="forms"></div>
 <form id="say"><input id="text" aria-label="message" autocomplete="off"
  placeholder="Write; @bot mentions the bot, /name text uses a command"> <button>Send</button></form>
 <script>
@@ -40,25 +45,66 @@ function fill(select, items) {
   select.replaceChildren(...items.map((i) => new Option(i.name, i.id)));
   if (old) select.value = old;
 }
+let shown = "", open = "";
+function card(m) {
+  const li = document.createElement("li");
+  li.className = (m.bot ? "bot " : "") + (m.private ? "private" : "");
+  li.append(make("b", m.author), make("small", " " + m.note), make("pre", m.content));
+  const user = $("user").value;
+  for (const row of m.rows) {
+    const div = document.createElement("div");
+    for (const part of row) div.append((part.options ? menu : button)(m, part, user), " ");
+    li.append(div);
+  }
+  return li;
+}
+function button(m, part, user) {
+  const b = Object.assign(make("button", part.label), {className: part.style});
+  b.onclick = () => post("/console/press", {message: m.id, user, custom_id: part.custom_id});
+  return b;
+}
+function menu(m, part, user) {
+  const s = document.createElement("select");
+  s.ariaLabel = part.label;
+  s.append(new Option(part.label, ""), ...part.options.map((o) => new Option(o.label, o.value)));
+  s.onchange = () => {
+    if (s.value) post("/console/choose", {message: m.id, user, value: s.value});
+    s.value = "";
+  };
+  return s;
+}
+function dialog(f) {
+  const form = document.createElement("form");
+  form.append(make("b", f.title));
+  for (const field of f.fields) {
+    const label = make("label", field.label + (field.required ? " *" : ""));
+    const entry = document.createElement(field.lines ? "textarea" : "input");
+    Object.assign(entry, {name: field.name, value: field.text, required: field.required});
+    entry.maxLength = field.most;
+    label.append(entry);
+    form.append(label);
+  }
+  const close = Object.assign(make("button", "Cancel"), {type: "button"});
+  close.onclick = () => post("/console/dismiss", {interaction: f.id});
+  form.append(close, " ", make("button", "Submit"));
+  form.onsubmit = (e) => {
+    e.preventDefault();
+    post("/console/fill", {interaction: f.id, values: Object.fromEntries(new FormData(form))});
+  };
+  return form;
+}
 async function show() {
   const query = new URLSearchParams({chat: $("chat").value, user: $("user").value});
   const state = await (await fetch("/console/state?" + query)).json();
   fill($("user"), state.users); fill($("chat"), state.chats);
   $("state").textContent = state.connected ? "bot connected" : "no bot connected";
   const below = innerHeight + scrollY > document.body.scrollHeight - 90;
-  $("messages").replaceChildren(...state.messages.map((m) => {
-    const li = document.createElement("li");
-    li.className = (m.bot ? "bot " : "") + (m.private ? "private" : "");
-    li.append(make("b", m.author), make("small", " " + m.note), make("pre", m.content));
-    for (const [label, payload] of m.buttons) {
-      const b = make("button", label);
-      b.onclick = () => post("/console/press",
-        {message: m.id, user: $("user").value, custom_id: payload});
-      li.append(b, " ");
-    }
-    return li;
-  }));
-  if (below) scrollTo(0, document.body.scrollHeight);
+  const now = JSON.stringify([$("user").value, state.messages]);
+  const forms = JSON.stringify(state.forms);
+  if (now !== shown) $("messages").replaceChildren(...state.messages.map(card));
+  if (forms !== open) $("forms").replaceChildren(...state.forms.map(dialog));
+  if (below && (now !== shown || forms !== open)) scrollTo(0, document.body.scrollHeight);
+  shown = now; open = forms;
 }
 $("say").onsubmit = (e) => {
   e.preventDefault();
@@ -84,6 +130,9 @@ class Console:
             web.get("/console/state", self._state),
             web.post("/console/say", self._say),
             web.post("/console/press", self._press),
+            web.post("/console/choose", self._choose),
+            web.post("/console/fill", self._fill),
+            web.post("/console/dismiss", self._dismiss),
         ]
 
     async def _page(self, _: web.Request) -> web.Response:
@@ -107,6 +156,7 @@ class Console:
                 "messages": [
                     _shown(message) for message in self._server.messages(chat, viewer=viewer)[-100:]
                 ],
+                "forms": [_form(one) for one in self._server.open_forms(viewer)],
             }
         )
 
@@ -132,6 +182,34 @@ class Console:
             return web.Response(status=400)
         await self._server.press(message, user, str(body["custom_id"]))
         return web.Response(status=204)
+
+    async def _choose(self, request: web.Request) -> web.Response:
+        body: Json = await request.json()
+        message = self._server.world.find_message(int(body["message"]))
+        user = self._user(body["user"])
+        if message is None or user is None:
+            return web.Response(status=400)
+        await self._server.choose(message, user, str(body["value"]))
+        return web.Response(status=204)
+
+    async def _fill(self, request: web.Request) -> web.Response:
+        body: Json = await request.json()
+        if (opened_by := self._open_form(body)) is None:
+            return web.Response(status=400)
+        # Browsers send two characters for the end of a line, Discord one.
+        values = {name: text.replace("\r\n", "\n") for name, text in body["values"].items()}
+        await self._server.fill(opened_by, values)
+        return web.Response(status=204)
+
+    async def _dismiss(self, request: web.Request) -> web.Response:
+        if (opened_by := self._open_form(await request.json())) is None:
+            return web.Response(status=400)
+        self._server.dismiss(opened_by)
+        return web.Response(status=204)
+
+    def _open_form(self, body: Json) -> Interaction | None:
+        wanted = str(body["interaction"])
+        return next((one for one in self._server.open_forms() if str(one.id) == wanted), None)
 
     def _channel(self, text: str) -> Channel | None:
         return self._server.world.channels.get(int(text)) if text.isdecimal() else None
@@ -163,5 +241,35 @@ def _shown(message: Message) -> Json:
         "content": message.content,
         "private": message.private_to is not None,
         "note": " · ".join(note for note in notes if note),
-        "buttons": list(message.buttons.items()),
+        "rows": [
+            [_control(part) for part in row["components"] if not part.get("disabled")]
+            for row in message.current.components
+        ],
+    }
+
+
+def _control(part: Json) -> Json:
+    if part["type"] == 3:
+        options = [{"label": o["label"], "value": o["value"]} for o in part["options"]]
+        return {"label": part.get("placeholder") or "Choose", "options": options}
+    style = {1: "primary", 4: "danger"}.get(part["style"], "plain")
+    return {"label": part.get("label", ""), "custom_id": part.get("custom_id"), "style": style}
+
+
+def _form(opened_by: Interaction) -> Json:
+    assert opened_by.modal is not None
+    return {
+        "id": str(opened_by.id),
+        "title": opened_by.modal["title"],
+        "fields": [
+            {
+                "name": field["custom_id"],
+                "label": label,
+                "text": field.get("value") or "",
+                "lines": field["style"] == 2,
+                "required": field.get("required", True),
+                "most": field.get("max_length") or FIELD_MAX,
+            }
+            for label, field in fields_of(opened_by.modal)
+        ],
     }

@@ -1,33 +1,41 @@
-"""Interactions: presses and commands on their way to the bot, and the answers it may give once.
+"""Interactions: presses, forms and commands on their way to the bot, and its one first answer.
 
 Source: Discord documentation, "Receiving and Responding to Interactions": the first answer within
-3 s, follow-ups for 15 minutes, no bot token on either.
+3 s, follow-ups for 15 minutes, no bot token on either. A form can't be answered by a form; where
+it was not opened from a message, there is none to update.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from tests.wire.discord import rules
 from tests.wire.discord.call import NOTHING, Call, Reply
 from tests.wire.discord.channels import Channels
+from tests.wire.discord.components import check_modal, filled_in
 from tests.wire.discord.payloads import channel_json, member_json, message_json, user_json
 from tests.wire.discord.rules import ApiError
 from tests.wire.discord.world import EPHEMERAL, Channel, Json, Message, User, World
 
 PING, MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, CHOICES, MODAL = 1, 4, 5, 6, 7, 8, 9
+Kind = Literal[2, 3, 5]
+"""A command, a press, a form that was sent."""
+
 FIRST_ANSWER_S = 3.0
 TOKEN_LIFE_S = 15 * 60.0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Interaction:
-    """One press or command; `answer` is the callback type the bot gave, None so far."""
+    """One act of a person; `answer` is the callback type the bot gave, None so far.
+
+    `modal` is the form it was answered with, as long as that is open before the person.
+    """
 
     id: int
     token: str
-    kind: Literal[2, 3]
+    kind: Kind
     user: User
     channel: Channel
     data: Json
@@ -53,7 +61,7 @@ class Interactions:
     def open(
         self,
         *,
-        kind: Literal[2, 3],
+        kind: Kind,
         user: User,
         channel: Channel,
         data: Json,
@@ -72,6 +80,35 @@ class Interactions:
         )
         self.all.append(interaction)
         return interaction
+
+    def press(self, message: Message, user: User, custom_id: str) -> Interaction:
+        """A button; it must be there to be pressed."""
+        if custom_id not in message.buttons.values():
+            raise AssertionError(f"no such button: {custom_id!r} in {message.buttons}")
+        data: Json = {"custom_id": custom_id, "component_type": 2, "id": 2}
+        return self.open(kind=3, user=user, channel=message.channel, data=data, message=message)
+
+    def choose(self, message: Message, user: User, value: str) -> Interaction:
+        """One option of a menu; it must be there to be chosen."""
+        menus = [name for name, options in message.menus.items() if value in options.values()]
+        if not menus:
+            raise AssertionError(f"no such option: {value!r} in {message.menus}")
+        data: Json = {"custom_id": menus[0], "component_type": 3, "values": [value], "id": 2}
+        return self.open(kind=3, user=user, channel=message.channel, data=data, message=message)
+
+    def send_form(self, opened_by: Interaction, values: Mapping[str, str]) -> Interaction:
+        """A form that is open before the person who did that; it closes."""
+        if opened_by.modal is None:
+            raise AssertionError("no form is open")
+        data = filled_in(opened_by.modal, values)
+        opened_by.modal = None
+        return self.open(
+            kind=5,
+            user=opened_by.user,
+            channel=opened_by.channel,
+            data=data,
+            message=opened_by.message,
+        )
 
     def json(self, interaction: Interaction) -> Json:
         """The body of INTERACTION_CREATE."""
@@ -156,7 +193,7 @@ class Interactions:
                 await self.channels.revise(interaction.message, version)
                 interaction.original = interaction.message
             case 9:
-                interaction.modal = _checked_modal(data)
+                interaction.modal = check_modal(data)
             case _:
                 pass
 
@@ -229,11 +266,10 @@ class Interactions:
 
     @staticmethod
     def _allowed(interaction: Interaction) -> set[int]:
-        return (
-            {MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, MODAL}
-            if interaction.kind == 3
-            else {MESSAGE, DEFERRED_MESSAGE, MODAL}
-        )
+        allowed = {MESSAGE, DEFERRED_MESSAGE}
+        if interaction.message is not None:
+            allowed |= {DEFERRED_UPDATE, UPDATE}
+        return allowed if interaction.kind == 5 else allowed | {MODAL}
 
     async def _speak(
         self, interaction: Interaction, body: Json, call: Call, *, thinking: bool = False
@@ -269,24 +305,15 @@ class Interactions:
             "interaction": {
                 "id": str(interaction.id),
                 "type": interaction.kind,
-                "response_message_id": str(original.id) if original is not None else None,
                 "response_message_loading": kind == DEFERRED_MESSAGE,
                 "response_message_ephemeral": private,
             }
         }
+        if original is not None:
+            answer["interaction"]["response_message_id"] = str(original.id)
         if kind in {MESSAGE, UPDATE} and original is not None:
             answer["resource"] = {
                 "type": kind,
                 "message": message_json(self.world, original, files_url=self.channels.files_url()),
             }
         return answer
-
-
-def _checked_modal(data: Json) -> Json:
-    if not 1 <= len(data.get("title") or "") <= 45:
-        raise rules.invalid("data.title", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 45.")
-    if not 1 <= len(data.get("custom_id") or "") <= rules.CUSTOM_ID_MAX:
-        raise rules.invalid("data.custom_id", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100.")
-    if not 1 <= len(data.get("components") or ()) <= 5:
-        raise rules.invalid("data.components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5.")
-    return data

@@ -84,6 +84,30 @@ def own_user_json(user: User) -> Json:
     }
 
 
+def application_json(ident: int, bot: User, *, owner: User) -> Json:
+    """The application of a bot, as it is told to itself."""
+    return {
+        "id": str(ident),
+        "name": "Gatepost",
+        "icon": None,
+        "cover_image": None,
+        "description": "",
+        "summary": "",
+        "rpc_origins": [],
+        "bot_public": True,
+        "bot_require_code_grant": False,
+        "verify_key": "0" * 64,
+        "owner": user_json(owner),
+        "team": None,
+        "bot": user_json(bot),
+        "approximate_user_install_count": 0,
+        "role_connections_verification_url": None,
+        "redirect_uris": [],
+        "tags": [],
+        "integration_types_config": {},
+    }
+
+
 def role_json(role: Role, position: int) -> Json:
     return {
         "id": str(role.id),

@@ -1,6 +1,6 @@
 """What Discord refuses, with its own codes and words.
 
-Source: Discord documentation, "Opcodes and Status Codes", "Create Message", "Component Reference".
+Source: Discord documentation, "Opcodes and Status Codes", "Create Message".
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,6 @@ from tests.wire.discord.world import EPHEMERAL, SILENT, SUPPRESS_EMBEDS, Json, U
 
 CONTENT_MAX = 2_000
 NONCE_MAX = 25
-LABEL_MAX = 80
-CUSTOM_ID_MAX = 100
-ROWS_MAX = 5
-PER_ROW_MAX = 5
-COMPONENTS_MAX = 40
 FILE_MAX = 10 * 1024 * 1024
 REQUEST_MAX = 25 * 1024 * 1024
 FILES_MAX = 10
@@ -57,6 +52,7 @@ UNAUTHORIZED = Refusal(401, 0, "401: Unauthorized")
 UNKNOWN_APPLICATION = Refusal(404, 10002, "Unknown Application")
 UNKNOWN_CHANNEL = Refusal(404, 10003, "Unknown Channel")
 UNKNOWN_GUILD = Refusal(404, 10004, "Unknown Guild")
+UNKNOWN_MEMBER = Refusal(404, 10007, "Unknown Member")
 UNKNOWN_MESSAGE = Refusal(404, 10008, "Unknown Message")
 UNKNOWN_USER = Refusal(404, 10013, "Unknown User")
 UNKNOWN_WEBHOOK = Refusal(404, 10015, "Unknown Webhook")
@@ -94,7 +90,8 @@ def invalid(path: str, code: str, message: str) -> ApiError:
     return ApiError(Refusal(400, 50035, "Invalid Form Body", errors))
 
 
-def _too_long(path: str, most: int) -> ApiError:
+def too_long(path: str, most: int) -> ApiError:
+    """A 50035 for a text of more characters than fit."""
     return invalid(path, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
 
 
@@ -112,7 +109,7 @@ def check_content(content: object) -> str:
     if not isinstance(content, str):
         raise invalid("content", "STRING_TYPE_CONVERT", "Could not interpret as string.")
     if len(content) > CONTENT_MAX:
-        raise _too_long("content", CONTENT_MAX)
+        raise too_long("content", CONTENT_MAX)
     return content.strip()
 
 
@@ -122,7 +119,7 @@ def check_nonce(nonce: object) -> str | int | None:
     if not isinstance(nonce, str):
         raise invalid("nonce", "NONCE_TYPE_INVALID", "Nonce must be a string or an integer.")
     if len(nonce) > NONCE_MAX:
-        raise _too_long("nonce", NONCE_MAX)
+        raise too_long("nonce", NONCE_MAX)
     return nonce
 
 
@@ -153,55 +150,6 @@ def check_allowed_mentions(allowed: object) -> Mapping[str, Any] | None:
     if unknown := set(parse) - {"users", "roles", "everyone"}:
         raise invalid("allowed_mentions.parse", "BASE_TYPE_CHOICES", f"unknown: {unknown}")
     return allowed
-
-
-def check_components(components: object) -> tuple[Json, ...]:
-    """Rows of buttons as this project uses them; anything else is refused."""
-    if components is None:
-        return ()
-    if not isinstance(components, list):
-        raise invalid("components", "LIST_TYPE_CONVERT", "Only iterables may be used.")
-    if len(components) > ROWS_MAX:
-        raise invalid("components", "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {ROWS_MAX}.")
-    seen: set[str] = set()
-    total = 0
-    for number, row in enumerate(components):
-        path = f"components.{number}"
-        if not isinstance(row, dict) or row.get("type") != 1:
-            raise invalid(f"{path}.type", "UNION_TYPE_CHOICES", "Value must be one of (1,).")
-        parts = row.get("components") or []
-        if not 1 <= len(parts) <= PER_ROW_MAX:
-            raise invalid(f"{path}.components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5.")
-        total += 1 + len(parts)
-        for place, part in enumerate(parts):
-            _check_button(f"{path}.components.{place}", part, seen)
-    if total > COMPONENTS_MAX:
-        raise invalid("components", "BASE_TYPE_BAD_LENGTH", f"Max {COMPONENTS_MAX} components.")
-    return tuple(components)
-
-
-def _check_button(path: str, part: Json, seen: set[str]) -> None:
-    if part.get("type") != 2:
-        raise invalid(f"{path}.type", "UNION_TYPE_CHOICES", "Value must be one of (2,).")
-    if part.get("style") not in {1, 2, 3, 4, 5}:
-        raise invalid(f"{path}.style", "BASE_TYPE_CHOICES", "Value must be one of (1 to 5).")
-    label = part.get("label")
-    if not label and not part.get("emoji"):
-        raise invalid(f"{path}.label", "BASE_TYPE_REQUIRED", "A button needs a label or an emoji.")
-    if label and len(label) > LABEL_MAX:
-        raise _too_long(f"{path}.label", LABEL_MAX)
-    if part["style"] == 5:
-        return
-    custom_id = part.get("custom_id")
-    if not isinstance(custom_id, str) or not custom_id:
-        raise invalid(f"{path}.custom_id", "BASE_TYPE_REQUIRED", "This field is required")
-    if len(custom_id) > CUSTOM_ID_MAX:
-        raise _too_long(f"{path}.custom_id", CUSTOM_ID_MAX)
-    if custom_id in seen:
-        raise invalid(
-            f"{path}.custom_id", "COMPONENT_CUSTOM_ID_DUPLICATED", "Component custom id duplicated"
-        )
-    seen.add(custom_id)
 
 
 def check_files(files: tuple[UploadedFile, ...], request_bytes: int) -> None:

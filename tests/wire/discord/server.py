@@ -3,25 +3,26 @@
 import base64
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 
 from tests.wire.discord import gateway as gw
 from tests.wire.discord import rules
-from tests.wire.discord.call import Call, Handler, Reply
+from tests.wire.discord.call import Call, Handler, Reply, decoded
 from tests.wire.discord.channels import Channels, message_intent, user_reply
 from tests.wire.discord.console import Console
 from tests.wire.discord.faults import Breaks
 from tests.wire.discord.gateway import Gateway, Session
 from tests.wire.discord.interactions import Interaction, Interactions
 from tests.wire.discord.payloads import (
+    application_json,
     gateway_message_json,
     guild_json,
+    member_json,
     own_user_json,
-    user_json,
 )
 from tests.wire.discord.rates import Rates
 from tests.wire.discord.rules import ApiError
@@ -48,6 +49,7 @@ ADA_ID, GUILD_ID, GENERAL_ID = 42, 4_100, 4_101
 TOKEN = f"{base64.b64encode(str(BOT_ID).encode()).decode().rstrip('=')}.loopback.not-a-secret"
 """Shaped like a real one (id in base64, two more parts), because strict clients look."""
 
+CALLBACK = "POST /interactions/{interaction}/{token}/callback"
 MAJOR = ("channel", "application", "token")
 
 
@@ -207,15 +209,45 @@ class DiscordServer(LoopbackServer):
 
     async def press(self, message: Message, user: User, custom_id: str) -> Interaction:
         """A person presses a button; it must be there for them to press."""
-        if custom_id not in message.buttons.values():
-            raise AssertionError(f"no such button: {custom_id!r} in {message.buttons}")
-        interaction = self.interactions.open(
-            kind=3,
-            user=user,
-            channel=message.channel,
-            data={"custom_id": custom_id, "component_type": 2, "id": 2},
-            message=message,
+        return await self._acted(self.interactions.press(message, user, custom_id))
+
+    async def choose(self, message: Message, user: User, value: str) -> Interaction:
+        """A person chooses from a menu; the option must be there."""
+        return await self._acted(self.interactions.choose(message, user, value))
+
+    async def fill(self, opened_by: Interaction, values: Mapping[str, str]) -> Interaction:
+        """The person of an interaction fills in the form that answered it, and sends it.
+
+        Fields not named keep what stood in them. AssertionError where the client would not send.
+        """
+        return await self._acted(self.interactions.send_form(opened_by, values))
+
+    def open_forms(self, viewer: User | None = None) -> list[Interaction]:
+        """What was answered with a form that is still open, before this person or anyone."""
+        return [
+            one
+            for one in self.interactions.all
+            if one.modal is not None and viewer in {None, one.user}
+        ]
+
+    def dismiss(self, opened_by: Interaction) -> None:
+        """The person closes the form unsent, which nobody is told."""
+        opened_by.modal = None
+
+    async def form_of(self, opened_by: Interaction, timeout: float = 5.0) -> Json:
+        """The form that answered an interaction, waiting until it is open."""
+        await self.seen(
+            lambda seen: (
+                seen.operation == CALLBACK
+                and seen.arguments["interaction"] == str(opened_by.id)
+                and opened_by.modal is not None
+            ),
+            timeout,
         )
+        assert opened_by.modal is not None
+        return opened_by.modal
+
+    async def _acted(self, interaction: Interaction) -> Interaction:
         await self._send_interaction(interaction)
         return interaction
 
@@ -353,7 +385,8 @@ class DiscordServer(LoopbackServer):
             ("DELETE", reaction, c.remove_reaction, True),
             ("GET", commands, i.list_commands, True),
             ("PUT", commands, i.overwrite_commands, True),
-            ("POST", "/interactions/{interaction}/{token}/callback", i.callback, False),
+            ("GET", "/guilds/{guild}/members/{user}", self._member, True),
+            ("POST", CALLBACK.removeprefix("POST "), i.callback, False),
             ("POST", hook, i.create_followup, False),
             ("GET", hook + "/messages/{message}", i.get_followup, False),
             ("PATCH", hook + "/messages/{message}", i.edit_followup, False),
@@ -377,7 +410,7 @@ class DiscordServer(LoopbackServer):
             arguments: Json = dict(request.match_info)
             headers: dict[str, str] = {}
             try:
-                call = await self._decode(request)
+                call = await decoded(request, self.world.ids.next)
                 arguments |= {"query": dict(request.query), "body": call.body}
                 arguments |= {"files": [file.name for file in call.files]}
                 if bot_only and request.headers.get("Authorization") != f"Bot {self.token}":
@@ -399,46 +432,6 @@ class DiscordServer(LoopbackServer):
 
         return answer
 
-    async def _decode(self, request: web.Request) -> Call:
-        data = b""
-        files: tuple[UploadedFile, ...] = ()
-        size = request.content_length or 0
-        if request.content_type == "multipart/form-data":
-            data, files = await self._decode_parts(request)
-        else:
-            data = await request.read()
-        try:
-            body = json.loads(data) if data else None
-        except ValueError as exc:
-            raise ApiError(rules.BAD_JSON) from exc
-        return Call(
-            path=dict(request.match_info),
-            query=dict(request.query),
-            body=body,
-            files=files,
-            request_bytes=size,
-        )
-
-    async def _decode_parts(self, request: web.Request) -> tuple[bytes, tuple[UploadedFile, ...]]:
-        payload = b""
-        files: list[UploadedFile] = []
-        async for part in await request.multipart():
-            if not isinstance(part, BodyPartReader):
-                continue
-            data = await part.read()
-            if part.name == "payload_json":
-                payload = bytes(data)
-            else:
-                files.append(
-                    UploadedFile(
-                        id=self.world.ids.next(),
-                        name=part.filename or "unknown",
-                        mime=part.headers.get("Content-Type", "application/octet-stream"),
-                        data=bytes(data),
-                    )
-                )
-        return payload, tuple(files)
-
     async def _own_user(self, _: Call) -> Reply:
         return Reply(body=own_user_json(self.bot))
 
@@ -448,32 +441,27 @@ class DiscordServer(LoopbackServer):
             raise ApiError(rules.UNKNOWN_USER)
         return user_reply(user)
 
+    async def _member(self, call: Call) -> Reply:
+        guild = self.world.guilds.get(rules.snowflake(call.path["guild"], "guild_id"))
+        if guild is None:
+            raise ApiError(rules.UNKNOWN_GUILD)
+        if self.bot.id not in guild.members:
+            raise ApiError(rules.MISSING_ACCESS)
+        user = self.world.users.get(rules.snowflake(call.path["user"], "user_id"))
+        if user is None:
+            raise ApiError(rules.UNKNOWN_USER)
+        if user.id not in guild.members:
+            raise ApiError(rules.UNKNOWN_MEMBER)
+        return Reply(body=member_json(guild, user, with_user=True))
+
     async def _application(self, _: Call) -> Reply:
-        return Reply(
-            body={
-                "id": str(APPLICATION_ID),
-                "name": "Gatepost",
-                "icon": None,
-                "cover_image": None,
-                "description": "",
-                "summary": "",
-                "rpc_origins": [],
-                "bot_public": True,
-                "bot_require_code_grant": False,
-                "verify_key": "0" * 64,
-                "flags": self._application_flags,
-                "owner": user_json(self.ada),
-                "team": None,
-                "bot": user_json(self.bot),
-                "approximate_guild_count": len(self.world.guilds),
-                "approximate_user_install_count": 0,
-                "interactions_endpoint_url": self.interactions_url,
-                "role_connections_verification_url": None,
-                "redirect_uris": [],
-                "tags": [],
-                "integration_types_config": {},
-            }
-        )
+        body = application_json(APPLICATION_ID, self.bot, owner=self.ada)
+        body |= {
+            "flags": self._application_flags,
+            "approximate_guild_count": len(self.world.guilds),
+            "interactions_endpoint_url": self.interactions_url,
+        }
+        return Reply(body=body)
 
     async def _gateway_url(self, _: Call) -> Reply:
         return Reply(body={"url": f"{self._ws_url}/gateway"})

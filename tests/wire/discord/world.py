@@ -65,6 +65,7 @@ class Guild:
     channels: dict[int, "Channel"] = field(default_factory=dict)
 
     def add_member(self, user: User, roles: Iterable[Role] = ()) -> None:
+        """Lets someone in, or gives a member these roles and no others."""
         self.members[user.id] = {role.id for role in roles}
 
 
@@ -173,10 +174,22 @@ class Message:
         """Payload of each button that can be pressed, by its label."""
         return {
             part["label"]: part["custom_id"]
-            for row in self.current.components
-            for part in row.get("components", ())
-            if part.get("type") == 2 and not part.get("disabled") and "custom_id" in part
+            for part in self._parts
+            if part["type"] == 2 and not part.get("disabled") and "custom_id" in part
         }
+
+    @property
+    def menus(self) -> dict[str, dict[str, str]]:
+        """Value of each option by its label, of each menu by its `custom_id`."""
+        return {
+            part["custom_id"]: {option["label"]: option["value"] for option in part["options"]}
+            for part in self._parts
+            if part["type"] == 3 and not part.get("disabled")
+        }
+
+    @property
+    def _parts(self) -> list[Json]:
+        return [part for row in self.current.components for part in row.get("components", ())]
 
 
 @dataclass(slots=True, eq=False)
