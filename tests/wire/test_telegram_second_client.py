@@ -14,14 +14,17 @@ from aiogram.types import (
     BotCommand,
     BufferedInputFile,
     CallbackQuery,
+    ForceReply,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     Message,
     MessageEntity,
     ReactionTypeEmoji,
+    User,
 )
 
-from tests.wire.telegram import Rates, TelegramServer
+from tests.wire.telegram import Asking, Rates, TelegramServer
+from tests.wire.telegram.members import Rank
 
 ADA = 1001
 
@@ -102,6 +105,30 @@ async def test_aiogram_reads_every_other_method() -> None:
         assert stream.read() == b"words"
         assert (await bot.get_chat(group.id)).is_forum
         assert (await bot.get_chat_member(group.id, me.id)).status == "member"
+        ranks: tuple[Rank, ...] = (
+            "creator", "administrator", "restricted", "kicked", "left", "member",
+        )  # fmt: skip
+        for rank in ranks:
+            server.rank(group.id, ADA, rank)
+            assert (await bot.get_chat_member(group.id, ADA)).status == rank
+        server.rank(group.id, ADA, "administrator", anonymous=True)
+        (admin,) = await bot.get_chat_administrators(group.id)
+        assert admin.user.id == ADA
+        asked = await bot.send_message(
+            group.id,
+            "Ada: why?",
+            entities=[
+                MessageEntity(
+                    type="text_mention",
+                    offset=0,
+                    length=3,
+                    user=User(id=ADA, is_bot=False, first_name="Ada"),
+                )
+            ],
+            reply_markup=ForceReply(selective=True, input_field_placeholder="why"),
+        )
+        asking = next(m.asking for m in server.ours(group.id) if m.message_id == asked.message_id)
+        assert asking == Asking(placeholder="why", people=(ADA,))
         assert (await bot.get_webhook_info()).pending_update_count == 1
         assert await bot.delete_message(group.id, posted.message_id)
 

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.wire.telegram import Rates, TelegramServer
+from tests.wire.telegram import Asking, Rates, TelegramServer
 from tests.wire.telegram.rules import Refusal, format_text
 
 ADA = 1001
@@ -162,6 +162,33 @@ async def test_rates_answer_429_with_a_hint() -> None:
             },
             "BUTTON_DATA_INVALID",
         ),
+        (
+            "sendMessage",
+            {
+                "chat_id": TEAM,
+                "text": "x",
+                "reply_markup": {
+                    "inline_keyboard": [[{"text": "b", "callback_data": "x", "style": "loud"}]],
+                },
+            },
+            "invalid button style",
+        ),
+        (
+            "sendMessage",
+            {
+                "chat_id": TEAM,
+                "text": "x",
+                "reply_markup": {"force_reply": True, "input_field_placeholder": "x" * 65},
+            },
+            "1 to 64 characters",
+        ),
+        (
+            "sendMessage",
+            {"chat_id": TEAM, "text": "x", "reply_markup": {"keyboard": [["a"]]}},
+            "offers inline keyboards and forced replies",
+        ),
+        ("getChatMember", {"chat_id": TEAM, "user_id": 99}, "PARTICIPANT_ID_INVALID"),
+        ("getChatMember", {"chat_id": 5, "user_id": ADA}, "chat not found"),
     ],
 )
 async def test_methods_refuse(method: str, arguments: dict[str, Any], words: str) -> None:
@@ -173,6 +200,121 @@ async def test_methods_refuse(method: str, arguments: dict[str, Any], words: str
         answer = await client.call(method, **arguments)
         assert answer["error_code"] == 400
         assert words in answer["description"]
+
+
+async def test_a_forced_reply_is_shown_to_whom_it_names() -> None:
+    """Selective: who is named and whom it replies to; else everybody. Strangers are not named."""
+    async with TelegramServer() as server, aiohttp.ClientSession() as session:
+        client = Client(server, session)
+        server.group(TEAM)
+        said = await server.say(chat=TEAM, user=ADA, text="hi")
+        named = {"type": "text_mention", "offset": 0, "length": 1, "user": {"id": ADA}}
+        stranger = {"type": "text_mention", "offset": 1, "length": 1, "user": {"id": 99}}
+        reply = {"force_reply": True, "selective": True, "input_field_placeholder": "why"}
+        prompts: tuple[dict[str, Any], ...] = (
+            {"entities": [named, stranger], "reply_markup": reply},
+            {"reply_parameters": {"message_id": said}, "reply_markup": reply},
+            {"reply_markup": {"force_reply": True}},
+            {"entities": [stranger], "reply_markup": reply},
+        )
+        for more in prompts:
+            assert (await client.call("sendMessage", chat_id=TEAM, text="ab", **more))["ok"]
+        assert [shown.asking for shown in server.ours(TEAM)] == [
+            Asking(placeholder="why", people=(ADA,)),
+            Asking(placeholder="why", people=(ADA,)),
+            Asking(placeholder="", people=None),
+            Asking(placeholder="why", people=()),
+        ]
+        place = {"chat_id": TEAM, "message_id": server.ours(TEAM)[0].message_id}
+        for method in ("editMessageText", "editMessageReplyMarkup"):
+            answer = await client.call(method, text="x", **place)
+            assert "can't be edited" in answer["description"]
+
+
+async def test_who_administers_a_chat() -> None:
+    """Creator and administrators are listed; a group may hide its members from other bots."""
+    async with TelegramServer() as server, aiohttp.ClientSession() as session:
+        client = Client(server, session)
+        room = server.group(TEAM)
+        server.rank(TEAM, ADA, "creator")
+        server.rank(TEAM, 1002, "administrator", anonymous=True)
+        server.rank(TEAM, 1003, "restricted")
+        listed = (await client.call("getChatAdministrators", chat_id=TEAM))["result"]
+        assert [(member["user"]["id"], member["status"]) for member in listed] == [
+            (ADA, "creator"),
+            (1002, "administrator"),
+        ]
+        assert listed[1]["is_anonymous"] is True
+        room.members_hidden = True
+        answer = await client.call("getChatMember", chat_id=TEAM, user_id=1003)
+        assert "inaccessible" in answer["description"]
+        server.rank(TEAM, server.world.us.id, "administrator")
+        answer = await client.call("getChatMember", chat_id=TEAM, user_id=1003)
+        assert answer["result"]["status"] == "restricted"
+        await server.say(chat=ADA, user=ADA, text="hi")
+        answer = await client.call("getChatAdministrators", chat_id=ADA)
+        assert "no administrators in the private chat" in answer["description"]
+
+
+async def test_an_answer_to_a_press_is_short() -> None:
+    """Two hundred units are taken, one more is refused, and a press is answered once."""
+    async with TelegramServer() as server, aiohttp.ClientSession() as session:
+        client = Client(server, session)
+        await server.say(chat=ADA, user=ADA, text="hi")
+        keys = {"inline_keyboard": [[{"text": "b", "callback_data": "x"}]]}
+        await client.call("sendMessage", chat_id=ADA, text="?", reply_markup=keys)
+        (shown,) = server.ours(ADA)
+        press = await server.press(chat=ADA, user=ADA, message_id=shown.message_id)
+        words = {"callback_query_id": press, "show_alert": True}
+        long = await client.call("answerCallbackQuery", text="x" * 201, **words)
+        assert (long["error_code"], long["description"]) == (400, "Bad Request: MESSAGE_TOO_LONG")
+        assert (await client.call("answerCallbackQuery", text="x" * 200, **words))["ok"]
+        again = await client.call("answerCallbackQuery", text="x", **words)
+        assert "query is too old" in again["description"]
+
+
+async def test_a_press_on_what_is_gone_says_little() -> None:
+    """Chat, number and a date of zero; what was on the presser's screen is what they pressed."""
+    async with TelegramServer() as server, aiohttp.ClientSession() as session:
+        client = Client(server, session)
+        await server.say(chat=ADA, user=ADA, text="hi")
+        keys = {"inline_keyboard": [[{"text": "b", "callback_data": "x"}]]}
+        await client.call("sendMessage", chat_id=ADA, text="?", reply_markup=keys)
+        (shown,) = server.ours(ADA)
+        place = {"chat_id": ADA, "message_id": shown.message_id}
+        await client.call("editMessageText", text="over", **place)
+        with pytest.raises(AssertionError, match="no such button"):
+            await server.press(chat=ADA, user=ADA, message_id=shown.message_id)
+        await server.press(chat=ADA, user=ADA, message_id=shown.message_id, state=0)
+        await client.call("deleteMessage", **place)
+        await server.press(chat=ADA, user=ADA, message_id=shown.message_id, state=0)
+        updates = (await client.call("getUpdates", offset=1))["result"]
+        stale, gone = (update["callback_query"] for update in updates[-2:])
+        assert (stale["data"], stale["message"]["text"]) == ("x", "over")
+        assert gone["message"] == {
+            "chat": {"id": ADA, "type": "private", "first_name": f"Person {ADA}"},
+            "message_id": shown.message_id,
+            "date": 0,
+        }
+
+
+@pytest.mark.parametrize(
+    ("text", "entities", "links"),
+    [
+        ("see https://a.example/x, then", None, ["https://a.example/x,"]),
+        ("script train.py, 61 lines", None, ["train.py"]),
+        ("train.py", [{"type": "code", "offset": 0, "length": 8}], []),
+        ("mail a@b.com", None, []),
+        (
+            "x",
+            [{"type": "text_link", "offset": 0, "length": 1, "url": "https://a.example"}],
+            ["https://a.example"],
+        ),
+    ],
+)
+def test_addresses_in_plain_text_are_tappable(text: str, entities: Any, links: list[str]) -> None:
+    """Also names of files that end like a domain; only code is left alone."""
+    assert list(format_text(text, entities, limit=4096).links) == links
 
 
 async def test_blocked_kicked_and_moved_chats() -> None:
@@ -267,3 +409,38 @@ async def test_the_page_shows_and_takes_words() -> None:
         async with session.get(f"{server.url}/page/state") as response:
             (room,) = await response.json()
         assert [message["text"] for message in room["messages"]] == ["from the page"]
+
+
+async def test_the_page_asks_and_tells() -> None:
+    """A prompt, a private answer and who administers are there for a person to see and fill in."""
+    async with TelegramServer() as server, aiohttp.ClientSession() as session:
+        client = Client(server, session)
+        await server.say(chat=ADA, user=ADA, text="hi")
+        keys = {"inline_keyboard": [[{"text": "b", "callback_data": "x", "style": "danger"}]]}
+        await client.call("sendMessage", chat_id=ADA, text="?", reply_markup=keys)
+        reply = {"force_reply": True, "selective": True, "input_field_placeholder": "why"}
+        named = [{"type": "text_mention", "offset": 0, "length": 1, "user": {"id": ADA}}]
+        await client.call(
+            "sendMessage", chat_id=ADA, text="why?", entities=named, reply_markup=reply
+        )
+        card, prompt = server.ours(ADA)
+        who = {"chat": str(ADA), "user": str(ADA)}
+        for action, fields in (
+            ("press", {"message": str(card.message_id), "data": "x"}),
+            ("fill", {"message": str(prompt.message_id), "text": "because"}),
+            ("promote", {}),
+        ):
+            async with session.post(f"{server.url}/page/{action}", data=who | fields) as response:
+                assert response.status == 200
+        (press,) = server.methods.presses
+        await client.call(
+            "answerCallbackQuery", callback_query_id=press, text="no", show_alert=True
+        )
+        async with session.get(f"{server.url}/page/state") as response:
+            (room,) = await response.json()
+        assert room["notices"] == [{"user": ADA, "text": "no", "alert": True}]
+        assert room["admins"] == [ADA]
+        assert room["messages"][1]["keyboard"][0][0]["style"] == "danger"
+        assert room["messages"][2]["asking"] == {"placeholder": "why", "people": [ADA]}
+        answer = server.messages(ADA)[-1]
+        assert (answer.text, answer.reply_to) == ("because", prompt.message_id)

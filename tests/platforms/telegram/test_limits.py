@@ -11,7 +11,10 @@ def test_limits_are_those_of_the_server() -> None:
     assert limits.TEXT_MAX == rules.TEXT_MAX
     assert limits.CAPTION_MAX == rules.CAPTION_MAX
     assert limits.BUTTONS_MAX == rules.BUTTONS_MAX
-    assert limits.BUTTONS_PER_ROW <= rules.BUTTONS_PER_ROW
+    assert limits.BUTTONS_PER_ROW <= limits.BUTTONS_PER_ROW_MAX == rules.BUTTONS_PER_ROW
+    assert limits.CALLBACK_DATA_MAX == rules.CALLBACK_DATA_MAX
+    assert limits.CALLBACK_ANSWER_MAX == rules.CALLBACK_ANSWER_MAX
+    assert limits.PLACEHOLDER_MAX == rules.PLACEHOLDER_MAX
     assert limits.ENTITIES_MAX < rules.ENTITIES_MAX
     assert limits.UPLOAD_MAX_BYTES == methods.UPLOAD_MAX
     assert limits.PRESS_LIFE_S == methods.PRESS_LIFE_S
@@ -29,6 +32,11 @@ def test_capabilities_are_those_of_the_limits() -> None:
     """Delivery and rendering read nothing else about Telegram."""
     adapter = TelegramAdapter(token="1:x")
     assert adapter.capabilities.text_max == limits.TEXT_MAX
+    assert (adapter.capabilities.form, adapter.capabilities.menu_options) == ("reply", 0)
+    assert adapter.capabilities.form_field_max == limits.TEXT_MAX
+    assert adapter.capabilities.private == "on_press"
+    assert adapter.capabilities.private_max == limits.CALLBACK_ANSWER_MAX
+    assert not adapter.capabilities.confirm
     assert adapter.capabilities.rows * adapter.capabilities.buttons_per_row == limits.BUTTONS_MAX
     assert adapter.fits(plain("x" * limits.PART_SOFT))
     assert not adapter.fits(plain("x" * (limits.PART_SOFT + 1)))

@@ -162,10 +162,15 @@ async def test_a_press_is_answered_once() -> None:
         ("🎉" * 101, "🎉" * 99 + "…"),
         ("x" * 198 + "🎉🎉", "x" * 198 + "…"),
         ("x" * 190 + "👨‍👩‍👧‍👦" * 2, "x" * 190 + "…"),
+        ("word " * 41, "word " * 39 + "word…"),
+        ("words " * 40, ("words " * 33).rstrip() + "…"),
+        ("x" * 150 + " " + "y" * 90, "x" * 150 + "…"),
+        ("x" * 50 + " " + "y" * 190, "x" * 50 + " " + "y" * 148 + "…"),
+        ("x" * 199 + " y", "x" * 199 + "…"),
     ],
 )
 async def test_the_answer_to_a_press_is_cut_to_what_fits(words: str, shown: str) -> None:
-    """Two hundred UTF-16 units, whole characters only; the person still sees a word."""
+    """Two hundred UTF-16 units, cut behind a word unless that would leave too little."""
     async with TelegramServer() as server:
         journal = Journal()
         async with running(server, journal) as adapter:

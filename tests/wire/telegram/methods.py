@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.wire.telegram.members import ADMINS, member_json
 from tests.wire.telegram.rules import (
+    CALLBACK_ANSWER_MAX,
     CAPTION_MAX,
     CHAT_ACTIONS,
     REACTIONS,
@@ -15,13 +17,23 @@ from tests.wire.telegram.rules import (
     Formatted,
     Refusal,
     bad,
+    forced_reply,
     format_text,
     json_argument,
     keyboard,
     units,
 )
 from tests.wire.telegram.updates import DEFAULT_KINDS, Updates, webhook_from
-from tests.wire.telegram.world import GENERAL, File, Json, Message, Room, World, version_of
+from tests.wire.telegram.world import (
+    GENERAL,
+    File,
+    Json,
+    Keyboard,
+    Message,
+    Room,
+    World,
+    version_of,
+)
 
 Arguments = Mapping[str, Any]
 Method = Callable[[Arguments], Any]
@@ -53,6 +65,7 @@ class Press:
 
     id: str
     user: int
+    chat: int
     at: float
     answered: bool = False
     text: str = ""
@@ -95,6 +108,7 @@ class Methods:
             "getfile": self._get_file,
             "getchat": self._get_chat,
             "getchatmember": self._get_chat_member,
+            "getchatadministrators": self._get_chat_administrators,
         }
 
     def limit(self, method: str, arguments: Arguments) -> None:
@@ -214,7 +228,8 @@ class Methods:
         limit = TEXT_MAX if field_name == "text" else CAPTION_MAX
         what = "message text" if field_name == "text" else "message caption"
         raw = json_argument(arguments, entities)
-        return format_text(str(arguments.get(field_name, "")), raw, limit=limit, what=what)
+        text = str(arguments.get(field_name, ""))
+        return format_text(text, raw, limit=limit, what=what, known=self.world.people)
 
     def _send_message(self, arguments: Arguments) -> Json:
         room = self._writable(arguments)
@@ -224,14 +239,14 @@ class Methods:
 
     def _new(self, room: Room, arguments: Arguments, formatted: Formatted) -> Message:
         markup = json_argument(arguments, "reply_markup")
-        keys = keyboard(markup)
+        keys, asks = keyboard(markup), forced_reply(markup)
         thread = self.world.topic(room, integer(arguments, "message_thread_id"))
         reply_to = self._reply_to(room, arguments)
         version = version_of(formatted, keys, preview=_preview(arguments))
         message = self.world.add(room, self.world.us, version, date=int(time.time()))
         message.thread, message.reply_to = thread, reply_to
         message.silent = truth(arguments, "disable_notification")
-        message.force_reply = isinstance(markup, dict) and bool(markup.get("force_reply"))
+        message.asks = asks
         return message
 
     def _send_document(self, arguments: Arguments) -> Json:
@@ -260,15 +275,22 @@ class Methods:
             raise bad(refused)
         return message
 
-    def _edit_message_text(self, arguments: Arguments) -> Json:
+    def _editable(self, arguments: Arguments) -> Message:
+        """Messages with a keyboard below the input field or a forced reply stay as they are."""
         message = self._own(arguments, "message to edit not found", "message can't be edited")
+        if message.asks is not None:
+            raise bad("message can't be edited")
+        return message
+
+    def _edit_message_text(self, arguments: Arguments) -> Json:
+        message = self._editable(arguments)
         if message.file is not None:
             raise bad("there is no text in the message to edit")
         try:
             formatted = self._formatted(arguments)
         except Refusal as exc:
             raise bad("MESSAGE_TOO_LONG") if "too long" in exc.description else exc from exc
-        keys = keyboard(json_argument(arguments, "reply_markup"))
+        keys = _inline_only(json_argument(arguments, "reply_markup"))
         version = version_of(formatted, keys, preview=_preview(arguments))
         now = message.versions[-1]
         if (now.text, now.entities, now.keyboard) == (
@@ -282,12 +304,14 @@ class Methods:
         return message.json()
 
     def _edit_markup(self, arguments: Arguments) -> Json:
-        message = self._own(arguments, "message to edit not found", "message can't be edited")
-        keys = keyboard(json_argument(arguments, "reply_markup"))
+        message = self._editable(arguments)
+        keys = _inline_only(json_argument(arguments, "reply_markup"))
         now = message.versions[-1]
         if now.keyboard == keys:
             raise _not_modified()
-        formatted = Formatted(text=now.text, entities=now.entities, mentions=now.mentions)
+        formatted = Formatted(
+            text=now.text, entities=now.entities, mentions=now.mentions, links=now.links
+        )
         message.versions.append(version_of(formatted, keys, preview=now.preview))
         return message.json()
 
@@ -295,7 +319,7 @@ class Methods:
         message = self._own(
             arguments, "message to delete not found", "message can't be deleted for everyone"
         )
-        del message.room.messages[message.id]
+        message.room.gone[message.id] = message.room.messages.pop(message.id)
         return True
 
     def _send_chat_action(self, arguments: Arguments) -> bool:
@@ -328,7 +352,7 @@ class Methods:
         if press is None or press.answered or self.clock() - press.at > PRESS_LIFE_S:
             raise bad("query is too old and response timeout expired or query ID is invalid")
         text = str(arguments.get("text", ""))
-        if units(text) > 200:
+        if units(text) > CALLBACK_ANSWER_MAX:
             raise bad("MESSAGE_TOO_LONG")
         press.answered, press.text = True, text
         press.alert = truth(arguments, "show_alert")
@@ -365,16 +389,38 @@ class Methods:
 
     def _get_chat_member(self, arguments: Arguments) -> Json:
         room = self.world.target(arguments.get("chat_id"))
-        user = integer(arguments, "user_id")
+        user, us = integer(arguments, "user_id"), self.world.us.id
+        gone = room.bot_status in {"kicked", "left"}
+        if gone and user != us:
+            raise Refusal(403, f"Forbidden: bot is not a member of the {room.kind} chat")
         if user is None or user not in self.world.people:
             raise bad("PARTICIPANT_ID_INVALID")
-        status = "member"
-        if user == self.world.us.id and room.bot_status in {"kicked", "left"}:
-            status = room.bot_status
-        result: Json = {"status": status, "user": self.world.people[user].json()}
-        if status == "kicked":
-            result["until_date"] = 0
-        return result
+        if room.members_hidden and user != us and room.rank(us) not in ADMINS:
+            raise bad("member list is inaccessible")
+        rank = room.rank(user)
+        if user == us and gone:
+            rank = "kicked" if room.bot_status == "kicked" else "left"
+        who = self.world.people[user].json()
+        return member_json(who, rank, anonymous=user in room.anonymous)
+
+    def _get_chat_administrators(self, arguments: Arguments) -> list[Json]:
+        room = self.world.target(arguments.get("chat_id"))
+        if room.kind == "private":
+            raise bad("there are no administrators in the private chat")
+        if room.bot_status in {"kicked", "left"}:
+            raise Refusal(403, f"Forbidden: bot is not a member of the {room.kind} chat")
+        return [
+            member_json(self.world.people[user].json(), rank, anonymous=user in room.anonymous)
+            for user, rank in room.ranks.items()
+            if rank in ADMINS and (user == self.world.us.id or not self.world.people[user].is_bot)
+        ]
+
+
+def _inline_only(markup: Any) -> Keyboard:
+    """The keyboard of an edit, which takes no other reply markup."""
+    if forced_reply(markup) is not None:
+        raise bad("inline keyboard expected")
+    return keyboard(markup)
 
 
 def _too_soon(seconds: float) -> Refusal:

@@ -5,8 +5,9 @@ misc.cpp): clean-up of characters, entity bounds, trimming, `@name` found in pla
 """
 
 import json
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,10 @@ CAPTION_MAX = 1024
 ENTITIES_MAX = 100
 BUTTONS_MAX = 100
 BUTTONS_PER_ROW = 8
+CALLBACK_DATA_MAX = 64
+CALLBACK_ANSWER_MAX = 200
+PLACEHOLDER_MAX = 64
+BUTTON_STYLES = frozenset({"", "primary", "success", "danger"})
 SHORT_NAMES = frozenset(
     {"gif", "vid", "pic", "bing", "wiki", "imdb", "bold", "vote", "like", "coub"}
 )
@@ -51,6 +56,11 @@ REACTIONS = frozenset(
     }
 )
 # fmt: on
+# A few of the top-level domains by which the server takes words for addresses; file names too.
+_ADDRESS = re.compile(
+    r"https?://\S+|(?<![\w@./-])(?:[a-z0-9-]+\.)+(?:com|org|net|io|ai|dev|py|sh|md|rs)\b(?:/\S*)?",
+    re.IGNORECASE,
+)
 QUOTES = frozenset({"blockquote", "expandable_blockquote"})
 CONTINUOUS = frozenset({"code", "pre", "text_link", "text_mention"})
 
@@ -72,11 +82,15 @@ def bad(description: str, **parameters: int) -> Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Formatted:
-    """A text as it stands in a chat, with the entities that survived and the pings it makes."""
+    """A text as it stands in a chat, with the entities that survived and the pings it makes.
+
+    `links` is what a tap would open.
+    """
 
     text: str
     entities: tuple[Mapping[str, Any], ...]
     mentions: tuple[str, ...]
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +99,15 @@ class Key:
 
     label: str
     data: str
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForcedReply:
+    """What a `ForceReply` asks for; one that is not selective asks everybody."""
+
+    placeholder: str
+    selective: bool
 
 
 def units(text: str) -> int:
@@ -106,9 +129,17 @@ def json_argument(arguments: Mapping[str, Any], name: str) -> Any:
 
 
 def format_text(
-    text: str, raw_entities: Any, *, limit: int, what: str = "message text"
+    text: str,
+    raw_entities: Any,
+    *,
+    limit: int,
+    what: str = "message text",
+    known: Container[int] | None = None,
 ) -> Formatted:
-    """The message the server makes of these arguments, or the error it answers."""
+    """The message the server makes of these arguments, or the error it answers.
+
+    A mention of a person who is not `known` to the bot is dropped in silence.
+    """
     entities = _read_entities(raw_entities)
     text, entities = _clean(text, entities)
     text, entities = _trim(text, entities)
@@ -121,7 +152,18 @@ def format_text(
     if len(entities) > ENTITIES_MAX:
         raise bad("ENTITIES_TOO_LONG")
     kept = _survivors(entities)
-    return Formatted(text=text, entities=tuple(kept), mentions=tuple(_pings(text, kept)))
+    if known is not None:
+        kept = [entity for entity in kept if _names_nobody_unknown(entity, known)]
+    return Formatted(
+        text=text,
+        entities=tuple(kept),
+        mentions=tuple(_pings(text, kept)),
+        links=tuple(_links(text, kept)),
+    )
+
+
+def _names_nobody_unknown(entity: Mapping[str, Any], known: Container[int]) -> bool:
+    return entity["type"] != "text_mention" or entity.get("user", {}).get("id") in known
 
 
 def plain(text: str) -> Formatted:
@@ -299,6 +341,19 @@ def _pings(text: str, entities: Sequence[Mapping[str, Any]]) -> Iterable[str]:
             yield str(entity["url"])
 
 
+def _links(text: str, entities: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """What clients make tappable: addresses outside code, and labels with an address."""
+    code = [entity for entity in entities if entity["type"] in {"code", "pre"}]
+    for found in _ADDRESS.finditer(text):
+        start, end = units(text[: found.start()]), units(text[: found.end()])
+        place = {"offset": start, "length": end - start}
+        if not any(_overlap(place, entity) for entity in code):
+            yield found[0]
+    for entity in entities:
+        if entity["type"] == "text_link":
+            yield str(entity["url"])
+
+
 def keyboard(raw: Any) -> tuple[tuple[Key, ...], ...]:
     """The inline keyboard in a `reply_markup`, or the error it answers."""
     if raw is None:
@@ -307,7 +362,6 @@ def keyboard(raw: Any) -> tuple[tuple[Key, ...], ...]:
         raise bad("object expected as reply markup")
     rows = raw.get("inline_keyboard")
     if rows is None:
-        _check_force_reply(raw)
         return ()
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise bad('field "inline_keyboard" of the InlineKeyboardMarkup must be an Array of Arrays')
@@ -326,16 +380,23 @@ def _key(raw: Any) -> Key:
         raise bad(
             "can't parse inline keyboard button: text buttons are unallowed in the inline keyboard"
         )
-    if not 1 <= len(data.encode()) <= 64:
+    if not 1 <= len(data.encode()) <= CALLBACK_DATA_MAX:
         raise bad("BUTTON_DATA_INVALID")
-    return Key(label=str(raw["text"]), data=data)
+    style = str(raw.get("style") or "")
+    if style not in BUTTON_STYLES:
+        raise bad("can't parse inline keyboard button: invalid button style specified")
+    return Key(label=str(raw["text"]), data=data, style=style)
 
 
-def _check_force_reply(raw: Mapping[str, Any]) -> None:
-    if not raw.get("force_reply"):
+def forced_reply(raw: Any) -> ForcedReply | None:
+    """The forced reply in a `reply_markup`, None for a keyboard, or the error it answers."""
+    if raw is None or (isinstance(raw, dict) and "inline_keyboard" in raw):
+        return None
+    if not isinstance(raw, dict) or raw.get("force_reply") is not True:
         raise bad(
             "can't parse reply markup: this server offers inline keyboards and forced replies"
         )
     hint = raw.get("input_field_placeholder")
-    if hint is not None and not 1 <= len(hint) <= 64:
+    if hint is not None and not (isinstance(hint, str) and 1 <= units(hint) <= PLACEHOLDER_MAX):
         raise bad("input field placeholder must be of 1 to 64 characters")
+    return ForcedReply(placeholder=hint or "", selective=raw.get("selective") is True)

@@ -14,11 +14,14 @@ from aiohttp import web
 
 from tests.wire.server import LoopbackServer
 from tests.wire.telegram import page
+from tests.wire.telegram.members import Rank
 from tests.wire.telegram.methods import Methods, Press, Rates
 from tests.wire.telegram.rules import Refusal
 from tests.wire.telegram.shapes import Shape, send_shaped
 from tests.wire.telegram.updates import Pusher, Updates, webhook_from
 from tests.wire.telegram.world import (
+    ANONYMOUS_ADMIN,
+    CHANNEL_BOT,
     File,
     Json,
     Message,
@@ -198,6 +201,15 @@ class TelegramServer(LoopbackServer):
         room.title, room.forum = title, forum
         return room
 
+    def rank(self, chat: int, user: int, rank: Rank, *, anonymous: bool = False) -> None:
+        """Makes somebody creator, administrator or member; `anonymous` hides who speaks."""
+        room = self.world.room(chat)
+        room.ranks[self.world.person(user).id] = rank
+        if anonymous:
+            room.anonymous.add(user)
+        else:
+            room.anonymous.discard(user)
+
     def topic(self, chat: int, name: str, *, by_us: bool = False) -> int:
         """Opens a topic in a forum and returns its thread id."""
         room = self.world.room(chat)
@@ -217,10 +229,25 @@ class TelegramServer(LoopbackServer):
         thread: int | None = None,
         reply_to: int | None = None,
         entities: Sequence[Mapping[str, Any]] | None = None,
+        as_chat: int | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> int:
-        """A person writes; `extra` is put over the message's JSON. Returns the message id."""
+        """A person writes; `extra` is put over the message's JSON. Returns the message id.
+
+        `as_chat` hides the person behind the group itself, as its anonymous administrators may,
+        or behind a channel of theirs.
+        """
         room = self.world.room(chat)
+        if as_chat is not None:
+            here = as_chat == chat
+            user = ANONYMOUS_ADMIN if here else CHANNEL_BOT
+            self.person(
+                user,
+                "Group" if here else "Channel",
+                username="GroupAnonymousBot" if here else "Channel_Bot",
+                is_bot=True,
+            )
+            extra = {"sender_chat": self._speaker(as_chat)} | dict(extra or {})
         version = spoken(text)
         if entities is not None:
             version = Version(text=text, entities=tuple(entities))
@@ -230,6 +257,22 @@ class TelegramServer(LoopbackServer):
         if not self._hidden_by_privacy(message):
             self.updates.add("message", message.json(), place=str(chat))
         return message.id
+
+    async def fill_in(self, *, chat: int, user: int, message_id: int, text: str) -> int:
+        """A person answers the reply they are asked for; raises if they are not asked."""
+        message = self.world.room(chat).messages[message_id]
+        asking = message.asking()
+        if asking is None or (asking.people is not None and user not in asking.people):
+            raise AssertionError(f"message {message_id} asks {user} for nothing")
+        return await self.say(
+            chat=chat, user=user, text=text, thread=message.thread, reply_to=message_id
+        )
+
+    def _speaker(self, chat: int) -> Json:
+        """The chat somebody speaks as; one that is no group here is a channel."""
+        if chat in self.world.rooms:
+            return self.world.rooms[chat].json()
+        return {"id": chat, "type": "channel", "title": f"Channel {-chat}"}
 
     async def upload(
         self, *, chat: int, user: int, name: str, data: bytes, caption: str = ""
@@ -252,22 +295,36 @@ class TelegramServer(LoopbackServer):
         self.updates.add("edited_message", message.json(), place=str(chat))
 
     async def press(
-        self, *, chat: int, message_id: int, user: int, label: str = "", data: str = ""
+        self,
+        *,
+        chat: int,
+        message_id: int,
+        user: int,
+        label: str = "",
+        data: str = "",
+        state: int = -1,
+        inaccessible: bool = False,
     ) -> str:
-        """A person presses the button with this label or data; returns the callback id."""
-        message = self.world.room(chat).messages[message_id]
-        keys = [key for row in message.versions[-1].keyboard for key in row]
+        """A person presses the button with this label or data; returns the callback id.
+
+        `state` is which state of the message still stands on their screen. A message that was
+        deleted meanwhile, or is `inaccessible` for its age, comes without what it says.
+        """
+        room = self.world.room(chat)
+        message = room.messages.get(message_id) or room.gone[message_id]
+        keys = [key for row in message.versions[state].keyboard for key in row]
         key = next(
             (key for key in keys if label in {key.label, ""} and data in {key.data, ""}), None
         )
         if key is None:
             raise AssertionError(f"no such button; there are {[key.label for key in keys]}")
         callback = str(4_000_000_000_000 + next(self._numbers))
-        self.methods.presses[callback] = Press(id=callback, user=user, at=self._clock())
+        self.methods.presses[callback] = Press(id=callback, user=user, chat=chat, at=self._clock())
+        hidden = inaccessible or message_id in room.gone
         body = {
             "id": callback,
             "from": self.world.person(user).json(),
-            "message": message.json(),
+            "message": message.inaccessible_json() if hidden else message.json(),
             "chat_instance": str(-chat),
             "data": key.data,
         }
@@ -350,7 +407,7 @@ class TelegramServer(LoopbackServer):
         return web.Response(text=text, content_type="text/html")
 
     async def _page_state(self, request: web.Request) -> web.Response:
-        return web.json_response(page.state(self.world))
+        return web.json_response(page.state(self.world, self.methods.presses.values()))
 
     async def _page_action(self, request: web.Request) -> web.Response:
         form = {name: str(value) for name, value in (await request.post()).items()}
@@ -361,6 +418,13 @@ class TelegramServer(LoopbackServer):
             await self.press(
                 chat=chat, user=user, message_id=int(form["message"]), data=form["data"]
             )
+        elif request.match_info["action"] == "fill" and form.get("text"):
+            await self.fill_in(
+                chat=chat, user=user, message_id=int(form["message"]), text=form["text"]
+            )
+        elif request.match_info["action"] == "promote":
+            admin = self.world.room(chat).rank(user) == "administrator"
+            self.rank(chat, user, "member" if admin else "administrator")
         raise web.HTTPSeeOther(location="/")
 
 

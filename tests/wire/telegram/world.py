@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.wire.telegram.rules import Formatted, Key, bad, plain
+from tests.wire.telegram.members import Rank
+from tests.wire.telegram.rules import ForcedReply, Formatted, Key, bad, plain
 
 GENERAL = 1
+ANONYMOUS_ADMIN = 1087968824
+CHANNEL_BOT = 136817688
 Json = dict[str, Any]
 Keyboard = tuple[tuple[Key, ...], ...]
 
@@ -38,6 +41,7 @@ class Version:
     text: str
     entities: tuple[Mapping[str, Any], ...] = ()
     mentions: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
     keyboard: Keyboard = ()
     preview: bool = True
 
@@ -53,6 +57,14 @@ class File:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A message whose input field opens as a reply; `people` see it, or all if it is None."""
+
+    placeholder: str
+    people: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """A message as a person sees it, with every state it ever had, oldest first."""
 
@@ -65,7 +77,7 @@ class Shown:
     silent: bool
     file: File | None
     reactions: tuple[str, ...]
-    force_reply: bool
+    asking: Asking | None
     history: tuple[Version, ...]
 
     @property
@@ -82,6 +94,11 @@ class Shown:
     def mentions(self) -> tuple[str, ...]:
         """Whom the present text pings, by the server's own rule."""
         return self.history[-1].mentions
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """What a tap on the present text would open."""
+        return self.history[-1].links
 
     @property
     def keyboard(self) -> Keyboard:
@@ -108,9 +125,24 @@ class Message:
     silent: bool = False
     file: File | None = None
     reactions: tuple[str, ...] = ()
-    force_reply: bool = False
+    asks: ForcedReply | None = None
     edited: int | None = None
     extra: Json = field(default_factory=dict)
+
+    def asking(self) -> Asking | None:
+        """Whom a forced reply is shown to: who is named, and whose message this replies to."""
+        if self.asks is None:
+            return None
+        named = [
+            int(entity["user"]["id"])
+            for entity in self.versions[-1].entities
+            if entity["type"] == "text_mention"
+        ]
+        replied = self.room.messages.get(self.reply_to or 0)
+        people = (*named, *([replied.sender.id] if replied is not None else []))
+        return Asking(
+            placeholder=self.asks.placeholder, people=people if self.asks.selective else None
+        )
 
     def shown(self, us: int) -> Shown:
         """As a person sees it."""
@@ -124,7 +156,7 @@ class Message:
             silent=self.silent,
             file=self.file,
             reactions=self.reactions,
-            force_reply=self.force_reply,
+            asking=self.asking(),
             history=tuple(self.versions),
         )
 
@@ -156,6 +188,10 @@ class Message:
             result |= self._reply()
         return result | self.extra
 
+    def inaccessible_json(self) -> Json:
+        """As an `InaccessibleMessage`: deleted, or too old to be looked up."""
+        return {"chat": self.room.json(), "message_id": self.id, "date": 0}
+
     def _reply(self) -> Json:
         replied = self.room.messages.get(self.reply_to or 0)
         if replied is None and self.thread is not None and self.room.forum:
@@ -184,7 +220,12 @@ def keyboard_json(keys: Keyboard) -> Json:
     """An inline keyboard as it comes back in a `Message`."""
     return {
         "inline_keyboard": [
-            [{"text": key.label, "callback_data": key.data} for key in row] for row in keys
+            [
+                {"text": key.label, "callback_data": key.data}
+                | ({"style": key.style} if key.style else {})
+                for key in row
+            ]
+            for row in keys
         ]
     }
 
@@ -209,10 +250,18 @@ class Room:
     username: str | None = None
     next_id: int = 1
     messages: dict[int, Message] = field(default_factory=dict)
+    gone: dict[int, Message] = field(default_factory=dict)
     topics: dict[int, Topic] = field(default_factory=dict)
     moved_to: int | None = None
     bot_status: str = "member"
     bot_may_write: bool = True
+    ranks: dict[int, Rank] = field(default_factory=dict)
+    anonymous: set[int] = field(default_factory=set)
+    members_hidden: bool = False
+
+    def rank(self, user: int) -> Rank:
+        """What somebody is here; who was never ranked is a member."""
+        return self.ranks.get(user, "member")
 
     def json(self) -> Json:
         """As a `Chat`."""
@@ -308,6 +357,7 @@ def version_of(formatted: Formatted, keys: Keyboard = (), *, preview: bool = Tru
         text=formatted.text,
         entities=formatted.entities,
         mentions=formatted.mentions,
+        links=formatted.links,
         keyboard=keys,
         preview=preview,
     )
