@@ -10,8 +10,9 @@ import pytest
 from aiohttp import web
 
 from tests.wire.slack import APP_TOKEN, BOT_TOKEN, Rates, SlackServer
+from tests.wire.slack.checks import Refusal
 from tests.wire.slack.payloads import rich_text, signature, typed
-from tests.wire.slack.rules import Refusal, check_blocks, pings
+from tests.wire.slack.rules import check_blocks, pings
 
 ADA = "U1"
 GENERAL = "C1"
@@ -494,7 +495,7 @@ async def test_the_page_shows_and_speaks(server: SlackServer, client: Client) ->
     await ws.send_json({"envelope_id": envelope["envelope_id"]})
     async with client.session.get(f"{server.url}/page/state") as response:
         state = await response.json()
-    dm = next(channel for channel in state if channel["id"] == "D1")
+    dm = next(channel for channel in state["channels"] if channel["id"] == "D1")
     assert dm["messages"][0]["text"] == "hello"
     await server.settled()
     await ws.close()

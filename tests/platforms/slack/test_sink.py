@@ -36,7 +36,7 @@ from tests.platforms.slack.journal import (
     posted,
     running,
 )
-from tests.wire.slack import SlackServer, rules
+from tests.wire.slack import SlackServer, controls, rules
 
 
 async def test_a_post_stands_in_its_thread_and_unfurls_nothing() -> None:
@@ -262,7 +262,7 @@ def test_capabilities_are_within_what_the_server_enforces() -> None:
     """What we promise to keep is what Slack asks for."""
     assert CAPABILITIES.text_max == rules.TEXT_MAX
     assert CAPABILITIES.part_soft == PART_SOFT < rules.UPDATE_TEXT_MAX
-    assert LABEL_MAX == rules.LABEL_MAX
+    assert LABEL_MAX == controls.LABEL_MAX
     assert CAPABILITIES.rows + 45 <= rules.BLOCKS_MAX
 
 

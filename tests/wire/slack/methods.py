@@ -4,20 +4,13 @@ import itertools
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from tests.wire.slack.checks import Json, Refusal
 from tests.wire.slack.paging import is_true, page_of
 from tests.wire.slack.rates import Rates
-from tests.wire.slack.rules import (
-    TEXT_MAX,
-    UPDATE_TEXT_MAX,
-    Json,
-    Refusal,
-    check_blocks,
-    check_metadata,
-    pings,
-)
+from tests.wire.slack.rules import TEXT_MAX, UPDATE_TEXT_MAX, check_blocks, check_metadata, pings
 from tests.wire.slack.scopes import HISTORY_SCOPES, SCOPES
 from tests.wire.slack.world import Channel, Ephemeral, File, Message, Version, World
 
@@ -29,10 +22,11 @@ _EMOJI = re.compile(r"[a-z0-9_+'-]{1,100}(::skin-tone-[2-6])?")
 
 
 class Methods:
-    """Every method by name. `changed` hears of each message that came, changed or went.
+    """Every method by name, `more` among them.
 
-    Switches for tests: `scopes` lost from what there is, `token_error` for a dead bot token,
-    `app_token_error` for a dead app-level one, `edit_window_closed`, `post_errors` by channel.
+    `changed` hears of each message that came, changed or went. Switches for tests: `scopes` lost
+    from what there is, `token_error` for a dead bot token, `app_token_error` for a dead app-level
+    one, `edit_window_closed`, `post_errors` by channel.
     """
 
     def __init__(
@@ -44,6 +38,7 @@ class Methods:
         url: Callable[[], str],
         socket_root: Callable[[], str],
         changed: Changed,
+        more: Mapping[str, Method],
         rates: Rates | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -82,6 +77,7 @@ class Methods:
             "files.info": self.file_info,
             "files.delete": self.file_delete,
             "assistant.threads.setStatus": self.set_status,
+            **more,
         }
 
     def __contains__(self, method: str) -> bool:

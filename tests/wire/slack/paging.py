@@ -5,7 +5,7 @@ Source: docs.slack.dev/apis/web-api/pagination and conversations.history.
 
 from typing import Any
 
-from tests.wire.slack.rules import Json, Refusal
+from tests.wire.slack.checks import Json, Refusal
 from tests.wire.slack.world import Message
 
 

@@ -1,4 +1,4 @@
-"""What Slack sends to an app: events, presses, commands, and their signature. Pure."""
+"""What Slack sends to an app: events, presses, forms, commands, and their signature. Pure."""
 
 import hashlib
 import hmac
@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tests.wire.slack.rules import Json, escape
+from tests.wire.slack.checks import Json
+from tests.wire.slack.rules import escape
 from tests.wire.slack.world import Channel, Message, World
 
 _NAMED = re.compile(r"(?<![\w@])@([a-z0-9._-]*[a-z0-9])", re.IGNORECASE)
@@ -158,20 +159,17 @@ def reaction_event(channel: Channel, message: Message, user: str, name: str, eve
     }
 
 
-def press(
+def act(
     world: World,
     channel: Channel,
     message: Message,
     *,
     user: str,
-    block: Mapping[str, Any],
-    element: Mapping[str, Any],
+    action: Mapping[str, Any],
     response_url: str,
     trigger_id: str,
-    action_ts: str,
 ) -> Json:
-    """A `block_actions` payload for a button."""
-    person = world.person(user)
+    """A `block_actions` payload: a button or a choice under a message."""
     container: Json = {
         "type": "message",
         "message_ts": message.ts,
@@ -180,16 +178,51 @@ def press(
     }
     if message.thread_ts:
         container["thread_ts"] = message.thread_ts
-    action = {
-        "action_id": element.get("action_id", "a1"),
-        "block_id": block.get("block_id", "b1"),
-        "text": element["text"],
-        "value": element.get("value"),
-        "type": "button",
-        "action_ts": action_ts,
+    return _interaction(world, "block_actions", user, trigger_id) | {
+        "container": container,
+        "channel": {"id": channel.id, "name": channel.name},
+        "message": world.message_json(message),
+        "state": {"values": {}},
+        "response_url": response_url,
+        "actions": [dict(action)],
     }
+
+
+def submission(world: World, *, user: str, view: Json, trigger_id: str) -> Json:
+    """A `view_submission` payload; it names neither channel nor message."""
+    payload = _interaction(world, "view_submission", user, trigger_id)
+    return payload | {"view": view, "response_urls": []}
+
+
+def view(
+    world: World, ident: str, given: Mapping[str, Any], hashed: str, state: Mapping[str, Any]
+) -> Json:
+    """A view as Slack hands it back, with what stands in its fields."""
     return {
-        "type": "block_actions",
+        "external_id": "",
+        "clear_on_close": False,
+        "notify_on_close": False,
+        "private_metadata": "",
+        "callback_id": "",
+        "close": None,
+        "submit": None,
+        **given,
+        "id": ident,
+        "team_id": world.team,
+        "state": {"values": dict(state)},
+        "hash": hashed,
+        "previous_view_id": None,
+        "root_view_id": ident,
+        "app_id": world.app_id,
+        "app_installed_team_id": world.team,
+        "bot_id": world.bot_id,
+    }
+
+
+def _interaction(world: World, kind: str, user: str, trigger_id: str) -> Json:
+    person = world.person(user)
+    return {
+        "type": kind,
         "user": {
             "id": user,
             "username": person.name,
@@ -198,16 +231,10 @@ def press(
         },
         "api_app_id": world.app_id,
         "token": "verification-token-of-nothing",
-        "container": container,
         "trigger_id": trigger_id,
         "team": {"id": world.team, "domain": "loopback"},
         "enterprise": None,
         "is_enterprise_install": False,
-        "channel": {"id": channel.id, "name": channel.name},
-        "message": world.message_json(message),
-        "state": {"values": {}},
-        "response_url": response_url,
-        "actions": [action],
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tests.wire.slack.rules import Refusal
+from tests.wire.slack.checks import Refusal
 
 TIER_2, TIER_3, TIER_4 = 20.0, 50.0, 100.0
 POSTS_A_MINUTE = 300.0  # "several hundred messages per minute" for a workspace
@@ -31,6 +31,8 @@ PER_MINUTE: Mapping[str, float] = MappingProxyType(
         "files.completeUploadExternal": TIER_4,
         "files.info": TIER_4,
         "files.delete": TIER_3,
+        "views.open": TIER_4,
+        "usergroups.users.list": TIER_2,
     }
 )
 

@@ -4,7 +4,7 @@ import json
 
 from aiohttp import web
 
-from tests.wire.slack.rules import Json
+from tests.wire.slack.checks import Json
 
 
 async def read_upload(request: web.Request) -> bytes:

@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-Json = dict[str, Any]
+from tests.wire.slack.checks import (
+    Invalid,
+    Json,
+    Refusal,
+    check_items,
+    check_keys,
+    check_number,
+    check_text,
+    check_text_object,
+    fault,
+)
+from tests.wire.slack.controls import check_control
 
 TEXT_MAX = 40_000
 UPDATE_TEXT_MAX = 4_000
@@ -22,8 +33,6 @@ MARKDOWN_MAX = 12_000
 FIELD_MAX = 2_000
 CONTEXT_ELEMENTS_MAX = 10
 ACTIONS_ELEMENTS_MAX = 25
-LABEL_MAX = 75
-VALUE_MAX = 2_000
 URL_MAX = 3_000
 ID_MAX = 255
 TABLE_ROWS_MAX = 100
@@ -40,25 +49,6 @@ _TYPED = re.compile(r"(?<![\w@])@([a-z0-9._-]+)", re.IGNORECASE)
 _BROADCASTS = ("channel", "here", "everyone")
 
 
-class Refusal(Exception):
-    """An answer with `ok: false`; `errors` are the details Slack gives for blocks."""
-
-    def __init__(self, error: str, *, status: int = 200, errors: Sequence[str] = (), **more: Any):
-        super().__init__(error)
-        self.error = error
-        self.status = status
-        self.errors = tuple(errors)
-        self.more = more
-
-
-class _Invalid(Exception):
-    """One fault in blocks: what, and the JSON pointer to it."""
-
-
-def _fault(what: str, where: str) -> _Invalid:
-    return _Invalid(f"{what} [json-pointer:{where}]")
-
-
 # -- blocks
 
 
@@ -73,13 +63,13 @@ def check_blocks(blocks: Any) -> list[Json]:
         raise Refusal("invalid_blocks_format")
     try:
         if len(blocks) > BLOCKS_MAX:
-            raise _fault(f"no more than {BLOCKS_MAX} items allowed", "/blocks")
+            raise fault(f"no more than {BLOCKS_MAX} items allowed", "/blocks")
         for number, block in enumerate(blocks):
-            _block(block, f"/blocks/{number}")
-        _unique(blocks, "block_id", "/blocks")
+            check_block(block, f"/blocks/{number}")
+        check_unique(blocks, "block_id", "/blocks")
         for block in blocks:
-            _unique(block.get("elements", []), "action_id", "/blocks")
-    except _Invalid as exc:
+            check_unique(block.get("elements", []), "action_id", "/blocks")
+    except Invalid as exc:
         raise Refusal("invalid_blocks", errors=[str(exc)]) from exc
     if sum(block["type"] == "table" for block in blocks) > 1:
         raise Refusal("invalid_attachments", errors=["only_one_table_allowed"])
@@ -88,71 +78,31 @@ def check_blocks(blocks: Any) -> list[Json]:
     return blocks
 
 
-def _unique(items: Any, key: str, where: str) -> None:
+def check_unique(items: Any, key: str, where: str) -> None:
+    """Raises Invalid where two items have the same id."""
     ids = [item[key] for item in items if isinstance(item, dict) and key in item]
     if len(ids) != len(set(ids)):
-        raise _fault(f"`{key}` already exists", where)
+        raise fault(f"`{key}` already exists", where)
 
 
-def _block(block: Any, where: str) -> None:
+def check_block(block: Any, where: str) -> None:
+    """Raises Invalid for a block no message or modal may hold."""
     if not isinstance(block, dict):
-        raise _fault("must provide an object", where)
+        raise fault("must provide an object", where)
     check = _BLOCKS.get(block.get("type", ""))
     if check is None:
-        raise _fault(f"unsupported type: {block.get('type')}", f"{where}/type")
+        raise fault(f"unsupported type: {block.get('type')}", f"{where}/type")
     if "block_id" in block:
-        _text(block["block_id"], f"{where}/block_id", ID_MAX)
+        check_text(block["block_id"], f"{where}/block_id", ID_MAX)
     check(block, where)
-
-
-def _keys(value: Any, allowed: str, where: str) -> None:
-    if not isinstance(value, dict):
-        raise _fault("must provide an object", where)
-    for key in value:
-        if key not in {*allowed.split(), "type", "block_id"}:
-            raise _fault(f"invalid additional property: {key}", where)
-
-
-def _text(value: Any, where: str, limit: int | None = None) -> None:
-    if not isinstance(value, str):
-        raise _fault("must provide a string", where)
-    if not value:
-        raise _fault("must be more than 0 characters", where)
-    if limit is not None and len(value) > limit:
-        raise _fault(f"must be less than {limit + 1} characters", where)
-
-
-def _items(value: Any, where: str, limit: int | None = None) -> list[Any]:
-    if not isinstance(value, list):
-        raise _fault("must provide an array", where)
-    if not value:
-        raise _fault("missing element", where)
-    if limit is not None and len(value) > limit:
-        raise _fault(f"no more than {limit} items allowed", where)
-    return value
-
-
-def _number(value: Any, where: str, low: int, high: int | None = None) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _fault("must provide a number", where)
-    if value < low or (high is not None and value > high):
-        raise _fault(f"must be between {low} and {high}", where)
-
-
-def _text_object(value: Any, where: str, limit: int, *, plain: bool = False) -> None:
-    _keys(value, "text emoji verbatim", where)
-    kinds = ("plain_text",) if plain else ("plain_text", "mrkdwn")
-    if value.get("type") not in kinds:
-        raise _fault(f"unsupported type: {value.get('type')}", f"{where}/type")
-    _text(value.get("text"), f"{where}/text", limit)
 
 
 # -- rich text
 
 
 def _rich_text(block: Json, where: str) -> None:
-    _keys(block, "elements", where)
-    for number, element in enumerate(_items(block.get("elements"), f"{where}/elements")):
+    check_keys(block, "elements", where)
+    for number, element in enumerate(check_items(block.get("elements"), f"{where}/elements")):
         _rich_element(element, f"{where}/elements/{number}")
 
 
@@ -160,176 +110,157 @@ def _rich_element(element: Any, where: str) -> None:
     kind = element.get("type") if isinstance(element, dict) else None
     match kind:
         case "rich_text_section":
-            _keys(element, "elements", where)
+            check_keys(element, "elements", where)
             _inline(element, where)
         case "rich_text_quote":
-            _keys(element, "elements border", where)
+            check_keys(element, "elements border", where)
             _inline(element, where)
         case "rich_text_preformatted":
-            _keys(element, "elements border language", where)
+            check_keys(element, "elements border language", where)
             _inline(element, where, only=("text", "link"))
             if "language" in element:
-                _text(element["language"], f"{where}/language")
+                check_text(element["language"], f"{where}/language")
         case "rich_text_list":
             _list(element, where)
         case _:
-            raise _fault(f"unsupported type: {kind}", f"{where}/type")
+            raise fault(f"unsupported type: {kind}", f"{where}/type")
     if "border" in element:
-        _number(element["border"], f"{where}/border", 0, 1)
+        check_number(element["border"], f"{where}/border", 0, 1)
 
 
 def _list(element: Json, where: str) -> None:
-    _keys(element, "elements style indent offset border", where)
+    check_keys(element, "elements style indent offset border", where)
     if element.get("style") not in {"bullet", "ordered"}:
-        raise _fault("must be one of bullet, ordered", f"{where}/style")
-    _number(element.get("indent", 0), f"{where}/indent", 0, INDENT_MAX)
-    _number(element.get("offset", 0), f"{where}/offset", 0)
-    for number, item in enumerate(_items(element.get("elements"), f"{where}/elements")):
+        raise fault("must be one of bullet, ordered", f"{where}/style")
+    check_number(element.get("indent", 0), f"{where}/indent", 0, INDENT_MAX)
+    check_number(element.get("offset", 0), f"{where}/offset", 0)
+    for number, item in enumerate(check_items(element.get("elements"), f"{where}/elements")):
         here = f"{where}/elements/{number}"
         if not isinstance(item, dict) or item.get("type") != "rich_text_section":
-            raise _fault("must be a rich_text_section", here)
-        _keys(item, "elements", here)
+            raise fault("must be a rich_text_section", here)
+        check_keys(item, "elements", here)
         _inline(item, here)
 
 
 def _inline(parent: Json, where: str, only: Sequence[str] = ()) -> None:
-    for number, element in enumerate(_items(parent.get("elements"), f"{where}/elements")):
+    for number, element in enumerate(check_items(parent.get("elements"), f"{where}/elements")):
         here = f"{where}/elements/{number}"
         kind = element.get("type") if isinstance(element, dict) else None
         if only and kind not in only:
-            raise _fault(f"unsupported type: {kind}", f"{here}/type")
+            raise fault(f"unsupported type: {kind}", f"{here}/type")
         _inline_element(element, kind, here)
 
 
 def _inline_element(element: Any, kind: Any, where: str) -> None:
     match kind:
         case "text":
-            _keys(element, "text style", where)
-            _text(element.get("text"), f"{where}/text")
+            check_keys(element, "text style", where)
+            check_text(element.get("text"), f"{where}/text")
         case "link":
-            _keys(element, "url text unsafe style", where)
-            _text(element.get("url"), f"{where}/url", URL_MAX)
+            check_keys(element, "url text unsafe style", where)
+            check_text(element.get("url"), f"{where}/url", URL_MAX)
             if urlsplit(element["url"]).scheme not in {"http", "https", "mailto", "tel"}:
-                raise _fault("must provide a valid url", f"{where}/url")
+                raise fault("must provide a valid url", f"{where}/url")
             if "text" in element:
-                _text(element["text"], f"{where}/text")
+                check_text(element["text"], f"{where}/text")
         case "user" | "usergroup" | "channel" | "team":
-            _keys(element, f"{_IDS[kind]} style", where)
-            _text(element.get(_IDS[kind]), f"{where}/{_IDS[kind]}")
+            check_keys(element, f"{_IDS[kind]} style", where)
+            check_text(element.get(_IDS[kind]), f"{where}/{_IDS[kind]}")
         case "emoji":
-            _keys(element, "name unicode skin_tone style", where)
-            _text(element.get("name"), f"{where}/name")
+            check_keys(element, "name unicode skin_tone style", where)
+            check_text(element.get("name"), f"{where}/name")
         case "broadcast":
-            _keys(element, "range", where)
+            check_keys(element, "range", where)
             if element.get("range") not in _BROADCASTS:
-                raise _fault("must be one of channel, here, everyone", f"{where}/range")
+                raise fault("must be one of channel, here, everyone", f"{where}/range")
         case "color":
-            _keys(element, "value", where)
-            _text(element.get("value"), f"{where}/value")
+            check_keys(element, "value", where)
+            check_text(element.get("value"), f"{where}/value")
         case "date":
-            _keys(element, "timestamp format url fallback", where)
-            _number(element.get("timestamp"), f"{where}/timestamp", 0)
+            check_keys(element, "timestamp format url fallback", where)
+            check_number(element.get("timestamp"), f"{where}/timestamp", 0)
         case _:
-            raise _fault(f"unsupported type: {kind}", f"{where}/type")
+            raise fault(f"unsupported type: {kind}", f"{where}/type")
     style = element.get("style", {})
     if not isinstance(style, dict) or not set(style) <= _STYLES:
-        raise _fault("unsupported style", f"{where}/style")
+        raise fault("unsupported style", f"{where}/style")
     if not all(isinstance(on, bool) for on in style.values()):
-        raise _fault("must provide a boolean", f"{where}/style")
+        raise fault("must provide a boolean", f"{where}/style")
 
 
 # -- the other blocks
 
 
 def _divider(block: Json, where: str) -> None:
-    _keys(block, "", where)
+    check_keys(block, "", where)
 
 
 def _header(block: Json, where: str) -> None:
-    _keys(block, "text level", where)
-    _text_object(block.get("text"), f"{where}/text", HEADER_MAX, plain=True)
+    check_keys(block, "text level", where)
+    check_text_object(block.get("text"), f"{where}/text", HEADER_MAX, plain=True)
 
 
 def _section(block: Json, where: str) -> None:
-    _keys(block, "text fields accessory expand", where)
+    check_keys(block, "text fields accessory expand", where)
     if "text" in block:
-        _text_object(block["text"], f"{where}/text", SECTION_MAX)
+        check_text_object(block["text"], f"{where}/text", SECTION_MAX)
     elif "fields" not in block:
-        raise _fault("missing required field: text", where)
+        raise fault("missing required field: text", where)
     for number, field in enumerate(block.get("fields", [])):
-        _text_object(field, f"{where}/fields/{number}", FIELD_MAX)
+        check_text_object(field, f"{where}/fields/{number}", FIELD_MAX)
     if "accessory" in block:
-        _control(block["accessory"], f"{where}/accessory")
+        check_control(block["accessory"], f"{where}/accessory")
 
 
 def _context(block: Json, where: str) -> None:
-    _keys(block, "elements", where)
-    elements = _items(block.get("elements"), f"{where}/elements", CONTEXT_ELEMENTS_MAX)
+    check_keys(block, "elements", where)
+    elements = check_items(block.get("elements"), f"{where}/elements", CONTEXT_ELEMENTS_MAX)
     for number, element in enumerate(elements):
-        _text_object(element, f"{where}/elements/{number}", SECTION_MAX)
+        check_text_object(element, f"{where}/elements/{number}", SECTION_MAX)
 
 
 def _markdown(block: Json, where: str) -> None:
-    _keys(block, "text", where)
-    _text(block.get("text"), f"{where}/text", MARKDOWN_MAX)
+    check_keys(block, "text", where)
+    check_text(block.get("text"), f"{where}/text", MARKDOWN_MAX)
 
 
 def _image(block: Json, where: str) -> None:
-    _keys(block, "image_url alt_text title slack_file", where)
-    _text(block.get("alt_text"), f"{where}/alt_text", 2_000)
+    check_keys(block, "image_url alt_text title slack_file", where)
+    check_text(block.get("alt_text"), f"{where}/alt_text", 2_000)
 
 
 def _actions(block: Json, where: str) -> None:
-    _keys(block, "elements", where)
-    elements = _items(block.get("elements"), f"{where}/elements", ACTIONS_ELEMENTS_MAX)
+    check_keys(block, "elements", where)
+    elements = check_items(block.get("elements"), f"{where}/elements", ACTIONS_ELEMENTS_MAX)
     for number, element in enumerate(elements):
-        _control(element, f"{where}/elements/{number}")
-
-
-def _control(element: Any, where: str) -> None:
-    kind = element.get("type") if isinstance(element, dict) else None
-    if kind not in {"button", "static_select", "overflow"}:
-        raise _fault(f"unsupported type: {kind}", f"{where}/type")
-    if "action_id" in element:
-        _text(element["action_id"], f"{where}/action_id", ID_MAX)
-    if kind != "button":
-        for number, option in enumerate(_items(element.get("options"), f"{where}/options", 100)):
-            _text_object(option.get("text"), f"{where}/options/{number}/text", LABEL_MAX)
-            _text(option.get("value"), f"{where}/options/{number}/value", 150)
-        return
-    _keys(element, "text action_id value url style confirm accessibility_label", where)
-    _text_object(element.get("text"), f"{where}/text", LABEL_MAX, plain=True)
-    if "value" in element:
-        _text(element["value"], f"{where}/value", VALUE_MAX)
-    if element.get("style", "primary") not in {"primary", "danger"}:
-        raise _fault("must be one of primary, danger", f"{where}/style")
+        check_control(element, f"{where}/elements/{number}")
 
 
 def _table(block: Json, where: str) -> None:
-    _keys(block, "rows column_settings", where)
-    rows = _items(block.get("rows"), f"{where}/rows", TABLE_ROWS_MAX)
+    check_keys(block, "rows column_settings", where)
+    rows = check_items(block.get("rows"), f"{where}/rows", TABLE_ROWS_MAX)
     for at, row in enumerate(rows):
-        cells = _items(row, f"{where}/rows/{at}", TABLE_COLUMNS_MAX)
+        cells = check_items(row, f"{where}/rows/{at}", TABLE_COLUMNS_MAX)
         for number, cell in enumerate(cells):
             _cell(cell, f"{where}/rows/{at}/{number}")
     for number, setting in enumerate(block.get("column_settings", [])):
         here = f"{where}/column_settings/{number}"
-        _keys(setting, "align is_wrapped", here)
+        check_keys(setting, "align is_wrapped", here)
         if setting.get("align", "left") not in {"left", "center", "right"}:
-            raise _fault("must be one of left, center, right", here)
+            raise fault("must be one of left, center, right", here)
     if len(block.get("column_settings", [])) > TABLE_COLUMNS_MAX:
-        raise _fault(f"no more than {TABLE_COLUMNS_MAX} items allowed", f"{where}/column_settings")
+        raise fault(f"no more than {TABLE_COLUMNS_MAX} items allowed", f"{where}/column_settings")
 
 
 def _cell(cell: Any, where: str) -> None:
     kind = cell.get("type") if isinstance(cell, dict) else None
     if kind == "raw_text":
-        _keys(cell, "text", where)
-        _text(cell.get("text"), f"{where}/text")
+        check_keys(cell, "text", where)
+        check_text(cell.get("text"), f"{where}/text")
     elif kind == "rich_text":
         _rich_text(cell, where)
     else:
-        raise _fault(f"unsupported type: {kind}", where)
+        raise fault(f"unsupported type: {kind}", where)
 
 
 _BLOCKS: Mapping[str, Callable[[Json, str], None]] = {
@@ -481,14 +412,3 @@ def _inline_seen(element: Json) -> str:
             return f"@{element[_IDS[kind]]}"
         case _:
             return str(element.get("value", ""))
-
-
-def buttons(blocks: Sequence[Json]) -> list[tuple[Json, Json]]:
-    """Every button with the block it stands in."""
-    return [
-        (block, element)
-        for block in blocks
-        if block["type"] == "actions"
-        for element in block["elements"]
-        if element["type"] == "button"
-    ]

@@ -20,6 +20,7 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "files.info": "files:read",
         "files.delete": "files:write",
         "assistant.threads.setStatus": "chat:write",
+        "usergroups.users.list": "usergroups:read",
     }
 )
 

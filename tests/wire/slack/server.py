@@ -1,41 +1,28 @@
 """The loopback Slack server: routes, what people do, and what stands in the channels."""
 
 import asyncio
-import itertools
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 from aiohttp import web
 
 from tests.wire.server import LoopbackServer
 from tests.wire.slack import page, payloads
+from tests.wire.slack.checks import Json, Refusal
+from tests.wire.slack.interactions import Interactions, Modal
 from tests.wire.slack.methods import Methods
 from tests.wire.slack.rates import Rates
 from tests.wire.slack.requests import read_arguments, read_upload
-from tests.wire.slack.rules import Json, Refusal, buttons
 from tests.wire.slack.transport import Delivery, Kind, Transport
+from tests.wire.slack.usergroups import Usergroups
 from tests.wire.slack.world import Channel, Ephemeral, File, Message, Person, Shown, Version, World
 
 BOT_TOKEN = "xoxb-0000000001-0000000002-TESTtokenOfNoRealBot"
 APP_TOKEN = "xapp-1-A0APP-0000000003-testtokenofnorealapp"
 SIGNING_SECRET = "0123456789abcdef0123456789abcdef"
-RESPONSE_URL_USES = 5
-RESPONSE_URL_LIFE_S = 1800.0
 TICK_S = 1.0
-
-
-@dataclass(slots=True)
-class _ResponseUrl:
-    """Where an app may answer one press or command."""
-
-    channel: str
-    user: str
-    ts: str | None
-    uses: int = 0
-    opened: float = 0.0
 
 
 class SlackServer(LoopbackServer):
@@ -72,6 +59,17 @@ class SlackServer(LoopbackServer):
         self.world = World(
             team=team, bot_user=bot_user, bot_id=f"B{bot_user[1:]}", app_id=app_id, name=name
         )
+        self.usergroups = Usergroups()
+        self.transport = Transport(
+            note=self._answered, unexpected=self.unexpected.append, app_id=app_id
+        )
+        self.interactions = Interactions(
+            world=self.world,
+            transport=self.transport,
+            url=lambda: self.url,
+            clock=clock,
+            unexpected=self.unexpected.append,
+        )
         self.methods = Methods(
             world=self.world,
             bot_token=bot_token,
@@ -79,11 +77,12 @@ class SlackServer(LoopbackServer):
             url=lambda: self.url,
             socket_root=lambda: self.socket_root or self.url,
             changed=self._changed,
+            more={
+                "usergroups.users.list": self.usergroups.users_list,
+                "views.open": self.interactions.open,
+            },
             rates=rates,
             clock=clock,
-        )
-        self.transport = Transport(
-            note=self._answered, unexpected=self.unexpected.append, app_id=app_id
         )
         self.forgetful = False
         self.socket_root: str | None = None
@@ -91,8 +90,6 @@ class SlackServer(LoopbackServer):
         self._clock = clock
         self._real_time = retries_in_real_time
         self._ticking: asyncio.Task[None] | None = None
-        self._responses: dict[str, _ResponseUrl] = {}
-        self._numbers = itertools.count(1)
 
     # -- serving
 
@@ -167,13 +164,8 @@ class SlackServer(LoopbackServer):
 
     async def _respond(self, request: web.Request) -> web.Response:
         arguments = await read_arguments(request)
-        known = self._responses.get(request.match_info["id"])
-        usable = (
-            known is not None
-            and known.uses < RESPONSE_URL_USES
-            and self.transport.now - known.opened < RESPONSE_URL_LIFE_S
-        )
-        if known is None or not usable:
+        known = self.interactions.usable(request.match_info["id"])
+        if known is None:
             self.note("response_url", arguments, 404)
             return refused(Refusal("expired_url", status=404))
         try:
@@ -202,6 +194,7 @@ class SlackServer(LoopbackServer):
             "answer": answer,
         }
         self.note("ack", body, status)
+        self.interactions.answered(delivery, status, answer)
 
     # -- deliveries
 
@@ -294,11 +287,17 @@ class SlackServer(LoopbackServer):
     # -- people
 
     def person(
-        self, user: str, name: str, *, team: str | None = None, restricted: bool = False
+        self,
+        user: str,
+        name: str,
+        *,
+        team: str | None = None,
+        restricted: bool = False,
+        bot: bool = False,
     ) -> Person:
         """Names a person; an unnamed one exists from first use."""
         found = self.world.person(user)
-        found.name, found.restricted = name, restricted
+        found.name, found.restricted, found.is_bot = name, restricted, bot
         found.team = team or found.team
         return found
 
@@ -368,54 +367,38 @@ class SlackServer(LoopbackServer):
     async def press(
         self, *, chat: str, ts: str, user: str, label: str = "", value: str = ""
     ) -> Delivery:
-        """A person presses the button with this label or value."""
-        channel = self.world.channels[chat]
-        message = channel.messages[ts]
-        present = buttons([dict(block) for block in message.now.blocks])
-        meant = [
-            (block, element)
-            for block, element in present
-            if label in {"", element["text"]["text"]} and value in {"", element.get("value")}
-        ]
-        if not meant:
-            labels = [element["text"]["text"] for _, element in present]
-            raise AssertionError(f"no such button; there are {labels}")
-        block, element = meant[0]
-        payload = payloads.press(
-            self.world,
-            channel,
-            message,
-            user=user,
-            block=block,
-            element=element,
-            response_url=self._response_url(chat, user, ts),
-            trigger_id=self.world.next_id("trigger"),
-            action_ts=f"{self._clock():.6f}",
-        )
-        return self._deliver(str(payload["trigger_id"]), "interactive", payload)
+        """A person presses the button with this label or value; asked, they say yes."""
+        message = self.world.channels[chat].messages[ts]
+        return self.interactions.press(message, user=user, label=label, value=value)
+
+    async def decline(self, *, chat: str, ts: str, label: str) -> str:
+        """A person presses a button and says no to its question: nothing comes of it."""
+        return self.interactions.decline(self.world.channels[chat].messages[ts], label=label)
+
+    async def choose(
+        self, *, chat: str, ts: str, user: str, option: str = "", value: str = ""
+    ) -> Delivery:
+        """A person chooses from a menu by an option's label or value; asked, they say yes."""
+        message = self.world.channels[chat].messages[ts]
+        return self.interactions.choose(message, user=user, option=option, value=value)
 
     async def command(
         self, *, chat: str, user: str, text: str, name: str = "/gatepost"
     ) -> Delivery:
         """A person enters a slash command."""
-        channel = self.world.channel(chat, user=user)
-        payload = payloads.command(
-            self.world,
-            channel,
-            user=user,
-            name=name,
-            text=text,
-            response_url=self._response_url(chat, user, None),
-            trigger_id=self.world.next_id("trigger"),
-        )
-        return self._deliver(str(payload["trigger_id"]), "slash_commands", payload)
+        return self.interactions.command(chat, user=user, text=text, name=name)
 
-    def _response_url(self, channel: str, user: str, ts: str | None) -> str:
-        ident = f"secret-{next(self._numbers)}"
-        self._responses[ident] = _ResponseUrl(
-            channel=channel, user=user, ts=ts, opened=self.transport.now
-        )
-        return f"{self.url}/response/{ident}"
+    def modal(self, user: str) -> Modal:
+        """The form that stands before a person."""
+        return self.interactions.standing(user)
+
+    async def submit(self, user: str, values: Mapping[str, str]) -> Delivery:
+        """A person fills in fields of the form before them and sends it."""
+        return self.interactions.submit(user, values)
+
+    async def cancel(self, user: str) -> None:
+        """A person closes the form before them."""
+        self.interactions.cancel(user)
 
     # -- what stands in the channels
 
@@ -456,7 +439,7 @@ class SlackServer(LoopbackServer):
         return web.Response(text=page.HTML, content_type="text/html")
 
     async def _page_state(self, request: web.Request) -> web.Response:
-        return web.json_response(page.state(self.world))
+        return web.json_response(page.state(self.world, self.interactions.modals))
 
     async def _page_action(self, request: web.Request) -> web.Response:
         form = {name: str(value) for name, value in (await request.post()).items()}
@@ -468,6 +451,13 @@ class SlackServer(LoopbackServer):
             await self.say(chat=chat, user=user, text=text, thread=form.get("thread") or None)
         elif action == "press":
             await self.press(chat=chat, user=user, ts=form["ts"], value=form["value"])
+        elif action == "choose":
+            await self.choose(chat=chat, user=user, ts=form["ts"], value=form["value"])
+        elif action == "submit":
+            fields = {name[6:]: value for name, value in form.items() if name.startswith("field:")}
+            self.interactions.submit(user, fields)
+        elif action == "cancel":
+            await self.cancel(user)
         raise web.HTTPSeeOther(location="/")
 
 

@@ -20,8 +20,8 @@ import aiohttp
 from aiohttp import WSMsgType, web
 
 from tests.wire.server import cut
+from tests.wire.slack.checks import Json
 from tests.wire.slack.payloads import signature
-from tests.wire.slack.rules import Json
 
 Kind = Literal["events_api", "interactive", "slash_commands"]
 ACK_LIMIT_S = 3.0

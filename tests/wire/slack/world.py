@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from tests.wire.slack.rules import Json, buttons, visible
+from tests.wire.slack.checks import Json
+from tests.wire.slack.controls import buttons, controls, label_of, menus, question_of
+from tests.wire.slack.rules import visible
 
 Kind = Literal["channel", "group", "mpim", "im"]
 _STRIPPED: Mapping[str, Any] = MappingProxyType({"event_payload": {}})
@@ -146,8 +148,25 @@ class Shown:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of its buttons."""
-        blocks = [dict(block) for block in self.blocks]
-        return tuple(element["text"]["text"] for _, element in buttons(blocks))
+        return tuple(label_of(element) for _, element in buttons(self._plain()))
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The labels of what its menus offer."""
+        return tuple(
+            option["text"]["text"]
+            for _, element in menus(self._plain())
+            for option in element["options"]
+        )
+
+    @property
+    def questions(self) -> Mapping[str, str]:
+        """What a person is asked before a control counts, by its label."""
+        found = [element for _, element in controls(self._plain()) if "confirm" in element]
+        return {label_of(element): question_of(element) for element in found}
+
+    def _plain(self) -> list[Json]:
+        return [dict(block) for block in self.blocks]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
