@@ -1,20 +1,197 @@
 """Pure: the gate every tool call passes before any call of its step runs.
 
-Parse, normalise, judge. A call that does not pass has its result at once and runs nothing.
-Later steps see only the normalised form.
+Parse and normalise (`judge_with`): a call that does not fit has its result at once and runs
+nothing; later steps see only the normalised form. Then `judge`: the strictest word of the floor,
+of the operator's rules or the tool's default, and of the layers below, which only tighten.
 """
 
 import difflib
 import json
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from agent.calls import Judge, JudgedCall
+from agent.costs import Unknown, is_paid
 from agent.messages import JsonObject, ResultStatus, ToolCall, ToolResult
-from agent.tools.base import Malformed, Tool
+from agent.rules import LOWER, Facts, Layer, Policy, Rule, matches
+from agent.tools.base import EffectClass, Malformed, PreparedCall, RiskTag, Tool, Verdict
+
+__all__ = [
+    "ARGUMENTS_MAX_BYTES",
+    "DEPTH_MAX",
+    "Facts",
+    "Judgement",
+    "Layer",
+    "Policy",
+    "Rule",
+    "judge",
+    "judge_with",
+    "parse_arguments",
+    "relaxable",
+    "risk_tags",
+]
 
 ARGUMENTS_MAX_BYTES = 32 * 1024
 DEPTH_MAX = 32
+
+_SEVERITY: Final[Mapping[Verdict, int]] = {Verdict.ALLOW: 0, Verdict.ASK: 1, Verdict.DENY: 2}
+_NEVER_RELAXED: Final = frozenset({RiskTag.DESTRUCTIVE, RiskTag.RECURRING, RiskTag.OUTWARD})
+_AUTO_TAGS: Final = frozenset({RiskTag.PAID, RiskTag.TAINTED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the gate says of a call, by which rule of which layer, and why.
+
+    `tags` are the tool's and the gate's own. A `firm` word stands whatever grants there are.
+    """
+
+    verdict: Verdict
+    rule: str
+    reason: str
+    firm: bool
+    tags: frozenset[RiskTag]
+    layer: Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opinion:
+    """One layer's word."""
+
+    verdict: Verdict
+    layer: Layer
+    rule: str
+    reason: str
+    firm: bool = False
+
+
+def judge(call: PreparedCall, facts: Facts, policy: Policy) -> Judgement:
+    """Judge a prepared call: of all layers' words the strictest holds, so a deny always wins."""
+    tags = risk_tags(call, facts)
+    matching = tuple(rule for rule in policy.rules if matches(rule, call, facts, tags))
+    opinions = (*_floor(call, facts, tags), *_base(call, matching), *_tightening(matching))
+    severity = max(_SEVERITY[opinion.verdict] for opinion in opinions)
+    strictest = [o for o in opinions if _SEVERITY[o.verdict] == severity]
+    firm = next((opinion for opinion in strictest if opinion.firm), None)
+    spoken = firm or strictest[0]
+    return Judgement(
+        verdict=spoken.verdict,
+        rule=spoken.rule,
+        reason=spoken.reason,
+        # Nobody sits before a clock's turn, so no leave given to a person covers it.
+        firm=spoken.firm or facts.unattended,
+        tags=tags,
+        layer=spoken.layer,
+    )
+
+
+def relaxable(call: PreparedCall, judgement: Judgement, *, auto: bool) -> bool:
+    """Whether a live grant, or auto mode, may turn this Ask into Allow.
+
+    Only where the tool's default or a rule that is not firm asks, the price is known, somebody
+    declared the effect, and nothing of it reaches further than a grant may.
+    """
+    tags = judgement.tags
+    if judgement.verdict is not Verdict.ASK or judgement.firm or call.asking is not None:
+        return False
+    if not call.declared or isinstance(call.quote.ceiling, Unknown):
+        return False
+    if call.effect is EffectClass.ONCE and RiskTag.TAINTED in tags:
+        return False
+    return tags <= _AUTO_TAGS if auto else tags.isdisjoint(_NEVER_RELAXED)
+
+
+def risk_tags(call: PreparedCall, facts: Facts) -> frozenset[RiskTag]:
+    """The tool's tags and the gate's own: what it costs, and what the turn has read before."""
+    tags = set(call.tags)
+    if is_paid(call.quote.ceiling):
+        tags.add(RiskTag.PAID)
+    if facts.taint:
+        tags.add(RiskTag.TAINTED)
+        composed = any(not _was_said(url, facts.said) for url in call.urls)
+        if composed or "secrets" in call.matters or call.arguments.get("secrets"):
+            tags.add(RiskTag.OUTWARD)
+    return frozenset(tags)
+
+
+def _floor(call: PreparedCall, facts: Facts, tags: frozenset[RiskTag]) -> Iterator[_Opinion]:
+    """What no rule and no grant loosens."""
+
+    def word(verdict: Verdict, rule: str, reason: str) -> _Opinion:
+        return _Opinion(verdict=verdict, layer=Layer.FLOOR, rule=rule, reason=reason, firm=True)
+
+    if call.default is Verdict.DENY:
+        yield word(Verdict.DENY, "floor: tool", call.reason or "this tool never does that")
+    if not call.declared:
+        yield word(Verdict.ASK, "floor: undeclared", "nobody has declared what it does")
+    if isinstance(call.quote.ceiling, Unknown):
+        why = call.quote.ceiling.text or "nobody knows what it costs"
+        yield word(Verdict.ASK, "floor: price", why)
+    if RiskTag.RECURRING in tags:
+        yield word(Verdict.ASK, "floor: recurring", "it acts again without a new call")
+    if RiskTag.OUTWARD in tags:
+        yield word(Verdict.ASK, "floor: outward", "it reaches people or systems outside")
+    if not facts.inspected:
+        yield word(Verdict.ASK, "floor: unseen", "what it would touch could not be looked up")
+    if call.firm:
+        yield word(Verdict.ASK, "floor: tool", call.reason or "it is asked by hand in every mode")
+
+
+def _base(call: PreparedCall, matching: tuple[Rule, ...]) -> Iterator[_Opinion]:
+    """The operator's matching rules, else the tool's default."""
+    operator = tuple(rule for rule in matching if rule.layer is Layer.OPERATOR)
+    yield from map(_opinion, operator)
+    if not operator:
+        yield _Opinion(
+            verdict=call.default,
+            layer=Layer.DEFAULT,
+            rule="default",
+            reason=call.reason or f"the default of {call.tool}",
+        )
+
+
+def _tightening(matching: tuple[Rule, ...]) -> Iterator[_Opinion]:
+    """Rules of the layers below; one of them that allows says nothing."""
+    for rule in matching:
+        if rule.layer in LOWER and rule.verdict is not Verdict.ALLOW:
+            yield _opinion(rule)
+
+
+def _opinion(rule: Rule) -> _Opinion:
+    return _Opinion(
+        verdict=rule.verdict,
+        layer=rule.layer,
+        rule=rule.id,
+        reason=rule.reason or f"rule {rule.id}",
+        firm=rule.firm,
+    )
+
+
+def _was_said(url: str, said: str) -> bool:
+    """Whether an address stands word for word in what was said: links are followed, not composed.
+
+    The scheme may be left out or be the other one of http and https, a fragment may follow, and
+    the host may be in any case; the rest is compared letter by letter up to its end.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        return url in said.split()
+    path = parts.path.rstrip("/") if parts.path == "/" and not parts.query else parts.path
+    rest = re.escape(path + (f"?{parts.query}" if parts.query else ""))
+    slash = "/?" if not path and not parts.query else ""
+    found = re.search(
+        rf"(?<![\w@.:/-])(?:https?://)?(?i:{re.escape(parts.netloc)}){rest}{slash}{_END}", said
+    )
+    return found is not None
+
+
+_END: Final = r"""(?=[.,;:!?)\]}'"*_>|`]*(?:[\s<>"'`\[\]{}|\\^()#]|$))"""
 
 
 def judge_with(tools: Mapping[str, Tool]) -> Judge:
