@@ -17,6 +17,7 @@ from agent.calls import Judge, JudgedCall
 from agent.costs import Unknown, is_paid
 from agent.messages import JsonObject, ResultStatus, ToolCall, ToolResult
 from agent.rules import LOWER, Facts, Layer, Policy, Rule, matches
+from agent.tools.arguments import flattened
 from agent.tools.base import EffectClass, Malformed, PreparedCall, RiskTag, Tool, Verdict
 
 __all__ = [
@@ -202,6 +203,8 @@ def judge_with(tools: Mapping[str, Tool]) -> Judge:
         if tool is None:
             return _refused(call, ResultStatus.REFUSED, _no_such_tool(call.name, tools))
         arguments = parse_arguments(call.arguments)
+        if isinstance(arguments, dict) and _takes_no_args(tool):
+            arguments = flattened(arguments)
         if isinstance(arguments, Malformed):
             return _refused(call, ResultStatus.MALFORMED, arguments.text)
         prepared = tool.prepare(arguments)
@@ -210,6 +213,14 @@ def judge_with(tools: Mapping[str, Tool]) -> Judge:
         return JudgedCall(call=call, prepared=prepared)
 
     return judge
+
+
+def _takes_no_args(tool: Tool) -> bool:
+    """Whether `args` can only be the wrapping that some models put around a tool's fields."""
+    parameters = tool.spec.parameters
+    return parameters.get("additionalProperties") is False and "args" not in parameters.get(
+        "properties", {}
+    )
 
 
 def parse_arguments(text: str) -> JsonObject | Malformed:

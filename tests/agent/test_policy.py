@@ -1,6 +1,7 @@
 """The gate in front of every tool call."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from agent.messages import ResultStatus
 from agent.policy import ARGUMENTS_MAX_BYTES, judge_with, parse_arguments
-from agent.tools.base import EffectClass, Malformed
+from agent.tools.base import EffectClass, Malformed, Tool
+from agent.tools.files import FilesTool
 from tests.agent.scripted import ScriptedTool, all_tools, call
 
 VALUES = st.recursive(
@@ -107,6 +109,24 @@ def test_a_call_that_does_not_pass_has_its_result(
     assert (judged.refusal.call_id, judged.refusal.name) == ("c1", name)
     assert judged.refusal.status is status
     assert says in judged.refusal.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ('{"operation": "list", "args": {"path": "."}}', None),
+        ('{"operation": "list", "args": "path"}', ResultStatus.MALFORMED),
+        ('{"operation": "list", "args": []}', ResultStatus.MALFORMED),
+        ('{"operation": "list", "path": "a", "args": {"path": "b"}}', ResultStatus.MALFORMED),
+    ],
+)
+def test_wrapped_arguments(arguments: str, status: ResultStatus | None, tmp_path: Path) -> None:
+    """What some models wrap into `args` is lifted out before the tool sees it."""
+    tools: dict[str, Tool] = {"files": FilesTool(workspace=tmp_path)}
+    judged = judge_with(tools)(call("files", arguments, ident="c1"))
+    assert (judged.refusal.status if judged.refusal else None) is status
+    if judged.prepared:
+        assert judged.prepared.arguments == {"path": "."}
 
 
 def test_judging_runs_nothing() -> None:
