@@ -77,7 +77,7 @@ def _item(control: Button | Menu, row: int) -> discord.ui.Item[discord.ui.View]:
     if isinstance(control, Button):
         return discord.ui.Button(
             style=_STYLES[control.style],
-            label=control.label[:LABEL_MAX],
+            label=_cut(control.label, LABEL_MAX),
             custom_id=control.payload,
             row=row,
         )

@@ -104,10 +104,9 @@ class FirstAnswers:
         before, standing.doubtful = standing.doubtful, what
         try:
             taken = await sending
-        except SendUncertain:
-            raise
-        except PlatformError:
-            standing.doubtful = before
+        except PlatformError as error:
+            if not isinstance(error, SendUncertain):
+                standing.doubtful = before
             raise
         return taken or before == what
 

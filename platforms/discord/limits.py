@@ -74,7 +74,7 @@ PRESS_LIFE_S = 15 * 60.0
 """Seconds an interaction's token lives. Source: "Receiving and Responding to Interactions"."""
 
 FIRST_ANSWER_S = 3.0
-"""Seconds within which an interaction wants its first answer. Source: as before."""
+"""Seconds in which an interaction wants its first answer. Source: the same page."""
 
 FORM_WAIT_S = 2.5
 """Of those, how long a form is waited for: our choice, the rest is for the way there and back."""

@@ -16,6 +16,7 @@ from platforms.content import Form
 from platforms.discord.controls import form_payload
 from platforms.discord.errors import ALREADY_ANSWERED, UNKNOWN_MESSAGE, code_of
 from platforms.discord.interactions import COMMAND
+from platforms.discord.limits import FIRST_ANSWER_S
 from platforms.discord.rest import Rest
 from platforms.errors import PlatformError, PressExpired
 from platforms.events import PressToken
@@ -68,7 +69,10 @@ class Presses:
     async def _first(
         self, press: PressToken, kind: _Response, data: dict[str, Any] | None = None
     ) -> bool:
-        """One attempt at the first answer; False if there is one already."""
+        """One attempt at the first answer; False if there is one already.
+
+        It is not waited for longer than it would be worth anything: words may wait behind it.
+        """
         ident, secret = _parts(press)
         answering = async_context.get().create_interaction_response(
             ident,
@@ -77,7 +81,8 @@ class Presses:
             params=interaction_response_params(kind.value, data),
         )
         try:
-            await self._rest.call(answering, answering=True)
+            deadline_s = min(FIRST_ANSWER_S, self._rest.deadline_s)
+            await self._rest.call(answering, deadline_s=deadline_s, answering=True)
         except PlatformError as error:
             if code_of(error) == ALREADY_ANSWERED:
                 return False

@@ -56,7 +56,7 @@ class Rest:
 
     def __init__(self, *, clock: Clock, deadline_s: float) -> None:
         self._clock = clock
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s
         self._refused_at: deque[float] = deque(maxlen=REFUSALS_MAX)
         self._silent_until = 0.0
         self._rejection: CredentialsRejected | None = None
@@ -87,7 +87,7 @@ class Rest:
         exchange = _Exchange()
         token = _exchange.set(exchange)
         try:
-            async with asyncio.timeout(deadline_s or self._deadline_s):
+            async with asyncio.timeout(deadline_s or self.deadline_s):
                 return await request
         except FAILURES as exc:
             error = _refined(exc, classify_error(exc, answering=answering), exchange)

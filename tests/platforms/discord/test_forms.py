@@ -29,7 +29,7 @@ from tests.platforms.discord.journal import (
     running,
 )
 from tests.wire.discord import DiscordServer, Interaction
-from tests.wire.server import CutAfter, CutBefore, Hold
+from tests.wire.server import CutAfter, CutBefore, HalfOpen, Hold
 
 CALLBACK = "POST /interactions/{interaction}/{token}/callback"
 FOLLOW_UP = "POST /webhooks/{application}/{token}"
@@ -343,6 +343,23 @@ async def test_words_whose_answer_was_lost_stand_once(
         await adapter.perform(_said(event, "Not you."))
     seen = server.messages(server.general, viewer=server.ada)
     assert [message.content for message in seen] == ["card", "Not you."]
+
+
+async def test_a_form_that_hangs_holds_up_nothing_for_long(
+    server: DiscordServer, time: HandTime
+) -> None:
+    """It is in doubt after a while, and words come behind it."""
+    journal = Journal()
+    async with running(server, journal, clock=time.clock, answer_s=-29.5) as adapter:
+        _, event = await _press(server, adapter, journal)
+        server.faults.add(CALLBACK, HalfOpen())
+        opening = asyncio.create_task(adapter.perform(_opening(event)))
+        await server.seen(lambda seen: seen.operation == CALLBACK)
+        saying = asyncio.create_task(adapter.perform(_said(event, "Try again.")))
+        with pytest.raises(SendUncertain):
+            await opening
+        await saying
+    assert server.messages(server.general, viewer=server.ada)[-1].content == "Try again."
 
 
 async def test_words_behind_a_form_in_doubt_follow(server: DiscordServer, time: HandTime) -> None:
