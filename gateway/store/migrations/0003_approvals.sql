@@ -55,7 +55,6 @@ CREATE TABLE request (
     arguments TEXT NOT NULL DEFAULT '{}',
     schema_hash TEXT NOT NULL DEFAULT '',
     fingerprint TEXT NOT NULL DEFAULT '',
-    snapshots TEXT NOT NULL DEFAULT '{}',
     effect TEXT,
     tags TEXT NOT NULL DEFAULT '[]',
     rule TEXT NOT NULL DEFAULT '',
@@ -82,13 +81,15 @@ CREATE INDEX request_fingerprint ON request (fingerprint);
 ALTER TABLE tool_call ADD COLUMN operation TEXT NOT NULL DEFAULT '';
 ALTER TABLE tool_call ADD COLUMN canonical TEXT;
 ALTER TABLE tool_call ADD COLUMN fingerprint TEXT;
+ALTER TABLE tool_call ADD COLUMN snapshots TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE tool_call ADD COLUMN rule TEXT;
 ALTER TABLE tool_call ADD COLUMN reservation_id TEXT;
 ALTER TABLE tool_call ADD COLUMN decided_at BIGINT;
 ALTER TABLE tool_call ADD COLUMN decided_by TEXT;
 ALTER TABLE tool_call ADD COLUMN taints TEXT NOT NULL DEFAULT '';
 ALTER TABLE tool_call ADD COLUMN deadline_at BIGINT;
-ALTER TABLE turn ADD COLUMN taint TEXT NOT NULL DEFAULT '[]';
+-- halted: the sentence that ends the turn when it is taken up next.
+ALTER TABLE turn ADD COLUMN halted TEXT NOT NULL DEFAULT '';
 ALTER TABLE step ADD COLUMN reservation_id TEXT;
 
 -- Work that goes on elsewhere. state: running, stopping (its end was asked for), ended,
@@ -113,12 +114,14 @@ CREATE INDEX remote_job_turn ON remote_job (turn_id);
 
 -- Limits: what is settled and held per scope and window, and what people have raised it by.
 -- scope: turn:7, session:3, chat_day:ACCOUNT|CHAT, user_day:PERSON, org_month, background_day,
--- grant:ID. window: local date or month, '' for a life. noticed: the 80 % notice is out.
+-- grant:ID; whole:3 is all of a session. span: local date or month, '' for a life. cap: the limit
+-- as last used, NULL counts only. noticed: the 80 % notice is out.
 CREATE TABLE balance (
     scope TEXT NOT NULL,
     span TEXT NOT NULL,
     begins_at BIGINT,
     ends_at BIGINT,
+    cap BIGINT,
     settled BIGINT NOT NULL DEFAULT 0,
     held BIGINT NOT NULL DEFAULT 0,
     raised BIGINT NOT NULL DEFAULT 0,
@@ -128,12 +131,16 @@ CREATE TABLE balance (
 CREATE INDEX balance_ended ON balance (ends_at) WHERE ends_at IS NOT NULL;
 
 -- Money put aside before something can cost. scopes: JSON list of [scope, span] it counts in.
+-- leave: by whose word. estimate: what it cost as far as anyone can tell, while the figure is
+-- awaited. A charged one may still be settled, when its figure comes late.
 CREATE TABLE reservation (
     id TEXT PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('model', 'tool')),
     state TEXT NOT NULL CHECK (state IN ('held', 'settled', 'released', 'charged')),
+    leave TEXT NOT NULL CHECK (leave IN ('policy', 'person', 'grant', 'auto')),
     amount BIGINT NOT NULL,
     actual BIGINT,
+    estimate BIGINT,
     scopes TEXT NOT NULL,
     account TEXT NOT NULL,
     chat TEXT NOT NULL,
@@ -143,10 +150,13 @@ CREATE TABLE reservation (
     what TEXT NOT NULL,
     payer TEXT NOT NULL DEFAULT '',
     requester TEXT NOT NULL DEFAULT '',
-    quote TEXT NOT NULL DEFAULT '{}',
+    unit_price BIGINT,
+    source TEXT NOT NULL DEFAULT '',
+    as_of BIGINT,
+    estimator TEXT NOT NULL DEFAULT '',
     flags TEXT NOT NULL DEFAULT '',
     opened_at BIGINT NOT NULL,
-    deadline_at BIGINT,
+    deadline_at BIGINT NOT NULL,
     closed_at BIGINT
 );
 CREATE INDEX reservation_held ON reservation (deadline_at) WHERE state = 'held';
@@ -154,14 +164,18 @@ CREATE INDEX reservation_turn ON reservation (turn_id);
 CREATE INDEX reservation_opened ON reservation (account, chat, opened_at);
 CREATE INDEX reservation_closed ON reservation (closed_at) WHERE closed_at IS NOT NULL;
 
--- Append-only: every movement of money.
+-- Append-only: every movement of money. Per scope and span, settled is the sum of settle, charge,
+-- overrun, unheld and correct; held is that of hold less settle, release and charge.
 CREATE TABLE ledger (
     seq {{serial}},
     at BIGINT NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('hold', 'settle', 'release', 'charge', 'raise', 'unheld',
-        'overrun')),
+        'overrun', 'correct')),
     amount BIGINT NOT NULL,
     reservation_id TEXT,
+    turn_id BIGINT,
+    step INTEGER,
+    call_id TEXT,
     what TEXT NOT NULL,
     scopes TEXT NOT NULL,
     account TEXT NOT NULL DEFAULT '',

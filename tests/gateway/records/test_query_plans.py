@@ -17,12 +17,18 @@ from gateway.store.sqlite import TOKENS
 
 GATEWAY = Path(__file__).parents[3] / "gateway"
 
-SMALL = {"chat", "cursor", "gap", "pruned", "sqlite_master", "sqlite_schema", "start"}
-"""Tables that don't grow with every message: they may be gone through."""
+SMALL = {
+    "chat", "cursor", "estimator", "freeze", "gap", "pruned", "sqlite_master", "sqlite_schema",
+    "start",
+}  # fmt: skip
+"""Tables that don't grow with every message: they may be gone through.
+
+Freezes and estimators that are not trusted stand until a person takes them away.
+"""
 
 OPEN_WORK = {
     "inbox_now", "inbox_turn", "inbox_waiting", "outbox_amiss", "outbox_leaving", "outbox_pending",
-    "question_open", "turn_next", "turn_open", "turn_parked", "turn_unended",
+    "question_open", "reservation_held", "turn_next", "turn_open", "turn_parked", "turn_unended",
 }  # fmt: skip
 """Partial indexes over what is not settled: as long as the work, not as the past."""
 

@@ -1,0 +1,357 @@
+"""Reservations and the ledger: money is put aside before anything can cost, then booked.
+
+held --settle--> settled      the figure is known: it is booked, the rest is free again
+  |--release--> released      the effect certainly did not begin
+  '--charge--> charged        no figure came: booked in full
+
+A figure that comes after a charge corrects it, one after a release is booked as unheld; both go
+to the windows the money was held in. Every function runs in the caller's unit. Closing twice
+changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gateway.ledger import LIFE_SPAN, VELOCITY_WINDOW_US, Limits, ScopeLimit, too_fast
+from gateway.store.base import Tx
+from gateway.store.records import balances, freezes, reservations
+from gateway.store.records.balances import Notice, Room, Span
+from gateway.store.records.reservations import Hold, Reservation
+
+_CALLS_LAST_US = 60 * 60 * 1_000_000  # a model call opened before that has closed long ago
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """The money is held in `spans`; `again` if this reservation was there before."""
+
+    id: str
+    spans: tuple[Span, ...]
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoRoom:
+    """One limit is used up; nothing was written. `short_by` is what it has to be raised by."""
+
+    scope: str
+    span: str
+    limit: int
+    """What people raised it by included."""
+    spent: int
+    held: int
+    short_by: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """No new money moves; nothing was written."""
+
+    scope: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """How a reservation was closed; `again` if it was before, and nothing changed now.
+
+    `over` is what was booked above the hold. `alarm`: an owner should know of it.
+    """
+
+    reservation_id: str
+    actual: int
+    held: int
+    over: int = 0
+    alarm: Literal["", "overrun", "unheld"] = ""
+    notices: tuple[Notice, ...] = ()
+    again: bool = False
+
+    @property
+    def released(self) -> int:
+        """What of the hold is free again."""
+        return max(0, self.held - self.actual)
+
+
+def reserve(tx: Tx, hold: Hold, *, now: int) -> Reserved | NoRoom | Frozen:
+    """Put money aside in every scope, or in none and say which one has no room.
+
+    Raises ValueError for an id that stood for something else or is closed: nothing may run on it.
+    """
+    known = reservations.find(tx, hold.id)
+    if known is not None:
+        if known.state != "held" or known.amount != hold.amount:
+            raise ValueError(f"reservation {hold.id} was {known.state} with {known.amount}")
+        return Reserved(id=known.id, spans=known.scopes, again=True)
+    freeze = freezes.standing(tx, hold.account, hold.chat)
+    if freeze is not None:
+        return Frozen(scope=freeze.scope, by=freeze.by, reason=freeze.reason)
+    rooms = room(tx, hold.scopes, now=now)
+    for each in rooms:
+        if short_by := each.short_by(hold.amount):
+            return NoRoom(
+                scope=each.scope,
+                span=each.window.span,
+                limit=(each.limit or 0) + each.raised,
+                spent=each.settled,
+                held=each.held,
+                short_by=short_by,
+            )
+    for each in rooms:
+        balances.hold(tx, each, hold.amount)
+    stored = reservations.insert(tx, hold, tuple(each.span for each in rooms), now=now)
+    _note(tx, "hold", hold.amount, stored, now=now)
+    return Reserved(id=hold.id, spans=stored.scopes)
+
+
+def settle(
+    tx: Tx, reservation_id: str, *, actual: int, now: int, record: str = "", flags: str = ""
+) -> Settled:
+    """Book what it cost, in the windows it was held in, and free the rest.
+
+    `record` is the provider's own id of the bill. Raises LookupError for an id never reserved
+    (`unheld` books those) and ValueError for an actual below zero.
+    """
+    if actual < 0:
+        raise ValueError("an actual cost is not below zero")
+    stored = _known(tx, reservation_id)
+    match stored.state:
+        case "settled":
+            return _closed_before(stored)
+        case "held":
+            return _settle_held(tx, stored, actual, now=now, record=record, flags=flags)
+        case "charged":
+            return _correct(tx, stored, actual, now=now, record=record, flags=flags)
+        case "released":
+            return _book_unheld(tx, stored, actual, now=now, record=record, flags=flags)
+
+
+def release(tx: Tx, reservation_id: str, *, now: int) -> Settled:
+    """Free a hold whose effect certainly did not begin. Raises LookupError."""
+    stored = _known(tx, reservation_id)
+    if stored.state != "held":
+        return _closed_before(stored)
+    balances.move(tx, stored.scopes, settled=0, held=-stored.amount)
+    _note(tx, "release", stored.amount, stored, now=now)
+    reservations.close(tx, stored, state="released", actual=0, flags="", now=now)
+    return Settled(reservation_id=stored.id, actual=0, held=stored.amount)
+
+
+def charge(tx: Tx, reservation_id: str, *, now: int, flags: str = "") -> Settled:
+    """Book a hold in full, for no figure came. Raises LookupError."""
+    stored = _known(tx, reservation_id)
+    if stored.state != "held":
+        return _closed_before(stored)
+    notices = balances.move(tx, stored.scopes, settled=stored.amount, held=-stored.amount)
+    _note(tx, "charge", stored.amount, stored, now=now)
+    reservations.close(tx, stored, state="charged", actual=stored.amount, flags=flags, now=now)
+    return Settled(
+        reservation_id=stored.id, actual=stored.amount, held=stored.amount, notices=notices
+    )
+
+
+def unheld(tx: Tx, hold: Hold, *, actual: int, now: int, record: str = "") -> Settled:
+    """Book a cost nobody put money aside for, in the windows of now, with an alarm.
+
+    `hold` says whose it is; its amount does not count. One id is booked once.
+    """
+    if actual < 0:
+        raise ValueError("an actual cost is not below zero")
+    known = reservations.find(tx, hold.id)
+    if known is not None:
+        return settle(tx, hold.id, actual=actual, now=now, record=record)
+    rooms = room(tx, hold.scopes, now=now)
+    for each in rooms:
+        balances.hold(tx, each, 0)
+    nothing = replace(hold, amount=0)
+    stored = reservations.insert(tx, nothing, tuple(each.span for each in rooms), now=now)
+    return _book_unheld(tx, stored, actual, now=now, record=record, flags="")
+
+
+def close_overdue(tx: Tx, *, now: int) -> list[Settled]:
+    """Book every overdue hold: by its estimate if there is one, else in full."""
+    return [
+        charge(tx, each.id, now=now, flags="no figure")
+        if each.estimate is None
+        else settle(tx, each.id, actual=each.estimate, now=now, flags="estimated")
+        for each in reservations.overdue(tx, now=now)
+    ]
+
+
+def raise_limit(tx: Tx, scope: str, span: str, amount: int, *, by: str, now: int) -> None:
+    """Raise a limit in one window by a person's word; what follows it starts afresh.
+
+    An allowance is raised by its own cap: ValueError for it, and for what raises nothing.
+    """
+    if amount <= 0 or scope.startswith(("whole:", "grant:")):
+        raise ValueError(f"{scope} cannot be raised by {amount}")
+    balances.lift(tx, (scope, span), amount)
+    tx.run(
+        "INSERT INTO ledger (at, kind, amount, what, scopes, requester)"
+        " VALUES (?, 'raise', ?, ?, ?, ?)",
+        now,
+        amount,
+        "a limit is raised",
+        reservations.spans_text(((scope, span),)),
+        by,
+    )
+
+
+def room(tx: Tx, scopes: Sequence[ScopeLimit], *, now: int) -> tuple[Room, ...]:
+    """How each limit stands now, in their order."""
+    return tuple(balances.room(tx, each, now=now) for each in scopes)
+
+
+def session_spent(tx: Tx, session_id: int) -> int:
+    """All that a session has spent or holds, approved by hand or not: where `/auto` starts."""
+    row = tx.row(
+        "SELECT settled + held FROM balance WHERE scope = ? AND span = ?",
+        f"whole:{session_id}",
+        LIFE_SPAN,
+    )
+    return int(row[0]) if row else 0
+
+
+def velocity(
+    tx: Tx, account: str, chat: str, *, now: int, limits: Limits, heard_at: int | None
+) -> str | None:
+    """Why a chat must be frozen, None if it need not; `heard_at` is a person's last message there.
+
+    What people approved by hand is no runaway. A tool counts from its hold on; a model call only
+    by its figure, for its bound is far above it and many chats talk side by side.
+    """
+    since = now - VELOCITY_WINDOW_US
+    row = tx.row(
+        "SELECT SUM(CASE WHEN kind = 'tool' AND opened_at > ? THEN COALESCE(actual, amount)"
+        " WHEN kind = 'model' AND closed_at > ? THEN actual ELSE 0 END),"
+        " SUM(CASE WHEN kind = 'model' AND opened_at > ? THEN 1 ELSE 0 END)"
+        " FROM reservation WHERE account = ? AND chat = ? AND opened_at > ?"
+        " AND state <> 'released' AND leave <> 'person'",
+        since,
+        since,
+        since if heard_at is None else max(since, heard_at),
+        account,
+        chat,
+        since - _CALLS_LAST_US,
+    )
+    spent, calls = row or (0, 0)
+    return too_fast(spent=spent or 0, calls=calls or 0, limits=limits)
+
+
+def _known(tx: Tx, reservation_id: str) -> Reservation:
+    found = reservations.find(tx, reservation_id)
+    if found is None:
+        raise LookupError(f"no reservation {reservation_id}")
+    return found
+
+
+def _closed_before(stored: Reservation) -> Settled:
+    return Settled(
+        reservation_id=stored.id, actual=stored.actual or 0, held=stored.amount, again=True
+    )
+
+
+def _settle_held(
+    tx: Tx, stored: Reservation, actual: int, *, now: int, record: str, flags: str
+) -> Settled:
+    booked = min(actual, stored.amount)
+    over = actual - booked
+    notices = balances.move(tx, stored.scopes, settled=actual, held=-stored.amount)
+    _note(tx, "settle", booked, stored, now=now, record=record)
+    if rest := stored.amount - booked:
+        _note(tx, "release", rest, stored, now=now, record=record)
+    if over:
+        _overrun(tx, stored, over, now=now, record=record)
+    reservations.close(
+        tx, stored, state="settled", actual=actual, flags=_over(flags, over), now=now
+    )
+    return Settled(
+        reservation_id=stored.id,
+        actual=actual,
+        held=stored.amount,
+        over=over,
+        alarm="overrun" if over else "",
+        notices=notices,
+    )
+
+
+def _correct(
+    tx: Tx, stored: Reservation, actual: int, *, now: int, record: str, flags: str
+) -> Settled:
+    """A figure for what was charged in full."""
+    change = actual - stored.amount
+    notices = balances.move(tx, stored.scopes, settled=change, held=0)
+    if change > 0:
+        _overrun(tx, stored, change, now=now, record=record)
+    else:
+        _note(tx, "correct", change, stored, now=now, record=record)
+    over = max(0, change)
+    reservations.close(
+        tx, stored, state="settled", actual=actual, flags=_over(flags, over), now=now
+    )
+    return Settled(
+        reservation_id=stored.id,
+        actual=actual,
+        held=stored.amount,
+        over=over,
+        alarm="overrun" if over else "",
+        notices=notices,
+    )
+
+
+def _book_unheld(
+    tx: Tx, stored: Reservation, actual: int, *, now: int, record: str, flags: str
+) -> Settled:
+    """A figure where nothing is held any more, or never was."""
+    notices = balances.move(tx, stored.scopes, settled=actual, held=0)
+    _note(tx, "unheld", actual, stored, now=now, record=record)
+    marked = f"{flags} unheld".strip() if actual else flags
+    reservations.close(tx, stored, state="settled", actual=actual, flags=marked, now=now)
+    return Settled(
+        reservation_id=stored.id,
+        actual=actual,
+        held=0,
+        over=actual,
+        alarm="unheld" if actual else "",
+        notices=notices,
+    )
+
+
+def _overrun(tx: Tx, stored: Reservation, over: int, *, now: int, record: str) -> None:
+    _note(tx, "overrun", over, stored, now=now, record=record)
+    if stored.estimator:
+        reason = f"{stored.what} cost {over} micro-dollars more than was put aside"
+        freezes.suspect(tx, stored.estimator, reason=reason, now=now)
+
+
+def _over(flags: str, over: int) -> str:
+    return f"{flags} overrun".strip() if over else flags
+
+
+def _note(
+    tx: Tx, kind: str, amount: int, stored: Reservation, *, now: int, record: str = ""
+) -> None:
+    """Append one movement."""
+    tx.run(
+        "INSERT INTO ledger (at, kind, amount, reservation_id, turn_id, step, call_id, what,"
+        " scopes, account, chat, payer, requester, unit_price, source, as_of, record)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        now,
+        kind,
+        amount,
+        stored.id,
+        stored.turn_id,
+        stored.step,
+        stored.call_id,
+        stored.what,
+        reservations.spans_text(stored.scopes),
+        stored.account,
+        stored.chat,
+        stored.payer,
+        stored.requester,
+        stored.unit_price,
+        stored.source,
+        stored.as_of,
+        record,
+    )
