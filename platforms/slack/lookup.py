@@ -91,6 +91,8 @@ async def held_roles(
         except NoSuchGroup:
             log.warning("slack: there is no user group %s", group)
             continue
+        except ChatUnavailable as error:  # a chat has nothing to do with it
+            raise PlatformUnavailable(str(error)) from error
         members = answer.get("users")
         if not isinstance(members, list):
             raise PlatformUnavailable(f"Slack did not say who is in the user group {group}")
