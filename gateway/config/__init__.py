@@ -1,7 +1,7 @@
 """The configuration: one TOML file and the environment become frozen values or a list of faults."""
 
 from gateway.config.faults import ConfigError, Fault
-from gateway.config.ids import ChatPattern, UserId
+from gateway.config.ids import ChatPattern, GroupId, UserId, Word
 from gateway.config.load import load
 from gateway.config.secret import Secret
 from gateway.config.sources import find_file
@@ -15,39 +15,61 @@ from gateway.config.stand_in import (
 )
 from gateway.config.values import (
     AccessConfig,
+    ApprovalsConfig,
+    Approver,
+    BudgetConfig,
     Config,
     DiscordConfig,
     GatewayConfig,
+    HuggingFaceConfig,
     Listen,
+    McpConfig,
+    PayersConfig,
+    PeopleConfig,
     PlatformsConfig,
+    PriceConfig,
     ProviderConfig,
     SessionsConfig,
+    ShellConfig,
     SlackConfig,
     TelegramConfig,
     ToolsConfig,
     WebConfig,
+    WebSearchConfig,
 )
 
 __all__ = [
     "LOCAL_SERVERS",
     "AccessConfig",
+    "ApprovalsConfig",
+    "Approver",
+    "BudgetConfig",
     "ChatPattern",
     "Config",
     "ConfigError",
     "DiscordConfig",
     "Fault",
     "GatewayConfig",
+    "GroupId",
+    "HuggingFaceConfig",
     "Listen",
     "LocalModel",
+    "McpConfig",
+    "PayersConfig",
+    "PeopleConfig",
     "PlatformsConfig",
+    "PriceConfig",
     "ProviderConfig",
     "Secret",
     "SessionsConfig",
+    "ShellConfig",
     "SlackConfig",
     "TelegramConfig",
     "ToolsConfig",
     "UserId",
     "WebConfig",
+    "WebSearchConfig",
+    "Word",
     "advice",
     "choose_providers",
     "configured_platforms",

@@ -7,7 +7,8 @@ list of names would be a list of whoever holds them today.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, get_args
+from enum import Enum
+from typing import Final, Literal, get_args
 
 from gateway.config.faults import Wrong
 from platforms.events import PlatformName
@@ -29,6 +30,10 @@ _CHAT_SHAPES: Final[Mapping[PlatformName, re.Pattern[str]]] = {
     "discord": re.compile(r"\*|[1-9][0-9]{0,19}(/[1-9][0-9]{0,19}){0,2}(/\*)?"),
     "web": re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63}"),
     "terminal": re.compile(r"\*|[0-9]{1,10}"),
+}
+_GROUP_SHAPES: Final[Mapping[Literal["slack", "discord"], re.Pattern[str]]] = {
+    "slack": re.compile(r"slack:([TE][A-Z0-9]{1,30})/(S[A-Z0-9_]{1,30})"),
+    "discord": re.compile(r"discord:([1-9][0-9]{0,19})/&([1-9][0-9]{0,19})"),
 }
 _USER_EXAMPLES: Final[Mapping[PlatformName, str]] = {
     "telegram": "telegram:1001",
@@ -106,6 +111,54 @@ class ChatPattern:
         # A Discord channel may be written without its guild: its id is unique by itself.
         paths = (whole, below) if platform == "discord" else (whole,)
         return any(path[: len(self.parts)] == self.parts for path in paths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupId:
+    """Everyone in a Slack user group (`slack:T1/S1`) or with a Discord role (`discord:9/&7`).
+
+    `space` is the Slack team or the Discord guild.
+    """
+
+    platform: Literal["slack", "discord"]
+    space: str
+    id: str
+
+    def __str__(self) -> str:
+        mark = "&" if self.platform == "discord" else ""
+        return f"{self.platform}:{self.space}/{mark}{self.id}"
+
+
+class Word(Enum):
+    """A group of people that only the gateway knows."""
+
+    ADMINS = "admins"  # who administers the chat, on Telegram
+    APPROVERS = "approvers"
+    OWNERS = "owners"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+def parse_person_or_group(
+    text: str, *, words: tuple[Word, ...] = tuple(Word)
+) -> UserId | GroupId | Word:
+    """Read a person, a Slack user group, a Discord role or one of `words`; raises Wrong."""
+    for word in words:
+        if text == word.value:
+            return word
+    for platform, shape in _GROUP_SHAPES.items():
+        if found := shape.fullmatch(text):
+            return GroupId(platform=platform, space=found[1], id=found[2])
+    if text in {word.value for word in Word}:
+        known = " or ".join(f'"{word}"' for word in words)
+        raise Wrong(f'"{text}" means nobody here', f"list ids, or write {known}")
+    if re.fullmatch(r"discord:[0-9]+/[0-9]+", text):
+        raise Wrong(
+            f"{shown(text)} could be a person, a channel or a role",
+            'write a role as "discord:GUILD/&ROLE" and a person as "discord:42"',
+        )
+    return parse_user(text)
 
 
 def parse_user(text: str) -> UserId:

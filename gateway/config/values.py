@@ -9,7 +9,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from gateway.config.ids import ChatPattern, UserId
+from agent.costs import DOLLAR
+from agent.rules import Policy
+from agent.tools.base import EffectClass, RiskTag
+from gateway.config.ids import ChatPattern, GroupId, UserId, Word
 from gateway.config.secret import Secret
 from platforms.events import PlatformName
 
@@ -17,6 +20,24 @@ TELEGRAM_URL = "https://api.telegram.org"
 SLACK_URL = "https://slack.com/api/"
 DISCORD_URL = "https://discord.com/api/v10"
 OPENAI_URL = "https://api.openai.com/v1"
+HUGGINGFACE_URL = "https://huggingface.co"
+
+Approver = UserId | GroupId | Word
+"""One person, or everyone in a group of a platform."""
+ToolName = Literal[
+    "files",
+    "shell",
+    "fetch",
+    "web_search",
+    "send_message",
+    "memory",
+    "ask_user",
+    "hf_jobs",
+    "hf_sandbox",
+    "hf_private_repos",
+    "hf_repo_files",
+    "hf_repo_git",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +142,20 @@ class SessionsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceConfig:
+    """What a model costs: micro-dollars per million tokens; None is the same as `input`."""
+
+    input: int
+    output: int
+    cached_input: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderConfig:
-    """One `[[providers]]` entry. `base_url` has no slash at its end and is None for `demo` only."""
+    """One `[[providers]]` entry. `base_url` has no slash at its end and is None for `demo` only.
+
+    `price` is "included" where a flat fee covers it, and None where the packaged table is asked.
+    """
 
     name: str
     api: Literal["openai-chat", "demo"]
@@ -131,14 +164,153 @@ class ProviderConfig:
     api_key: Secret | None = None
     context_window: int | None = None
     max_output_tokens: int | None = None
+    price: PriceConfig | Literal["included"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSearchConfig:
+    """`[tools.web_search]`; micro-dollars a call, a `price` of None is not known.
+
+    A call that costs more than `max_price` is asked for.
+    """
+
+    base_url: str
+    api_key: Secret | None = None
+    price: int | None = None
+    max_price: int = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShellConfig:
+    """`[tools.shell]`: the names of variables a command may see, and its time in seconds."""
+
+    environment: tuple[str, ...] = ()
+    deadline_s: int = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HuggingFaceConfig:
+    """`[tools.huggingface]`, for every `hf_` tool. `base_url` has no slash at its end."""
+
+    token: Secret
+    base_url: str = HUGGINGFACE_URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolsConfig:
-    """`[tools]`. The workspace is absolute after loading and apart from the state directory."""
+    """`[tools]`. The workspace is absolute after loading and apart from the state directory.
 
-    enabled: tuple[Literal["files"], ...] = ("files",)
+    `destinations` are the chats `send_message` may write to, by the name the model is given.
+    """
+
+    enabled: tuple[ToolName, ...] = ("files",)
     workspace: Path = Path("workspace")
+    web_search: WebSearchConfig | None = None
+    shell: ShellConfig = ShellConfig()
+    huggingface: HuggingFaceConfig | None = None
+    destinations: Mapping[str, ChatPattern] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetConfig:
+    """`[budget]`: the most that may be spent in each scope, in micro-dollars."""
+
+    turn: int = 1 * DOLLAR
+    session: int = 5 * DOLLAR
+    chat_day: int = 10 * DOLLAR
+    user_day: int = 10 * DOLLAR
+    org_month: int = 200 * DOLLAR
+    background_day: int = 2 * DOLLAR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalsConfig:
+    """`[approvals]`; limits in micro-dollars, `two_person_above` None is off.
+
+    `owner_chat` None is the direct chat of the first owner. `chats` are approvers of single
+    chats, most specific first.
+    """
+
+    expire_s: int = 3600
+    owner_expire_s: int = 86_400
+    approvers: tuple[Approver, ...] = ()
+    chats: tuple[tuple[ChatPattern, tuple[Approver, ...]], ...] = ()
+    requester_up_to: int = 1 * DOLLAR
+    approver_up_to: int = 20 * DOLLAR
+    two_person_above: int | None = None
+    auto_max: int = 5 * DOLLAR
+    owner_chat: ChatPattern | None = None
+    confirm_cpu_jobs: bool = True
+    confirm_scheduled_reads: bool = False
+    auto_file_upload: bool = False
+
+    def approvers_for(
+        self, *, platform: PlatformName, space: str | None, chat_id: str, thread_id: str | None
+    ) -> tuple[Approver, ...]:
+        """Who approves in a chat: its own list if it has one, else the general one."""
+        for pattern, approvers in self.chats:
+            if pattern.covers(platform=platform, space=space, chat_id=chat_id, thread_id=thread_id):
+                return approvers
+        return self.approvers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayersConfig:
+    """`[payers]`: accounts that paid tools may charge, and the one that is charged unless asked.
+
+    Without a `default` nobody pays, and what costs money can't be run.
+    """
+
+    default: str | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Every account there is to choose from, the default first."""
+        listed = () if self.default is None else (self.default,)
+        return listed + tuple(other for other in self.others if other != self.default)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleConfig:
+    """`[people]`: the ids of one person on several platforms, by a name of the operator's."""
+
+    ids: Mapping[str, tuple[UserId, ...]] = field(default_factory=dict)
+
+    def canonical(self, person: str) -> str:
+        """The name of whoever has this id, else the id itself (which always has a colon)."""
+        for name, ids in self.ids.items():
+            if any(str(one) == person for one in ids):
+                return name
+        return person
+
+    def linked(self, person: str) -> tuple[str, ...]:
+        """Every id of whoever has this one, itself included."""
+        ids = self.ids.get(self.canonical(person), ())
+        return tuple(str(one) for one in ids) or (person,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpConfig:
+    """One `[[mcp]]` server: a `command` with `env`, or a `url` with `headers`.
+
+    `effects` and `tags` are what the operator declares of its tools by name; what is not in
+    `effects` is undeclared. `price` (of every tool) and `prices` are micro-dollars a call.
+    """
+
+    name: str
+    command: tuple[str, ...] = ()
+    url: str | None = None
+    env: Mapping[str, Secret] = field(default_factory=dict)
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+    effects: Mapping[str, EffectClass] = field(default_factory=dict)
+    tags: Mapping[str, frozenset[RiskTag]] = field(default_factory=dict)
+    price: int | None = None
+    prices: Mapping[str, int] = field(default_factory=dict)
+
+    def price_of(self, tool: str) -> int | None:
+        """Micro-dollars a call of one tool costs; None where nobody has said."""
+        return self.prices.get(tool, self.price)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +329,12 @@ class Config:
     sessions: SessionsConfig = field(default_factory=SessionsConfig)
     providers: tuple[ProviderConfig, ...] = ()
     tools: ToolsConfig = field(default_factory=ToolsConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    approvals: ApprovalsConfig = field(default_factory=ApprovalsConfig)
+    payers: PayersConfig = field(default_factory=PayersConfig)
+    people: PeopleConfig = field(default_factory=PeopleConfig)
+    policy: Policy = field(default_factory=Policy)
+    mcp: tuple[McpConfig, ...] = ()
 
     def access_for(self, platform: PlatformName) -> AccessConfig:
         """Return the rules of one platform: `[access]` with `[access.PLATFORM]` over it."""
