@@ -48,7 +48,15 @@ socket.on('message', async ({event, ack}) => {
   said('posted ' + posted.ts + ' of ' + read.messages.length);
 });
 socket.on('interactive', async ({body, ack}) => {
+  if (body.type === 'view_submission') {
+    await ack({response_action: 'clear'});
+    return said('filled in ' + body.view.state.values.why.why.value);
+  }
   await ack();
+  await web.views.open({trigger_id: body.trigger_id, view: {type: 'modal', callback_id: 'form',
+    title: {type: 'plain_text', text: 'Form'}, submit: {type: 'plain_text', text: 'OK'},
+    blocks: [{type: 'input', block_id: 'why', label: {type: 'plain_text', text: 'Why?'},
+      element: {type: 'plain_text_input', action_id: 'why'}}]}});
   await web.chat.update({channel: body.channel.id, ts: body.message.ts, text: 'done'});
   await web.filesUploadV2({channel_id: body.channel.id, filename: 'a.txt', content: 'abc'});
   said('pressed ' + body.actions[0].value);
@@ -66,6 +74,19 @@ socket.on('slash_commands', async ({body, ack}) => {
 })();
 """
 
+FORM = {
+    "type": "modal",
+    "title": {"type": "plain_text", "text": "Form"},
+    "submit": {"type": "plain_text", "text": "OK"},
+    "blocks": [
+        {
+            "type": "input",
+            "label": {"type": "plain_text", "text": "Why?"},
+            "element": {"type": "plain_text_input"},
+        }
+    ],
+}
+
 
 class Blocking:
     """slack_sdk's blocking clients, answering what comes over the socket."""
@@ -82,8 +103,12 @@ class Blocking:
     def heard(self, client: BaseSocketModeClient, request: SocketModeRequest) -> None:
         """Posts a button under a message and edits it once pressed."""
         self.kinds.append(request.type)
-        client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
         payload = request.payload
+        sent = payload.get("type") == "view_submission"
+        answer = {"response_action": "clear"} if sent else None
+        client.send_socket_mode_response(
+            SocketModeResponse(envelope_id=request.envelope_id, payload=answer)
+        )
         if request.type == "events_api" and payload["event"].keys().isdisjoint(
             {"bot_id", "subtype"}
         ):
@@ -105,7 +130,8 @@ class Blocking:
                     {"type": "actions", "elements": [button]},
                 ],
             )
-        elif request.type == "interactive":
+        elif request.type == "interactive" and payload["type"] == "block_actions":
+            self.web.views_open(trigger_id=payload["trigger_id"], view=FORM)
             self.web.chat_update(
                 channel=payload["channel"]["id"], ts=payload["message"]["ts"], text="done"
             )
@@ -142,10 +168,12 @@ async def test_the_blocking_client_answers_a_message_and_a_press() -> None:
         await server.press(chat="D1", ts=answer.ts, user=ADA, label="Go")
         await asyncio.to_thread(client.edited.wait, 5)
         assert server.ours("D1")[0].text == "done"
+        await server.submit(ADA, {"Why?": "so"})
         await asyncio.to_thread(client.files, "D1")
         assert [file.data for file in server.ours("D1")[1].files] == [b"abc"]
         await server.settled()
-        assert "interactive" in client.kinds
+        assert client.kinds.count("interactive") == 2
+        assert server.interactions.modals[0].closed
         await asyncio.to_thread(client.socket.close)
         client.socket.message_workers.shutdown(wait=True)
 
@@ -222,6 +250,8 @@ async def test_slacks_node_sdk_answers_a_message_and_a_press() -> None:
             assert server.messages(GENERAL)[0].reactions == ("eyes",)
             await server.press(chat=GENERAL, ts=answer[1], user=ADA, label="Go")
             assert await line() == "pressed token"
+            await server.submit(ADA, {"Why?": "so"})
+            assert await line() == "filled in so"
             shown = server.messages(GENERAL, thread=root)
             assert [message.text for message in shown] == ["hello", "done"]
             assert [file.data for file in server.ours(GENERAL)[1].files] == [b"abc"]
