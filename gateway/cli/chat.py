@@ -126,7 +126,8 @@ def _print(messages: Sequence[MessageShown], stream: TextIO) -> None:
     width = shutil.get_terminal_size().columns if drawn else WHOLE_LINES
     color = drawn and not os.environ.get("NO_COLOR")
     for number, message in enumerate(messages):
-        lines = format_blocks(message.body, width=width, color=color)
+        card = bool(message.controls)
+        lines = format_blocks(message.body, width=width, color=color, card=card)
         if message.file is not None:
             lines = (*lines, escape(file_note(message)))
         print("\n" * bool(number) + "\n".join(lines), file=stream, flush=True)

@@ -1,6 +1,7 @@
 """The chat on a terminal: answers grow above the line one types.
 
-Ctrl-C stops what runs, twice leaves; a number and Enter presses a button. While the gateway is
+Ctrl-C stops what runs, twice leaves; a number and Enter presses a button, which keeps its number
+for as long as it stands. While the gateway is
 away one can type on, and what is entered is sent when it is back. Drawing is `screen`, typing is
 `editor`, both pure; here are the file descriptors, signals and the conversation.
 """
@@ -17,13 +18,22 @@ import uuid
 from collections.abc import Sequence
 from typing import assert_never
 
+from gateway.cli.buttons import Chosen, Gone, Numbers
 from gateway.cli.chat import file_note
 from gateway.cli.editor import PASTE_OFF, PASTE_ON, Editor, Entered, Left
 from gateway.cli.lasting import AWAY, Away, Back, Heard, LastingTalk
 from gateway.cli.screen import Screen
 from platforms.blocks import plain
 from platforms.content import Button
-from platforms.terminal.format import BOLD, CYAN, DIM, escape, format_blocks, style
+from platforms.terminal.format import (
+    BOLD,
+    CYAN,
+    DIM,
+    WIDTH_MIN,
+    escape,
+    format_blocks,
+    style,
+)
 from platforms.terminal.wire import (
     MessageGone,
     MessageShown,
@@ -45,6 +55,7 @@ AGAIN_TO_LEAVE = "Press Ctrl-C again to leave."
 STOPPING = "Stopping. Press Ctrl-C again to leave."
 STOPPING_LATER = "Stops when the gateway is back. Press Ctrl-C again to leave."
 NOT_NOW = "The gateway takes nothing just now; trying again ..."
+BUTTON_GONE = "Button {number} is gone; nothing was pressed or said."
 UNSENT = "The gateway has not got what you last said ({count})."
 
 
@@ -68,6 +79,8 @@ class Interactive:
         self._interrupted_at = float("-inf")
         self._files: dict[str, str] = {}
         self._last: MessageShown | None = None
+        self._numbers = Numbers()
+        self._cards: set[str] = set()
         self._notices = 0
         self._leaving = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -123,6 +136,7 @@ class Interactive:
                 self._awaiting = False
                 self._screen.put(heard.message_id, self._message_lines(heard))
             case MessageGone(message_id=ident):
+                self._numbers.remove(ident, now=self._loop.time())
                 self._screen.remove(ident)
             case Working(label=label):
                 self._label = label
@@ -148,20 +162,34 @@ class Interactive:
         self._draw()
 
     def _message_lines(self, shown: MessageShown) -> list[str]:
-        lines = list(format_blocks(shown.body, width=self._width - 1, color=self._color))
+        numbered = self._numbers.show(shown, now=self._loop.time())
+        if numbered:
+            self._cards.add(shown.message_id)
+        lines = list(
+            format_blocks(
+                shown.body,
+                width=self._width - 1,
+                color=self._color,
+                card=shown.message_id in self._cards,
+            )
+        )
         if shown.file is not None:
             if shown.message_id not in self._files:
                 self._files[shown.message_id] = file_note(shown)
             lines.append(escape(self._files[shown.message_id]))
-        if shown.controls:
-            lines += ["", *self._button_lines(_buttons(shown))]
+        if numbered:
+            lines += ["", *self._button_lines(numbered)]
         return [*lines, ""]
 
-    def _button_lines(self, buttons: Sequence[Button]) -> list[str]:
-        return [
-            style(f"[{number}]", BOLD, CYAN, color=self._color) + f" {escape(button.label)}"
-            for number, button in enumerate(buttons, start=1)
-        ]
+    def _button_lines(self, numbered: Sequence[tuple[int, Button]]) -> list[str]:
+        lines = []
+        for number, button in numbered:
+            mark = f"[{number}] "
+            label = " ".join(escape(button.label).split())
+            first, *more = _folded([label], max(WIDTH_MIN, self._width - 1 - len(mark)))
+            lines.append(style(mark, BOLD, CYAN, color=self._color) + first)
+            lines += [" " * len(mark) + rest for rest in more]
+        return lines
 
     # What goes
 
@@ -185,14 +213,17 @@ class Interactive:
         if text.strip() in {"/quit", "/exit"}:
             self._leaving.set()
             return
-        buttons = _buttons(self._last) if self._last else ()
-        button = _chosen(text, buttons)
-        if self._last is not None and button is not None:
-            key = str(uuid.uuid4())
-            ident = self._last.message_id
-            self._talk.send(Press(key=key, message_id=ident, payload=button.payload))
-            self._echo(key, button.label)
-            return
+        match self._numbers.chosen(text, now=self._loop.time()):
+            case Chosen(message_id=ident, button=button):
+                key = str(uuid.uuid4())
+                self._talk.send(Press(key=key, message_id=ident, payload=button.payload))
+                self._echo(key, button.label)
+            case Gone(number=number):
+                self._say_above(BUTTON_GONE.format(number=number))
+            case None:
+                self._said(text)
+
+    def _said(self, text: str) -> None:
         key = self._talk.say(text)
         self._sent[key] = text
         self._awaiting = True
@@ -312,15 +343,3 @@ def _cut(text: str, width: int) -> str:
             break
         kept += grapheme
     return kept
-
-
-def _buttons(shown: MessageShown) -> tuple[Button, ...]:
-    return tuple(button for row in shown.controls for button in row)
-
-
-def _chosen(text: str, buttons: Sequence[Button]) -> Button | None:
-    """The button whose number was typed."""
-    number = text.strip()
-    if not number.isascii() or not number.isdecimal() or not 1 <= int(number) <= len(buttons):
-        return None
-    return buttons[int(number) - 1]

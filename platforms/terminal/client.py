@@ -19,6 +19,7 @@ from platforms.content import (
     Delete,
     Done,
     Edit,
+    OpenForm,
     Operation,
     Outcome,
     Post,
@@ -27,7 +28,7 @@ from platforms.content import (
     Typing,
     Upload,
 )
-from platforms.errors import ChatUnavailable, PlatformUnavailable, TooLong
+from platforms.errors import ChatUnavailable, MessageRejected, PlatformUnavailable, TooLong
 from platforms.events import (
     Account,
     ChatRef,
@@ -273,8 +274,8 @@ class TerminalAdapter:
     async def perform(self, operation: Operation) -> Outcome:
         """Put the operation into memory and wake the terminals; never waits for one.
 
-        Raises TooLong, ChatUnavailable for a chat of another account, PlatformUnavailable once
-        closed.
+        Raises TooLong, ChatUnavailable for a chat of another account, MessageRejected for a
+        form, PlatformUnavailable once closed.
         """
         if self._closed:
             raise PlatformUnavailable("the terminal's adapter is closed")
@@ -299,6 +300,8 @@ class TerminalAdapter:
                     chat = ChatRef(account=ACCOUNT, chat_id=chat_id)
                     self._feed(chat).notice(text, alert=alert)
                     self._wake(chat)
+            case OpenForm():
+                raise MessageRejected("a terminal has no forms; what they ask for is typed")
             case React():
                 pass  # `Capabilities.react` says there is no place for one
             case _:
@@ -314,6 +317,10 @@ class TerminalAdapter:
         if not _UID.fullmatch(person):
             raise ChatUnavailable("not the number of a user on this machine", reason="not_found")
         return chat_of(int(person))
+
+    async def roles(self, person: str, chat: ChatRef, asked: frozenset[str]) -> frozenset[str]:
+        """Nobody administers a terminal."""
+        return frozenset()
 
     def _keep_file(self, chat: ChatRef, message_id: str, size: int) -> None:
         """Make room for a file; those that go are missing where their message was not shown yet."""

@@ -1,12 +1,14 @@
 """Blocks to lines for a terminal: wrapped, coloured by ANSI codes, unable to steer it. Pure.
 
 Lines are at most as wide as asked, but for lines of code, which stay whole so that they can be
-copied. Without colour there are no escape codes at all.
+copied. In a card they are broken too, and every row of them stands behind a bar: else the terminal
+would break them, and what was written to deceive could begin a row of its own and pass for a line
+of the card. Without colour there are no escape codes at all.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from platforms.blocks import (
@@ -36,6 +38,8 @@ from platforms.text import display_width, graphemes
 
 WIDTH_MIN = 20
 RULE_WIDTH = 40
+BAR, BAR_AGAIN = "│ ", "┊ "
+"""Before a line of a card's code, and before its rows that follow from breaking it."""
 
 # Select Graphic Rendition. Source: ECMA-48 8.3.117.
 BOLD, DIM, ITALIC, UNDERLINE, STRUCK, CYAN = "1", "2", "3", "4", "9", "36"
@@ -45,14 +49,19 @@ _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 _SPACE = re.compile(r"([ \t]+)")
+# What stands for one character and is not broken apart.
+_ESCAPED = re.compile(r"\\(?:u\{[0-9A-Fa-f]{1,6}\}|u[0-9a-f]{4}|x[0-9a-f]{2}|\\)")
+# `Payer      acme-research`: what does not fit beside the name goes on below its value.
+_NAMED_VALUE = re.compile(r"\S+(?: \S+)? {2,}(?=\S)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """How wide lines may be, and whether escape codes are wanted."""
+    """How wide lines may be, whether escape codes are wanted, whether a card is drawn."""
 
     width: int
     color: bool
+    card: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +70,12 @@ class _Piece:
     codes: tuple[str, ...] = ()
 
 
-def format_blocks(blocks: Blocks, *, width: int, color: bool) -> tuple[str, ...]:
-    """The lines of a message; `width` counts columns."""
-    return tuple(_blocks(blocks, Look(width=max(width, WIDTH_MIN), color=color), loose=True))
+def format_blocks(
+    blocks: Blocks, *, width: int, color: bool, card: bool = False
+) -> tuple[str, ...]:
+    """The lines of a message; `width` counts columns. `card`: it asks for a decision."""
+    look = Look(width=max(width, WIDTH_MIN), color=color, card=card)
+    return tuple(_blocks(blocks, look, loose=True))
 
 
 def escape(text: str) -> str:
@@ -120,7 +132,7 @@ def _block(block: Block, look: Look) -> Iterator[str]:
 def _hung(
     first: str, rest: str, blocks: Blocks, look: Look, *, loose: bool = False
 ) -> Iterator[str]:
-    inner = Look(width=max(look.width - visible_width(first), WIDTH_MIN), color=look.color)
+    inner = replace(look, width=max(look.width - visible_width(first), WIDTH_MIN))
     lines = list(_blocks(blocks, inner, loose=loose)) or [""]
     yield (first + lines[0]).rstrip(" ")
     for line in lines[1:]:
@@ -131,7 +143,27 @@ def _code(language: str, text: str, look: Look) -> Iterator[str]:
     if language and look.color:
         yield style(escape(language), DIM, color=True)
     for line in text.split("\n"):
-        yield style(escape(line), CYAN, color=look.color)
+        if look.card:
+            yield from _barred(escape(line), look)
+        else:
+            yield style(escape(line), CYAN, color=look.color)
+
+
+def _barred(line: str, look: Look) -> Iterator[str]:
+    """The rows of a line of code, each behind its bar; together they are the line."""
+    bar, kept, room = BAR, "", look.width - len(BAR)
+    for unit in _units(line):
+        width = display_width(unit)
+        if width > room:
+            yield _behind(bar, kept, look)
+            bar, kept, room = BAR_AGAIN, "", look.width - len(BAR)
+        kept += unit
+        room -= width
+    yield _behind(bar, kept, look)
+
+
+def _behind(bar: str, code: str, look: Look) -> str:
+    return style(bar, DIM, color=look.color) + style(code, CYAN, color=look.color)
 
 
 def _pieces(spans: Spans, codes: tuple[str, ...] = ()) -> list[_Piece]:
@@ -161,29 +193,50 @@ def _span(span: Span, codes: tuple[str, ...]) -> Iterator[_Piece]:
 
 
 def _wrapped(pieces: Sequence[_Piece], look: Look) -> Iterator[str]:
-    """Break at spaces, a word wider than the line at graphemes."""
+    """Break at line ends, at spaces, and a word wider than the line at graphemes."""
     line: list[_Piece] = []
-    room = look.width
-    for word in _words(pieces):
+    for piece in pieces:
+        if piece.text == "\n":
+            yield from _rows(line, look)
+            line = []
+        else:
+            line.append(piece)
+    yield from _rows(line, look)
+
+
+def _rows(line: Sequence[_Piece], look: Look) -> Iterator[str]:
+    """The rows of one line; in a card those of a value stand below its beginning."""
+    hang = _hang(line, look.width) if look.card else 0
+    below = [_Piece(" " * hang)] if hang else []
+    row: list[_Piece] = []
+    room, begun = look.width, False
+    for word in _words(line):
         text = "".join(piece.text for piece in word)
-        if text == "\n":
-            yield _joined(line, look)
-            line, room = [], look.width
-            continue
         width = display_width(text)
-        if width > room and line:
-            yield _joined(line, look)
-            line, room = [], look.width
+        if width > room and begun:
+            yield _joined(row, look)
+            row, room, begun = [*below], look.width - hang, False
             if text.isspace():
                 continue
         rest = word
         while width > room:
             head, rest = _cut(rest, room)
-            yield _joined(head, look)
+            yield _joined([*row, *head], look)
+            row, room = [*below], look.width - hang
             width = _width(rest)
-        line.extend(rest)
+        row.extend(rest)
         room -= width
-    yield _joined(line, look)
+        begun = True
+    yield _joined(row, look)
+
+
+def _hang(line: Sequence[_Piece], width: int) -> int:
+    """How far the value of a named line is set in; 0 for any other line, and if too far."""
+    named = _NAMED_VALUE.match("".join(piece.text for piece in line))
+    if named is None:
+        return 0
+    hang = display_width(named[0])
+    return hang if 2 * hang <= width else 0
 
 
 def _words(pieces: Sequence[_Piece]) -> Iterator[list[_Piece]]:
@@ -206,22 +259,32 @@ def _words(pieces: Sequence[_Piece]) -> Iterator[list[_Piece]]:
 
 
 def _cut(word: Sequence[_Piece], room: int) -> tuple[list[_Piece], list[_Piece]]:
-    """Cut a word so that its head fits; the head has at least one grapheme."""
+    """Cut a word so that its head fits; the head has at least one grapheme or escape."""
     head: list[_Piece] = []
     tail: list[_Piece] = []
     used = 0
     for piece in word:
         kept = ""
-        for grapheme in graphemes(piece.text):
-            width = display_width(grapheme)
+        for unit in _units(piece.text):
+            width = display_width(unit)
             if tail or (used and used + width > room):
-                tail.append(_Piece(grapheme, piece.codes))
+                tail.append(_Piece(unit, piece.codes))
             else:
-                kept += grapheme
+                kept += unit
                 used += width
         if kept:
             head.append(_Piece(kept, piece.codes))
     return head, tail
+
+
+def _units(text: str) -> Iterator[str]:
+    """What a row may end behind: graphemes, and escapes whole."""
+    at = 0
+    for found in _ESCAPED.finditer(text):
+        yield from graphemes(text[at : found.start()])
+        yield found[0]
+        at = found.end()
+    yield from graphemes(text[at:])
 
 
 def _joined(pieces: Iterable[_Piece], look: Look) -> str:

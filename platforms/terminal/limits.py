@@ -43,6 +43,9 @@ CONNECTIONS_MAX = 32
 WRITE_TIMEOUT_S = 30.0
 """A terminal that takes nothing for this long is disconnected; what it missed is kept."""
 
+NOTICE_MAX = 2_000
+"""Code points of a private word to who pressed; what is longer is a message."""
+
 CAPABILITIES = Capabilities(
     text_max=TEXT_MAX,
     part_soft=TEXT_MAX // 2,
@@ -61,4 +64,7 @@ CAPABILITIES = Capabilities(
     stream="push",
     edit_interval_s=1 / PUSHES_PER_S,
     edit_interval_group_s=1 / PUSHES_PER_S,
+    form=None,
+    menu_options=0,
+    private_max=NOTICE_MAX,
 )

@@ -10,6 +10,7 @@ making: the same act sent again has the same key.
 """
 
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -17,7 +18,7 @@ import orjson
 
 from platforms import blocks
 from platforms.blocks import Blocks
-from platforms.content import Button, Controls
+from platforms.content import Button, Controls, Menu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,20 @@ class Noticed:
 Push = Stored | NotStored | MessageShown | MessageGone | Working | Noticed
 
 
+def unfolded(row: Sequence[Button | Menu]) -> tuple[Button, ...]:
+    """The buttons of a row; a terminal shows the options of a menu as such."""
+    buttons: list[Button] = []
+    for control in row:
+        match control:
+            case Button():
+                buttons.append(control)
+            case Menu(options=options):
+                buttons.extend(options)
+            case _:
+                assert_never(control)
+    return tuple(buttons)
+
+
 def act_line(act: Act) -> bytes:
     """Write what a terminal says."""
     match act:
@@ -163,7 +178,7 @@ def _message(shown: MessageShown) -> dict[str, Any]:
         "id": shown.message_id,
         "body": blocks.to_json(shown.body),
         "controls": [
-            [{"label": b.label, "payload": b.payload, "style": b.style} for b in row]
+            [{"label": b.label, "payload": b.payload, "style": b.style} for b in unfolded(row)]
             for row in shown.controls
         ],
     }

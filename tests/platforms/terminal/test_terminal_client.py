@@ -9,19 +9,23 @@ from datetime import UTC, datetime
 
 import pytest
 
+from platforms.base import ADMIN
 from platforms.blocks import plain
 from platforms.content import (
     AnswerPress,
     Delete,
     Done,
     Edit,
+    Field,
+    Form,
+    OpenForm,
     Post,
     React,
     Sent,
     Typing,
     Upload,
 )
-from platforms.errors import ChatUnavailable, PlatformUnavailable, TooLong
+from platforms.errors import ChatUnavailable, MessageRejected, PlatformUnavailable, TooLong
 from platforms.events import (
     Account,
     ButtonPressed,
@@ -471,3 +475,22 @@ async def test_many_chats_do_not_fill_the_memory(adapter: TerminalAdapter) -> No
     async with terminal(adapter, name="n0") as oldest:
         await adapter.perform(post("fresh", chat=chat_of(1000, "n0"), nonce="n9"))
         assert await oldest.see() == shown("fresh", "n9")
+
+
+async def test_there_are_no_forms_no_menus_and_no_roles(adapter: TerminalAdapter) -> None:
+    """What is declared absent is refused by its class, and nobody administers a terminal."""
+    assert (CAPABILITIES.form, CAPABILITIES.menu_options, CAPABILITIES.confirm) == (None, 0, False)
+    press = PressToken(kind="terminal", value=f"{CHAT.chat_id}/{KEY}", usable_until=AT)
+    form = Form(id="f", title="Deny", fields=(Field(name="reason", label="Why?"),))
+    with pytest.raises(MessageRejected):
+        await adapter.perform(OpenForm(press=press, form=form, chat=CHAT, person="1000"))
+    assert await adapter.roles("1000", CHAT, frozenset({ADMIN})) == frozenset()
+
+
+async def test_a_private_word_is_as_long_as_is_declared(adapter: TerminalAdapter) -> None:
+    """It arrives whole."""
+    words = "x" * CAPABILITIES.private_max
+    async with terminal(adapter) as ann:
+        press = PressToken(kind="terminal", value=f"{CHAT.chat_id}/{KEY}", usable_until=AT)
+        await adapter.perform(AnswerPress(press=press, text=words, alert=True))
+        assert await ann.see() == Noticed(text=words, alert=True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platforms.blocks import Code, Emph, Link, Paragraph, Rule, Strong, Text
-from platforms.content import Button
+from platforms.content import Button, Menu
 from platforms.terminal.wire import (
     File,
     MessageGone,
@@ -68,3 +68,11 @@ def test_a_broken_message_is_refused(line: bytes) -> None:
     """The same for one with parts missing."""
     with pytest.raises(ValueError, match=r"not a"):
         read_push(line)
+
+
+def test_a_menu_unfolds() -> None:
+    """A terminal shows its options as buttons, where the menu stood."""
+    yes, no, later = (Button(label=word, payload=word) for word in ("yes", "no", "later"))
+    row = (yes, Menu(label="More", options=(no, later)))
+    line = push_line(MessageShown(message_id="m", body=(), controls=(row,)))
+    assert read_push(line) == MessageShown(message_id="m", body=(), controls=((yes, no, later),))
