@@ -185,7 +185,13 @@ def overdue(tx: Tx, *, now: int) -> list[Reservation]:
 
 
 def spans_text(spans: tuple[Span, ...]) -> str:
+    """What a movement counts in, as rows hold it."""
     return orjson.dumps(spans).decode()
+
+
+def spans_of(text: str) -> tuple[Span, ...]:
+    """Read what `spans_text` wrote."""
+    return tuple((scope, span) for scope, span in orjson.loads(text))
 
 
 def _reservation(row: Row) -> Reservation:
@@ -200,7 +206,7 @@ def _reservation(row: Row) -> Reservation:
         amount=amount,
         actual=actual,
         estimate=estimate,
-        scopes=tuple((scope, span) for scope, span in orjson.loads(scopes)),
+        scopes=spans_of(scopes),
         account=account,
         chat=chat,
         turn_id=turn_id,
