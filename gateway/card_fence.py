@@ -1,0 +1,184 @@
+"""Pure: what runs, in fences: whole where there is room, else its beginning and end, or in parts.
+
+Nothing of it stands outside of a fence, and nothing of ours inside, so words about a cut stand
+between two fences. Every fence decodes by itself; joined they are the very bytes that run.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.card_view import CardView, Foreign, Item
+from gateway.card_words import SUMMARY_MAX, foreign_text, said, value
+from gateway.shown import decoded, floor, shown
+from platforms.blocks import Block, Blocks, Break, Code, Paragraph, Spans, Strong, plain_text
+
+Fits = Callable[[Blocks], bool]
+
+CHUNK_MAX = 8_000
+"""Characters of one fence of a part; more than any chat's message, less than takes time."""
+
+_EMPTY = "(empty)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fences:
+    """Blocks for the card; `cut` if not all of what runs stands in them."""
+
+    blocks: Blocks
+    cut: bool
+
+
+def fences(foreign: Sequence[Foreign], *, inline: int) -> Fences:
+    """All that runs if it has `inline` characters or fewer as shown, else a fair share of each."""
+    texts = [shown(each.text[: 2 * inline]) for each in foreign]
+    lengths = [len(text) if len(each.text) <= 2 * inline else inline + 1
+               for text, each in zip(texts, foreign, strict=True)]  # fmt: skip
+    blocks: list[Block] = []
+    cut = False
+    for each, share in zip(foreign, shares(lengths, inline), strict=True):
+        if each.what:
+            blocks.append(Paragraph(spans=said(f"{each.what} ", value(each.name), ":")))
+        pieces = _pieces(each.text, share)
+        cut = cut or len(pieces) > 1
+        blocks += pieces
+    return Fences(blocks=tuple(blocks), cut=cut)
+
+
+def shares(lengths: Sequence[int], room: int) -> tuple[int, ...]:
+    """How much of `room` each may have: short ones all they need, long ones what is left evenly."""
+    left, waiting = room, len(lengths)
+    given = dict.fromkeys(range(len(lengths)), 0)
+    for at in sorted(given, key=lambda at: lengths[at]):
+        given[at] = min(lengths[at], left // waiting)
+        left -= given[at]
+        waiting -= 1
+    return tuple(given.values())
+
+
+def _pieces(text: str, share: int) -> Blocks:
+    """One fence, or two with what is missing between them in numbers."""
+    if not text:
+        return (Paragraph(spans=said(_EMPTY)),)
+    if len(text) <= share and len(visible := shown(text)) <= share:
+        return (_code(visible),)
+    head_room, tail_room = share * 2 // 3, share // 3
+    head = shown(text[:head_room])
+    head = head[: floor(head, head_room)]
+    tail = shown(text[len(text) - tail_room :]) if tail_room else ""
+    tail = tail[_ceiling(tail, len(tail) - tail_room) :]
+    left_out = len(text) - len(decoded(head)) - len(decoded(tail))
+    count = said(f"... {left_out:,} of {len(text):,} characters are not shown here ...")
+    pieces = (_code(head), Paragraph(spans=count), _code(tail))
+    return tuple(piece for piece in pieces if not isinstance(piece, Code) or piece.text)
+
+
+def _ceiling(text: str, start: int) -> int:
+    """The first place at or after `start` where a shown text may be cut."""
+    place = max(0, start)
+    while place < len(text) and floor(text, place) != place:
+        place += 1
+    return place
+
+
+def _code(visible: str) -> Code:
+    """A fence; line breaks at its ends say nothing, and chats drop them."""
+    return Code(language="", text=visible.strip("\n"))
+
+
+# -- everything, in parts
+
+
+def full(view: CardView, fits: Fits) -> tuple[Blocks, ...]:
+    """All that runs, in parts that each fit a message; every part names the card and its number."""
+    contents = _gather(view, lambda blocks: fits(_part(view, blocks, 999, 999)))
+    return tuple(
+        _part(view, blocks, number, len(contents))
+        for number, blocks in enumerate(contents, start=1)
+    )
+
+
+def _part(view: CardView, blocks: Blocks, number: int, of: int) -> Blocks:
+    which = f", part {number} of {of}" if of > 1 else ""
+    title = Strong(spans=said(f"Approval {view.code}: all that runs{which}"))
+    return (Paragraph(spans=(title,)), *blocks)
+
+
+def _gather(view: CardView, fits: Fits) -> list[Blocks]:
+    """What each part holds. Raises ValueError where a message has no room for anything."""
+    parts: list[Blocks] = []
+    current: Blocks = ()
+    for number, item in enumerate(view.items, start=1):
+        for each in item.foreign:
+            title = Paragraph(spans=_title(view, number, item, each))
+            begun, current = _fill(title, shown(each.text).strip("\n"), current, fits)
+            parts += begun
+    return [*parts, current] if current else parts
+
+
+def _fill(title: Block, rest: str, current: Blocks, fits: Fits) -> tuple[list[Blocks], Blocks]:
+    """One text behind what a part holds: the parts that it completes, and the one it ends in."""
+    parts: list[Blocks] = []
+    head: Blocks = (title,)
+    while rest:
+        before = (*current, *head)
+        most = _most(rest, lambda piece, before=before: fits((*before, _code(piece))))  # type: ignore[misc]
+        if most:
+            current, head = (*before, _code(rest[:most])), ()
+            rest = rest[most:].lstrip("\n")
+        elif not current:
+            raise ValueError("a message has no room for what runs")
+        if rest:
+            parts.append(current)
+            current = ()
+    return parts, (*current, *head)
+
+
+def _title(view: CardView, number: int, item: Item, each: Foreign) -> Spans:
+    which = f"{number}. " if view.is_batch else ""
+    names = value(f"{item.tool} {item.operation}".strip())
+    what = () if each.what else said("arguments, ")
+    return said(which, names, ": ", what, foreign_text(each, digits=64), ":")
+
+
+def _most(text: str, fits: Callable[[str], bool]) -> int:
+    """How much of a shown text fits, cut behind a line if that wastes less than a quarter."""
+    good, bad = 0, min(len(text), CHUNK_MAX) + 1
+    if fits(text[: bad - 1]):
+        good = bad - 1
+    while good + 1 < bad:
+        middle = (good + bad) // 2
+        if fits(text[:middle]):
+            good = middle
+        else:
+            bad = middle
+    if good < len(text):
+        line = text.rfind("\n", 0, good) + 1
+        good = line if line * 4 > good * 3 else floor(text, good)
+    return good
+
+
+# -- everything, as a file
+
+
+def document(view: CardView) -> str:
+    """All that runs as a text of its own; every line from elsewhere begins with a bar."""
+    lines = [f"Approval {view.code}: all that runs"]
+    for number, item in enumerate(view.items, start=1):
+        lines += ["", f"{number}. {_line(f'{item.tool} {item.operation}'.strip())}"]
+        if item.summary:
+            lines.append(_line(item.summary))
+        for each in item.foreign:
+            title = said("arguments, " if not each.what else "", foreign_text(each, digits=64))
+            lines += ["", plain_text((Paragraph(spans=title),)) + ":"]
+            lines += [f"| {line}" for line in shown(each.text).split("\n")]
+    return "\n".join([*lines, ""])
+
+
+def _line(text: str) -> str:
+    return plain_text((Paragraph(spans=value(text, SUMMARY_MAX)),))
+
+
+def broken(lines: Sequence[Spans]) -> Paragraph:
+    """Lines as one paragraph."""
+    spans = tuple(span for line in lines for span in (Break(), *line))
+    return Paragraph(spans=spans[1:])
