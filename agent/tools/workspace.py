@@ -7,8 +7,9 @@ opened. A new file is written beside its place and linked into it, so it is ther
 all and never replaces what somebody else put there meanwhile.
 
 A file carries who made it (session and content, hashed) as an extended attribute where the file
-system has them, in memory where it has not. Only a file that is still what this session wrote may
-be replaced. Not handled: hard links, mounts and quotas, which are the operator's.
+system has them, in memory where it has not. A file is replaced only while it is what this session
+wrote, or what somebody was shown: the SHA-256 of its bytes then. It is removed only on the latter.
+Not handled: hard links, mounts and quotas, which are the operator's.
 """
 
 import contextlib
@@ -16,17 +17,18 @@ import errno
 import hashlib
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from agent.errors import ToolError
+from agent.tools import excerpts
+from agent.tools.excerpts import HEAD_BYTES, Excerpt, around, text_of
 
 KIB = 1024
-HEAD_BYTES = 8 * KIB
 FILE_BYTES = 1024 * KIB
-SCAN_BYTES = 16 * 1024 * KIB
 SEARCH_BYTES = 64 * 1024 * KIB
 SEARCH_FILES = 5_000
 SEARCH_DEPTH = 32
@@ -65,16 +67,6 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Excerpt:
-    """A file's text, or its head and tail with `left_out` bytes between them."""
-
-    head: str
-    tail: str = ""
-    left_out: int = 0
-    size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """A line that holds what was searched for; `line` counts from 1, 0 is the name itself."""
 
@@ -83,13 +75,27 @@ class Match:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A file as it is now; `made_here`: this session wrote it and nobody changed it since."""
+
+    sha256: str
+    size: int
+    made_here: bool
+
+
 class Written(Enum):
     """What became of a write."""
 
     CREATED = "created"
     REPLACED = "replaced"
     UNCHANGED = "unchanged"
-    REFUSED = "refused"
+    REFUSED = "refused"  # it is somebody else's
+    CHANGED = "changed"  # it is no longer what was shown
+
+
+ABSENT = "absent"
+"""What is shown of a place where no file is."""
 
 
 def segments_of(path: str, root: str) -> Segments:
@@ -111,28 +117,38 @@ def segments_of(path: str, root: str) -> Segments:
     return segments
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Current:
+    """A file with its content, as far as it could be ours, and the mark of who made it."""
+
+    content: bytes
+    made: str
+    sha256: str
+    size: int
+    mode: int
+
+
+class _Missing(ToolError):
+    """Nothing is there."""
+
+
 class Workspace:
     """The files below `root`, which is made when it is first needed."""
 
     def __init__(self, root: Path) -> None:
         self.root = str(root.absolute())
+        self._changing = threading.Lock()  # nothing of ours comes between a look and its change
         self._made: dict[Segments, str] = {}  # marks, where the file system keeps none
 
     def read(self, segments: Segments, *, from_line: int = 1, lines: int | None = None) -> Excerpt:
         """Return the whole file if it is short, else head and tail, or the lines asked for."""
         with self._file(segments) as file:
-            size = os.fstat(file).st_size
-            head = os.pread(file, HEAD_BYTES + 1, 0)
-            if b"\0" in head:
+            if b"\0" in os.pread(file, HEAD_BYTES + 1, 0):
+                size = os.fstat(file).st_size
                 raise ToolError(f"{_shown(segments)} is not a text file ({size} bytes).")
             if from_line > 1 or lines is not None:
-                return _lines(file, size, from_line, lines)
-            if size <= 2 * HEAD_BYTES:
-                return Excerpt(head=_text(os.pread(file, 2 * HEAD_BYTES, 0)), size=size)
-            head = _to_line_end(head[:HEAD_BYTES])
-            tail = _from_line_start(os.pread(file, HEAD_BYTES, size - HEAD_BYTES))
-            left_out = size - len(head) - len(tail)
-            return Excerpt(head=_text(head), tail=_text(tail), left_out=left_out, size=size)
+                return excerpts.of_lines(file, from_line, lines)
+            return excerpts.of_file(file)
 
     def entries(self, segments: Segments) -> tuple[list[Entry], int]:
         """Return a directory's entries by name, and how many more there are."""
@@ -154,46 +170,102 @@ class Workspace:
             content = self._searchable(path)
             bytes_left -= len(content)
             files_left -= 1
-            for number, line in enumerate(_text(content).split("\n"), 1):
+            for number, line in enumerate(text_of(content).split("\n"), 1):
                 if wanted in line.casefold():
-                    matches.append(Match(path=shown, line=number, text=_around(line, wanted)))
+                    matches.append(Match(path=shown, line=number, text=around(line, wanted)))
         return matches[:MATCHES], len(matches) <= MATCHES
 
-    def write(self, segments: Segments, content: bytes, *, key: str, session: str) -> Written:
-        """Create a file, or replace one this session made and nobody changed since.
+    @contextlib.contextmanager
+    def opened(self, segments: Segments) -> Iterator[int]:
+        """A descriptor of a regular file, reached without following a link."""
+        with self._file(segments) as file:
+            yield file
 
-        Running it again with the same `key` and content changes nothing.
+    def require_directory(self, segments: Segments) -> None:
+        """Raise ToolError unless a directory is there."""
+        with self._directory(segments):
+            pass
+
+    def find(self, segments: Segments, *, session: str) -> Found | None:
+        """Look at a file, or None if none is there; raises ToolError for what is no file."""
+        if not segments:
+            raise ToolError("A file needs a name.")
+        try:
+            with self._directory(segments[:-1]) as directory:
+                current = self._current(directory, segments)
+        except _Missing:
+            return None
+        if current is None:
+            return None
+        made = current.made == _mark(session, current.content)
+        return Found(sha256=current.sha256, size=current.size, made_here=made)
+
+    def content(self, segments: Segments) -> bytes:
+        """A whole file of at most `FILE_BYTES`."""
+        with self._file(segments) as file:
+            if os.fstat(file).st_size > FILE_BYTES:
+                raise ToolError(f"{_shown(segments)} is over 1 MiB.")
+            return os.pread(file, FILE_BYTES, 0)
+
+    def delete(self, segments: Segments, *, shown: str) -> bool:
+        """Remove a file whose bytes have this SHA-256; False if they have not."""
+        if not segments:
+            raise ToolError("A file needs a name.")
+        with self._changing, self._directory(segments[:-1]) as directory:
+            current = self._current(directory, segments)
+            if current is None:
+                raise ToolError(f"There is no {_shown(segments)}.")
+            if current.sha256 != shown:
+                return False
+            os.unlink(segments[-1], dir_fd=directory)
+        self._made.pop(segments, None)
+        return True
+
+    def write(
+        self,
+        segments: Segments,
+        content: bytes,
+        *,
+        key: str,
+        session: str,
+        shown: str | None = None,
+        marks: bool = True,
+    ) -> Written:
+        """Create a file, or replace one that is still what it may be replaced for.
+
+        With `shown` (a SHA-256 or `ABSENT`) it must be just that, without it this session must
+        have made it. Running it again with the same `key` and content changes nothing.
+        `marks`: the whole content is this session's from now on.
         """
         if not segments:
             raise ToolError("A file needs a name.")
         *parents, name = segments
-        with self._directory(tuple(parents), create=True) as directory:
+        with self._changing, self._directory(tuple(parents), create=True) as directory:
             existing = self._current(directory, segments)
-            if existing is not None:
-                current, made = existing
-                if current == content:
-                    return Written.UNCHANGED
-                if made != _mark(session, current):
-                    return Written.REFUSED
+            if existing is not None and existing.content == content:
+                return Written.UNCHANGED
+            if (hindrance := _hindrance(existing, shown, session)) is not None:
+                return hindrance
             temporary = TEMPORARY + hashlib.sha256(key.encode()).hexdigest()[:16]
-            mark = _mark(session, content)
+            mark = _mark(session, content) if marks else ""
             with contextlib.suppress(FileNotFoundError):  # left by a run of this call that was cut
                 os.unlink(temporary, dir_fd=directory)
-            kept = _fill(directory, temporary, content, mark)
+            kept = _fill(directory, temporary, content, mark, existing.mode if existing else None)
             try:
                 if existing is not None:
                     os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
                 elif not _place(directory, temporary, name):
-                    return Written.REFUSED
+                    return Written.REFUSED if shown is None else Written.CHANGED
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(temporary, dir_fd=directory)
+            self._made.pop(segments, None)
             if not kept:
                 self._made[segments] = mark
             return Written.CREATED if existing is None else Written.REPLACED
 
-    def _current(self, directory: int, segments: Segments) -> tuple[bytes, str] | None:
-        """Content (as far as it could be ours) and mark of a file, None if there is none."""
+    def _current(self, directory: int, segments: Segments) -> "_Current | None":
+        """A file as it is, None if there is none."""
         name = segments[-1]
         try:
             _require_file(directory, name, segments)
@@ -201,8 +273,13 @@ class Workspace:
             return None
         file = os.open(name, _READ, dir_fd=directory)
         try:
-            mark = _stored_mark(file) or self._made.get(segments, "")
-            return os.pread(file, FILE_BYTES + 1, 0), mark
+            return _Current(
+                content=os.pread(file, FILE_BYTES + 1, 0),
+                made=_stored_mark(file) or self._made.get(segments, ""),
+                sha256=digest(file),
+                size=os.fstat(file).st_size,
+                mode=stat.S_IMODE(os.fstat(file).st_mode),
+            )
         finally:
             os.close(file)
 
@@ -336,17 +413,39 @@ def _explained(error: OSError, directory: int, segments: Segments) -> ToolError:
         if error.errno == errno.ENOTDIR:
             return ToolError(f"{_shown(segments)} is not a directory.")
     if error.errno == errno.ENOENT:
-        return ToolError(f"There is no {_shown(segments)}.")
+        return _Missing(f"There is no {_shown(segments)}.")
     return ToolError(f"{_shown(segments)}: {error.strerror or error}.")
 
 
-def _fill(directory: int, name: str, content: bytes, mark: str) -> bool:
+def _hindrance(existing: _Current | None, shown: str | None, session: str) -> Written | None:
+    """Why a place may not be written to."""
+    if shown is not None:
+        current = ABSENT if existing is None else existing.sha256
+        return None if current == shown else Written.CHANGED
+    if existing is not None and existing.made != _mark(session, existing.content):
+        return Written.REFUSED
+    return None
+
+
+def digest(file: int) -> str:
+    """SHA-256 of a whole open file, in hexadecimal."""
+    found = hashlib.sha256()
+    at = 0
+    while piece := os.pread(file, FILE_BYTES, at):
+        found.update(piece)
+        at += len(piece)
+    return found.hexdigest()
+
+
+def _fill(directory: int, name: str, content: bytes, mark: str, mode: int | None) -> bool:
     """Write a new file through to the disk; returns whether it carries its mark."""
     file = os.open(name, _CREATE, 0o644, dir_fd=directory)
     with os.fdopen(file, "wb") as stream:
         stream.write(content)
         stream.flush()
-        kept = _keep_mark(file, mark)
+        if mode is not None:
+            os.fchmod(file, mode)
+        kept = not mark or _keep_mark(file, mark)
         os.fsync(file)
     return kept
 
@@ -382,68 +481,6 @@ def _stored_mark(file: int) -> str:
         return os.getxattr(file, _MARK).decode(errors="replace")
     except (OSError, AttributeError):
         return ""
-
-
-def _lines(file: int, size: int, from_line: int, lines: int | None) -> Excerpt:
-    """Lines from `from_line` on, as many as are asked for and fit."""
-    taken: list[bytes] = []
-    room = 2 * HEAD_BYTES
-    number = 1
-    cut = 0
-    with os.fdopen(os.dup(file), "rb") as stream:
-        stream.seek(0)
-        while room > 0 and (lines is None or number < from_line + lines):
-            line = stream.readline(64 * KIB)
-            if not line:
-                break
-            if stream.tell() > SCAN_BYTES:
-                raise ToolError(f"Only the first {SCAN_BYTES // KIB} KiB can be read by lines.")
-            if number >= from_line:
-                taken.append(line[:room])
-                cut = len(line[room:])
-                room -= len(line)
-            number += line.endswith(b"\n")
-        at = stream.tell()
-    if not taken:
-        raise ToolError(f"The file ends before line {from_line}.")
-    left_out = cut if lines is not None and number >= from_line + lines else size - at + cut
-    return Excerpt(head=_text(b"".join(taken)), left_out=max(left_out, 0), size=size)
-
-
-def _to_line_end(head: bytes) -> bytes:
-    end = head.rfind(b"\n") + 1
-    return head[:end] if end > len(head) // 2 else _to_character_end(head)
-
-
-def _from_line_start(tail: bytes) -> bytes:
-    start = tail.find(b"\n") + 1
-    if 0 < start < len(tail) // 2:
-        return tail[start:]
-    return tail.lstrip(bytes(range(0x80, 0xC0))) if tail[:1] >= b"\x80" else tail
-
-
-def _to_character_end(head: bytes) -> bytes:
-    """Cut a UTF-8 character that is not complete off the end."""
-    for back in range(1, min(4, len(head)) + 1):
-        byte = head[-back]
-        if byte < 0x80:
-            return head
-        if byte >= 0xC0:
-            needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-            return head if back >= needed else head[:-back]
-    return head
-
-
-def _around(line: str, wanted: str) -> str:
-    """At most 200 characters of a line, with the match among them."""
-    line = line.strip()
-    start = max(line.casefold().find(wanted) - 80, 0)
-    cut = line[start : start + 200]
-    return ("…" if start else "") + cut + ("…" if start + 200 < len(line) else "")
-
-
-def _text(content: bytes) -> str:
-    return content.decode(errors="replace")
 
 
 def _shown(segments: Segments) -> str:

@@ -107,7 +107,7 @@ def test_labels_are_short(tool: FilesTool) -> None:
     ("arguments", "words"),
     [
         ({}, "'operation' must be one of read, list, search, write"),
-        ({"operation": "delete"}, "'operation' must be one of"),
+        ({"operation": "remove"}, "'operation' must be one of"),
         ({"operation": 7}, "'operation' must be one of"),
         ({"operation": "read"}, "'path' is missing"),
         ({"operation": "list", "content": "x"}, "Unknown field 'content'"),
