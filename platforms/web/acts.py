@@ -1,4 +1,4 @@
-"""What people do on the page: send, stop, press. Each is a form, answered once it is stored.
+"""What people do on the page: send, stop, press, fill in. Each is answered once it is stored.
 
 An act carries a UUID of the page's making. The page keeps the act until it is answered 202 (or,
 without script, redirected) and may send it again under the same UUID as often as it likes.
@@ -6,18 +6,21 @@ without script, redirected) and may send it again under the same UUID as often a
 
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
+from urllib.parse import quote
 
 import orjson
 from aiohttp import web
 
 from platforms.base import Ingest
+from platforms.content import Form
 from platforms.events import Delivery, Ignored, InboundEvent, MessageReceived, Receipt
+from platforms.web.controls import FIELD_PREFIX, Filling
 from platforms.web.limits import PENDING_LIFE_S
 from platforms.web.live import LiveMessage
 from platforms.web.page import Failure
-from platforms.web.parse import ACCOUNT, canonical_uuid, parse, read_fields
+from platforms.web.parse import ACCOUNT, canonical_uuid, chat_of, parse, read_fields
 from platforms.web.site import Site, browser_of, conversation_in, json_answer
 from platforms.web.viewer import VIEWER, Viewer
 
@@ -36,6 +39,25 @@ class _Act:
     conversation: str
     fields: Mapping[str, str]
     by_script: bool
+
+    @property
+    def chat_id(self) -> str:
+        """The chat it was made in."""
+        return chat_of(self.viewer.user, self.conversation).chat_id
+
+    @property
+    def card(self) -> str:
+        """The message at which it was made; "" if none."""
+        return self.fields.get("card", self.fields.get("message", ""))
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """What was filled in, by the names of its fields."""
+        return {
+            name.removeprefix(FIELD_PREFIX): value
+            for name, value in self.fields.items()
+            if name.startswith(FIELD_PREFIX)
+        }
 
     @property
     def text(self) -> str:
@@ -72,6 +94,10 @@ class Acts:
     async def press(self, request: web.Request) -> web.StreamResponse:
         """POST /chat/ID/press: token, key, message, payload."""
         return await self._answer(request, self._take_press)
+
+    async def form(self, request: web.Request) -> web.StreamResponse:
+        """POST /chat/ID/form: token, key, card, form, field.NAME...; or close instead of these."""
+        return await self._answer(request, self._take_form)
 
     async def _answer(
         self, request: web.Request, take: Callable[[_Act], Awaitable[_Refused | None]]
@@ -133,8 +159,43 @@ class Acts:
         return await self._take(self._payload(act, kind="stop"))
 
     async def _take_press(self, act: _Act) -> _Refused | None:
-        message, payload = act.fields.get("message", ""), act.fields.get("payload", "")
-        return await self._take(self._payload(act, kind="press", message=message, payload=payload))
+        message, pressed = act.card, act.fields.get("payload", "")
+        payload = self._payload(act, kind="press", message=message, payload=pressed)
+        return await self._take_pressed(act, payload)
+
+    async def _take_form(self, act: _Act) -> _Refused | None:
+        stood = self._form_at(act)
+        if "close" not in act.fields:
+            ident = act.fields.get("form", "")
+            payload = self._payload(act, kind="form", card=act.card, form=ident, values=act.values)
+            refused = await self._take_pressed(act, payload)
+            if refused is not None:
+                return refused
+        # Only the one that was sent: another may have opened there in answer to it.
+        if stood is not None and self._form_at(act) is stood:
+            self._site.hub.show_form(act.chat_id, act.card, None)
+        return None
+
+    def _form_at(self, act: _Act) -> Form | None:
+        """The form that is open where this act was made, if it is the one it is about."""
+        live = self._site.hub.find(act.chat_id)
+        form = live.form(act.card) if live else None
+        return form if form is not None and form.id == act.fields.get("form") else None
+
+    async def _take_pressed(self, act: _Act, payload: Mapping[str, Any]) -> _Refused | None:
+        if act.by_script:
+            return await self._take(payload)
+        answers, key = self._site.answers, act.fields.get("key", "")
+        answers.expect(key)
+        refused: _Refused | None = None
+        try:
+            refused = await self._take(payload)
+        except BaseException:
+            answers.forget(key)
+            raise
+        if refused is not None:
+            answers.forget(key)
+        return refused
 
     async def _take(self, payload: Mapping[str, Any]) -> _Refused | None:
         match parse(payload):
@@ -160,7 +221,7 @@ class Acts:
             case _:
                 assert_never(receipt)
 
-    def _payload(self, act: _Act, **fields: str) -> Mapping[str, Any]:
+    def _payload(self, act: _Act, **fields: str | Mapping[str, str]) -> Mapping[str, Any]:
         now = self._site.now()
         return {
             **fields,
@@ -178,9 +239,16 @@ class Acts:
             headers = {"Retry-After": "2"} if refused.code == "busy" else None
             fields = {"code": refused.code, "error": refused.sentence}
             return json_answer(refused.status, fields, headers)
-        failure = Failure(sentence=refused.sentence, text=act.text, key=self._key(act))
+        sentence, key = refused.sentence, self._key(act)
+        form = self._form_at(act)
+        failure, filling = None, None
+        if form is None:
+            failure = Failure(sentence=sentence, text=act.text, key=key)
+        else:
+            form = _filled(form, act.values)
+            filling = Filling(card=act.card, form=form, sentence=sentence, key=key)
         return await self._site.page(
-            request, act.conversation, failure=failure, status=refused.status
+            request, act.conversation, failure=failure, filling=filling, status=refused.status
         )
 
     def _key(self, act: _Act) -> str:
@@ -203,9 +271,19 @@ async def _read(request: web.Request) -> _Act:
     )
 
 
+def _filled(form: Form, values: Mapping[str, str]) -> Form:
+    """A form with what was filled in already standing in it."""
+    fields = (replace(field, text=values.get(field.name, field.text)) for field in form.fields)
+    return replace(form, fields=tuple(fields))
+
+
 def _accepted(act: _Act) -> web.StreamResponse:
     key = act.fields["key"]
     if act.by_script:
         return json_answer(202, {"key": key, "chat": act.conversation})
+    place = f"/chat/{act.conversation}"
+    if act.card:
+        # The page waits for the answer to this press, and begins at the card it was made at.
+        place += f"?said={quote(key, safe='')}#m-{quote(act.card, safe='')}"
     # See Other: loading the page again must not send again.
-    return web.Response(status=303, headers={"Location": f"/chat/{act.conversation}"})
+    return web.Response(status=303, headers={"Location": place})

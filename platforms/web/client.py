@@ -17,6 +17,7 @@ from platforms.content import (
     Delete,
     Done,
     Edit,
+    OpenForm,
     Operation,
     Outcome,
     Post,
@@ -28,6 +29,7 @@ from platforms.content import (
 from platforms.errors import ChatUnavailable, PlatformUnavailable, TooLong
 from platforms.events import Account, ChatRef, Liveness, MessageRef, PlatformName
 from platforms.web.acts import Acts
+from platforms.web.answers import Answers
 from platforms.web.assets import load_assets
 from platforms.web.feed import Feed, Patience
 from platforms.web.forms import FormTokens
@@ -35,7 +37,8 @@ from platforms.web.history import History, StoredFile
 from platforms.web.hub import Hub
 from platforms.web.limits import CAPABILITIES, WORKING_LIFE_S
 from platforms.web.live import LiveMessage
-from platforms.web.parse import ACCOUNT, canonical_uuid, conversation_of, notices_of
+from platforms.web.page import Place
+from platforms.web.parse import ACCOUNT, canonical_uuid, conversation_of, notices_of, pressed
 from platforms.web.site import Site
 
 CHAT = "/chat/{chat:[0-9a-f-]{36}}"
@@ -45,7 +48,7 @@ class WebAdapter:
     """The chat page as a platform.
 
     `secret` signs form tokens and may change at every start; `now` gives aware UTC datetimes;
-    `new_id` gives a new UUID as text at every call.
+    `new_id` gives a new UUID as text at every call. `places` are other pages to be linked.
     """
 
     def __init__(
@@ -56,9 +59,11 @@ class WebAdapter:
         now: Callable[[], datetime],
         new_id: Callable[[], str],
         patience: Patience | None = None,
+        places: tuple[Place, ...] = (),
     ) -> None:
         self._now = now
         self._hub = Hub(epoch=new_id())
+        self._answers = Answers()
         self._site = Site(
             history=history,
             hub=self._hub,
@@ -66,6 +71,8 @@ class WebAdapter:
             assets=load_assets(),
             now=now,
             new_id=new_id,
+            answers=self._answers,
+            places=places,
         )
         self._acts = Acts(self._site)
         self._feed = Feed(self._site, patience or Patience())
@@ -113,6 +120,7 @@ class WebAdapter:
             Route(method="POST", path=CHAT + "/messages", handler=acts.message, guarded=True),
             Route(method="POST", path=CHAT + "/stop", handler=acts.stop, guarded=True),
             Route(method="POST", path=CHAT + "/press", handler=acts.press, guarded=True),
+            Route(method="POST", path=CHAT + "/form", handler=acts.form, guarded=True),
         )
 
     @property
@@ -147,10 +155,12 @@ class WebAdapter:
                 self._hub.work(_chat_id(chat), label, life_s=WORKING_LIFE_S)
             case Typing(chat=chat):
                 self._hub.rest(_chat_id(chat))
-            case AnswerPress(press=press, text=text, alert=alert) if text:
-                self._hub.notice(press.value.partition("/")[0], text, alert=alert)
             case AnswerPress():
-                pass  # the page ends its own spinner
+                self._answer(operation)
+            case OpenForm(press=press, form=form, chat=chat):
+                _, key, card = pressed(press)
+                self._hub.show_form(_chat_id(chat), card, form)
+                self._answers.give(key, "")
             case _:
                 assert_never(operation)
         return Done()
@@ -165,6 +175,17 @@ class WebAdapter:
             return notices_of(person)
         except ValueError as exc:
             raise ChatUnavailable("not the name of a user of the page", reason="not_found") from exc
+
+    async def roles(self, person: str, chat: ChatRef, asked: frozenset[str]) -> frozenset[str]:
+        """Nobody administers a chat of the page."""
+        return frozenset()
+
+    def _answer(self, answer: AnswerPress) -> None:
+        """Words for the presser alone; without any there is nothing to do but to say so."""
+        chat_id, key, _ = pressed(answer.press)
+        self._answers.give(key, answer.text)
+        if answer.text:
+            self._hub.notice(chat_id, answer.text, alert=answer.alert)
 
     def _put(
         self, message: MessageRef, body: Blocks, controls: Controls, file_name: str | None = None

@@ -44,6 +44,21 @@ def format_blocks(
     )
 
 
+def format_card(blocks: Blocks) -> tuple[Html, ...]:
+    """HTML of each block of a message that asks something: its lines in columns.
+
+    A line that begins with a bold label and two blanks has the label beside its words.
+    """
+    return tuple(
+        _lines(block.spans) if isinstance(block, Paragraph) else _block(block) for block in blocks
+    )
+
+
+def format_spans(spans: Spans) -> Html:
+    """HTML of words within a line."""
+    return _spans(spans)
+
+
 def format_plain(text: str) -> Html:
     """Literal text with its line breaks, as people wrote it."""
     return el("p", {"class": "plain"}, clean_text(text))
@@ -67,6 +82,25 @@ def _block(block: Block) -> Html:
             return el("hr")
         case _:
             assert_never(block)
+
+
+def _lines(spans: Spans) -> Html:
+    lines: list[list[Span]] = [[]]
+    for span in spans:
+        if isinstance(span, Break):
+            lines.append([])
+        else:
+            lines[-1].append(span)
+    return el("div", {"class": "lines"}, *map(_line, lines))
+
+
+def _line(spans: list[Span]) -> Html:
+    match spans:
+        case [Strong() as label, Text(text=text), *_] if text.startswith("  "):
+            words = el("span", None, _spans(tuple(spans[1:])))
+            return el("p", {"class": "labelled"}, _span(label), words)
+        case _:
+            return el("p", None, _spans(tuple(spans)))
 
 
 def _list(block: List) -> Html:
@@ -94,9 +128,15 @@ def _code(block: Code) -> Html:
         {"class": "code"},
         el("div", {"class": "bar"}, el("span", None, block.language or "text"), copy),
         # Wide code scrolls inside its box; the keyboard can do that only if it gets the focus.
+        # Its direction is its own: no word in it turns around what stands outside, or inside out.
         el(
             "pre",
-            {"tabindex": "0", "role": "region", "aria-label": f"Code, {block.language or 'text'}"},
+            {
+                "tabindex": "0",
+                "role": "region",
+                "aria-label": f"Code, {block.language or 'text'}",
+                "dir": "ltr",
+            },
             el("code", None, block.text),
         ),
     )

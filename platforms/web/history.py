@@ -36,6 +36,7 @@ class HistoryItem:
     `message_id` is the one the adapter gave: the delivery key of what a person wrote, the id of
     `Sent` for ours. By it the page knows a stored message from the same one still live. What a
     person wrote is text, shown literally. `file_name`: a file stands below it, which `file` gives.
+    `boxed`: it had controls once, so it still looks like what was asked.
     """
 
     message_id: str
@@ -44,6 +45,7 @@ class HistoryItem:
     at: datetime
     controls: Controls = ()
     file_name: str | None = None
+    boxed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

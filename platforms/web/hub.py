@@ -7,6 +7,7 @@ reader holds up neither the gateway nor another reader.
 import asyncio
 from collections import OrderedDict
 
+from platforms.content import Form
 from platforms.web.history import StoredFile
 from platforms.web.limits import FILES_MAX_BYTES, LIVE_CHATS, LIVE_MESSAGES
 from platforms.web.live import LiveChat, LiveMessage
@@ -60,6 +61,11 @@ class Hub:
     def react(self, chat_id: str, message_id: str, emoji: str, *, on: bool) -> None:
         """A reaction comes or goes."""
         self._chat(chat_id).react(message_id, emoji, on=on)
+        self._wake(chat_id)
+
+    def show_form(self, chat_id: str, card: str, form: Form | None) -> None:
+        """A form opens at a message, or the one there closes."""
+        self._chat(chat_id).show_form(card, form)
         self._wake(chat_id)
 
     def notice(self, chat_id: str, text: str, *, alert: bool) -> None:

@@ -34,6 +34,21 @@ WRITE_TIMEOUT_S = 30.0
 STREAMS_MAX = 128
 """Open event streams in all."""
 
+FIELD_MAX = 64 * 1024
+"""Characters of one field: at four bytes each, sent as `%XX`, they still fit a body of 1 MiB."""
+
+MENU_OPTIONS_MAX = 50
+"""Options of one menu; more would be a list to search, not one to choose from."""
+
+NOTICE_MAX = 1_000
+"""Characters of words shown for a moment; the longer they are, the longer they stand."""
+
+ANSWER_WITHIN_S = 2.0
+"""How long a page without script is held back for the answer to what was just pressed."""
+
+ANSWERS_MAX = 256
+"""Such answers kept at once; the oldest go first."""
+
 FORM_LIFE_S = 24 * 3600
 """How long a page's forms are good; with script it renews them by itself."""
 
@@ -55,4 +70,9 @@ CAPABILITIES = Capabilities(
     stream="push",
     edit_interval_s=1 / PUSHES_PER_S,
     edit_interval_group_s=1 / PUSHES_PER_S,
+    form="page",
+    form_field_max=FIELD_MAX,
+    menu_options=MENU_OPTIONS_MAX,
+    confirm=True,
+    private_max=NOTICE_MAX,
 )

@@ -1,11 +1,11 @@
 """The page as HTML: everything script shows later is made here too, so it works without. Pure."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
-from platforms.content import Button, Controls
+from platforms.web.controls import Filling, FormFields, controls_html, form_html, hidden
 from platforms.web.history import Answering, ChatSummary, HistoryItem, Speaker
 from platforms.web.html import Html, el, join
 from platforms.web.limits import TEXT_MAX
@@ -17,7 +17,6 @@ WORKING = "Working on it…"
 REFRESH_S = "2"
 
 _SPEAKERS: dict[Speaker, str] = {"user": "You", "assistant": "Gatepost"}
-_STYLES = {"plain": "button", "primary": "button primary", "danger": "button danger"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +28,11 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FormFields:
-    """What every form of a page carries; each form gets a key of its own from `new_key`."""
+class Place:
+    """Another page of the same listener."""
 
-    token: str
-    new_key: Callable[[], str]
+    name: str
+    href: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +46,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageView:
-    """Everything the chat page shows. `cursor` is where its event stream goes on."""
+    """Everything the chat page shows. `cursor` is where its event stream goes on.
+
+    `fillings` are the open forms by the message they stand at, `said` the answer to what was
+    pressed on the page before this one, `again` the address at which that answer may yet come.
+    """
 
     conversation: str
     chats: tuple[ChatSummary, ...]
@@ -59,15 +62,21 @@ class PageView:
     styles: str
     script: str
     can_sign_out: bool
+    places: tuple[Place, ...] = ()
     failure: Failure | None = None
+    fillings: Mapping[str, Filling] = field(default_factory=dict)
+    said: str = ""
+    again: str | None = None
 
 
 def chat_page(view: PageView) -> Html:
     """The whole document."""
     title = _title(view)
     head: list[Html] = [el("script", {"src": view.script, "type": "module"})]
-    if view.label is not None:
-        refresh = el("meta", {"http-equiv": "refresh", "content": REFRESH_S})
+    # Loading again would take the words out of a form that is being filled in.
+    if (view.label is not None or view.again is not None) and not view.fillings:
+        content = REFRESH_S if view.again is None else f"{REFRESH_S};url={view.again}"
+        refresh = el("meta", {"http-equiv": "refresh", "content": content})
         head.append(el("noscript", None, refresh))
     body = el("div", {"class": "app"}, _side(view), _main(view, title))
     skip = el("a", {"class": "skip unseen", "href": "#text"}, "Skip to the message box")
@@ -112,33 +121,50 @@ def log_content(
     answering: Answering,
     working: bool,
     form: FormFields | None,
+    fillings: Mapping[str, Filling],
 ) -> Html:
     """What stands in the conversation: its messages, or how to begin.
 
     Without `form`, buttons are for script, which brings its own fields.
     """
-    if not messages:
+    if not messages and not fillings:
         return _empty(answering)
     last = len(messages) - 1
+    known = {rendered.message.message_id for rendered in messages}
     return join(
         *(
             message_html(
-                rendered, conversation, form, busy=working and i == last and _is_ours(rendered)
+                rendered,
+                conversation,
+                form,
+                busy=working and i == last and _is_ours(rendered),
+                filling=fillings.get(rendered.message.message_id),
             )
             for i, rendered in enumerate(messages)
-        )
+        ),
+        *(form_html(fillings[card], conversation, form) for card in fillings if card not in known),
     )
 
 
 def message_html(
-    rendered: Rendered, conversation: str, form: FormFields | None, *, busy: bool
+    rendered: Rendered,
+    conversation: str,
+    form: FormFields | None,
+    *,
+    busy: bool,
+    filling: Filling | None = None,
 ) -> Html:
-    """One message; `busy` while its text still grows."""
+    """One message; `busy` while its text still grows.
+
+    Only what has, or had, controls is set in a box: words of a model never are, whatever they
+    look like.
+    """
     message = rendered.message
+    boxed = " boxed" if message.boxed or message.controls else ""
     return el(
         "article",
         {
-            "class": f"message {message.speaker}",
+            "class": f"message {message.speaker}{boxed}",
             "id": f"m-{message.message_id}",
             "data-place": str(message.place) if isinstance(message, LiveMessage) else None,
             "aria-busy": "true" if busy else None,
@@ -151,6 +177,7 @@ def message_html(
         ),
         el("div", {"class": "body"}, *rendered.blocks),
         el("footer", {"class": "foot"}, foot(message, conversation, form)),
+        form_html(filling, conversation, form) if filling else None,
     )
 
 
@@ -166,7 +193,7 @@ def foot(
         case _:
             assert_never(message)
     file = _file(message, conversation)
-    buttons = _controls(message.controls, message.message_id, conversation, form)
+    buttons = controls_html(message.controls, message.message_id, conversation, form)
     return join(*chips, file, buttons)
 
 
@@ -214,8 +241,16 @@ def _side(view: PageView) -> Html:
         brand,
         el("a", {"class": "new", "href": "/"}, NEW_CHAT),
         chat_list(view.chats, view.conversation),
+        _places(view.places),
         el("div", {"class": "about"}, _about(view.answering), _sign_out(view)),
     )
+
+
+def _places(places: tuple[Place, ...]) -> Html | None:
+    if not places:
+        return None
+    links = (el("li", None, el("a", {"href": place.href}, place.name)) for place in places)
+    return el("ul", {"class": "places"}, *links)
 
 
 def _about(answering: Answering) -> Html:
@@ -259,6 +294,7 @@ def _main(view: PageView, title: str) -> Html:
         answering=view.answering,
         working=view.label is not None,
         form=view.form,
+        fillings=view.fillings,
     )
     return el(
         "main",
@@ -315,7 +351,7 @@ def _dock(view: PageView) -> Html:
             "id": "stop",
             "hidden": view.label is None,
         },
-        _hidden(view.form, view.form.new_key()),
+        hidden(view.form),
         el("button", {"class": "button quiet"}, "Stop"),
     )
     sentence = view.failure.sentence if view.failure else None
@@ -323,6 +359,7 @@ def _dock(view: PageView) -> Html:
         "div",
         {"class": "dock"},
         el("p", {"class": "failure", "role": "alert"}, sentence) if sentence else None,
+        el("p", {"class": "said", "role": "status"}, view.said) if view.said else None,
         el(
             "div",
             {"class": "line"},
@@ -339,7 +376,6 @@ def _dock(view: PageView) -> Html:
 
 
 def _composer(view: PageView) -> Html:
-    key = view.failure.key if view.failure else view.form.new_key()
     return el(
         "form",
         {
@@ -348,7 +384,7 @@ def _composer(view: PageView) -> Html:
             "method": "post",
             "action": f"/chat/{view.conversation}/messages",
         },
-        _hidden(view.form, key),
+        hidden(view.form, view.failure.key if view.failure else None),
         el("label", {"class": "unseen", "for": "text"}, "Message"),
         el(
             "textarea",
@@ -365,13 +401,6 @@ def _composer(view: PageView) -> Html:
             view.failure.text if view.failure else "",
         ),
         el("button", {"class": "send"}, "Send"),
-    )
-
-
-def _hidden(form: FormFields, key: str) -> Html:
-    return join(
-        el("input", {"type": "hidden", "name": "token", "value": form.token}),
-        el("input", {"type": "hidden", "name": "key", "value": key}),
     )
 
 
@@ -430,25 +459,6 @@ def _empty(answering: Answering) -> Html:
         el("p", None, words),
         el("div", {"class": "examples"}, *examples) if examples else None,
     )
-
-
-def _controls(
-    controls: Controls, message_id: str, conversation: str, form: FormFields | None
-) -> Html | None:
-    if not controls:
-        return None
-    return el(
-        "form",
-        {"method": "post", "action": f"/chat/{conversation}/press", "class": "press"},
-        _hidden(form, form.new_key()) if form else None,
-        el("input", {"type": "hidden", "name": "message", "value": message_id}),
-        *(_button(button) for row in controls for button in row),
-    )
-
-
-def _button(button: Button) -> Html:
-    attributes = {"class": _STYLES[button.style], "name": "payload", "value": button.payload}
-    return el("button", attributes, button.label)
 
 
 def _file(message: HistoryItem | LiveMessage, conversation: str) -> Html | None:

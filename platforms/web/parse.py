@@ -6,6 +6,7 @@ delivery, so a stored one parses to the same event again:
     {"kind": "message", "user", "chat", "key", "text", "at", "order"}
     {"kind": "stop",    "user", "chat", "key", "at", "order"}
     {"kind": "press",   "user", "chat", "key", "message", "payload", "at", "order"}
+    {"kind": "form",    "user", "chat", "key", "card", "form", "values", "at", "order"}
 
 `key` is the UUID the page made for this act; the same act again has the same key.
 """
@@ -26,6 +27,7 @@ from platforms.events import (
     ButtonPressed,
     ChatRef,
     CommandInvoked,
+    FormSubmitted,
     Ignored,
     InboundEvent,
     MessageReceived,
@@ -39,7 +41,7 @@ PRESS_LIFE = timedelta(hours=1)
 NOTICES = "7b8e2c7a-9d0c-5b8e-8f43-6a1c51b7f0d2"
 """The conversation in which each user finds what the gateway has to say by itself."""
 PAYLOAD = re.compile(r"[\x20-\x7e]{1,64}")
-MAX_FIELDS = 16
+MAX_FIELDS = 64
 USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -109,16 +111,43 @@ def _event(payload: Mapping[Any, Any]) -> InboundEvent:
                 **envelope,
                 card=card,
                 payload=_matching(payload["payload"], PAYLOAD),
-                press=PressToken(
-                    kind="web",
-                    value=f"{chat.chat_id}/{key}",
-                    usable_until=envelope["occurred_at"] + PRESS_LIFE,
-                ),
+                press=_press(envelope, card.message_id),
             )
+        case "form":
+            return _form(envelope, payload)
         case str():
             raise _UnsupportedKindError
         case _:
             raise TypeError("kind is not text")
+
+
+def _form(envelope: _Envelope, payload: Mapping[Any, Any]) -> FormSubmitted:
+    stands_at, values = payload["card"], payload["values"]
+    if not isinstance(values, Mapping) or len(values) > MAX_FIELDS:
+        raise TypeError("the values are not fields")
+    card = _matching(stands_at, PAYLOAD) if stands_at else ""
+    return FormSubmitted(
+        **envelope,
+        form_id=_matching(payload["form"], PAYLOAD),
+        values={_matching(name, PAYLOAD): _value(value) for name, value in values.items()},
+        card=MessageRef(chat=envelope["chat"], message_id=card) if card else None,
+        press=_press(envelope, card),
+    )
+
+
+def _press(envelope: _Envelope, card: str) -> PressToken:
+    return PressToken(
+        kind="web",
+        value=f"{envelope['chat'].chat_id}/{envelope['delivery_key']}/{card}",
+        usable_until=envelope["occurred_at"] + PRESS_LIFE,
+    )
+
+
+def pressed(press: PressToken) -> tuple[str, str, str]:
+    """Of a press: the id of its chat, its key, and the message it was made at ("" if none)."""
+    chat_id, _, rest = press.value.partition("/")
+    key, _, card = rest.partition("/")
+    return chat_id, key, card
 
 
 def _envelope(payload: Mapping[Any, Any]) -> _Envelope:
@@ -175,6 +204,12 @@ def _matching(value: object, pattern: re.Pattern[str]) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ValueError("not in the expected form")
     return value
+
+
+def _value(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a value is not text")
+    return clean_text(value)
 
 
 def _text(value: object) -> str:

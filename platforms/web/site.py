@@ -12,17 +12,20 @@ from aiohttp import web
 
 from platforms.errors import PlatformUnavailable
 from platforms.events import ChatRef
+from platforms.web.answers import Answers
 from platforms.web.assets import Asset
-from platforms.web.format import format_blocks, format_plain
+from platforms.web.controls import Filling, FormFields
+from platforms.web.format import format_blocks, format_card, format_plain
 from platforms.web.forms import FormTokens
 from platforms.web.history import History, HistoryItem
 from platforms.web.html import Html
 from platforms.web.hub import Hub
+from platforms.web.limits import ANSWER_WITHIN_S
 from platforms.web.live import LiveMessage, merge
 from platforms.web.page import (
     Failure,
-    FormFields,
     PageView,
+    Place,
     Rendered,
     chat_list,
     chat_page,
@@ -49,6 +52,8 @@ class Site:
     assets: Mapping[str, Asset]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    answers: Answers
+    places: tuple[Place, ...] = ()
 
     async def new_chat(self, request: web.Request) -> web.StreamResponse:
         """The page of a chat that does not exist yet."""
@@ -64,17 +69,23 @@ class Site:
         conversation: str,
         *,
         failure: Failure | None = None,
+        filling: Filling | None = None,
         status: int = 200,
     ) -> web.Response:
-        """The chat page; `failure` puts back what was not taken."""
+        """The chat page; `failure` and `filling` put back what was not taken."""
         viewer = request[VIEWER]
         chat = chat_of(viewer.user, conversation)
+        key = request.query.get("said", "")
+        said = await self.answers.take(key, within_s=ANSWER_WITHIN_S)
         with readable_store():
             chats = await self.history.chats(viewer.user)
             answering = await self.history.answering(chat)
             stored = await self.history.messages(chat)
         # From here on nothing awaits, so messages, status and cursor are of one moment.
         live = self.hub.find(chat.chat_id)
+        fillings = self.fillings(chat)
+        if filling is not None:
+            fillings[filling.card] = filling
         browser = browser_of(request) or self.new_id()
         view = PageView(
             conversation=conversation,
@@ -87,11 +98,21 @@ class Site:
             styles=self.assets["app.css"].url,
             script=self.assets["app.js"].url,
             can_sign_out=viewer.signed_in,
+            places=self.places,
             failure=failure,
+            fillings=fillings,
+            said=said or "",
+            again=f"/chat/{conversation}?said={key}" if said is None else None,
         )
         response = _html(chat_page(view), status=status)
         remember_browser(request, response, browser)
         return response
+
+    def fillings(self, chat: ChatRef) -> dict[str, Filling]:
+        """The open forms of a chat by the message they stand at."""
+        live = self.hub.find(chat.chat_id)
+        forms = live.forms() if live else {}
+        return {card: Filling(card=card, form=form) for card, form in forms.items()}
 
     def rendered(self, chat: ChatRef, stored: tuple[HistoryItem, ...]) -> tuple[Rendered, ...]:
         """The whole chat as HTML, live states before stored ones."""
@@ -102,6 +123,8 @@ class Site:
                 blocks = live.html_of(message)
             elif isinstance(message.body, str):
                 blocks = (format_plain(message.body),)
+            elif message.boxed or message.controls:
+                blocks = format_card(message.body)
             else:
                 blocks = format_blocks(message.body)
             rendered.append(Rendered(message=message, blocks=blocks))
@@ -121,6 +144,7 @@ class Site:
                 answering=answering,
                 working=live is not None and live.label is not None,
                 form=None,
+                fillings=self.fillings(chat),
             )
 
         return content

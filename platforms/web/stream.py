@@ -14,10 +14,12 @@ from typing import assert_never
 
 import orjson
 
+from platforms.web.controls import Filling, form_html
 from platforms.web.html import Html, join
 from platforms.web.limits import LIVE_MESSAGES
 from platforms.web.live import (
     Change,
+    FormChanged,
     LiveChat,
     LiveMessage,
     MessageChanged,
@@ -41,7 +43,7 @@ class Stream:
         self._conversation = conversation
         self._epoch = epoch
         self._seen = _version(after, epoch)
-        self._sent: dict[str, tuple[tuple[Html, ...], Html | None]] = {}
+        self._sent: dict[str, tuple[tuple[Html, ...], Html | None, bool]] = {}
 
     def close(self) -> None:
         """Ask the writing task to end; it sees this when it wakes."""
@@ -76,6 +78,10 @@ class Stream:
             case MessageWithdrawn(message_id=message_id):
                 self._sent.pop(message_id, None)
                 return encode("gone", {"id": message_id})
+            case FormChanged(card=card, form=form):
+                filling = Filling(card=card, form=form) if form else None
+                html = form_html(filling, self._conversation, None) if filling else ""
+                return encode("form", {"card": card, "html": html})
             case StatusChanged(label=label):
                 return encode("status", {"words": status_words(label)})
             case Noticed(text=text, alert=alert):
@@ -87,8 +93,8 @@ class Stream:
         blocks = self._chat.html_of(message)
         below = foot(message, self._conversation, None)
         known = self._sent.get(message.message_id)
-        self._remember(message.message_id, blocks, below)
-        if known is None:
+        self._remember(message.message_id, blocks, below, boxed=message.boxed)
+        if known is None or known[2] != message.boxed:
             whole = Rendered(message=message, blocks=blocks)
             html = message_html(whole, self._conversation, None, busy=False)
             return encode("whole", {"id": message.message_id, "html": html})
@@ -99,9 +105,11 @@ class Stream:
             change["foot"] = below or ""
         return encode("part", change)
 
-    def _remember(self, message_id: str, blocks: tuple[Html, ...], below: Html | None) -> None:
+    def _remember(
+        self, message_id: str, blocks: tuple[Html, ...], below: Html | None, *, boxed: bool
+    ) -> None:
         self._sent.pop(message_id, None)
-        self._sent[message_id] = (blocks, below)
+        self._sent[message_id] = (blocks, below, boxed)
         if len(self._sent) > LIVE_MESSAGES:
             # Forgotten here only means: sent whole if it should change once more.
             del self._sent[next(iter(self._sent))]

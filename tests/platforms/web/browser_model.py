@@ -1,5 +1,6 @@
 """The few things the page's script does with events, in Python: what a reader ends up seeing."""
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -43,10 +44,14 @@ class EventReader:
 
 @dataclass(slots=True)
 class BrowserModel:
-    """The log of the page: for each message the HTML of its blocks, and what stands below it."""
+    """The log of the page: for each message the HTML of its blocks, and what stands below it.
+
+    `forms` are the open ones by their messages.
+    """
 
     messages: dict[str, list[str]] = field(default_factory=dict)
     feet: dict[str, str] = field(default_factory=dict)
+    forms: dict[str, str] = field(default_factory=dict)
     words: str = ""
     notices: list[str] = field(default_factory=list)
 
@@ -57,6 +62,7 @@ class BrowserModel:
             case "reset":
                 self.messages.clear()
                 self.feet.clear()
+                self.forms = split_forms(data["log"])
                 for name, (blocks, foot) in split_articles(data["log"]).items():
                     self.messages[name], self.feet[name] = blocks, foot
                 self.words = data["words"]
@@ -72,6 +78,10 @@ class BrowserModel:
                 self.feet[data["id"]] = data.get("foot", self.feet[data["id"]])
             case "gone":
                 self.messages.pop(data["id"], None)
+                self.forms.pop(data["id"], None)
+            case "form":
+                self.forms.pop(data["card"], None)
+                self.forms |= split_forms(data["html"])
             case "status":
                 self.words = data["words"]
             case "notice":
@@ -138,7 +148,13 @@ def split_articles(html: str) -> dict[str, tuple[list[str], str]]:
     for article in roots(html):
         name = article.partition('id="m-')[2].partition('"')[0]
         body = _between(article, '<div class="body">', '</div><footer class="foot">')
-        foot = _between(article, '<footer class="foot">', "</footer></article>")
+        foot = _between(article, '<footer class="foot">', "</footer>")
         if name:
             found[name] = (roots(body), foot)
     return found
+
+
+def split_forms(html: str) -> dict[str, str]:
+    """Each open form by the message it stands at."""
+    forms = re.findall(r'<form[^>]* class="fill">.*?</form>', html, re.DOTALL)
+    return {re.findall(r'name="card" value="([^"]*)"', form)[0]: form for form in forms}

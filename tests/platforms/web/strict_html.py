@@ -9,7 +9,9 @@ TAGS = frozenset(
     | {"strong", "code", "pre", "div", "span", "button"}
     | {"table", "thead", "tbody", "tr", "th", "td"}
 )
-ATTRIBUTES = frozenset({"class", "href", "rel", "target", "start", "type", "tabindex", "role"})
+ATTRIBUTES = frozenset(
+    {"class", "href", "rel", "target", "start", "type", "tabindex", "role", "dir"}
+)
 CLASSES = frozenset(
     {"plain", "continued", "code", "bar", "copy small", "table", "right", "center", "left"}
 )

@@ -116,7 +116,7 @@ EXAMPLES: list[tuple[str, Block, str]] = [
         Code(language="python", text="if a < b:\n    pass"),
         '<div class="code"><div class="bar"><span>python</span>'
         '<button type="button" class="copy small">Copy</button></div>'
-        '<pre tabindex="0" role="region" aria-label="Code, python">'
+        '<pre tabindex="0" role="region" aria-label="Code, python" dir="ltr">'
         "<code>if a &lt; b:\n    pass</code></pre></div>",
     ),
 ]

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platforms.blocks import Blocks
-from platforms.content import Button
+from platforms.content import Button, Field, Form
 from platforms.markup import parse
+from platforms.web.controls import Filling
 from platforms.web.history import Answering
 from platforms.web.html import Html
 from platforms.web.live import LiveChat, LiveMessage
@@ -20,6 +21,8 @@ from tests.platforms.web.browser_model import BrowserModel, EventReader
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 NOBODY = Answering(provider="p", model="m")
+
+FORM = Form(id="f1", title="Why?", fields=(Field(name="why", label="Reason"),))
 
 Step = Callable[[LiveChat], None]
 
@@ -38,6 +41,9 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.tuples(ids, st.booleans()).map(
         lambda found: lambda live: live.react(found[0], "👀", on=found[1])
     ),
+    st.tuples(ids, st.sampled_from([None, FORM])).map(
+        lambda found: lambda live: live.show_form(found[0], found[1])
+    ),
     st.sampled_from([None, "", "files list"]).map(
         lambda label: lambda live: live.show_status(label)
     ),
@@ -49,7 +55,14 @@ def _log(live: LiveChat) -> Html:
     rendered = tuple(
         Rendered(message=message, blocks=live.html_of(message)) for message in live.messages()
     )
-    return log_content(rendered, conversation="c", answering=NOBODY, working=False, form=None)
+    return log_content(
+        rendered,
+        conversation="c",
+        answering=NOBODY,
+        working=False,
+        form=None,
+        fillings={card: Filling(card=card, form=form) for card, form in live.forms().items()},
+    )
 
 
 def _read(live: LiveChat, stream: Stream, model: BrowserModel, reader: EventReader) -> None:
@@ -82,6 +95,8 @@ def test_every_reader_ends_with_the_chat_as_it_stands(
         assert model.messages[message.message_id] == list(live.html_of(message))
         assert ("👀" in model.feet[message.message_id]) == ("👀" in message.reactions)
         assert ("Allow" in model.feet[message.message_id]) == bool(message.controls)
+        filled_in = live.form(message.message_id) is not None
+        assert (message.message_id in model.forms) == filled_in
     assert not any(live.withdrawn(name) for name in model.messages)
 
 
