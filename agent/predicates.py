@@ -76,7 +76,8 @@ def _same(value: object, wanted: object) -> bool:
         return len(value) == len(wanted) and all(map(_same, value, wanted))
     if isinstance(value, bool) or isinstance(wanted, bool):
         return value is wanted
-    return value == wanted
+    one, other = _number(value), _number(wanted)
+    return value == wanted if one is None or other is None else one == other
 
 
 def _begins(value: object, tokens: tuple[str, ...]) -> Known:

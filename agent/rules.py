@@ -135,7 +135,7 @@ def holds(rule: Rule, call: PreparedCall, facts: Facts, tags: frozenset[RiskTag]
         (
             _place_fits(rule, facts),
             _person_fits(rule, facts),
-            _ceiling_fits(rule, call, inspected=facts.inspected),
+            ceiling_fits(rule, call, inspected=facts.inspected),
             _tags_fit(rule, call, tags, inspected=facts.inspected),
             _fields_fit(rule, call, inspected=facts.inspected),
             _all_that_matters_is_bound(rule, call),
@@ -176,7 +176,8 @@ def _person_fits(rule: Rule, facts: Facts) -> Known:
     return any_of((person, *(facts.groups.get(group) for group in rule.groups)))
 
 
-def _ceiling_fits(rule: Rule, call: PreparedCall, *, inspected: bool) -> Known:
+def ceiling_fits(rule: Rule, call: PreparedCall, *, inspected: bool) -> Known:
+    """Whether a call's price is one the rule speaks about; a quote before a look is none."""
     if rule.ceiling_min is None and rule.ceiling_max is None:
         return True
     ceiling = call.quote.ceiling

@@ -1,0 +1,290 @@
+"""Pure: what is wrong with rules that each look right, held against the tools and each other."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol, runtime_checkable
+
+from agent.costs import Quote
+from agent.messages import JsonObject
+from agent.policy import risk_tags
+from agent.predicates import Predicate, PredicateKind
+from agent.rules import Example, Facts, Policy, Rule, ceiling_fits, holds, names_tool
+from agent.tools.arguments import normalised_name
+from agent.tools.base import InspectingTool, Malformed, PreparedCall, Tool, Verdict
+from agent.tristate import Known, all_of, any_of
+
+
+@runtime_checkable
+class RuledTool(Protocol):
+    """A tool whose calls carry arguments that the model is not shown but rules may speak about."""
+
+    @property
+    def rule_fields(self) -> Mapping[str, JsonObject]:
+        """Those arguments by name, each with the schema of its values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFault:
+    """One thing to change: `rule` by its place among all rules, `at` where below it."""
+
+    rule: int
+    id: str
+    at: tuple[str | int, ...]
+    problem: str
+    fix: str
+
+    def __str__(self) -> str:
+        place = ".".join((self.id, *map(str, self.at)))
+        return f"rule {place}: {self.problem}; {self.fix}"
+
+
+def check_rules(policy: Policy, tools: Mapping[str, Tool]) -> tuple[RuleFault, ...]:
+    """Try every rule on its examples and its conditions on the tools' schemas.
+
+    Rules about tools that are not there (not enabled, a server not connected) are left alone.
+    """
+    return tuple(
+        RuleFault(rule=place, id=rule.id, at=at, problem=problem, fix=fix)
+        for place, rule in enumerate(policy.rules)
+        if (named := [tool for name, tool in tools.items() if names_tool(rule, name)])
+        for at, problem, fix in _faults(rule, named)
+    )
+
+
+def hidden_rules(policy: Policy) -> tuple[tuple[str, str], ...]:
+    """Rules that never decide anything, each with a stricter one that always matches with it."""
+    return tuple(
+        (hidden.id, found)
+        for hidden in policy.rules
+        if (found := next(_hiders(hidden, policy.rules), None)) is not None
+    )
+
+
+_Found = tuple[tuple[str | int, ...], str, str]
+_STRICTNESS: Final = (Verdict.ALLOW, Verdict.ASK, Verdict.DENY)
+
+
+def _faults(rule: Rule, tools: list[Tool]) -> Iterator[_Found]:
+    yield from _operation_faults(rule, tools)
+    yield from _field_faults(rule, tools)
+    for key, examples in (("match", rule.match), ("no_match", rule.no_match)):
+        for index, example in enumerate(examples):
+            if fault := _example_fault(rule, example, tools, wanted=key == "match"):
+                yield (key, index), *fault
+
+
+def _operation_faults(rule: Rule, tools: list[Tool]) -> Iterator[_Found]:
+    lists = [_properties(tool).get("operation", {}).get("enum") for tool in tools]
+    if not all(lists):
+        return
+    known = {normalised_name(name) for names in lists for name in names or ()}
+    for operation in sorted(rule.operations - known):
+        yield ("op",), f'"{operation}" is no operation of it', _instead(operation, known)
+
+
+def _field_faults(rule: Rule, tools: list[Tool]) -> Iterator[_Found]:
+    known: dict[str, list[JsonObject]] = {}
+    for tool in tools:
+        for name, schema in _fields(tool).items():
+            known.setdefault(name, []).append(schema)
+    seen = {name for call in _prepared_examples(rule, tools) for name in call.arguments}
+    for name, predicates in rule.when.items():
+        if name not in known:
+            if name not in seen and not (name.endswith("_s") and name[:-2] in known):
+                near = _instead(name, {*known, *seen} - {"operation"})
+                yield ("when", name), "is no argument of it", near
+            continue
+        for predicate in predicates:
+            if problem := _mismatch(predicate, known[name]):
+                yield ("when", name, predicate.kind.value), *problem
+
+
+def _fields(tool: Tool) -> Mapping[str, JsonObject]:
+    own = dict(_properties(tool))
+    return own | dict(tool.rule_fields) if isinstance(tool, RuledTool) else own
+
+
+def _properties(tool: Tool) -> Mapping[str, JsonObject]:
+    found: Mapping[str, JsonObject] = tool.spec.parameters.get("properties", {})
+    return found
+
+
+def _instead(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f'did you mean "{near[0]}"?' if near else f"there are {', '.join(sorted(known))}"
+
+
+_TEXT: Final = frozenset({PredicateKind.PREFIX, PredicateKind.GLOB, PredicateKind.HOST_IN})
+_SHAPES: Final[Mapping[str, frozenset[PredicateKind]]] = {
+    "string": _TEXT | {PredicateKind.EQ, PredicateKind.IN},
+    "integer": frozenset(
+        {PredicateKind.EQ, PredicateKind.IN, PredicateKind.MIN, PredicateKind.MAX}
+    ),
+    "number": frozenset({PredicateKind.EQ, PredicateKind.IN, PredicateKind.MIN, PredicateKind.MAX}),
+    "boolean": frozenset({PredicateKind.EQ, PredicateKind.IN}),
+    "array": _TEXT | {PredicateKind.EQ, PredicateKind.IN, PredicateKind.ARGV_PREFIX},
+    "object": _TEXT | {PredicateKind.IN},
+}
+_VALUES: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "object": str,
+}
+
+
+def _mismatch(predicate: Predicate, schemas: list[JsonObject]) -> tuple[str, str] | None:
+    """Why a condition can hold for no value of an argument; None if for some tool's it can."""
+    problems = [_mismatch_with(predicate, schema) for schema in schemas]
+    return None if None in problems else problems[0]
+
+
+def _mismatch_with(predicate: Predicate, schema: JsonObject) -> tuple[str, str] | None:
+    kind, shape = predicate.kind, schema.get("type")
+    if kind is PredicateKind.ABSENT or not isinstance(shape, str) or shape not in _SHAPES:
+        return None
+    if kind not in _SHAPES[shape]:
+        words = ", ".join(sorted(k.value for k in _SHAPES[shape]))
+        return f"does not fit a value of the type {shape}", f"there are {words}, absent"
+    if kind not in (PredicateKind.EQ, PredicateKind.IN):
+        return None
+    wanted = predicate.value if isinstance(predicate.value, tuple) else (predicate.value,)
+    if shape == "array":
+        if kind is PredicateKind.EQ and not isinstance(predicate.value, tuple):
+            return "is compared with a list", "write a list"
+        schema = schema.get("items", {})
+        shape = schema.get("type", "string")
+    for value in wanted:
+        if not _is_of(value, shape):
+            return f"{value!r} is not of the type {shape}", "write it as the tool takes it"
+        if "enum" in schema and value not in schema["enum"]:
+            return f"{value!r} is no value of it", _instead(str(value), set(schema["enum"]))
+    return None
+
+
+def _is_of(value: object, shape: str) -> bool:
+    expected = _VALUES.get(shape)
+    if expected is None:
+        return True
+    return isinstance(value, expected) and (shape != "integer" or not isinstance(value, bool))
+
+
+def _example_fault(
+    rule: Rule, example: Example, tools: list[Tool], *, wanted: bool
+) -> tuple[str, str] | None:
+    tried = [(tool, _prepared(tool, example)) for tool in tools]
+    calls = [(tool, call) for tool, call in tried if isinstance(call, PreparedCall)]
+    if not calls:
+        said = next(call.text for _, call in tried if isinstance(call, Malformed))
+        return f"is no call of it: {said}", "write it as the model would"
+    found = any_of(_tried(rule, example, tool, call) for tool, call in calls)
+    if wanted and found is False:
+        return "does not match", "change the example or the rule"
+    if not wanted and found is True:
+        return "matches", "change the example or the rule"
+    if not wanted and found is None:
+        return "may match: it depends on what only a look shows", "give it a ceiling, or drop it"
+    return None
+
+
+def _prepared_examples(rule: Rule, tools: list[Tool]) -> Iterator[PreparedCall]:
+    for example in (*rule.match, *rule.no_match):
+        for tool in tools:
+            call = _prepared(tool, example)
+            if isinstance(call, PreparedCall):
+                yield call
+
+
+def _prepared(tool: Tool, example: Example) -> PreparedCall | Malformed:
+    arguments: dict[str, Any] = dict(example.arguments)
+    if example.operation and "operation" in _properties(tool):
+        return tool.prepare({"operation": example.operation, **arguments})
+    call = tool.prepare(arguments)
+    if isinstance(call, PreparedCall) and example.operation:
+        operation = normalised_name(example.operation)
+        if call.operation != operation:
+            return Malformed(text=f"its operation is {call.operation!r}, not {operation!r}.")
+    return call
+
+
+def _tried(rule: Rule, example: Example, tool: Tool, call: PreparedCall) -> Known:
+    """Whether a rule holds for an example, as far as can be said without a look at the world."""
+    tried = replace(rule, chats=rule.chats if example.chat else ())
+    if not example.user:
+        tried = replace(tried, users=(), groups=())
+    facts = Facts(
+        requester=example.user or "",
+        chat=example.chat or "",
+        taint=("an example",) if example.tainted else (),
+        inspected=not isinstance(tool, InspectingTool),
+    )
+    if example.ceiling is None:
+        return holds(tried, call, facts, risk_tags(call, facts))
+    priced = replace(call, quote=Quote(ceiling=example.ceiling))
+    unpriced = replace(tried, ceiling_min=None, ceiling_max=None)
+    rest = holds(unpriced, priced, facts, risk_tags(priced, facts))
+    return all_of((rest, ceiling_fits(rule, priced, inspected=True)))
+
+
+def _hiders(hidden: Rule, rules: tuple[Rule, ...]) -> Iterator[str]:
+    """Stricter rules that match wherever this one does, as far as can be told from their words."""
+    for other in rules:
+        stricter = _STRICTNESS.index(other.verdict) > _STRICTNESS.index(hidden.verdict)
+        if stricter and _covers(other, hidden):
+            yield other.id
+
+
+def _covers(wide: Rule, narrow: Rule) -> bool:
+    tool = wide.tool == narrow.tool or (
+        wide.tool.endswith("*") and narrow.tool.startswith(wide.tool[:-1])
+    )
+    return (
+        tool
+        and _holds_all(wide.operations, narrow.operations)
+        and _holds_all(wide.effects, narrow.effects)
+        and _holds_all(frozenset(wide.chats), frozenset(narrow.chats))
+        and _holds_all(
+            frozenset((*wide.users, *wide.groups)), frozenset((*narrow.users, *narrow.groups))
+        )
+        and wide.tags_none <= narrow.tags_none
+        and wide.tags_all <= narrow.tags_all
+        and _holds_all(wide.tags_any, narrow.tags_any)
+        and _within(wide, narrow)
+        and all(
+            any(_implies(own, predicate) for own in narrow.when.get(name, ()))
+            for name, predicates in wide.when.items()
+            for predicate in predicates
+        )
+    )
+
+
+def _holds_all(wide: frozenset[Any], narrow: frozenset[Any]) -> bool:
+    """Whether a selector lets through all that another does; an empty one lets through all."""
+    return not wide or (bool(narrow) and narrow <= wide)
+
+
+def _within(wide: Rule, narrow: Rule) -> bool:
+    low = wide.ceiling_min is None or (
+        narrow.ceiling_min is not None and narrow.ceiling_min >= wide.ceiling_min
+    )
+    high = wide.ceiling_max is None or (
+        narrow.ceiling_max is not None and narrow.ceiling_max <= wide.ceiling_max
+    )
+    return low and high
+
+
+def _implies(own: Predicate, other: Predicate) -> bool:
+    """Whether a value that meets one condition meets the other, where that is plain to see."""
+    if own == other:
+        return True
+    match own.kind, other.kind:
+        case PredicateKind.EQ, PredicateKind.IN:
+            return own.value in other.value
+        case PredicateKind.IN, PredicateKind.IN:
+            return set(own.value) <= set(other.value)
+        case PredicateKind.MIN, PredicateKind.MIN:
+            return bool(own.value >= other.value)
+        case PredicateKind.MAX, PredicateKind.MAX:
+            return bool(own.value <= other.value)
+    return False
