@@ -9,6 +9,9 @@ from gateway.store.base import Tx
 Span = tuple[str, str]
 """A scope and the key of its window."""
 
+Standing = tuple[str, str, int, int, int]
+"""A scope, the key of its window, and what is settled, held and raised in it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
@@ -79,7 +82,15 @@ def room(tx: Tx, limit: ScopeLimit, *, now: int) -> Room:
     )
 
 
-def hold(tx: Tx, each: Room, amount: int) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What a movement left behind: the balances after it, and limits that are nearly spent."""
+
+    after: tuple[Standing, ...]
+    notices: tuple[Notice, ...] = ()
+
+
+def hold(tx: Tx, each: Room, amount: int) -> Standing:
     """Add to what is held; the caller has seen that it fits."""
     tx.run(
         "INSERT INTO balance (scope, span, begins_at, ends_at, cap, held)"
@@ -94,18 +105,20 @@ def hold(tx: Tx, each: Room, amount: int) -> None:
         each.limit,
         amount,
     )
+    return *each.span, each.settled, each.held + amount, each.raised
 
 
-def move(tx: Tx, spans: Sequence[Span], *, settled: int, held: int) -> tuple[Notice, ...]:
-    """Change what is settled and held, and return the limits that are nearly spent now.
+def move(tx: Tx, spans: Sequence[Span], *, settled: int, held: int) -> Moved:
+    """Change what is settled and held.
 
     A window that time has taken away stays away; its rows of the ledger tell of it.
     """
+    after: list[Standing] = []
     found: list[Notice] = []
     for scope, span in spans:
         row = tx.row(
             "UPDATE balance SET settled = settled + ?, held = held + ?"
-            " WHERE scope = ? AND span = ? RETURNING settled, cap + raised, noticed",
+            " WHERE scope = ? AND span = ? RETURNING settled, held, raised, cap + raised, noticed",
             settled,
             held,
             scope,
@@ -113,19 +126,23 @@ def move(tx: Tx, spans: Sequence[Span], *, settled: int, held: int) -> tuple[Not
         )
         if row is None:
             continue
-        spent, allowed, noticed = row
+        spent, kept, raised, allowed, noticed = row
+        after.append((scope, span, spent, kept, raised))
         if allowed is None or noticed or not notice_due(settled=spent, allowed=allowed):
             continue
         tx.run("UPDATE balance SET noticed = 1 WHERE scope = ? AND span = ?", scope, span)
         found.append(Notice(scope=scope, span=span, settled=spent, limit=allowed))
-    return tuple(found)
+    return Moved(after=tuple(after), notices=tuple(found))
 
 
-def lift(tx: Tx, span: Span, amount: int) -> None:
+def lift(tx: Tx, span: Span, amount: int) -> Standing:
     """Raise a limit in one window, which need not have been used yet."""
-    tx.run(
+    row = tx.row(
         "INSERT INTO balance (scope, span, raised) VALUES (?, ?, ?)"
-        " ON CONFLICT (scope, span) DO UPDATE SET raised = balance.raised + excluded.raised",
+        " ON CONFLICT (scope, span) DO UPDATE SET raised = balance.raised + excluded.raised"
+        " RETURNING settled, held, raised",
         *span,
         amount,
     )
+    settled, held, raised = row or (0, 0, amount)
+    return *span, settled, held, raised

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gateway.ledger import chat_scope
 from gateway.store.base import Row, Tx
+from gateway.store.records import audit
 
 EVERYWHERE = "all"
 
@@ -42,12 +43,18 @@ def freeze(tx: Tx, new: Freeze) -> bool:
         new.reason,
         new.at,
     )
+    if changed:
+        detail = {"name": new.name, "reason": new.reason}
+        audit.append(tx, at=new.at, kind="freeze", actor=new.by, subject=new.scope, detail=detail)
     return changed == 1
 
 
-def unfreeze(tx: Tx, scope: str) -> bool:
+def unfreeze(tx: Tx, scope: str, *, by: str, now: int) -> bool:
     """Lift one freeze; another one, of the chat or of everything, goes on standing."""
-    return tx.run("DELETE FROM freeze WHERE scope = ?", scope) == 1
+    lifted = tx.run("DELETE FROM freeze WHERE scope = ?", scope) == 1
+    if lifted:
+        audit.append(tx, at=now, kind="unfreeze", actor=by, subject=scope, detail={})
+    return lifted
 
 
 def standing(tx: Tx, account: str, chat: str) -> Freeze | None:
@@ -64,13 +71,16 @@ def every(tx: Tx) -> list[Freeze]:
 
 def suspect(tx: Tx, name: str, *, reason: str, now: int) -> None:
     """Trust an estimator no longer; the first reason is kept."""
-    tx.run(
+    changed = tx.run(
         "INSERT INTO estimator (name, since, reason) VALUES (?, ?, ?)"
         " ON CONFLICT (name) DO NOTHING",
         name,
         now,
         reason,
     )
+    if changed:
+        detail = {"reason": reason}
+        audit.append(tx, at=now, kind="suspect", actor="gateway", subject=name, detail=detail)
 
 
 def is_suspect(tx: Tx, name: str) -> bool:
@@ -78,9 +88,12 @@ def is_suspect(tx: Tx, name: str) -> bool:
     return tx.row("SELECT 1 FROM estimator WHERE name = ?", name) is not None
 
 
-def clear(tx: Tx, name: str) -> bool:
+def clear(tx: Tx, name: str, *, by: str, now: int) -> bool:
     """Trust an estimator again, by an owner's word."""
-    return tx.run("DELETE FROM estimator WHERE name = ?", name) == 1
+    cleared = tx.run("DELETE FROM estimator WHERE name = ?", name) == 1
+    if cleared:
+        audit.append(tx, at=now, kind="cleared", actor=by, subject=name, detail={})
+    return cleared
 
 
 def suspects(tx: Tx) -> list[Suspect]:

@@ -15,8 +15,8 @@ from typing import Literal
 
 from gateway.ledger import LIFE_SPAN, VELOCITY_WINDOW_US, Limits, ScopeLimit, too_fast
 from gateway.store.base import Tx
-from gateway.store.records import balances, freezes, reservations
-from gateway.store.records.balances import Notice, Room, Span
+from gateway.store.records import audit, balances, freezes, reservations
+from gateway.store.records.balances import Notice, Room, Span, Standing
 from gateway.store.records.reservations import Hold, Reservation
 
 _CALLS_LAST_US = 60 * 60 * 1_000_000  # a model call opened before that has closed long ago
@@ -98,10 +98,10 @@ def reserve(tx: Tx, hold: Hold, *, now: int) -> Reserved | NoRoom | Frozen:
                 held=each.held,
                 short_by=short_by,
             )
-    for each in rooms:
-        balances.hold(tx, each, hold.amount)
+    after = tuple(balances.hold(tx, each, hold.amount) for each in rooms)
     stored = reservations.insert(tx, hold, tuple(each.span for each in rooms), now=now)
     _note(tx, "hold", hold.amount, stored, now=now)
+    _tell(tx, "hold", stored, after, held=hold.amount, now=now)
     return Reserved(id=hold.id, spans=stored.scopes)
 
 
@@ -132,8 +132,9 @@ def release(tx: Tx, reservation_id: str, *, now: int) -> Settled:
     stored = _known(tx, reservation_id)
     if stored.state != "held":
         return _closed_before(stored)
-    balances.move(tx, stored.scopes, settled=0, held=-stored.amount)
+    moved = balances.move(tx, stored.scopes, settled=0, held=-stored.amount)
     _note(tx, "release", stored.amount, stored, now=now)
+    _tell(tx, "release", stored, moved.after, held=-stored.amount, now=now)
     reservations.close(tx, stored, state="released", actual=0, flags="", now=now)
     return Settled(reservation_id=stored.id, actual=0, held=stored.amount)
 
@@ -143,12 +144,12 @@ def charge(tx: Tx, reservation_id: str, *, now: int, flags: str = "") -> Settled
     stored = _known(tx, reservation_id)
     if stored.state != "held":
         return _closed_before(stored)
-    notices = balances.move(tx, stored.scopes, settled=stored.amount, held=-stored.amount)
-    _note(tx, "charge", stored.amount, stored, now=now)
-    reservations.close(tx, stored, state="charged", actual=stored.amount, flags=flags, now=now)
-    return Settled(
-        reservation_id=stored.id, actual=stored.amount, held=stored.amount, notices=notices
-    )
+    amount = stored.amount
+    moved = balances.move(tx, stored.scopes, settled=amount, held=-amount)
+    _note(tx, "charge", amount, stored, now=now)
+    _tell(tx, "charge", stored, moved.after, settled=amount, held=-amount, now=now)
+    reservations.close(tx, stored, state="charged", actual=amount, flags=flags, now=now)
+    return Settled(reservation_id=stored.id, actual=amount, held=amount, notices=moved.notices)
 
 
 def unheld(tx: Tx, hold: Hold, *, actual: int, now: int, record: str = "") -> Settled:
@@ -186,7 +187,7 @@ def raise_limit(tx: Tx, scope: str, span: str, amount: int, *, by: str, now: int
     """
     if amount <= 0 or scope.startswith(("whole:", "grant:")):
         raise ValueError(f"{scope} cannot be raised by {amount}")
-    balances.lift(tx, (scope, span), amount)
+    after = balances.lift(tx, (scope, span), amount)
     tx.run(
         "INSERT INTO ledger (at, kind, amount, what, scopes, requester)"
         " VALUES (?, 'raise', ?, ?, ?, ?)",
@@ -195,6 +196,14 @@ def raise_limit(tx: Tx, scope: str, span: str, amount: int, *, by: str, now: int
         "a limit is raised",
         reservations.spans_text(((scope, span),)),
         by,
+    )
+    audit.append(
+        tx,
+        at=now,
+        kind="raise",
+        actor=by,
+        subject=scope,
+        detail={"span": span, "raised": amount, "after": after},
     )
 
 
@@ -257,7 +266,9 @@ def _settle_held(
 ) -> Settled:
     booked = min(actual, stored.amount)
     over = actual - booked
-    notices = balances.move(tx, stored.scopes, settled=actual, held=-stored.amount)
+    held = stored.amount
+    moved = balances.move(tx, stored.scopes, settled=actual, held=-held)
+    _tell(tx, "settle", stored, moved.after, settled=actual, held=-held, now=now, record=record)
     _note(tx, "settle", booked, stored, now=now, record=record)
     if rest := stored.amount - booked:
         _note(tx, "release", rest, stored, now=now, record=record)
@@ -272,7 +283,7 @@ def _settle_held(
         held=stored.amount,
         over=over,
         alarm="overrun" if over else "",
-        notices=notices,
+        notices=moved.notices,
     )
 
 
@@ -281,7 +292,8 @@ def _correct(
 ) -> Settled:
     """A figure for what was charged in full."""
     change = actual - stored.amount
-    notices = balances.move(tx, stored.scopes, settled=change, held=0)
+    moved = balances.move(tx, stored.scopes, settled=change, held=0)
+    _tell(tx, "settle", stored, moved.after, settled=change, now=now, record=record)
     if change > 0:
         _overrun(tx, stored, change, now=now, record=record)
     else:
@@ -296,7 +308,7 @@ def _correct(
         held=stored.amount,
         over=over,
         alarm="overrun" if over else "",
-        notices=notices,
+        notices=moved.notices,
     )
 
 
@@ -304,7 +316,8 @@ def _book_unheld(
     tx: Tx, stored: Reservation, actual: int, *, now: int, record: str, flags: str
 ) -> Settled:
     """A figure where nothing is held any more, or never was."""
-    notices = balances.move(tx, stored.scopes, settled=actual, held=0)
+    moved = balances.move(tx, stored.scopes, settled=actual, held=0)
+    _tell(tx, "unheld", stored, moved.after, settled=actual, now=now, record=record)
     _note(tx, "unheld", actual, stored, now=now, record=record)
     marked = f"{flags} unheld".strip() if actual else flags
     reservations.close(tx, stored, state="settled", actual=actual, flags=marked, now=now)
@@ -314,7 +327,7 @@ def _book_unheld(
         held=0,
         over=actual,
         alarm="unheld" if actual else "",
-        notices=notices,
+        notices=moved.notices,
     )
 
 
@@ -354,4 +367,47 @@ def _note(
         stored.source,
         stored.as_of,
         record,
+    )
+
+
+def _tell(
+    tx: Tx,
+    kind: str,
+    stored: Reservation,
+    after: Sequence[Standing],
+    *,
+    settled: int = 0,
+    held: int = 0,
+    now: int,
+    record: str = "",
+) -> None:
+    """Put one movement into the audit, with the balances before it and after it."""
+    before = [
+        (scope, span, spent - settled, kept - held, raised)
+        for scope, span, spent, kept, raised in after
+    ]
+    audit.append(
+        tx,
+        at=now,
+        kind=kind,
+        actor=stored.requester or "gateway",
+        account=stored.account,
+        chat=stored.chat,
+        subject=stored.id,
+        detail={
+            "what": stored.what,
+            "call": stored.call_id,
+            "turn": stored.turn_id,
+            "step": stored.step,
+            "leave": stored.leave.value,
+            "settled": settled,
+            "held": held,
+            "payer": stored.payer,
+            "unit_price": stored.unit_price,
+            "source": stored.source,
+            "as_of": stored.as_of,
+            "record": record,
+            "before": before,
+            "after": after,
+        },
     )

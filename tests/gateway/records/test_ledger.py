@@ -153,7 +153,7 @@ def test_an_overrun_is_booked_in_full(tx: Tx) -> None:
     assert stored.flags == "overrun"
     assert freezes.is_suspect(tx, "hf_jobs")
     assert [each.name for each in freezes.suspects(tx)] == ["hf_jobs"]
-    assert freezes.clear(tx, "hf_jobs")
+    assert freezes.clear(tx, "hf_jobs", by="ann", now=NOW)
     assert not freezes.is_suspect(tx, "hf_jobs")
 
 
@@ -364,8 +364,8 @@ def test_a_freeze_lets_nothing_new_in(tx: Tx, scope: str) -> None:
     refused = ledger.reserve(tx, hold("after", 0, scopes=one()), now=NOW)
     assert refused == ledger.Frozen(scope=scope, by="slack:T1/U9", reason="why")
     assert ledger.settle(tx, "before", actual=1, now=NOW).actual == 1
-    assert freezes.unfreeze(tx, scope)
-    assert not freezes.unfreeze(tx, scope)
+    assert freezes.unfreeze(tx, scope, by="ann", now=NOW)
+    assert not freezes.unfreeze(tx, scope, by="ann", now=NOW)
     held(tx, "after", 0, scopes=one())
 
 

@@ -197,7 +197,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if restart:
             self._begin_again()
         self._reserve(place, Leave.POLICY, None, "tool", 1)
-        freezes.unfreeze(self.tx, scope)
+        freezes.unfreeze(self.tx, scope, by="ann", now=self.now)
 
     @rule(by=st.sampled_from((MINUTE, HOUR, 7 * HOUR, DAY, 40 * DAY, -HOUR, -3 * DAY)))
     def pass_time(self, by: int) -> None:
