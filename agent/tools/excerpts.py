@@ -34,6 +34,16 @@ def of_file(file: int) -> Excerpt:
     return Excerpt(head=text_of(head), tail=text_of(tail), left_out=left_out, size=size)
 
 
+def of_bytes(content: bytes) -> Excerpt:
+    """The same of content that is no file."""
+    size = len(content)
+    if size <= 2 * HEAD_BYTES:
+        return Excerpt(head=text_of(content), size=size)
+    head, tail = _to_line_end(content[:HEAD_BYTES]), _from_line_start(content[-HEAD_BYTES:])
+    left_out = size - len(head) - len(tail)
+    return Excerpt(head=text_of(head), tail=text_of(tail), left_out=left_out, size=size)
+
+
 def of_lines(file: int, from_line: int, lines: int | None) -> Excerpt:
     """Lines from `from_line` on, as many as are asked for and fit."""
     size = os.fstat(file).st_size
