@@ -2,7 +2,7 @@
 
 from gateway.config.faults import ConfigError, Fault
 from gateway.config.ids import ChatPattern, GroupId, UserId, Word
-from gateway.config.load import load
+from gateway.config.load import load, rule_faults
 from gateway.config.secret import Secret
 from gateway.config.sources import find_file
 from gateway.config.stand_in import (
@@ -75,5 +75,6 @@ __all__ = [
     "configured_platforms",
     "find_file",
     "load",
+    "rule_faults",
     "wants_local_probe",
 ]

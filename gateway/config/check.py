@@ -8,12 +8,17 @@ from pydantic import ValidationError
 
 from gateway.config import later
 from gateway.config.faults import KeyPath, Wrong
+from gateway.config.kinds import CONTEXT_KEY, Section
 from gateway.config.reading import closest, type_name
 from gateway.config.rules import Broken, Facts, broken_rules
-from gateway.config.schema import CONTEXT_KEY, ConfigFile, Section
+from gateway.config.schema import ConfigFile
 from gateway.config.sources import CREDENTIALS
+from gateway.config.spending_rules import broken_spending
 
 SEE: Final = "see docs/configuration.md"
+
+TABLE_LISTS: Final = frozenset({"providers", "policy", "mcp"})
+"""Keys that hold a list of tables, written `[[key]]`."""
 
 _TYPE_FAULTS: Final[Mapping[str, tuple[str, str]]] = {
     "bool_type": ("true or false", "write true or false without quotes"),
@@ -21,6 +26,7 @@ _TYPE_FAULTS: Final[Mapping[str, tuple[str, str]]] = {
     "float_type": ("a number", "write it without quotes"),
     "int_from_float": ("a whole number", "write it without a point"),
     "tuple_type": ("a list", "put the values in [ ]"),
+    "dict_type": ("a table", "write { NAME = VALUE }"),
 }
 
 
@@ -42,11 +48,14 @@ def check(
         model = ConfigFile.model_validate(tree, context={CONTEXT_KEY: read_secret_file})
     except ValidationError as exc:
         for error in exc.errors(include_url=False):
-            path: KeyPath = error["loc"]
+            path: KeyPath = tuple(key for key in error["loc"] if key != "[key]")
+            wrong = _wrong(error, path)
+            path += wrong.at
             if not any(path[:end] in faulty for end in range(len(path) + 1)):
-                broken.append((path, _wrong(error, path)))
+                broken.append((path, wrong))
     facts = Facts(tree, faulty | {path for path, _ in broken})
     broken.extend(broken_rules(facts, place))
+    broken.extend(broken_spending(facts))
     return (None if broken or faulty else model), tuple(broken)
 
 
@@ -66,17 +75,20 @@ def _wrong(error: Mapping[str, Any], path: KeyPath) -> Wrong:
         case "finite_number":
             return Wrong("must be finite", "write a number")
         case "greater_than_equal":
-            return Wrong(f"is too small: {value:g}", f"write {limits['ge']:g} or more")
+            return Wrong(f"is too small: {float(value):g}", f"write {limits['ge']:g} or more")
         case "less_than_equal":
-            return Wrong(f"is too large: {value:g}", f"write {limits['le']:g} or less")
+            return Wrong(f"is too large: {float(value):g}", f"write {limits['le']:g} or less")
     wanted, fix = _TYPE_FAULTS.get(kind, (None, SEE))
-    if path == ("providers",):
-        return Wrong("must be a list of tables", "write [[providers]] above each entry")
+    if len(path) == 1 and path[0] in TABLE_LISTS:
+        return Wrong("must be a list of tables", f"write [[{path[0]}]] above each entry")
     return Wrong(f"must be {wanted}, not {type_name(value)}" if wanted else error["msg"], fix)
 
 
 def _not_a_table(value: object, path: KeyPath) -> Wrong:
-    header = "[[providers]]" if path[:1] == ("providers",) else f"[{_dotted(path)}]"
+    header = f"[{_dotted(path)}]"
+    if path and path[0] in TABLE_LISTS:
+        tables = tuple(key for key in path if isinstance(key, str))
+        header = f"[[{tables[0]}]]" if len(tables) == 1 else f"[{_dotted(tables)}]"
     return Wrong(f"must be a table, not {type_name(value)}", f"write its keys under {header}")
 
 
@@ -108,18 +120,25 @@ def section_at(path: KeyPath) -> type[Section]:
     section: type[Section] = ConfigFile
     for key in path:
         if isinstance(key, str):
-            found = _section_in(section.model_fields[key].annotation)
+            found = _section_in(_annotation(section, key))
             if found is None:
                 raise KeyError(path)
             section = found
     return section
 
 
+def _annotation(section: type[Section], key: str) -> object:
+    """The type of a key, or that of every key where the keys are the operator's own."""
+    if key in section.model_fields:
+        return section.model_fields[key].annotation
+    return section.__annotations__.get("__pydantic_extra__")
+
+
 def _table_of(path: KeyPath) -> str:
     """Return the header a key stands under, or a table's own."""
     annotation = section_at(path[:-1]).model_fields[str(path[-1])].annotation
     table = path if _section_in(annotation) else path[:-1]
-    return "[[providers]]" if table == ("providers",) else f"[{_dotted(table)}]"
+    return f"[[{table[0]}]]" if table[0] in TABLE_LISTS else f"[{_dotted(table)}]"
 
 
 def _section_in(annotation: object) -> type[Section] | None:

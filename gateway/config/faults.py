@@ -10,12 +10,16 @@ KeyPath = tuple[str | int, ...]
 
 
 class Wrong(ValueError):
-    """A value is refused: what is wrong with it, and what to write instead."""
+    """A value is refused: what is wrong with it, and what to write instead.
 
-    def __init__(self, problem: str, fix: str) -> None:
+    `at` leads from the value that was read to the one below it that is to blame.
+    """
+
+    def __init__(self, problem: str, fix: str, *, at: KeyPath = ()) -> None:
         super().__init__(f"{problem}; {fix}")
         self.problem = problem
         self.fix = fix
+        self.at = at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,18 +11,11 @@ from gateway.config.faults import KeyPath
 ANY: Final = "*"
 
 KEYS: Final[Mapping[KeyPath, str]] = {
-    ("budget",): "remove the section; no tool of this version costs money",
-    ("approvals",): "remove the section; no tool of this version asks for approval",
-    ("payers",): "remove the section; no tool of this version costs money",
-    ("people",): "remove the section; list each person's ids in access.users",
-    ("policy",): "remove the section; tools.enabled says what the model may use",
-    ("mcp",): "remove the section",
     ("cron",): "remove the section; a system timer can call `gatepost send`",
     ("providers", ANY, "api_keys"): "write one api_key",
     ("providers", ANY, "credential"): "write api_key",
     ("providers", ANY, "aggregator"): "remove the key",
     ("providers", ANY, "patience"): "remove the key",
-    ("providers", ANY, "price"): "remove the key",
 }
 STORES: Final[Mapping[str, str]] = {
     "postgresql": 'write store = "sqlite"',
@@ -40,9 +33,10 @@ APIS: Final[Mapping[str, str]] = {
     "anthropic-messages": 'write api = "openai-chat" with an address that speaks it',
     "codex-app-server": 'write api = "openai-chat"',
 }
-TOOLS: Final[Mapping[str, str]] = dict.fromkeys(
-    ("shell", "fetch", "schedule", "send_message", "ask_user", "memory"), "remove it from the list"
-)
+TOOLS: Final[Mapping[str, str]] = {
+    "schedule": "remove it from the list; a system timer can call `gatepost send`",
+    "research": "remove it from the list",
+}
 
 
 def fix_for(path: KeyPath) -> str | None:

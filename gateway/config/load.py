@@ -4,13 +4,16 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.config import values
 from gateway.config.faults import ConfigError, Fault, KeyPath, Wrong
+from gateway.config.ids import parse_chat
 from gateway.config.lines import key_lines, line_of
+from gateway.config.policy import people_of, policy_from
 from gateway.config.sources import (
     absolute,
     find_file,
@@ -21,12 +24,11 @@ from gateway.config.sources import (
 )
 
 if TYPE_CHECKING:
-    from gateway.config.schema import (
-        AccessOverride,
-        ConfigFile,
-        ProviderSection,
-        Section,
-    )
+    from agent.tools.base import Tool
+    from gateway.config.kinds import Section
+    from gateway.config.schema import AccessOverride, ConfigFile, ProviderSection
+    from gateway.config.schema_approvals import ApprovalsSection
+    from gateway.config.schema_tools import McpSection, ToolsSection
 
 Value = TypeVar("Value")
 Place = Callable[[str], Path]
@@ -54,7 +56,7 @@ class _Document:
             if isinstance(key, str):
                 parts.append(key)
             elif isinstance(here, dict):
-                name = here.get("name")
+                name = here.get("name") or here.get("id")
                 parts.append(name if isinstance(name, str) and name else str(key + 1))
         return ".".join(parts)
 
@@ -97,12 +99,34 @@ def load(
     return _config(model, file.absolute() if file else None, place)
 
 
+def rule_faults(config: values.Config, tools: "Mapping[str, Tool]") -> tuple[Fault, ...]:
+    """What is wrong with the rules of the file, held against the tools there are."""
+    from agent.rule_checks import check_rules
+
+    found = check_rules(config.policy, tools)
+    if not found or config.source is None:
+        return ()
+    document = _parse(config.source, read_file(config.source))
+    return tuple(
+        document.fault(("policy", fault.rule, *fault.at), Wrong(fault.problem, fault.fix))
+        for fault in found
+    )
+
+
 def _parse(file: Path | None, text: str) -> _Document:
     try:
-        tree = tomllib.loads(text)
+        tree = tomllib.loads(text, parse_float=_decimal)
         return _Document(file=file, tree=tree, lines=key_lines(text))
     except (ValueError, RecursionError) as exc:
         raise ConfigError((_syntax_fault(file, text, exc),)) from exc
+
+
+def _decimal(text: str) -> Decimal:
+    """Read a number as it is written: money must not pass through binary fractions."""
+    try:
+        return Decimal(text)
+    except InvalidOperation as exc:
+        raise ValueError(f"a number of too many digits: {text[:20]}") from exc
 
 
 def _syntax_fault(file: Path | None, text: str, exc: Exception) -> Fault:
@@ -162,7 +186,13 @@ def _config(model: "ConfigFile", file: Path | None, place: Place) -> values.Conf
         },
         sessions=_filled(values.SessionsConfig, model.sessions, without=frozenset({"idle_reset"})),
         providers=tuple(_provider(entry) for entry in model.providers),
-        tools=_filled(values.ToolsConfig, model.tools, workspace=place(model.tools.workspace)),
+        tools=_tools(model.tools, place),
+        budget=_filled(values.BudgetConfig, model.budget),
+        approvals=_approvals(model.approvals),
+        payers=_filled(values.PayersConfig, model.payers),
+        people=people_of(model.people),
+        policy=policy_from(model.policy, people_of(model.people)),
+        mcp=tuple(_mcp(entry) for entry in model.mcp),
     )
 
 
@@ -201,4 +231,42 @@ def _provider(entry: "ProviderSection") -> values.ProviderConfig:
         entry,
         base_url=None if demo else entry.base_url or values.OPENAI_URL,
         model=entry.model or "demo",
+    )
+
+
+def _tools(section: "ToolsSection", place: Place) -> values.ToolsConfig:
+    return _filled(
+        values.ToolsConfig,
+        section,
+        without=frozenset({"send_message"}),
+        workspace=place(section.workspace),
+        shell=_filled(values.ShellConfig, section.shell),
+        web_search=_filled_or_none(values.WebSearchConfig, section.web_search),
+        huggingface=_filled_or_none(values.HuggingFaceConfig, section.huggingface),
+        destinations=section.send_message.destinations,
+    )
+
+
+def _approvals(section: "ApprovalsSection") -> values.ApprovalsConfig:
+    """Single chats come most specific first, so that the first that fits is the closest."""
+    listed = [
+        (parse_chat(text), entry.approvers)
+        for text, entry in (section.chats.model_extra or {}).items()
+    ]
+    listed.sort(key=lambda item: (-len(item[0].parts), item[0].star))
+    return _filled(values.ApprovalsConfig, section, chats=tuple(listed))
+
+
+def _mcp(entry: "McpSection") -> values.McpConfig:
+    price, prices = entry.price or (None, {})
+    return values.McpConfig(
+        name=entry.name,
+        command=entry.command or (),
+        url=entry.url,
+        env=tuple(entry.env.items()),
+        headers=tuple(entry.headers.items()),
+        effects=entry.effects,
+        tags={tool: frozenset(tags) for tool, tags in entry.tags.items()},
+        price=price,
+        prices=prices,
     )

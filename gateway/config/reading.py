@@ -6,13 +6,14 @@ Every reader takes what tomllib made of the value and returns the final value or
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from gateway.config.faults import Wrong
-from gateway.config.ids import shown
+from gateway.config.ids import ChatPattern, parse_chat, shown
 from gateway.config.secret import Secret
-from gateway.config.values import Listen
+from gateway.config.values import Listen, PriceConfig
 
 Value = TypeVar("Value")
 
@@ -20,6 +21,7 @@ TOML_TYPES: Final[Mapping[type, str]] = {
     bool: "true or false",
     int: "a number",
     float: "a decimal number",
+    Decimal: "a decimal number",
     str: "text",
     list: "a list",
     dict: "a table",
@@ -106,6 +108,109 @@ def provider_name(value: object) -> str:
     return name
 
 
+MOST_DOLLARS: Final = 1_000_000_000
+PRICE_KEYS: Final[Mapping[str, str]] = {
+    "input": "Dollars per million tokens read.",
+    "output": "Dollars per million tokens written.",
+    "cached_input": "Dollars per million tokens the provider had kept.",
+}
+
+
+def money(value: object) -> int:
+    """Take dollars as a number or text, `1.25` or `"$1.25"`; return exact micro-dollars."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise Wrong(f"must be an amount of dollars, not {type_name(value)}", "write 1.25")
+    try:
+        amount = Decimal(value.strip().removeprefix("$") if isinstance(value, str) else value)
+    except InvalidOperation as exc:
+        raise Wrong(f"{shown(str(value))} is no amount of dollars", "write 1.25") from exc
+    if not amount.is_finite():
+        raise Wrong("must be finite", "write a number")
+    if amount < 0:
+        raise Wrong(f"is too small: {amount:g}", "write 0 or more")
+    if amount > MOST_DOLLARS:
+        raise Wrong(f"is too large: {amount:g}", f"write {MOST_DOLLARS} or less")
+    if not amount:
+        return 0
+    _, digits, power = amount.as_tuple()
+    number, exponent = int("".join(map(str, digits))), int(power)
+    while number % 10 == 0:
+        number, exponent = number // 10, exponent + 1
+    if exponent < -6:
+        raise Wrong("has more than 6 decimals", "write whole millionths of a dollar")
+    return int(number * 10 ** (exponent + 6))
+
+
+def model_price(value: object) -> PriceConfig | str:
+    """Take what a model costs, or that a flat fee covers it."""
+    if value == "included":
+        return "included"
+    if not isinstance(value, dict):
+        raise Wrong(
+            f"must be a table, not {type_name(value)}",
+            'write { input = 1.25, output = 10 }, or "included"',
+        )
+    for name in value:
+        if name not in PRICE_KEYS:
+            near = closest(name, PRICE_KEYS)
+            fix = f'did you mean "{near}"?' if near else f"known here: {', '.join(PRICE_KEYS)}"
+            raise Wrong("unknown key", fix, at=(name,))
+    for name in ("input", "output"):
+        if name not in value:
+            raise Wrong(f"has no {name}", f"add {name}, in dollars per million tokens")
+    return PriceConfig(**{name: _below(money, amount, name) for name, amount in value.items()})
+
+
+def tool_prices(value: object) -> tuple[int | None, Mapping[str, int]]:
+    """Take what a call costs: one price for every tool, or prices by tool."""
+    if isinstance(value, dict):
+        return None, {name: _below(money, amount, name) for name, amount in value.items()}
+    return money(value), {}
+
+
+def _below(read: Callable[[object], Value], value: object, key: str) -> Value:
+    try:
+        return read(value)
+    except Wrong as wrong:
+        raise Wrong(wrong.problem, wrong.fix, at=(key, *wrong.at)) from wrong
+
+
+def account(value: object) -> str:
+    """Take the name of an account that pays: plain letters, so that no two look alike."""
+    name = text(value)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}", name):
+        raise Wrong(
+            f"{shown(name)} cannot be an account", "use plain letters, digits, '.', '-' and '_'"
+        )
+    return name
+
+
+def variable(value: object) -> str:
+    """Take the name of an environment variable."""
+    name = text(value)
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", name):
+        raise Wrong(
+            f"{shown(name)} cannot be a variable", "use letters, digits and _, no digit first"
+        )
+    return name
+
+
+def secret_line(value: object) -> Secret:
+    """Take one line that may be secret, blanks and all."""
+    line = text(value)
+    if not line.isprintable():
+        raise Wrong("holds a line break or a control character", "write one line")
+    return Secret(line)
+
+
+def exact_chat(value: str) -> ChatPattern:
+    """Take one chat; a `*` form names many."""
+    chat = parse_chat(value)
+    if chat.star:
+        raise Wrong(f"{shown(value)} names many chats", "write the id of one")
+    return chat
+
+
 def webhook_secret_text(value: Secret) -> Secret:
     """Hold Telegram's alphabet for the secret of a webhook.
 
@@ -167,6 +272,11 @@ def timezone(value: object, known: Callable[[str], bool], names: Callable[[], se
         f"{shown(name)} is not a time zone",
         f'did you mean "{near}"?' if near else 'write one such as "UTC" or "Europe/Berlin"',
     )
+
+
+def integral(value: Decimal) -> int | Decimal:
+    """A whole number as one, anything else as it is; `value` is finite."""
+    return int(value) if value.adjusted() <= 18 and value == value.to_integral_value() else value
 
 
 def closest(word: str, words: Iterable[str]) -> str | None:

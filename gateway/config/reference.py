@@ -61,6 +61,14 @@ Lists take immutable ids, never names, which change hands:
 A chat covers its threads. `*` as the last part means all below: `slack:T1/*`, `discord:GUILD/*`,
 `telegram:*`. In a listed chat everyone may use the bot, guests and members of other organisations
 only if they are listed themselves.
+
+Where groups of people can be named: `slack:T1/S1` is a Slack user group, `discord:GUILD/&ROLE` a
+Discord role, `admins` whoever administers a Telegram chat. In rules also `approvers` and `owners`.
+
+## Money
+
+Amounts are US dollars with up to six decimals, as a number (`1.25`) or as text (`"$1.25"`). They
+are kept exactly; nothing is ever rounded down.
 """
 
 MODELS: Final = """\
@@ -70,27 +78,41 @@ demonstration, which says what it is.
 """
 
 
-FORMATS: Final = {"uri": "address", "user-id": "user ids", "chat-id": "chat ids"}
+FORMATS: Final = {
+    "uri": "address",
+    "user-id": "user ids",
+    "chat-id": "chat ids",
+    "person-or-group": "people, groups",
+    "dollars": "dollars",
+    "model-price": 'table, `"included"`',
+    "tool-prices": "dollars, table of dollars",
+    "conditions": "table of conditions",
+}
 
 
 def reference_page() -> str:
     """Return the whole page as Markdown."""
     schema = json_schema()
-    described: dict[str, list[KeyPath]] = {}
-    for path, name in _tables(schema, schema, ()):
-        described.setdefault(name, []).append(path)
-    sections = (_section(schema, paths, schema["$defs"][name]) for name, paths in described.items())
+    described: dict[str, list[str]] = {}
+    for header, name in _tables(schema, schema, ()):
+        described.setdefault(name, []).append(header)
+    sections = (_section(headers, schema["$defs"][name]) for name, headers in described.items())
     return "\n".join([INTRO, *sections, _credentials(), _later()])
 
 
 def _tables(
     schema: dict[str, Any], node: dict[str, Any], path: KeyPath
-) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the path of every table and the name of its definition, outer tables first."""
-    for key, entry in node["properties"].items():
+) -> Iterator[tuple[str, str]]:
+    """Yield the header of every table and the name of its definition, outer tables first."""
+    entries = dict(node["properties"])
+    if isinstance(named := node.get("additionalProperties"), dict):
+        entries['"..."'] = named
+    for key, entry in entries.items():
         if name := _definition(entry):
-            yield (*path, key), name
-            yield from _tables(schema, schema["$defs"][name], (*path, key))
+            here = (*path, key)
+            dotted = ".".join(map(str, here))
+            yield (f"[[{dotted}]]" if "items" in entry else f"[{dotted}]"), name
+            yield from _tables(schema, schema["$defs"][name], here)
 
 
 def _definition(entry: dict[str, Any]) -> str | None:
@@ -99,10 +121,9 @@ def _definition(entry: dict[str, Any]) -> str | None:
     return target.rpartition("/")[2] if target else None
 
 
-def _section(schema: dict[str, Any], paths: list[KeyPath], table: dict[str, Any]) -> str:
-    headers = ", ".join(f"`{_header(path)}`" for path in paths)
-    lines = [f"## {headers}", "", table["description"], ""]
-    if ("providers",) in paths:
+def _section(headers: list[str], table: dict[str, Any]) -> str:
+    lines = [f"## {', '.join(f'`{header}`' for header in headers)}", "", table["description"], ""]
+    if "[[providers]]" in headers:
         lines += [MODELS]
     keys = [
         _row(name, entry, required=name in table.get("required", ()))
@@ -112,11 +133,6 @@ def _section(schema: dict[str, Any], paths: list[KeyPath], table: dict[str, Any]
     if keys:
         lines += ["| key | takes | default | meaning |", "| --- | --- | --- | --- |", *keys, ""]
     return "\n".join(lines)
-
-
-def _header(path: KeyPath) -> str:
-    dotted = ".".join(str(key) for key in path)
-    return f"[[{dotted}]]" if path == ("providers",) else f"[{dotted}]"
 
 
 def _row(name: str, entry: dict[str, Any], *, required: bool) -> str:
@@ -130,10 +146,16 @@ def _takes(entry: dict[str, Any]) -> str:
         return "secret"
     if "enum" in entry:
         return ", ".join(_toml(value) for value in entry["enum"])
+    if found := FORMATS.get(entry.get("format", "")):
+        return found
     if entry["type"] == "array":
         return f"list of {_takes(entry['items'])}"
+    if entry["type"] == "object":
+        named = next(iter(entry.get("patternProperties", {}).values()), None)
+        named = named or entry.get("additionalProperties")
+        return f"table of {_takes(named)}" if isinstance(named, dict) else "table"
     words = {"boolean": "true, false", "integer": "whole number", "number": "number"}
-    takes = words.get(entry["type"]) or FORMATS.get(entry.get("format", ""), "text")
+    takes = words.get(entry["type"]) or "text"
     low, high = entry.get("minimum"), entry.get("maximum")
     if low is not None:
         takes += f" {low:g} to {high:g}" if high is not None else f" from {low:g}"
@@ -149,6 +171,8 @@ def _toml(value: Any) -> str:
             return f"`{str(value).lower()}`"
         case str():
             return f'`"{value}"`'
+        case dict() if not value:
+            return "`{}`"
         case list():
             return "`[" + ", ".join(f'"{item}"' for item in value) + "]`"
         case _:

@@ -4,103 +4,35 @@ One source for three readers: validation, `gatepost config schema` (JSON Schema)
 page. A key that stands here does something; what later versions bring is named in `later.py`.
 """
 
-from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    Strict,
-    ValidationInfo,
-    WithJsonSchema,
-)
+from pydantic import PlainValidator, Strict, WithJsonSchema
 
 from gateway.config import later, reading, values
-from gateway.config.faults import Wrong
-from gateway.config.ids import ChatPattern, UserId, parse_chat, parse_user
-from gateway.config.secret import Secret
+from gateway.config.kinds import (
+    Chats,
+    ListenAddress,
+    Name,
+    SecretText,
+    Section,
+    SlackUrl,
+    Text,
+    Url,
+    Users,
+    WebhookSecret,
+    Zone,
+    key,
+    words,
+)
+from gateway.config.schema_approvals import (
+    ApprovalsSection,
+    BudgetSection,
+    PayersSection,
+    PeopleSection,
+    PolicySection,
+)
+from gateway.config.schema_tools import McpSection, ToolsSection
 
-CONTEXT_KEY = "read_secret_file"
-"""Validation context: a function that reads `{ file = "path" }`, raising Wrong when it cannot."""
-
-
-def _read_secret(value: object, info: ValidationInfo) -> Secret:
-    return reading.secret(value, (info.context or {}).get(CONTEXT_KEY, _no_files))
-
-
-def _no_files(_path: str) -> str:
-    raise Wrong("names a file where none can be read", "write the value or ${NAME}")
-
-
-def _read_zone(value: object) -> str:
-    return reading.timezone(value, known=_is_zone, names=available_timezones)
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # a folder of zones is an OSError
-        return False
-    return True
-
-
-def _text(read: Callable[[Any], object], **schema: Any) -> Any:
-    """Annotate a value that the file holds as text and `read` turns into its final form."""
-    return (PlainValidator(read), WithJsonSchema({"type": "string", **schema}))
-
-
-def _words(*allowed: str, later: Mapping[str, str] | None = None) -> Any:
-    return (
-        PlainValidator(reading.one_of(allowed, later=later)),
-        WithJsonSchema({"type": "string", "enum": list(allowed)}),
-    )
-
-
-def _key(meaning: str, default: Any = ..., *, written: Any = None, **limits: Any) -> Any:
-    """Describe one key. `written` is the default as the file would write it, if that differs."""
-    extra = {"default": written} if written is not None else None
-    return Field(default, description=meaning, json_schema_extra=extra, **limits)
-
-
-SecretText = Annotated[
-    Secret,
-    PlainValidator(_read_secret),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "minLength": 1},
-                {
-                    "type": "object",
-                    "properties": {
-                        "file": {"type": "string", "description": "File that holds the secret."}
-                    },
-                    "required": ["file"],
-                    "additionalProperties": False,
-                },
-            ],
-            "x-secret": True,
-        }
-    ),
-]
-WebhookSecret = Annotated[SecretText, AfterValidator(reading.webhook_secret_text)]
-Text = Annotated[str, *_text(reading.text, minLength=1)]
-Url = Annotated[str, *_text(reading.base_url, format="uri")]
-SlackUrl = Annotated[str, *_text(lambda value: reading.base_url(value, slash=True), format="uri")]
-ListenAddress = Annotated[values.Listen, *_text(reading.listen)]
-Zone = Annotated[str, *_text(_read_zone)]
-Name = Annotated[str, *_text(reading.provider_name, pattern="^[a-z0-9][a-z0-9_-]{0,39}$")]
-User = Annotated[UserId, *_text(lambda value: parse_user(reading.text(value)), format="user-id")]
-Chat = Annotated[
-    ChatPattern, *_text(lambda value: parse_chat(reading.text(value)), format="chat-id")
-]
-Tool = Annotated[str, *_words("files", later=later.TOOLS)]
-Users = Annotated[tuple[User, ...], Strict(False)]  # TOML gives lists
-Chats = Annotated[tuple[Chat, ...], Strict(False)]
-Tools = Annotated[tuple[Tool, ...], Strict(False)]
 SlackThreads = Annotated[
     bool,
     PlainValidator(reading.switch({"off": False})),
@@ -112,48 +44,61 @@ DiscordThreads = Annotated[
     WithJsonSchema({"enum": [True, False, "auto", "off"]}),
 ]
 
+ModelPrice = Annotated[
+    values.PriceConfig | Literal["included"],
+    PlainValidator(reading.model_price),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": "included"},
+                {
+                    "type": "object",
+                    "properties": {
+                        name: {"type": ["number", "string"], "description": meaning}
+                        for name, meaning in reading.PRICE_KEYS.items()
+                    },
+                    "required": ["input", "output"],
+                    "additionalProperties": False,
+                },
+            ],
+            "format": "model-price",
+        }
+    ),
+]
+
 _GATEWAY = values.GatewayConfig()
 _WEB = values.WebConfig()
 _ACCESS = values.AccessConfig()
 _SESSIONS = values.SessionsConfig()
-_TOOLS = values.ToolsConfig()
-
-
-class Section(BaseModel):
-    """A table of the file: unknown keys are errors and no value is converted to fit."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=()
-    )
 
 
 class GatewaySection(Section):
     """The gateway itself."""
 
-    state_dir: Text = _key(
+    state_dir: Text = key(
         "Where the database, the lock and received files are kept; one gateway per directory."
         " A relative path starts at the configuration file.",
         "./state",
     )
-    store: Annotated[str, *_words("sqlite", later=later.STORES)] = _key(
+    store: Annotated[str, *words("sqlite", later=later.STORES)] = key(
         "The database engine.", _GATEWAY.store
     )
-    durability: Annotated[str, *_words("power", "process")] = _key(
+    durability: Annotated[str, *words("power", "process")] = key(
         "What an acknowledged message survives: `power` a power cut, `process` only the end of"
         " the process, for fewer disk writes.",
         _GATEWAY.durability,
     )
-    timezone: Zone = _key(
+    timezone: Zone = key(
         "The time zone in which `gatepost why` tells its times.", _GATEWAY.timezone
     )
-    drain_s: float = _key(
+    drain_s: float = key(
         "Seconds that open turns get at shutdown to reach their next step. A service manager must"
         " wait longer than this.",
         _GATEWAY.drain_s,
         ge=0,
         le=3600,
     )
-    retention_days: int = _key(
+    retention_days: int = key(
         "Days that words are kept: messages in and out, payloads, transcripts. A session in use"
         " keeps what a model may be shown; one idle for so long begins afresh. What became of a"
         " message is told for a week more. `0` keeps everything.",
@@ -161,7 +106,7 @@ class GatewaySection(Section):
         ge=0,
         le=36500,
     )
-    owners: Users = _key(
+    owners: Users = key(
         "The people this gateway belongs to, by immutable id; they are always admitted.",
         _GATEWAY.owners,
         written=[],
@@ -171,31 +116,31 @@ class GatewaySection(Section):
 class WebSection(Section):
     """The web listener: chat page, health, and HTTP events of Slack and Telegram."""
 
-    enabled: bool = _key("Whether the listener is opened.", _WEB.enabled)
-    listen: ListenAddress = _key(
+    enabled: bool = key("Whether the listener is opened.", _WEB.enabled)
+    listen: ListenAddress = key(
         "Address and port. An address that other machines can reach needs `token`.",
         _WEB.listen,
         written=str(_WEB.listen),
     )
-    token: SecretText | None = _key("Asked for by the chat page; optional on loopback.", None)
+    token: SecretText | None = key("Asked for by the chat page; optional on loopback.", None)
 
 
 class TelegramSection(Section):
     """A Telegram bot. Leave the section out and Telegram is neither connected nor loaded."""
 
-    token: SecretText = _key("The bot's token, from @BotFather.")
-    base_url: Url = _key(
+    token: SecretText = key("The bot's token, from @BotFather.")
+    base_url: Url = key(
         "Root of the Bot API; `/bot<token>/METHOD` and `/file/bot<token>/PATH` are below it.",
         values.TELEGRAM_URL,
     )
-    mode: Annotated[str, *_words("polling", "webhook")] = _key(
+    mode: Annotated[str, *words("polling", "webhook")] = key(
         "How updates arrive: `polling` needs no public address, `webhook` does.", "polling"
     )
-    webhook_url: Url | None = _key(
+    webhook_url: Url | None = key(
         "With `webhook`: the public https address that reaches `/telegram/webhook` of `[web]`.",
         None,
     )
-    webhook_secret: WebhookSecret | None = _key(
+    webhook_secret: WebhookSecret | None = key(
         "With `webhook`: proves that a request is Telegram's; up to 256 letters, digits, - and _.",
         None,
     )
@@ -204,16 +149,16 @@ class TelegramSection(Section):
 class SlackSection(Section):
     """A Slack app. It hears through Socket Mode, through signed HTTP events, or through both."""
 
-    bot_token: SecretText = _key("Bot User OAuth Token, begins with `xoxb-`.")
-    app_token: SecretText | None = _key(
+    bot_token: SecretText = key("Bot User OAuth Token, begins with `xoxb-`.")
+    app_token: SecretText | None = key(
         "App-level token with `connections:write`, begins with `xapp-`: turns Socket Mode on.",
         None,
     )
-    signing_secret: SecretText | None = _key(
+    signing_secret: SecretText | None = key(
         "From Basic Information: turns on HTTP events at `/slack/events` of `[web]`.", None
     )
-    base_url: SlackUrl = _key("Root of the Web API.", values.SLACK_URL)
-    threads: SlackThreads = _key(
+    base_url: SlackUrl = key("Root of the Web API.", values.SLACK_URL)
+    threads: SlackThreads = key(
         "Whether a channel message is answered in a thread on it; `false` or `off`: in the"
         " channel.",
         True,
@@ -223,9 +168,9 @@ class SlackSection(Section):
 class DiscordSection(Section):
     """A Discord bot. Its `MESSAGE CONTENT` intent must be on in the developer portal."""
 
-    token: SecretText = _key("The bot's token, from the developer portal.")
-    base_url: Url = _key("Root of the REST API.", values.DISCORD_URL)
-    threads: DiscordThreads = _key(
+    token: SecretText = key("The bot's token, from the developer portal.")
+    base_url: Url = key("Root of the REST API.", values.DISCORD_URL)
+    threads: DiscordThreads = key(
         "Whether a channel mention opens a thread for its answer; `auto` is the same as `true`.",
         False,
     )
@@ -239,7 +184,7 @@ class PlatformsSection(Section):
     discord: DiscordSection | None = None
 
 
-DmRule = Annotated[Literal["allowlist", "open"], *_words("allowlist", "open", later=later.DM)]
+DmRule = Annotated[Literal["allowlist", "open"], *words("allowlist", "open", later=later.DM)]
 _DM = "Who may write to the bot directly: `allowlist`: `users` and owners; `open`: anyone."
 _USERS = "People who may use the bot, by immutable id."
 _CHATS = (
@@ -252,20 +197,20 @@ _MENTION = "Whether a message in a group must mention the bot, reply to it or st
 class AccessOverride(Section):
     """The same for one platform: `dm` and `require_mention` replace, lists add."""
 
-    dm: DmRule | None = _key(_DM, None)
-    users: Users = _key(_USERS, (), written=[])
-    chats: Chats = _key(_CHATS, (), written=[])
-    require_mention: bool | None = _key(_MENTION, None)
+    dm: DmRule | None = key(_DM, None)
+    users: Users = key(_USERS, (), written=[])
+    chats: Chats = key(_CHATS, (), written=[])
+    require_mention: bool | None = key(_MENTION, None)
 
 
 class AccessSection(Section):
     """Who may use the gateway. No rule means no."""
 
-    dm: DmRule = _key(_DM, _ACCESS.dm)
-    users: Users = _key(_USERS, _ACCESS.users, written=[])
-    chats: Chats = _key(_CHATS, _ACCESS.chats, written=[])
-    require_mention: bool = _key(_MENTION, _ACCESS.require_mention)
-    bots: Annotated[str, *_words("none", later=later.BOTS)] = _key(
+    dm: DmRule = key(_DM, _ACCESS.dm)
+    users: Users = key(_USERS, _ACCESS.users, written=[])
+    chats: Chats = key(_CHATS, _ACCESS.chats, written=[])
+    require_mention: bool = key(_MENTION, _ACCESS.require_mention)
+    bots: Annotated[str, *words("none", later=later.BOTS)] = key(
         "Messages of other bots are ignored.", "none"
     )
     telegram: AccessOverride | None = None
@@ -276,18 +221,18 @@ class AccessSection(Section):
 class SessionsSection(Section):
     """What one conversation is and how it behaves while a turn runs."""
 
-    group: Annotated[str, *_words("per_user", "shared")] = _key(
+    group: Annotated[str, *words("per_user", "shared")] = key(
         "In a group outside threads: one session per person, or one for all. Threads are always"
         " shared.",
         _SESSIONS.group,
     )
-    busy: Annotated[str, *_words("join", "queue", "interrupt")] = _key(
+    busy: Annotated[str, *words("join", "queue", "interrupt")] = key(
         "A message during a turn: `join` goes into the turn at its next step, `queue` waits for"
         " a turn of its own, `interrupt` cuts the running model call, and the turn goes on with"
         " the new words.",
         _SESSIONS.busy,
     )
-    idle_reset: Annotated[str, *_words("off", later=later.IDLE_RESET)] = _key(
+    idle_reset: Annotated[str, *words("off", later=later.IDLE_RESET)] = key(
         "Sessions are kept until `/new`.", "off"
     )
 
@@ -295,30 +240,25 @@ class SessionsSection(Section):
 class ProviderSection(Section):
     """A model. The first entry is the primary, the others follow in order when it fails."""
 
-    name: Name = _key("Short name, shown by `/model` and in records; unique.")
-    api: Annotated[str, *_words("openai-chat", "demo", later=later.APIS)] = _key(
+    name: Name = key("Short name, shown by `/model` and in records; unique.")
+    api: Annotated[str, *words("openai-chat", "demo", later=later.APIS)] = key(
         "`openai-chat`: any server that speaks OpenAI's chat completions; `demo`: a scripted"
         " offline demonstration."
     )
-    base_url: Url | None = _key(
+    base_url: Url | None = key(
         "Root that `/chat/completions` is below.", None, written=values.OPENAI_URL
     )
-    model: Text | None = _key("The model's name at this server; required for `openai-chat`.", None)
-    api_key: SecretText | None = _key("Sent as a bearer token; local servers need none.", None)
-    context_window: int | None = _key(
+    model: Text | None = key("The model's name at this server; required for `openai-chat`.", None)
+    api_key: SecretText | None = key("Sent as a bearer token; local servers need none.", None)
+    context_window: int | None = key(
         "Tokens the model can read; older history is left out beyond it.", None, ge=1024
     )
-    max_output_tokens: int | None = _key("Tokens one answer may have.", None, ge=1)
-
-
-class ToolsSection(Section):
-    """What the model may do."""
-
-    enabled: Tools = _key("The tools the model is offered.", _TOOLS.enabled, written=["files"])
-    workspace: Text = _key(
-        "The only directory the file tools can reach; kept apart from `state_dir`. A relative path"
-        " starts at the configuration file.",
-        "./workspace",
+    max_output_tokens: int | None = key("Tokens one answer may have.", None, ge=1)
+    price: ModelPrice | None = key(
+        "Dollars per million tokens: `{ input = 1.25, output = 10, cached_input = 0.125 }`"
+        ' (`cached_input` is `input` if left out), or `"included"` where a flat fee covers all.'
+        " Without it: the price list that comes with this version.",
+        None,
     )
 
 
@@ -331,7 +271,13 @@ class ConfigFile(Section):
     access: AccessSection = AccessSection()
     sessions: SessionsSection = SessionsSection()
     providers: Annotated[tuple[ProviderSection, ...], Strict(False)] = ()
+    budget: BudgetSection = BudgetSection()
+    approvals: ApprovalsSection = ApprovalsSection()
+    payers: PayersSection = PayersSection()
+    people: PeopleSection = PeopleSection()
+    policy: Annotated[tuple[PolicySection, ...], Strict(False)] = ()
     tools: ToolsSection = ToolsSection()
+    mcp: Annotated[tuple[McpSection, ...], Strict(False)] = ()
 
 
 def json_schema() -> dict[str, Any]:

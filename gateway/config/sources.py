@@ -27,6 +27,8 @@ CREDENTIALS: Final[Mapping[str, KeyPath]] = {
     "slack.app_token": ("platforms", "slack", "app_token"),
     "slack.signing_secret": ("platforms", "slack", "signing_secret"),
     "discord.token": ("platforms", "discord", "token"),
+    "huggingface.token": ("tools", "huggingface", "token"),
+    "web_search.api_key": ("tools", "web_search", "api_key"),
 }
 """systemd credential names and the keys they fill; `providers.NAME.api_key` comes on top."""
 

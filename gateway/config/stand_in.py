@@ -1,6 +1,6 @@
 """Pure: which providers serve when the file names none, and what a start should point out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,11 +60,29 @@ def wants_local_probe(config: Config, environ: Mapping[str, str]) -> bool:
 
 def advice(config: Config) -> tuple[str, ...]:
     """Return what is allowed and probably not meant, one sentence each."""
-    return tuple(
+    unheard = tuple(
         f"{name}: nobody may write to it yet; list ids in access.users or access.chats"
         for name in configured_platforms(config)
         if _answers_nobody(config, name)
     )
+    return (*unheard, *_about_tools(config), *_about_rules(config))
+
+
+def _about_tools(config: Config) -> Iterator[str]:
+    enabled = config.tools.enabled
+    if "send_message" in enabled and not config.tools.destinations:
+        yield "send_message: it can write nowhere yet; list tools.send_message.destinations"
+    if any(tool.startswith("hf_") for tool in enabled) and config.payers.default is None:
+        yield "payers: no account pays, so nothing that costs money can be run; set payers.default"
+
+
+def _about_rules(config: Config) -> Iterator[str]:
+    if not config.policy.rules:
+        return
+    from agent.rule_checks import hidden_rules
+
+    for hidden, by in hidden_rules(config.policy):
+        yield f"policy.{hidden}: it never decides; {by} is stricter and always matches with it"
 
 
 def configured_platforms(config: Config) -> tuple[PlatformName, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from agent.costs import DOLLAR
 from agent.rules import Policy
@@ -38,6 +38,7 @@ ToolName = Literal[
     "hf_repo_files",
     "hf_repo_git",
 ]
+TOOL_NAMES: tuple[str, ...] = get_args(ToolName)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,8 +302,8 @@ class McpConfig:
     name: str
     command: tuple[str, ...] = ()
     url: str | None = None
-    env: Mapping[str, Secret] = field(default_factory=dict)
-    headers: Mapping[str, Secret] = field(default_factory=dict)
+    env: tuple[tuple[str, Secret], ...] = ()
+    headers: tuple[tuple[str, Secret], ...] = ()
     effects: Mapping[str, EffectClass] = field(default_factory=dict)
     tags: Mapping[str, frozenset[RiskTag]] = field(default_factory=dict)
     price: int | None = None

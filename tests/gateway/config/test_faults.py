@@ -42,15 +42,12 @@ TABLE: tuple[tuple[str, str], ...] = (
     (
         '[tools]\nbase_url = "x"',
         ":2: tools.base_url: unknown key here; it belongs in [platforms.telegram] or"
-        " [platforms.slack] or [platforms.discord] or [[providers]]",
+        " [platforms.slack] or [platforms.discord] or [[providers]] or [tools.web_search] or"
+        " [tools.huggingface]",
     ),
     ('[access.slak]\ndm = "open"', ':1: access.slak: unknown key; did you mean "slack"?'),
     ("web.prot = 1", ":1: web.prot: unknown key; remove it; known here: enabled, listen, token"),
     # of a later version
-    (
-        "[budget]\nturn = 1.0",
-        ":1: budget: not in this version; remove the section; no tool of this version costs money",
-    ),
     (
         '[[cron]]\nname = "x"',
         ":1: cron: not in this version; remove the section; a system timer can call"
@@ -59,10 +56,6 @@ TABLE: tuple[tuple[str, str], ...] = (
     (
         PROVIDER + 'patience = "eager"',
         ":6: providers.a.patience: not in this version; remove the key",
-    ),
-    (
-        PROVIDER + "price = { input = 1.0 }",
-        ":6: providers.a.price: not in this version; remove the key",
     ),
     (
         '[gateway]\nstore = "postgresql://u:password@h/db"',
@@ -88,8 +81,9 @@ TABLE: tuple[tuple[str, str], ...] = (
         ' "openai-chat" with an address that speaks it',
     ),
     (
-        '[tools]\nenabled = ["files", "shell"]',
-        ':2: tools.enabled: "shell" is not in this version; remove it from the list',
+        '[tools]\nenabled = ["files", "schedule"]',
+        ':2: tools.enabled: "schedule" is not in this version; remove it from the list; a system'
+        " timer can call `gatepost send`",
     ),
     # wrong types
     ("gateway = 1", ":1: gateway: must be a table, not a number; write its keys under [gateway]"),

@@ -62,7 +62,6 @@ def test_the_example_shows_every_key_and_loads_with_all_of_them(tmp_path: Path) 
     names = set(re.findall(r"\$\{(\w+)\}", text))
     config = load(path, dict.fromkeys(names, "x"))
     assert config.platforms.slack is not None
-    shown = set(re.findall(r"(?m)^(\w+) = ", text)) | set(
-        re.findall(r"\w+", " ".join(re.findall(r"(?m)^\[+([\w.]+)\]", text)))
-    )
+    keys = re.findall(r"\b(\w+) = ", re.sub(r"(?m)(^|\s)#.*$", "", text))
+    shown = set(keys) | set(re.findall(r"\w+", " ".join(re.findall(r"(?m)^\[+([\w.]+)\]", text))))
     assert _keys(json_schema()) - shown == set()
