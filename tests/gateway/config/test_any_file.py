@@ -8,9 +8,36 @@ from hypothesis import strategies as st
 
 from gateway.config import Config, ConfigError, load
 from tests.gateway.config.test_load import FULL
+from tests.gateway.config.test_spending import SPENDING
 
 PIECES = (
     *FULL.splitlines(keepends=True),
+    *SPENDING.splitlines(keepends=True),
+    "[[policy]]\n",
+    "policy = [1, { tool = 2 }]\n",
+    "people = [1]\n",
+    "[people]\nann = [[1], {}]\n",
+    "[people]\nann = 1\n",
+    "when = { a = { in = [{}], min = [], max = nan, eq = 1979-05-27 } }\n",
+    "when.a.min = nan\n",
+    "when.path.prefix = 1\n",
+    "[policy.ceiling]\nmin = -1\nmax = 'x'\n",
+    "match = [{ args = { a = 1979-05-27, b = inf } }]\n",
+    "match = [1]\n",
+    "tags = 1\n",
+    "layer = 'user'\n",
+    "id = 3\n",
+    "[approvals.chats]\nx = 1\n",
+    "[approvals.chats.'slack:*']\n",
+    "turn = 1e-999999999\n",
+    "turn = 1e999999999\n",
+    "turn = 1e99999999999999999999\n",
+    "price = { input = 'x', output = [] }\n",
+    "price = { a = -1 }\n",
+    "effects = { a = 1 }\n",
+    "[[mcp]]\n",
+    "mcp = 1\n",
+    "[tools.web_search]\n",
     "[[providers]]\n",
     "[access.slack]\n",
     "owners = 1\n",
@@ -51,16 +78,16 @@ def test_any_order_of_lines(lines: list[str]) -> None:
 
 
 @given(
+    st.sampled_from((FULL, SPENDING)),
     st.lists(
         st.tuples(
-            st.integers(0, len(FULL)), st.integers(0, 12), st.text(max_size=4) | st.just('"')
+            st.integers(0, len(SPENDING)), st.integers(0, 12), st.text(max_size=4) | st.just('"')
         ),
         max_size=4,
-    )
+    ),
 )
-def test_any_slip_of_the_hand(edits: list[tuple[int, int, str]]) -> None:
+def test_any_slip_of_the_hand(text: str, edits: list[tuple[int, int, str]]) -> None:
     """A good file with characters cut out and typed in."""
-    text = FULL
     for at, cut, typed in edits:
         text = text[:at] + typed + text[at + cut :]
     _loads_or_explains(text.encode("utf-8", "surrogatepass"))
