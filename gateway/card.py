@@ -7,16 +7,27 @@ less of what runs, then fewer of the model's words, then flags without their det
 saying so; the lines about money, payer and who decides are never left out.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from agent.costs import Unknown, dollars, total
-from gateway.card_fence import Fences, Fits, broken, fences
+from gateway.card_fence import (
+    COLUMNS,
+    Fences,
+    Fits,
+    barred,
+    broken,
+    columns,
+    fences,
+    with_bars,
+)
 from gateway.card_view import CardView, Flag, Item
 from gateway.card_words import (
     SUMMARY_MAX,
     WORDS_MAX,
+    cut_inline,
     foreign_text,
     limit_text,
     model_words,
@@ -35,6 +46,7 @@ from platforms.blocks import (
     Quote,
     Spans,
     Strong,
+    Text,
     plain_text,
     spans_text,
 )
@@ -52,6 +64,15 @@ LABEL_WIDTH = 11
 _BATCH_SUMMARY_MAX = 80
 _INLINE_LEAST = 200
 _ENDLESS = 1 << 30
+_WORDS_ON_LINE = 50
+
+
+_OURS = re.compile(
+    r"\W*(?:approv|den(?:y|ied)|payer|at most|budget|flags|decides|votes|arguments|edited|earlier"
+    r"|model says|question|limit|in doubt|reply|for this chat|held|done|failed|cancelled|may have"
+    r"|expired|replaced|withdrawn|answered|nobody|not all)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +96,16 @@ class Line:
             return self.spans
         return (Strong(spans=said(self.label)), *said("  "), *self.spans)
 
+    def hanging(self) -> Iterator[Spans]:
+        """The line in pieces of a terminal's width, each behind where the label ends."""
+        words = spans_text(self.spans)
+        room = COLUMNS - LABEL_WIDTH
+        first, *rest = columns(words, room, first=room if self.label else COLUMNS, words=True)
+        label = f"{self.label:<{LABEL_WIDTH}}" if self.label else ""
+        yield (*((Strong(spans=said(label)),) if label else ()), *said(first))
+        for piece in rest:
+            yield said(" " * LABEL_WIDTH + piece)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Room:
@@ -97,8 +128,17 @@ class _Parts:
 
     def in_chat(self) -> Face:
         top = [self.title, *(line.in_chat() for line in self.top)]
-        below = (broken(self.below),) if self.below else ()
-        return Face(body=(broken(top), *self.middle, *below), cut=self.cut)
+        return self._face(top, self.below)
+
+    def in_lines(self) -> Face:
+        """Where lines wrap by themselves, ours hang below their label: none begins unasked."""
+        top = [spans for line in self.top for spans in line.hanging()]
+        below = [spans for each in self.below for spans in Line(label="", spans=each).hanging()]
+        return self._face([self.title, *top], below)
+
+    def _face(self, top: Sequence[Spans], below: Sequence[Spans]) -> Face:
+        behind = (broken(below),) if below else ()
+        return Face(body=(broken(top), *self.middle, *behind), cut=self.cut)
 
 
 def face(
@@ -107,11 +147,13 @@ def face(
     """The card as one message.
 
     `inline` is INLINE or INLINE_SMALL. `sigil` is what commands begin with where the card has no
-    buttons. Of a batch, `page` counts from 0; `item` (from 1) shows that item by itself.
+    buttons; such places have no look for code either, so every foreign line has a bar there. Of a
+    batch, `page` counts from 0; `item` (from 1) shows that item by itself.
     """
     made = Face(body=())
     for room in _rooms(inline):
-        made = _parts(view, room, sigil=sigil, page=page, item=item).in_chat()
+        parts = _parts(view, room, sigil=sigil, page=page, item=item)
+        made = _barred(parts).in_lines() if sigil else parts.in_chat()
         if fits(made.body):
             break
     return made
@@ -119,17 +161,16 @@ def face(
 
 def plain(view: CardView, *, sigil: str = "/", page: int = 0, item: int = 0) -> str:
     """The card as text with nothing of what runs left out; foreign lines begin with a bar."""
-    parts = _parts(view, _Room(inline=_ENDLESS), sigil=sigil, page=page, item=item)
+    parts = _barred(_parts(view, _Room(inline=_ENDLESS), sigil=sigil, page=page, item=item))
     above = [spans_text(parts.title)]
     above += [f"{line.label:<{LABEL_WIDTH if line.label else 0}}{spans_text(line.spans)}"
               for line in parts.top]  # fmt: skip
-    middle = [line for block in parts.middle for line in _plain_block(block)]
-    return "\n".join([*above, *middle, *map(spans_text, parts.below)])
+    return "\n".join([*above, *map(_plain_block, parts.middle), *map(spans_text, parts.below)])
 
 
-def _plain_block(block: Block) -> list[str]:
-    fenced = isinstance(block, Code | Quote)
-    return [f"| {line}" if fenced else line for line in plain_text((block,)).split("\n")]
+def _plain_block(block: Block) -> str:
+    text = plain_text((block,))
+    return barred(text) if isinstance(block, Quote) else text
 
 
 def lines(view: CardView, *, item: int = 0) -> tuple[Line, ...]:
@@ -166,7 +207,7 @@ def _parts(view: CardView, room: _Room, *, sigil: str, page: int, item: int) -> 
     alone = view.items[max(0, item - 1)]
     batch = view.is_batch and not item
     made = _batch_fences(view, room) if batch else fences(alone.foreign, inline=room.inline)
-    middle = (*_question(view), *made.blocks)
+    middle: Blocks = (*_question(view), *made.blocks)
     if alone.difference and room.details and not batch:
         middle += _difference(alone)
     # A flag without its detail hides something too.
@@ -178,6 +219,20 @@ def _parts(view: CardView, room: _Room, *, sigil: str, page: int, item: int) -> 
         below=tuple(_below(view, room, item, sigil, cut=made.cut or short)),
         cut=made.cut or short,
     )
+
+
+def _barred(parts: _Parts) -> _Parts:
+    """The same with bars before what runs; the model's words too, if they would wrap."""
+    middle = with_bars(parts.middle)
+    match parts.below:
+        case ((Text(), CodeSpan(text=words), Text()), *rest) if len(words) > _WORDS_ON_LINE:
+            said_by_model = (
+                Paragraph(spans=said("Model says (not checked):")),
+                Code(language="", text=barred(words)),
+            )
+            return replace(parts, middle=(*middle, *said_by_model), below=tuple(rest))
+        case _:
+            return replace(parts, middle=middle)
 
 
 # -- the lines above what runs
@@ -240,7 +295,7 @@ def _lines(view: CardView, room: _Room, item: int, page: int) -> Iterator[Line]:
 def _item_lines(view: CardView, item: Item, number: int) -> Iterator[Line]:
     count = f"{number} of {len(view.items)}: " if number else ""
     if item.summary or count:
-        yield Line(label="", spans=said(count, value(item.summary, SUMMARY_MAX)))
+        yield Line(label="", spans=said(count, _summary(item.summary)))
     if view.kind == "in_doubt":
         began = f"It began {view.began}; its" if view.began else "Its"
         yield Line(label="", spans=said(f"{began} end is not known, and it was not run again."))
@@ -253,6 +308,13 @@ def _item_lines(view: CardView, item: Item, number: int) -> Iterator[Line]:
         yield Line(label="At most", spans=_quoted(item))
     elif view.kind == "in_doubt" and item.ceiling != 0:
         yield Line(label="Held", spans=said(f"{dollars(item.ceiling)} until it is known"))
+
+
+def _summary(text: str) -> Spans:
+    """A summary has no label before it, so one that begins like a line of ours stands in quotes."""
+    if _OURS.match(text):
+        return said('"', (CodeSpan(text=cut_inline(text, SUMMARY_MAX)),), '"')
+    return value(text, SUMMARY_MAX)
 
 
 def _quoted(item: Item) -> Spans:

@@ -5,17 +5,22 @@ between two fences. Every fence decodes by itself; joined they are the very byte
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.card_view import CardView, Foreign, Item
 from gateway.card_words import SUMMARY_MAX, foreign_text, said, value
-from gateway.shown import decoded, floor, shown
+from gateway.shown import BLANK, decoded, floor, shown
 from platforms.blocks import Block, Blocks, Break, Code, Paragraph, Spans, Strong, plain_text
+from platforms.text import display_width
 
 Fits = Callable[[Blocks], bool]
 
 CHUNK_MAX = 8_000
 """Characters of one fence of a part; more than any chat's message, less than takes time."""
+
+BAR = "| "
+COLUMNS = 76
+"""Columns behind a bar; terminals have 80."""
 
 _EMPTY = "(empty)"
 
@@ -81,26 +86,62 @@ def _ceiling(text: str, start: int) -> int:
 
 
 def _code(visible: str) -> Code:
-    """A fence; line breaks at its ends say nothing, and chats drop them."""
-    return Code(language="", text=visible.strip("\n"))
+    """A fence. Line breaks at its ends say nothing, blanks there would be lost to some chats."""
+    text = visible.strip("\n")
+    words = text.rstrip(" ")
+    return Code(language="", text=words + BLANK * (len(text) - len(words)))
+
+
+def barred(text: str) -> str:
+    """A shown text with a bar before every line, broken so that none wraps in a terminal.
+
+    For surfaces whose code has no look of its own. A line break says nothing, so none is lost.
+    """
+    return "\n".join(BAR + piece for line in text.split("\n") for piece in columns(line, COLUMNS))
+
+
+def columns(line: str, width: int, *, first: int | None = None, words: bool = False) -> list[str]:
+    """A shown line in pieces of at most so many columns, the `first` of its own; between words."""
+    pieces: list[str] = []
+    rest, room = line, width if first is None else first
+    while display_width(rest) > room:
+        end = min(len(rest) - 1, room)
+        while end > 1 and display_width(rest[:end]) > room:
+            end -= 1
+        blank = rest.rfind(" ", 0, end) + 1 if words else 0
+        end = blank if blank * 2 > end else floor(rest, end) or end
+        pieces.append(rest[:end])
+        rest, room = rest[end:], width
+    return [*pieces, rest]
 
 
 # -- everything, in parts
 
 
-def full(view: CardView, fits: Fits) -> tuple[Blocks, ...]:
-    """All that runs, in parts that each fit a message; every part names the card and its number."""
-    contents = _gather(view, lambda blocks: fits(_part(view, blocks, 999, 999)))
+def full(view: CardView, fits: Fits, *, bars: bool = False) -> tuple[Blocks, ...]:
+    """All that runs, in parts that each fit a message; every part names the card and its number.
+
+    `bars` for surfaces whose code has no look of its own.
+    """
+    contents = _gather(view, lambda blocks: fits(_part(view, blocks, 999, 999, bars=bars)))
     return tuple(
-        _part(view, blocks, number, len(contents))
+        _part(view, blocks, number, len(contents), bars=bars)
         for number, blocks in enumerate(contents, start=1)
     )
 
 
-def _part(view: CardView, blocks: Blocks, number: int, of: int) -> Blocks:
+def _part(view: CardView, blocks: Blocks, number: int, of: int, *, bars: bool) -> Blocks:
     which = f", part {number} of {of}" if of > 1 else ""
     title = Strong(spans=said(f"Approval {view.code}: all that runs{which}"))
-    return (Paragraph(spans=(title,)), *blocks)
+    return (Paragraph(spans=(title,)), *(with_bars(blocks) if bars else blocks))
+
+
+def with_bars(blocks: Blocks) -> Blocks:
+    """The same blocks, a bar before every line of code."""
+    return tuple(
+        replace(block, text=barred(block.text)) if isinstance(block, Code) else block
+        for block in blocks
+    )
 
 
 def _gather(view: CardView, fits: Fits) -> list[Blocks]:
@@ -170,7 +211,7 @@ def document(view: CardView) -> str:
         for each in item.foreign:
             title = said("arguments, " if not each.what else "", foreign_text(each, digits=64))
             lines += ["", plain_text((Paragraph(spans=title),)) + ":"]
-            lines += [f"| {line}" for line in shown(each.text).split("\n")]
+            lines += [BAR + line for line in shown(each.text).split("\n")]
     return "\n".join([*lines, ""])
 
 

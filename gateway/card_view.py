@@ -106,8 +106,8 @@ Outcome: TypeAlias = Approved | Denied | Answered | Closed | Ended
 class Item:
     """One thing to decide. `quote` is how `ceiling` came about, in words.
 
-    `arguments` is None where nothing runs. `edited_by` changed it last, `difference` says how;
-    `earlier` tells of a request this one stands for.
+    `arguments` is None where nothing runs; `editable`: people may change some of them. `edited_by`
+    changed it last, `difference` says how; `earlier` tells of a request this one stands for.
     """
 
     tool: str
@@ -120,6 +120,7 @@ class Item:
     flags: tuple[Flag, ...] = ()
     arguments: Foreign | None = None
     snapshots: tuple[Foreign, ...] = ()
+    editable: bool = False
     edited_by: str = ""
     difference: str = ""
     earlier: str = ""
@@ -133,7 +134,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitReached:
-    """A budget that is used up: in micro-dollars what it is, what is gone, what going on needs."""
+    """A budget that is used up: in micro-dollars what it is, what is gone, what going on needs.
+
+    `auto`: it is the cap of `/auto`, which may also just end.
+    """
 
     scope: str
     limit: int
@@ -141,6 +145,7 @@ class LimitReached:
     held: int
     needed: int
     short_by: int
+    auto: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +174,8 @@ class CardView:
     began: str = ""
     approvable: bool = True
     ceiling_wanted: bool = False
+    two_person: bool = False
+    free_text: bool = True
     outcome: Outcome | None = None
 
     @property

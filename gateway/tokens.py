@@ -34,8 +34,8 @@ _DOMAIN = b"gatepost button 1"
 class Decision(Enum):
     """What a press asks for; the value is its character and never changes its meaning.
 
-    The option says which: the item of a batch (0 is the whole card), the payer, the answer, the
-    amount, the page.
+    The option says which: the item of a batch from 1 on (0 is the whole card), the payer, the
+    answer, the amount, the page.
     """
 
     APPROVE = "a"

@@ -52,7 +52,7 @@ def shown_lines(view: CardView, **how: int | str) -> list[str]:
     """Return the lines of a card in a chat without limits, runs of blanks as one."""
     made = face(view, inline=INLINE, fits=roomy, **how)  # type: ignore[arg-type]
     text = plain_text(made.body)
-    return [" ".join(line.split()) for line in text.split("\n") if line.strip()]
+    return [" ".join(line.removeprefix("| ").split()) for line in text.split("\n") if line.strip()]
 
 
 def fenced(blocks: Blocks) -> str:
@@ -90,8 +90,18 @@ def test_the_card_of_a_job() -> None:
 def test_a_chat_shows_the_same_lines() -> None:
     """What stands in a chat is what the plain text says, but for the fence's bar."""
     in_plain = [" ".join(line.removeprefix("| ").split()) for line in plain(CARD).split("\n")]
-    assert shown_lines(CARD, sigil="/") == in_plain
     assert shown_lines(CARD) == in_plain[:-1]
+    assert " ".join(shown_lines(CARD, sigil="/")) == " ".join(in_plain)
+
+
+def test_without_buttons_lines_hang_below_their_label() -> None:
+    """Where code has no look of its own, no word from elsewhere begins a line of the terminal."""
+    made = face(job(summary="word " * 40), inline=INLINE, fits=roomy, sigil="/")
+    text = plain_text(made.body).split("\n")
+    assert max(map(len, text)) <= 80
+    assert text[1].startswith("word word")
+    assert text[2].startswith("           word word")
+    assert "| " + ARGUMENTS in text
 
 
 def test_a_line_without_content_is_left_out() -> None:
