@@ -69,8 +69,10 @@ class PreparedCall:
     model's order, all others side by side.
 
     For the gate: `default` is the tool's own verdict where no rule speaks, with `reason` in plain
-    words; `declared` is False where nobody has declared the effect (then people are asked, and no
-    grant or mode helps); `firm` asks by hand in every mode. `summary` is one line for the card.
+    words; `when_tainted` is its verdict in a turn that has read what no entitled person typed, if
+    that is another. `declared` is False where nobody has declared the effect (then people are
+    asked, and no grant or mode helps); `firm` asks by hand in every mode. `summary` is one line
+    for the card.
     `taints` names what a result brings into the turn that no entitled person typed ("web page").
     `matters` are arguments not at their default that an allow rule must constrain; `editable`
     arguments may be changed on the card; `urls` are addresses the call reaches; `warnings` stand
@@ -85,6 +87,7 @@ class PreparedCall:
     resource: str | None = None
     default: Verdict = Verdict.ALLOW
     reason: str = ""
+    when_tainted: Verdict | None = None
     firm: bool = False
     declared: bool = True
     tags: frozenset[RiskTag] = frozenset()

@@ -1,0 +1,1 @@
+"""Tools that work on the gateway's own rows and on the people it talks to."""
