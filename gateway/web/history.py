@@ -158,7 +158,8 @@ def _delivered(tx: Tx, account: str, chat: str) -> list[HistoryItem]:
         item = HistoryItem(message_id=message_id, speaker="assistant", body=(), at=_moment(at))
         match _standing(tx, ident):
             case outgoing.Words(body=body, controls=controls):
-                items.append(replace(item, body=body, controls=controls))
+                boxed = bool(controls) or _asked(tx, ident)
+                items.append(replace(item, body=body, controls=controls, boxed=boxed))
             case outgoing.File(name=name, caption=caption):
                 items.append(replace(item, body=blocks.plain(caption), file_name=name))
             case None:
@@ -176,6 +177,13 @@ def _standing(tx: Tx, ident: int) -> outgoing.Words | outgoing.File | None:
         content = outgoing.load(row)
         return None if isinstance(content, outgoing.Nothing) else content
     return None
+
+
+def _asked(tx: Tx, ident: int) -> bool:
+    """Whether a message was posted with something to press, whatever it says now."""
+    row = outbox.get(tx, ident)
+    content = outgoing.load(row) if row is not None and row.content else None
+    return isinstance(content, outgoing.Words) and bool(content.controls)
 
 
 def _file(tx: Tx, account: str, chat: str, message_id: str) -> outgoing.File | None:

@@ -135,7 +135,7 @@ def form_html(filling: Filling, conversation: str, form: FormFields | None) -> H
         el("input", {"type": "hidden", "name": "card", "value": card}),
         el("input", {"type": "hidden", "name": "form", "value": shown.id}),
         el("h3", None, shown.title),
-        *map(_field, shown.fields),
+        *map(field_html, shown.fields),
         el(
             "p",
             {"class": "failure", "role": "alert", "hidden": not filling.sentence},
@@ -154,7 +154,8 @@ def form_html(filling: Filling, conversation: str, form: FormFields | None) -> H
     )
 
 
-def _field(field: Field) -> Html:
+def field_html(field: Field) -> Html:
+    """One field with its label, and the text that stands in it beforehand."""
     attributes: dict[str, str | bool | None] = {
         "name": FIELD_PREFIX + field.name,
         "required": field.required,
@@ -165,7 +166,8 @@ def _field(field: Field) -> Html:
     if field.multiline or "\n" in field.text:
         rows = str(min(max(field.text.count("\n") + 1, 3), 16))
         # HTML drops one line end right after the tag: this one, so that none of the text's own is.
-        box = el("textarea", {**attributes, "rows": rows}, "\n" + field.text)
+        begun = "begun" if field.text else None
+        box = el("textarea", {**attributes, "class": begun, "rows": rows}, "\n" + field.text)
     else:
         box = el("input", {**attributes, "type": "text", "value": field.text})
     return el("label", None, el("span", None, field.label), box)

@@ -15,12 +15,15 @@ const latest = document.getElementById("latest");
 
 const NEAR_END_PX = 80;
 const TOAST_MS = 5000;
+const TOAST_MS_A_LETTER = 50;
 const BANNER_AFTER_MS = 1200;
 const HIDDEN_CLOSE_MS = 60000;
 const RETRIES_MS = [1000, 2000, 5000, 10000];
 
 let token = main.dataset.token;
 let cursor = main.dataset.cursor;
+// The message whose button was pressed last on this page: a form that opens there is ours.
+let pressedAt = null;
 
 document.documentElement.classList.add("js");
 
@@ -119,12 +122,29 @@ function insert(element) {
   log.insertBefore(element, later ?? null);
 }
 
+function formAt(card, root = log) {
+  return Array.from(root.querySelectorAll(".fill")).find(
+    (form) => form.elements.card.value === card,
+  );
+}
+
+// A form that is being filled in outlives a new state of what it stands at, words and cursor too.
+function keeping(forms, work) {
+  const focused = document.activeElement;
+  work();
+  for (const own of forms) {
+    const same = formAt(own.elements.card.value);
+    if (same && same.elements.form.value === own.elements.form.value) same.replaceWith(own);
+    if (own.isConnected && own.contains(focused)) focused.focus({ preventScroll: true });
+  }
+}
+
 const receive = {
   reset({ log: html, words: now }) {
     const unsent = Array.from(log.querySelectorAll(".unsent"));
     showStatus(now);
     change(() => {
-      log.replaceChildren(fragment(html));
+      keeping(Array.from(log.querySelectorAll(".fill")), () => log.replaceChildren(fragment(html)));
       for (const own of unsent) if (!document.getElementById(own.id)) log.append(own);
     });
   },
@@ -132,8 +152,23 @@ const receive = {
     const made = fragment(html).firstElementChild;
     change(() => {
       const known = article(id);
-      if (known) known.replaceWith(made);
+      const form = formAt(id);
+      if (form) made.append(form.cloneNode(true));
+      if (known) keeping(form ? [form] : [], () => known.replaceWith(made));
       else insert(made);
+    });
+  },
+  form({ card, html }) {
+    change(() => {
+      formAt(card)?.remove();
+      if (!html) return;
+      const made = fragment(html).firstElementChild;
+      (article(card) ?? log).append(made);
+      // Only the page that pressed goes there; another one may be in the middle of a word.
+      if (pressedAt !== card) return;
+      pressedAt = null;
+      made.scrollIntoView({ block: "nearest" });
+      made.querySelector("input:not([type=hidden]), textarea")?.focus();
     });
   },
   part({ id, keep, blocks, foot }) {
@@ -171,7 +206,7 @@ function say(text) {
   toast.textContent = text;
   toast.hidden = false;
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => (toast.hidden = true), TOAST_MS);
+  toastTimer = setTimeout(() => (toast.hidden = true), TOAST_MS + TOAST_MS_A_LETTER * text.length);
 }
 
 async function refreshList() {
@@ -389,19 +424,66 @@ stopForm.addEventListener("submit", (event) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
-  // An open drawer takes Escape for itself.
-  if (!document.querySelector(":popover-open")) stop();
+  // An open drawer takes Escape for itself, what is folded out folds up, and a form stays.
+  if (document.querySelector(":popover-open") || event.target.closest(".fill")) return;
+  if (!foldUp(event.target)) stop();
 });
+
+// Fold up what is folded out and does not hold `inside`, or at Escape all of it.
+function foldUp(inside, keep = false) {
+  const open = Array.from(document.querySelectorAll(".fold[open]"));
+  const folding = keep ? open.filter((fold) => !fold.contains(inside)) : open;
+  for (const fold of folding) {
+    fold.open = false;
+    if (!keep && fold.contains(inside)) fold.querySelector("summary").focus();
+  }
+  return folding.length > 0;
+}
+
+// `toggle` does not bubble, but it is captured.
+log.addEventListener(
+  "toggle",
+  (event) => {
+    if (event.target.open) event.target.querySelector(".panel").scrollIntoView({ block: "nearest" });
+  },
+  true,
+);
+
+document.addEventListener("click", (event) => foldUp(event.target, true));
 
 log.addEventListener("submit", async (event) => {
   if (!event.target.matches(".press")) return;
   event.preventDefault();
   const buttons = Array.from(event.target.querySelectorAll("button"));
   const message = event.target.elements.message.value;
+  const payload = event.submitter.value;
+  pressedAt = message;
   for (const button of buttons) button.disabled = true;
-  const problem = await act("press", { key: newKey(), message, payload: event.submitter.value });
+  const problem = await act("press", { key: newKey(), message, payload });
   for (const button of buttons) button.disabled = false;
+  for (const fold of event.target.querySelectorAll(".fold[open]")) fold.open = false;
   if (problem) say(problem);
+});
+
+log.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.matches(".fill")) return;
+  event.preventDefault();
+  const fields = Object.fromEntries(new FormData(form, event.submitter));
+  const buttons = Array.from(form.querySelectorAll("button"));
+  // The same act however often it is sent, so that words whose answer was lost count once.
+  form.dataset.key ??= newKey();
+  for (const button of buttons) button.disabled = true;
+  const problem = await act("form", { ...fields, key: form.dataset.key });
+  for (const button of buttons) button.disabled = false;
+  if (problem === null) {
+    form.remove();
+    box.focus({ preventScroll: true });
+    return;
+  }
+  const failure = form.querySelector(".failure");
+  failure.textContent = problem;
+  failure.hidden = false;
 });
 
 log.addEventListener("click", async (event) => {
