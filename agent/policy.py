@@ -73,7 +73,7 @@ def judge(call: PreparedCall, facts: Facts, policy: Policy) -> Judgement:
     """Judge a prepared call: of all layers' words the strictest holds, so a deny always wins."""
     tags = risk_tags(call, facts)
     matching = tuple(rule for rule in policy.rules if matches(rule, call, facts, tags))
-    opinions = (*_floor(call, facts, tags), *_base(call, matching), *_tightening(matching))
+    opinions = (*_floor(call, facts, tags), *_base(call, facts, matching), *_tightening(matching))
     severity = max(_SEVERITY[opinion.verdict] for opinion in opinions)
     strictest = [o for o in opinions if _SEVERITY[o.verdict] == severity]
     firm = next((opinion for opinion in strictest if opinion.firm), None)
@@ -141,17 +141,19 @@ def _floor(call: PreparedCall, facts: Facts, tags: frozenset[RiskTag]) -> Iterat
         yield word(Verdict.ASK, "floor: tool", call.reason or "it is asked by hand in every mode")
 
 
-def _base(call: PreparedCall, matching: tuple[Rule, ...]) -> Iterator[_Opinion]:
+def _base(call: PreparedCall, facts: Facts, matching: tuple[Rule, ...]) -> Iterator[_Opinion]:
     """The operator's matching rules, else the tool's default."""
     operator = tuple(rule for rule in matching if rule.layer is Layer.OPERATOR)
     yield from map(_opinion, operator)
-    if not operator:
-        yield _Opinion(
-            verdict=call.default,
-            layer=Layer.DEFAULT,
-            rule="default",
-            reason=call.reason or f"the default of {call.tool}",
-        )
+    if operator:
+        return
+    yield _default(call.default, call.reason or f"the default of {call.tool}")
+    if facts.taint and call.when_tainted is not None:
+        yield _default(call.when_tainted, f"the turn has read {', '.join(facts.taint)}")
+
+
+def _default(verdict: Verdict, reason: str) -> _Opinion:
+    return _Opinion(verdict=verdict, layer=Layer.DEFAULT, rule="default", reason=reason)
 
 
 def _tightening(matching: tuple[Rule, ...]) -> Iterator[_Opinion]:

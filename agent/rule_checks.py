@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, runtime_checkable
 
-from agent.costs import Quote
+from agent.costs import Quote, Unknown, UnknownBecause
+from agent.durations import seconds_of
 from agent.messages import JsonObject
 from agent.policy import risk_tags
 from agent.predicates import Predicate, PredicateKind
 from agent.rules import Example, Facts, Policy, Rule, ceiling_fits, holds, names_tool
-from agent.tools.arguments import normalised_name
-from agent.tools.base import InspectingTool, Malformed, PreparedCall, Tool, Verdict
+from agent.tools.arguments import MISSING, normalised_name
+from agent.tools.base import EffectClass, InspectingTool, Malformed, PreparedCall, Tool, Verdict
 from agent.tristate import Known, all_of, any_of
 
 
@@ -173,8 +174,8 @@ def _is_of(value: object, shape: str) -> bool:
 def _example_fault(
     rule: Rule, example: Example, tools: list[Tool], *, wanted: bool
 ) -> tuple[str, str] | None:
-    tried = [(tool, _prepared(tool, example)) for tool in tools]
-    calls = [(tool, call) for tool, call in tried if isinstance(call, PreparedCall)]
+    tried = [(tool, _prepared(tool, rule, example)) for tool in tools]
+    calls = [(tool, call) for tool, call in tried if not isinstance(call, Malformed)]
     if not calls:
         said = next(call.text for _, call in tried if isinstance(call, Malformed))
         return f"is no call of it: {said}", "write it as the model would"
@@ -191,25 +192,80 @@ def _example_fault(
 def _prepared_examples(rule: Rule, tools: list[Tool]) -> Iterator[PreparedCall]:
     for example in (*rule.match, *rule.no_match):
         for tool in tools:
-            call = _prepared(tool, example)
+            call = _prepared(tool, rule, example)
             if isinstance(call, PreparedCall):
                 yield call
 
 
-def _prepared(tool: Tool, example: Example) -> PreparedCall | Malformed:
+def _prepared(tool: Tool, rule: Rule, example: Example) -> "PreparedCall | _Part | Malformed":
+    """The call an example makes: with a filler for what it leaves out, else what there is of it."""
     arguments: dict[str, Any] = dict(example.arguments)
-    if example.operation and "operation" in _properties(tool):
-        return tool.prepare({"operation": example.operation, **arguments})
+    operation = normalised_name(example.operation)
+    properties = _properties(tool)
+    if operation and "operation" in properties:
+        arguments["operation"] = operation
     call = tool.prepare(arguments)
-    if isinstance(call, PreparedCall) and example.operation:
-        operation = normalised_name(example.operation)
-        if call.operation != operation:
-            return Malformed(text=f"its operation is {call.operation!r}, not {operation!r}.")
+    filled: set[str] = set()
+    while isinstance(call, Malformed) and (field := _missing(call, properties, arguments)):
+        arguments[field] = _filler(properties[field])
+        filled.add(field)
+        call = tool.prepare(arguments)
+    if isinstance(call, Malformed):
+        return _part(tool, rule, example) if filled else call
+    if operation and call.operation != operation:
+        return Malformed(text=f"its operation is {call.operation!r}, not {operation!r}.")
     return call
 
 
-def _tried(rule: Rule, example: Example, tool: Tool, call: PreparedCall) -> Known:
+def _missing(
+    said: Malformed, properties: Mapping[str, JsonObject], arguments: Mapping[str, Any]
+) -> str | None:
+    found = MISSING.search(said.text)
+    name = found[1] if found else ""
+    return name if name in properties and name not in arguments and name != "operation" else None
+
+
+def _filler(schema: JsonObject) -> object:
+    if "default" in schema:
+        return schema["default"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    fillers = {"integer": schema.get("minimum", 1), "boolean": False, "array": ["x"], "object": {}}
+    return fillers.get(schema.get("type", ""), "x")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What an example says of a call it does not spell out, and the rule as far as it is tried."""
+
+    call: PreparedCall
+    rule: Rule
+
+
+def _part(tool: Tool, rule: Rule, example: Example) -> _Part:
+    """Take an example as it stands; a length of time gets its normal name."""
+    arguments = dict(example.arguments)
+    for name in rule.when:
+        if name.endswith("_s") and name[:-2] in arguments:
+            arguments[name] = seconds_of(arguments.pop(name[:-2]))
+    call = PreparedCall(
+        tool=tool.spec.name,
+        operation=normalised_name(example.operation),
+        arguments=arguments,
+        effect=EffectClass.ONCE,
+        label="",
+        quote=Quote(ceiling=Unknown(because=UnknownBecause.PRICE)),
+    )
+    return _Part(call=call, rule=replace(rule, effects=frozenset()))
+
+
+def _tried(rule: Rule, example: Example, tool: Tool, given: "PreparedCall | _Part") -> Known:
     """Whether a rule holds for an example, as far as can be said without a look at the world."""
+    seen = not isinstance(tool, InspectingTool)
+    if isinstance(given, _Part):
+        call, rule, seen = given.call, given.rule, False
+    else:
+        call = given
     tried = replace(rule, chats=rule.chats if example.chat else ())
     if not example.user:
         tried = replace(tried, users=(), groups=())
@@ -217,7 +273,7 @@ def _tried(rule: Rule, example: Example, tool: Tool, call: PreparedCall) -> Know
         requester=example.user or "",
         chat=example.chat or "",
         taint=("an example",) if example.tainted else (),
-        inspected=not isinstance(tool, InspectingTool),
+        inspected=seen,
     )
     if example.ceiling is None:
         return holds(tried, call, facts, risk_tags(call, facts))

@@ -29,6 +29,8 @@ _TYPES: Mapping[str, type] = {
     "object": dict,
 }
 _NO_ALIASES: Mapping[str, str] = {}
+MISSING = re.compile(r"The field '([^']+)' is missing")
+"""What every tool here says of a required field; known names are checked before it is said."""
 
 
 def normalised_name(text: str) -> str:

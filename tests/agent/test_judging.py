@@ -99,6 +99,22 @@ def test_the_gate_adds_what_the_tool_cannot_know(
     assert RiskTag.PAID in judge(prepared(quote=NO_PRICE), Facts(), Policy()).tags
 
 
+def test_a_default_of_tainted_turns() -> None:
+    """What a tool does by itself in a clean turn it may ask for after the turn has read something."""
+    call = prepared(when_tainted=ASK)
+    assert judge(call, Facts(), Policy()).verdict is ALLOW
+    judged = judge(call, Facts(taint=("2 web pages",)), Policy())
+    assert (judged.verdict, judged.layer, judged.reason) == (
+        ASK,
+        "default",
+        "the turn has read 2 web pages",
+    )
+    assert relaxable(call, judged, auto=False)
+    lax = prepared(default=ASK, when_tainted=ALLOW)
+    assert judge(lax, Facts(taint=("mail",)), Policy()).verdict is ASK
+    assert judge(call, Facts(taint=("mail",)), policy_of([rule(ALLOW)])).verdict is ALLOW
+
+
 @pytest.mark.parametrize(
     ("url", "said", "followed"),
     [

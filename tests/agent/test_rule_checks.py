@@ -34,7 +34,9 @@ PROPERTIES: dict[str, JsonObject] = {
     "command": {"type": "array"},
     "detach": {"type": "boolean"},
     "expose": {"type": "integer"},
+    "schedule": {"type": "string"},
 }
+REQUIRED = {"run": ("command",), "scheduled run": ("schedule", "command"), "ps": ()}
 
 
 class Jobs:
@@ -55,9 +57,11 @@ class Jobs:
             return Malformed(text="no such operation.")
         given = {name: value for name, value in arguments.items() if name != "operation"}
         fields = tuple(name for name in PROPERTIES if name != "operation")
-        complete = checked(given, PROPERTIES, fields=fields, required=())
+        complete = checked(given, PROPERTIES, fields=fields, required=REQUIRED[operation])
         if isinstance(complete, Malformed):
             return complete
+        if complete.get("schedule", "@daily") != "@daily":
+            return Malformed(text="The field 'schedule' must be @daily.")
         arguments = {name: value for name, value in complete.items() if name != "timeout"}
         outward = frozenset({RiskTag.OUTWARD} if "expose" in complete else ())
         return PreparedCall(
@@ -179,6 +183,36 @@ def test_an_example_that_is_no_call(wrong: Example, words: str) -> None:
     asking = rule(Verdict.ASK, tool="hf_jobs")
     for spoken in (replace(asking, match=(wrong,)), replace(asking, no_match=(wrong,))):
         assert any(words in fault for fault in said(spoken))
+
+
+@pytest.mark.parametrize(
+    ("when", "wanted", "unwanted"),
+    [
+        ({"flavor": (predicate(P.EQ, "l4x1"),)}, {"flavor": "l4x1"}, {"flavor": "t4-small"}),
+        ({"timeout_s": (predicate(P.MAX, 60),)}, {"timeout": 60}, {"timeout": 61}),
+    ],
+)
+def test_an_example_that_spells_out_only_what_matters(
+    when: dict[str, Any], wanted: dict[str, Any], unwanted: dict[str, Any]
+) -> None:
+    """Required arguments may be left out, also those that no filler fits."""
+    spoken = rule(
+        Verdict.ALLOW,
+        tool="hf_jobs",
+        operations=frozenset({"scheduled run"}),
+        effects=frozenset({EffectClass.PROBE}),
+        when=when,
+        ceiling_max=5,
+    )
+    good = Example(operation="scheduled run", arguments=wanted)
+    bad = Example(operation="scheduled run", arguments=unwanted)
+    other = Example(operation="run", arguments={"flavor": "l4x1"})
+    assert said(replace(spoken, match=(good,), no_match=(bad, other))) == []
+    assert said(replace(spoken, match=(bad,))) == [
+        "rule r1.match.0: does not match; change the example or the rule"
+    ]
+    (fault,) = said(replace(spoken, no_match=(good,)))
+    assert "may match" in fault
 
 
 def test_an_operation_of_a_tool_that_has_none() -> None:
