@@ -100,7 +100,7 @@ def test_the_gate_adds_what_the_tool_cannot_know(
 
 
 def test_a_default_of_tainted_turns() -> None:
-    """What a tool does by itself in a clean turn it may ask for after the turn has read something."""
+    """What a tool does by itself it may ask for once the turn has read something."""
     call = prepared(when_tainted=ASK)
     assert judge(call, Facts(), Policy()).verdict is ALLOW
     judged = judge(call, Facts(taint=("2 web pages",)), Policy())

@@ -126,7 +126,8 @@ def test_wrapped_arguments(arguments: str, status: ResultStatus | None, tmp_path
     judged = judge_with(tools)(call("files", arguments, ident="c1"))
     assert (judged.refusal.status if judged.refusal else None) is status
     if judged.prepared:
-        assert judged.prepared.arguments == {"path": "."}
+        assert "args" not in judged.prepared.arguments
+        assert judged.prepared.arguments["path"] == "."
 
 
 def test_judging_runs_nothing() -> None:
