@@ -150,16 +150,7 @@ def test_a_default_in_a_clean_turn(name: str) -> None:
     assert judgement.verdict is Verdict.ALLOW or judgement.reason
 
 
-UNREAD = pytest.mark.xfail(strict=True, reason="the gate does not read `when_tainted` yet")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=UNREAD) if name in {"memory write", "memory forget"} else name
-        for name in ROWS
-    ],
-)
+@pytest.mark.parametrize("name", ROWS)
 def test_a_default_in_a_tainted_turn(name: str) -> None:
     """The same or stricter, and marked as tainted."""
     row = ROWS[name]
