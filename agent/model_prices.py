@@ -1,0 +1,359 @@
+"""Pure: what model calls cost, before them at most and after them by what the provider counted.
+
+Theory of operation. A price is a rate per million tokens; above a number of input tokens some
+models have a dearer one for all tokens of the call. The ceiling of a call is the dearest rate its
+input may reach, cache writes included and no cache discount, times a bound of its tokens. That
+bound is strict: no tokenizer makes more than one token of a byte, and none more than one of two
+bytes of our own plain English and JSON. What a provider has counted for the same beginning of a
+chat stands in for bytes, so the bound is tight after the first call.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+from itertools import islice
+from typing import TYPE_CHECKING, Final, assert_never
+
+import orjson
+
+from agent.costs import DOLLAR, Ceiling, Quote, Unknown, UnknownBecause, dollars
+from agent.messages import (
+    AssistantMessage,
+    Message,
+    Note,
+    Part,
+    PartialReply,
+    ProviderPart,
+    Text,
+    ToolCall,
+    ToolResult,
+    Usage,
+    UserMessage,
+)
+from agent.providers.base import ModelRequest, ToolSpec
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelPrice as Packaged
+    from genai_prices.types import TieredPrices
+
+MILLION: Final = 1_000_000
+MESSAGE_TOKENS: Final = 64
+"""Tokens that a message costs beside its words: role, separators, our own frame around a note."""
+REQUEST_TOKENS: Final = 64
+MEASURED_MAX: Final = 1_024
+"""Chats whose last count is kept."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """Micro-dollars per million tokens; `steps` are (input tokens, rate above them), ascending."""
+
+    base: int
+    steps: tuple[tuple[int, int], ...] = ()
+
+    def at(self, input_tokens: int) -> int:
+        """The rate of every token of a call with so much input."""
+        rate = self.base
+        for above, dearer in self.steps:
+            if input_tokens > above:
+                rate = dearer
+        return rate
+
+    def most(self, input_tokens: int) -> int:
+        """The dearest rate of a call with at most so much input."""
+        reached = (rate for above, rate in self.steps if input_tokens > above)
+        return max((self.base, *reached))
+
+
+FREE_RATE: Final = Rate(base=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPrice:
+    """What one model costs per million tokens, and per request in micro-dollars.
+
+    `source` is `config`, `included` (declared to cost nothing by itself) or `packaged`; `version`
+    names the table and its release.
+    """
+
+    input: Rate
+    output: Rate
+    cached_input: Rate
+    cache_write: Rate
+    per_request: int = 0
+    source: str
+    version: str = ""
+
+
+INCLUDED: Final = ModelPrice(
+    input=FREE_RATE,
+    output=FREE_RATE,
+    cached_input=FREE_RATE,
+    cache_write=FREE_RATE,
+    source="included",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Input tokens a provider has counted for a request's system text, tools and first messages."""
+
+    messages: int
+    tokens: int
+
+
+def configured(*, input_micros: int, output_micros: int, cached_micros: int | None) -> ModelPrice:
+    """The price of an entry of the configuration, in micro-dollars per million tokens."""
+    rate = Rate(base=input_micros)
+    return ModelPrice(
+        input=rate,
+        output=Rate(base=output_micros),
+        cached_input=rate if cached_micros is None else Rate(base=cached_micros),
+        cache_write=rate,
+        source="config",
+    )
+
+
+def packaged(model: str, base_url: str | None, *, now: int) -> ModelPrice | Unknown:
+    """The packaged table's price of a model at an address; `now` is microseconds since 1970.
+
+    Without an address the model's name alone decides. A model that is not in the table, has no
+    price for text, or is said to cost nothing there is Unknown(PRICE): the entry has to say so.
+    """
+    import genai_prices
+    from genai_prices.data_snapshot import get_snapshot
+    from genai_prices.types import TimeOfDateConstraint
+
+    try:
+        _, found = get_snapshot().find_provider_model(model, None, None, base_url)
+    except LookupError:
+        return _no_price(f"the price table does not know {model} there")
+    if isinstance(found.prices, list) and any(
+        isinstance(each.constraint, TimeOfDateConstraint) for each in found.prices
+    ):
+        # A call may begin in one part of the day and be billed in the other.
+        offers = tuple(each.prices for each in found.prices)
+    else:
+        offers = (found.get_prices(_EPOCH + timedelta(microseconds=now)),)
+    version = f"genai-prices {genai_prices.__version__}"
+    return _dearest(offers, version) or _no_price(f"the price table has no price for {model}")
+
+
+def _dearest(offers: "tuple[Packaged, ...]", version: str) -> ModelPrice | None:
+    read = _rate(*(offer.input_mtok for offer in offers))
+    written = _rate(
+        *(offer.output_mtok for offer in offers),
+        *(offer.output_reasoning_mtok for offer in offers),
+        *(offer.output_citation_mtok for offer in offers),
+    )
+    if read is None or written is None or read.base + written.base == 0:
+        return None
+    requests = [offer.requests_kcount for offer in offers]
+    each = _rate(*requests)
+    return ModelPrice(
+        input=read,
+        output=written,
+        cached_input=_rate(*(offer.cache_read_mtok for offer in offers)) or read,
+        cache_write=_rate(*(offer.cache_write_mtok for offer in offers)) or read,
+        per_request=0 if each is None else -(-each.base // 1_000),
+        source="packaged",
+        version=version,
+    )
+
+
+def _rate(*prices: "Decimal | TieredPrices | None") -> Rate | None:
+    """The dearest of several prices; None if there is none."""
+    rates = [_one_rate(price) for price in prices if price is not None]
+    if not rates:
+        return None
+    edges = sorted({above for rate in rates for above, _ in rate.steps})
+    return Rate(
+        base=max(rate.base for rate in rates),
+        steps=tuple((above, max(rate.at(above + 1) for rate in rates)) for above in edges),
+    )
+
+
+def _one_rate(price: "Decimal | TieredPrices") -> Rate:
+    if isinstance(price, Decimal):
+        return Rate(base=_micros(price))
+    steps = tuple((tier.start, _micros(tier.price)) for tier in price.tiers)
+    return Rate(base=_micros(price.base), steps=steps)
+
+
+def _micros(amount: Decimal) -> int:
+    return int((amount * DOLLAR).to_integral_value(rounding=ROUND_CEILING))
+
+
+def _no_price(text: str) -> Unknown:
+    return Unknown(because=UnknownBecause.PRICE, text=text)
+
+
+def ceiling(price: ModelPrice, input_tokens: int, max_output: int | None) -> Ceiling:
+    """The most a call can cost; `max_output` None bounds nothing, so only a free one is known."""
+    read = max(
+        rate.most(input_tokens) for rate in (price.input, price.cached_input, price.cache_write)
+    )
+    written = price.output.most(input_tokens)
+    if max_output is None:
+        if written:
+            return Unknown(because=UnknownBecause.LIMIT, text="no max_output_tokens is sent")
+        max_output = 0
+    return _rounded(input_tokens * read) + _rounded(max_output * written) + price.per_request
+
+
+def actual(price: ModelPrice, usage: Usage, *, max_output: int | None = None) -> int | None:
+    """What a call has cost; None for counts that cannot be.
+
+    Those are below zero, a part above its whole, nothing read at all, or output above twice what
+    was asked for at most.
+    """
+    parts = (usage.input, usage.output, usage.cached_input, usage.reasoning)
+    if min(parts) < 0 or usage.cached_input > usage.input or usage.reasoning > usage.output:
+        return None
+    if usage.input == 0 or (max_output is not None and usage.output > 2 * max_output):
+        return None
+    fresh = usage.input - usage.cached_input
+    # One line with the cached part: rounded apart, two could cost more than the ceiling.
+    read = fresh * price.input.at(usage.input)
+    read += usage.cached_input * price.cached_input.at(usage.input)
+    return (
+        _rounded(read) + _rounded(usage.output * price.output.at(usage.input)) + price.per_request
+    )
+
+
+def _rounded(cost: int) -> int:
+    """One line of a bill, from tokens times rate, rounded up to micro-dollars."""
+    return -(-cost // MILLION)
+
+
+def input_bound(request: ModelRequest, measured: Measured | None = None) -> int:
+    """The most tokens a request's input can be counted as."""
+    if measured is None:
+        own = len(request.system.encode()) + sum(_tool_bytes(tool) for tool in request.tools)
+        before, tokens = 0, REQUEST_TOKENS - (-own // 2)
+    else:
+        before, tokens = measured.messages, measured.tokens
+    return tokens + sum(_message_bound(each) for each in islice(request.messages, before, None))
+
+
+def _tool_bytes(tool: ToolSpec) -> int:
+    return len(orjson.dumps([tool.name, tool.description, tool.parameters])) + MESSAGE_TOKENS
+
+
+def _message_bound(message: Message) -> int:
+    match message:
+        case UserMessage(text=text, author=author):
+            words = _bytes(text) + _bytes(author)
+        case Note(text=text) | PartialReply(text=text):
+            words = _bytes(text)
+        case ToolResult(text=text, name=name, call_id=call_id):
+            words = _bytes(text) + _bytes(name) + _bytes(call_id)
+        case AssistantMessage(parts=parts):
+            words = sum(_part_bound(part) for part in parts)
+        case _:
+            assert_never(message)
+    return words + MESSAGE_TOKENS
+
+
+def _part_bound(part: Part) -> int:
+    match part:
+        case Text(text=text):
+            return _bytes(text)
+        case ToolCall(id=ident, provider_id=provider_id, name=name, arguments=arguments):
+            ids = max(_bytes(ident), _bytes(provider_id))
+            return ids + _bytes(name) + _bytes(arguments) + MESSAGE_TOKENS
+        case ProviderPart(payload=payload):
+            return len(payload)
+        case _:
+            assert_never(part)
+
+
+def _bytes(text: str) -> int:
+    """How many bytes a text has; half a character is sent as another one of three."""
+    return len(text.encode(errors="surrogatepass"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    system: str
+    tools: tuple[ToolSpec, ...]
+    count: int
+    messages: int
+    """Their hash: what a chat said is not kept here."""
+    tokens: int
+
+
+class ModelPricing:
+    """What calls of one entry cost; it remembers what their provider counted, and nothing else."""
+
+    def __init__(
+        self, price: ModelPrice | Unknown, *, max_output_tokens: int | None = None
+    ) -> None:
+        self.price = price
+        self._max_output = max_output_tokens
+        self._counted: OrderedDict[str, _Counted] = OrderedDict()
+        self._short_by = 0
+
+    def quote(self, request: ModelRequest) -> Quote:
+        """The most that a request can cost; Unknown where nobody knows a price."""
+        if isinstance(self.price, Unknown):
+            return Quote(ceiling=self.price, source="packaged")
+        bound = input_bound(request, self._measured(request)) + self._short_by
+        output = request.max_output_tokens
+        price = self.price
+        if price.source == "included":
+            return Quote(ceiling=0, source="declared", note="included")
+        read, written = price.input.most(bound), price.output.most(bound)
+        version = f"; {price.version}" if price.version else ""
+        return Quote(
+            ceiling=ceiling(price, bound, output),
+            unit="million tokens of output",
+            unit_price=written,
+            quantity=output or 0,
+            source=price.source,
+            note=(
+                f"at most {bound:,} tokens in at {dollars(read)} and {output or 0:,} out at"
+                f" {dollars(written)} a million{version}"
+            ),
+        )
+
+    def spent(self, usage: Usage) -> int | None:
+        """What a reply has cost in micro-dollars; None where that can't be told."""
+        if isinstance(self.price, Unknown):
+            return None
+        if self.price.source == "included":
+            return 0
+        return actual(self.price, usage, max_output=self._max_output)
+
+    def learn(self, request: ModelRequest, usage: Usage) -> None:
+        """Keep what was counted for a request, so that the next bound of that chat is tight.
+
+        A count above the bound raises every later bound by as much.
+        """
+        bound = input_bound(request, self._measured(request)) + self._short_by
+        if usage.input <= 0:
+            return
+        self._short_by += max(0, usage.input - bound)
+        self._counted.pop(request.session, None)
+        self._counted[request.session] = _Counted(
+            system=request.system,
+            tools=request.tools,
+            count=len(request.messages),
+            messages=hash(request.messages),
+            tokens=usage.input,
+        )
+        while len(self._counted) > MEASURED_MAX:
+            self._counted.popitem(last=False)
+
+    def _measured(self, request: ModelRequest) -> Measured | None:
+        known = self._counted.get(request.session)
+        if known is None or (known.system, known.tools) != (request.system, request.tools):
+            return None
+        if len(request.messages) < known.count:
+            return None
+        if hash(request.messages[: known.count]) != known.messages:
+            return None
+        return Measured(messages=known.count, tokens=known.tokens)
