@@ -64,6 +64,15 @@ def standing(tx: Tx, account: str, chat: str) -> Freeze | None:
     return min(found, key=lambda each: each.scope != EVERYWHERE, default=None)
 
 
+def lifted_at(tx: Tx, account: str, chat: str) -> int | None:
+    """When a freeze of a chat was last lifted, its own or that of everything."""
+    row = tx.row(
+        "SELECT MAX(at) FROM audit WHERE subject IN ('all', ?) AND kind = 'unfreeze'",
+        chat_scope(account, chat),
+    )
+    return row[0] if row else None
+
+
 def every(tx: Tx) -> list[Freeze]:
     """Every freeze that stands, oldest first."""
     return [_freeze(row) for row in tx.rows(_SELECT + " ORDER BY at, scope")]

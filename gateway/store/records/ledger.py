@@ -170,6 +170,11 @@ def unheld(tx: Tx, hold: Hold, *, actual: int, now: int, record: str = "") -> Se
     return _book_unheld(tx, stored, actual, now=now, record=record, flags="")
 
 
+def any_overdue(tx: Tx, *, now: int) -> bool:
+    """Whether a hold has waited for its figure too long."""
+    return bool(reservations.overdue(tx, now=now))
+
+
 def close_overdue(tx: Tx, *, now: int) -> list[Settled]:
     """Book every overdue hold: by its estimate if there is one, else in full."""
     return [
@@ -228,9 +233,10 @@ def velocity(
     """Why a chat must be frozen, None if it need not; `heard_at` is a person's last message there.
 
     What people approved by hand is no runaway. A tool counts from its hold on; a model call only
-    by its figure, for its bound is far above it and many chats talk side by side.
+    by its figure, for its bound is far above it and many chats talk side by side. An owner who
+    lifts a freeze has seen what came before it.
     """
-    since = now - VELOCITY_WINDOW_US
+    since = max(now - VELOCITY_WINDOW_US, freezes.lifted_at(tx, account, chat) or 0)
     row = tx.row(
         "SELECT SUM(CASE WHEN kind = 'tool' AND opened_at > ? THEN COALESCE(actual, amount)"
         " WHEN kind = 'model' AND closed_at > ? THEN actual ELSE 0 END),"
@@ -242,7 +248,7 @@ def velocity(
         since if heard_at is None else max(since, heard_at),
         account,
         chat,
-        since - _CALLS_LAST_US,
+        now - VELOCITY_WINDOW_US - _CALLS_LAST_US,
     )
     spent, calls = row or (0, 0)
     return too_fast(spent=spent or 0, calls=calls or 0, limits=limits)

@@ -478,6 +478,18 @@ def test_model_calls_without_a_person_are_counted(tx: Tx) -> None:
     assert too_fast(tx, heard_at=NOW - MINUTE) is None
 
 
+@pytest.mark.parametrize("scope", ["all", f"{ACCOUNT}|{CHAT}", f"{ACCOUNT}|elsewhere"])
+def test_what_an_owner_has_seen_freezes_nothing_again(tx: Tx, scope: str) -> None:
+    """A lifted freeze begins the count anew, and the next runaway is seen from there."""
+    held(tx, "r1", 9 * DOLLAR, scopes=one(), now=NOW - MINUTE)
+    freeze = freezes.Freeze(scope=scope, by="gateway", name="", reason="", at=NOW - MINUTE)
+    freezes.freeze(tx, freeze)
+    freezes.unfreeze(tx, scope, by="ann", now=NOW)
+    assert (too_fast(tx, NOW + 1) is None) is (scope != f"{ACCOUNT}|elsewhere")
+    held(tx, "r2", 9 * DOLLAR, scopes=one(90 * DOLLAR, "roomy"), now=NOW + MINUTE)
+    assert too_fast(tx, NOW + MINUTE) is not None
+
+
 def test_a_row_tells_the_price_and_whose_it_is(tx: Tx) -> None:
     """Every movement names call, payer, requester, unit price with source and date."""
     quote = Quote(
