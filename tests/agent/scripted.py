@@ -1,12 +1,14 @@
-"""Scripted foreign systems for the turn: a provider, tools, and a journal that lists its rows."""
+"""Scripted foreign systems for the turn: a provider and tools; small makers of its values."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.calls import JudgedCall
+from agent.calls import CallState, StoredCall
+from agent.canonical import canonical
 from agent.credentials import Lease, StaticKey
+from agent.effects import TurnRows
 from agent.errors import ProviderUnavailable
 from agent.failover import Entry
 from agent.messages import (
@@ -17,20 +19,24 @@ from agent.messages import (
     Part,
     Text,
     ToolCall,
-    ToolResult,
     UserMessage,
 )
 from agent.providers.base import ModelRequest, Provider, StreamEvent, ToolSpec
-from agent.tools.base import CallContext, EffectClass, Malformed, PreparedCall, Tool, ToolOutput
-from agent.turn import (
-    RecordStep,
-    TurnEnd,
-    TurnRows,
+from agent.tools.base import (
+    CallContext,
+    EffectClass,
+    Malformed,
+    PreparedCall,
+    Snapshot,
+    Tool,
+    ToolOutput,
+    Verdict,
 )
 
 ORIGIN = Origin(provider="main", endpoint="http://loopback", model="loopback-1")
 
 Run = Callable[[PreparedCall, CallContext], Awaitable[ToolOutput]]
+Look = Callable[[PreparedCall, CallContext], Awaitable[PreparedCall | Malformed | None]]
 
 
 def user(text: str = "hello") -> UserMessage:
@@ -55,20 +61,33 @@ def turn_rows(*messages: Message, **fields: Any) -> TurnRows:
     return TurnRows(session="s1", turn=1, messages=messages or (user(),), **fields)
 
 
+def stored(state: CallState, *snapshots: Snapshot, **arguments: Any) -> StoredCall:
+    """The row of a call in this state; one that was judged has its arguments."""
+    judged = state is not CallState.PROPOSED
+    text = canonical(arguments).decode() if judged else None
+    return StoredCall(state=state, arguments=text, snapshots=snapshots)
+
+
 async def _at_once(prepared: PreparedCall, context: CallContext) -> ToolOutput:
     return ToolOutput(text=f"{prepared.tool} ran")
+
+
+async def _as_it_is(prepared: PreparedCall, context: CallContext) -> PreparedCall:
+    return prepared
 
 
 @dataclass(kw_only=True)
 class ScriptedTool:
     """A tool of one effect class; it runs at once, or as `does` says.
 
-    The argument `resource` names what calls must not share; any other field is malformed but `n`.
+    The argument `resource` names what calls must not share, `verdict` is the tool's own default
+    (the journal of these tests goes by it); any other field is malformed but `n`.
     """
 
     name: str
     effect: EffectClass
     does: Run = _at_once
+    looks: Look = _as_it_is
     ran: list[str] = field(default_factory=list)
     probed: ToolOutput | Exception | None = None
 
@@ -77,7 +96,7 @@ class ScriptedTool:
         return ToolSpec(name=self.name, description=self.name, parameters={"type": "object"})
 
     def prepare(self, arguments: JsonObject) -> PreparedCall | Malformed:
-        if not set(arguments) <= {"n", "resource"}:
+        if not set(arguments) <= {"n", "resource", "verdict"}:
             return Malformed(text="Unknown field.")
         return PreparedCall(
             tool=self.name,
@@ -86,7 +105,13 @@ class ScriptedTool:
             effect=self.effect,
             label=f"{self.name}: do",
             resource=arguments.get("resource"),
+            default=Verdict(arguments.get("verdict", "allow")),
         )
+
+    async def inspect(
+        self, call: PreparedCall, context: CallContext
+    ) -> PreparedCall | Malformed | None:
+        return await self.looks(call, context)
 
     async def run(self, call: PreparedCall, context: CallContext) -> ToolOutput:
         self.ran.append(context.call_id)
@@ -161,73 +186,3 @@ def entry(provider: Provider, name: str = "main", **fields: Any) -> Entry:
 def unavailable(provider: str = "main") -> ProviderUnavailable:
     """A failure after which someone else is asked."""
     return ProviderUnavailable("gone", provider=provider, model="m", reason="unavailable")
-
-
-class ListedJournal:
-    """A TurnJournal whose rows are a list, in the order they were stored.
-
-    `arriving` are batches of messages that later drains find; `held` keeps a result from being
-    stored until it is set, `refuses` raises in place of storing, `on_intent` is called when an
-    intent is stored.
-    """
-
-    def __init__(self, *arriving: tuple[Message, ...]) -> None:
-        self.rows: list[tuple[str, Any]] = []
-        self.arriving = list(arriving)
-        self.refuses: Mapping[str, Exception] = {}
-        self.held: asyncio.Event | None = None
-        self.on_intent: Callable[[], None] = lambda: None
-        self._changed = asyncio.Event()
-
-    def named(self, name: str) -> list[Any]:
-        """What was stored under a name."""
-        return [value for kind, value in self.rows if kind == name]
-
-    async def stored(self, name: str, count: int = 1) -> None:
-        """Wait until so many rows of a name are stored."""
-        async with asyncio.timeout(5):
-            while len(self.named(name)) < count:
-                self._changed.clear()
-                await self._changed.wait()
-
-    def _store(self, name: str, value: Any) -> None:
-        if name in self.refuses:
-            raise self.refuses[name]
-        self.rows.append((name, value))
-        self._changed.set()
-
-    async def step_opened(self, step: int, model: str) -> None:
-        self._store("step_opened", (step, model))
-
-    async def step_recorded(self, record: RecordStep) -> None:
-        self._store("step_recorded", record)
-
-    async def calls_intended(self, calls: tuple[JudgedCall, ...]) -> None:
-        self._store("calls_intended", tuple(judged.call.id for judged in calls))
-        self.on_intent()
-
-    async def call_finished(self, result: ToolResult) -> None:
-        self._store("call_finished", result)
-        if self.held is not None:
-            await self.held.wait()
-
-    async def call_applied(
-        self, unit: Callable[[Any], ToolOutput], settle: Callable[[ToolOutput], ToolResult]
-    ) -> ToolResult:
-        result = settle(unit(None))
-        self._store("call_applied", result)
-        return result
-
-    async def asked(self, calls: tuple[JudgedCall, ...]) -> None:
-        self._store("asked", tuple(judged.call.id for judged in calls))
-
-    async def messages_recorded(self, messages: tuple[Message, ...]) -> None:
-        self._store("messages_recorded", messages)
-
-    async def drain(self) -> tuple[Message, ...]:
-        messages = self.arriving.pop(0) if self.arriving else ()
-        self._store("drain", messages)
-        return messages
-
-    async def closed(self, end: TurnEnd) -> None:
-        self._store("closed", end)

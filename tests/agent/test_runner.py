@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from agent.costs import FREE
 from agent.credentials import Lease
+from agent.effects import Mark, Parked, TurnEnd, TurnRows, TurnState
 from agent.errors import ProviderAuthFailed, ProviderUnavailable, StreamBroken
 from agent.events import ProviderSwitched, StepRewound, StepStarted, TextDelta, TurnEvent
 from agent.failover import Entry, FailoverPlan
@@ -25,10 +27,10 @@ from agent.providers.base import (
 from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
 from agent.runner import Runner
 from agent.signals import TurnSignals
-from agent.tools.base import Tool
-from agent.turn import Mark, Parked, TurnEnd, TurnRows, TurnState, turn_flow
+from agent.tools.base import CallContext, Tool
+from agent.turn import turn_flow
+from tests.agent.listed_journal import ListedJournal
 from tests.agent.scripted import (
-    ListedJournal,
     ScriptedProvider,
     all_tools,
     assistant,
@@ -58,12 +60,14 @@ class Turn:
         self.rows = rows or turn_rows(user("hi"))
         self.tools = all_tools() if tools is None else tools
         self.journal = journal or ListedJournal()
+        self.journal.turn = self.rows
+        self.journal.may_run.update(self.rows.calls)
         self.signals = TurnSignals()
         self.events: list[TurnEvent] = []
         self.plan = plan or FailoverPlan(entries)
         self._told = asyncio.Event()
         self.runner = Runner(
-            session="s1",
+            origin=CallContext(call_id="", session="s1"),
             system="Be kind.",
             plan=self.plan,
             tools=self.tools,
@@ -89,7 +93,7 @@ class Turn:
 
     async def outcome(self) -> TurnEnd | Parked:
         """Run it to its end, or to where it is parked."""
-        return await self.runner.run(turn_flow(self.rows, judge_with(self.tools)))
+        return await self.runner.run(turn_flow(self.journal.reload(), judge_with(self.tools)))
 
     async def run(self) -> TurnEnd:
         """Run it to its end."""
@@ -159,7 +163,7 @@ async def test_an_answer_is_one_request(model: OpenAIServer, connect: Connect) -
         TextDelta(text="Par"),
         TextDelta(text="is."),
     ]
-    assert turn.journal.rows == [("step_opened", (1, "loopback-1")), ("closed", end)]
+    assert turn.journal.listed == [("step_opened", (1, "loopback-1", FREE)), ("closed", end)]
     assert len(model.requests(CHAT)) == 1
     assert said(model.asked[0]) == [("system", "Be kind."), ("user", "hi")]
     assert [t["function"]["name"] for t in model.asked[0]["tools"]] == sorted(turn.tools)
@@ -263,7 +267,7 @@ async def test_the_next_provider_takes_over(
     assert end.text == "Here."
     assert turn.events[1] == ProviderSwitched(model="loopback-1", primary="loopback-1")
     assert not any(isinstance(event, StepRewound) for event in turn.events)
-    assert [step for step, _ in turn.journal.named("step_opened")] == [1, 1]
+    assert [step for step, _, _ in turn.journal.named("step_opened")] == [1, 1]
     assert (len(model.requests(CHAT)), len(spare.requests(CHAT))) == (1, 1)
 
 
@@ -357,7 +361,7 @@ async def test_cancelling_the_turn_closes_the_stream(model: OpenAIServer, connec
     with pytest.raises(asyncio.CancelledError):
         await running
     await model.hung_up()
-    assert [kind for kind, _ in turn.journal.rows] == ["step_opened"]
+    assert [kind for kind, _ in turn.journal.listed] == ["step_opened"]
 
 
 async def test_without_the_terminal_marker_nothing_counts() -> None:

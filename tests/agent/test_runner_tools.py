@@ -2,27 +2,25 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
-from agent.calls import CallState
+from agent.effects import Mark, Parked, TurnState
 from agent.errors import ToolError
 from agent.events import ToolFinished, ToolStarted
 from agent.messages import ResultStatus, ToolResult
 from agent.providers.base import PartCompleted, Stop, StreamCompleted
 from agent.tool_runs import TOOLS_AT_ONCE
 from agent.tools.base import CallContext, EffectClass, PreparedCall, Tool, ToolOutput
-from agent.turn import Mark, Parked, TurnState
+from tests.agent.listed_journal import ListedJournal
 from tests.agent.scripted import (
-    ListedJournal,
     ScriptedProvider,
     ScriptedTool,
     Step,
-    assistant,
     call,
     entry,
     turn_rows,
-    user,
 )
 from tests.agent.test_runner import Turn
 
@@ -46,6 +44,7 @@ def turn(
     *calls: tuple[str, str],
     journal: ListedJournal | None = None,
     tool_deadline_s: float = 60,
+    **options: Any,
 ) -> Turn:
     """A turn whose model asks for these calls, and then ends."""
     return Turn(
@@ -54,6 +53,7 @@ def turn(
         tools=given,
         journal=journal,
         tool_deadline_s=tool_deadline_s,
+        **options,
     )
 
 
@@ -375,7 +375,7 @@ async def test_cancelling_the_turn_cuts_its_tools() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert held.cancelled
-    assert [kind for kind, _ in it.journal.rows][-1] == "calls_intended"
+    assert [kind for kind, _ in it.journal.listed][-1] == "calls_intended"
 
 
 async def test_watchers_are_told_what_runs() -> None:
@@ -422,26 +422,6 @@ async def test_a_local_call_is_stored_with_its_effect() -> None:
     assert not it.journal.named("call_finished")
 
 
-@pytest.mark.parametrize(
-    ("probed", "stored"),
-    [
-        (ToolOutput(text="it did"), "messages_recorded"),
-        (None, "call_finished"),
-        (ToolError("no idea"), "asked"),
-        (RuntimeError("broken"), "asked"),
-    ],
-)
-async def test_a_begun_call_is_probed(probed: ToolOutput | Exception | None, stored: str) -> None:
-    """What the tool says it did is its result, what it did not runs; else people are asked."""
-    tool = ScriptedTool(name="probe", effect=EffectClass.PROBE, probed=probed)
-    rows = turn_rows(user(), assistant(call("probe", ident="c1")), calls={"c1": CallState.INTENT})
-    it = Turn(entry(ScriptedProvider(FINAL)), rows=rows, tools=tools(probe=tool))
-    ended = await it.outcome()
-    assert it.journal.named(stored)
-    assert tool.ran == (["c1"] if probed is None else [])
-    assert isinstance(ended, Parked) == (stored == "asked")
-
-
 async def test_a_parking_turn_begins_nothing() -> None:
     """What runs may end and is stored; no further tool and no further model call begins."""
     held = Held()
@@ -452,7 +432,7 @@ async def test_a_parking_turn_begins_nothing() -> None:
     it.signals.park()
     held.go.set()
     assert await running == Parked(asked=False)
-    assert [kind for kind, _ in it.journal.rows][-2:] == ["call_finished", "drain"]
+    assert [kind for kind, _ in it.journal.listed][-2:] == ["call_finished", "drain"]
     assert not it.journal.named("closed")
 
 

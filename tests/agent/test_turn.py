@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -10,6 +10,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.calls import CallState
+from agent.effects import (
+    CallModel,
+    CloseTurn,
+    Drained,
+    DrainInbox,
+    Effect,
+    EffectResult,
+    GateCalls,
+    Gated,
+    Interrupted,
+    Mark,
+    ModelFailed,
+    ModelReplied,
+    OverBudget,
+    Parked,
+    RecordMessages,
+    RecordStep,
+    RunTools,
+    Stopped,
+    ToolsRan,
+    TurnEnd,
+    TurnRows,
+    TurnState,
+)
 from agent.errors import AllProvidersFailed
 from agent.messages import (
     Message,
@@ -22,42 +46,19 @@ from agent.messages import (
 )
 from agent.policy import judge_with
 from agent.providers.base import Stop
-from agent.tools.base import EffectClass
 from agent.turn import (
     CALLS_PER_STEP,
     CALLS_PER_TURN,
     STEPS_PER_TURN,
     Answered,
-    AskPeople,
     AwaitsModel,
     AwaitsTools,
-    CallModel,
-    CloseTurn,
-    Drained,
-    DrainInbox,
-    Effect,
-    EffectResult,
-    Interrupted,
-    Mark,
-    ModelFailed,
-    ModelReplied,
-    Parked,
-    ProbeCalls,
-    Probed,
-    RecordMessages,
-    RecordStep,
-    RunTools,
-    Stopped,
-    ToolsRan,
-    TurnEnd,
     TurnFlow,
-    TurnRows,
-    TurnState,
     call_id,
     position,
     turn_flow,
 )
-from tests.agent.scripted import all_tools, assistant, call, turn_rows, unavailable, user
+from tests.agent.scripted import all_tools, assistant, call, stored, turn_rows, unavailable, user
 
 JUDGE = judge_with(all_tools())
 USAGE = Usage(input=10, output=2)
@@ -72,6 +73,12 @@ def replied(*parts: Any, stop: Stop = Stop.DONE, usage: Usage | None = USAGE) ->
 
 def result(ident: str, status: ResultStatus = ResultStatus.DONE, text: str = "ok") -> ToolResult:
     return ToolResult(call_id=ident, name="pure", status=status, text=text)
+
+
+def allowed(effect: Effect) -> Gated:
+    """Every call of a GateCalls effect allowed."""
+    assert isinstance(effect, GateCalls)
+    return Gated(allowed=effect.calls, results=())
 
 
 def ran(effect: Effect, stopped_by: str | None = None) -> ToolsRan:
@@ -100,6 +107,14 @@ def close(flow: TurnFlow) -> TurnEnd:
         flow.send(None)
     end: TurnEnd = ended.value.value
     return end
+
+
+def parked(flow: TurnFlow, answer: EffectResult) -> Parked:
+    """Answer the last effect before the turn is left to its rows."""
+    with pytest.raises(StopIteration) as left:
+        flow.send(answer)
+    outcome: Parked = left.value.value
+    return outcome
 
 
 def ended(effect: Effect) -> TurnEnd:
@@ -249,22 +264,24 @@ def test_outcomes_that_end_the_turn(name: str) -> None:
 
 
 @pytest.mark.parametrize("stop", [Stop.DONE, Stop.TOOL_CALLS, Stop.PAUSED, Stop.WINDOW_FULL])
-def test_calls_are_recorded_run_and_followed_by_the_model(stop: Stop) -> None:
-    """A reply with calls: record, run, let new words join, ask again with everything in view."""
+def test_calls_are_recorded_gated_run_and_followed_by_the_model(stop: Stop) -> None:
+    """A reply with calls: record, judge, run, let new words join, ask with everything in view."""
     effects = play(
         turn_rows(user("hi")),
         replied("Look.", call("pure"), call("once"), stop=stop),
         None,
+        allowed,
         ran,
         Drained(messages=(user("and also"),)),
     )
-    _, record, tools, drain, again = effects
+    _, record, gate, tools, drain, again = effects
     assert isinstance(record, RecordStep)
     assert isinstance(tools, RunTools)
     ids = [call_id("s1", 1, 1, 0), call_id("s1", 1, 1, 1)]
     assert (record.step, record.usage) == (1, USAGE)
     assert [c.id for c in record.message.calls] == ids
-    assert record.calls == tools.calls
+    assert gate == GateCalls(calls=record.calls)
+    assert tools.calls == record.calls
     assert [c.call.id for c in tools.calls] == ids
     assert drain == DrainInbox()
     assert isinstance(again, CallModel)
@@ -282,10 +299,12 @@ def test_calls_are_recorded_run_and_followed_by_the_model(stop: Stop) -> None:
 )
 def test_calls_that_may_not_run(asked: ToolCall, status: ResultStatus, says: str) -> None:
     """A refused call has its result with the step's record; its siblings run without it."""
-    _, record, tools, _, again = play(
-        turn_rows(), replied(asked, call("once")), None, ran, Drained(messages=())
+    _, record, gate, tools, _, again = play(
+        turn_rows(), replied(asked, call("once")), None, allowed, ran, Drained(messages=())
     )
     assert isinstance(record, RecordStep)
+    assert isinstance(gate, GateCalls)
+    assert [c.call.name for c in gate.calls] == ["once"]
     refusal = record.calls[0].refusal
     assert refusal is not None
     assert (refusal.status, refusal.call_id) == (status, call_id("s1", 1, 1, 0))
@@ -297,9 +316,12 @@ def test_calls_that_may_not_run(asked: ToolCall, status: ResultStatus, says: str
 
 
 def test_when_every_call_is_refused_the_model_reads_why() -> None:
-    """Nothing runs, and the next effect is the model again."""
-    _, record, again = play(turn_rows(), replied(call("nope"), call("nope")), None)
+    """Nothing is judged and nothing runs; new words join, and the model is asked again."""
+    _, record, drain, again = play(
+        turn_rows(), replied(call("nope"), call("nope")), None, Drained(messages=())
+    )
     assert isinstance(record, RecordStep)
+    assert drain == DrainInbox()
     assert isinstance(again, CallModel)
     assert [m.status for m in again.messages if isinstance(m, ToolResult)] == [
         ResultStatus.REFUSED,
@@ -310,7 +332,7 @@ def test_when_every_call_is_refused_the_model_reads_why() -> None:
 def test_more_calls_than_a_step_may_make() -> None:
     """The first ones run, the rest have a result that says they did not."""
     asked = [call("pure", f'{{"n": {n}}}') for n in range(CALLS_PER_STEP + 2)]
-    _, record, tools = play(turn_rows(), replied(*asked), None)
+    _, record, _, tools = play(turn_rows(), replied(*asked), None, allowed)
     assert isinstance(record, RecordStep)
     assert isinstance(tools, RunTools)
     assert len(tools.calls) == CALLS_PER_STEP
@@ -321,7 +343,11 @@ def test_more_calls_than_a_step_may_make() -> None:
 def test_stop_while_tools_run_ends_the_turn() -> None:
     """The results that were given are kept, and the model is not asked again."""
     effects = play(
-        turn_rows(), replied("Look.", call("once")), None, lambda effect: ran(effect, "Ann")
+        turn_rows(),
+        replied("Look.", call("once")),
+        None,
+        allowed,
+        lambda effect: ran(effect, "Ann"),
     )
     assert ended(effects[-1]) == TurnEnd(state=TurnState.CANCELLED, mark=Mark.STOPPED, by="Ann")
 
@@ -360,6 +386,8 @@ def test_a_turn_makes_as_many_steps_as_it_may() -> None:
                 asked += 1
                 assert step == asked
                 effect = flow.send(replied(call("pure")))
+            case GateCalls():
+                effect = flow.send(allowed(effect))
             case RunTools():
                 effect = flow.send(ran(effect))
             case DrainInbox():
@@ -376,69 +404,37 @@ def test_an_answer_that_stands_is_only_closed() -> None:
     assert ended(effect) == TurnEnd(state=TurnState.DONE)
 
 
-@pytest.mark.parametrize("effect", EffectClass)
-def test_a_call_that_had_not_begun_runs(effect: EffectClass) -> None:
-    """After a crash before the intent, every class of call runs."""
-    asked = call(effect.value, ident="c1")
-    (first,) = play(turn_rows(user(), assistant(asked), calls={"c1": CallState.PROPOSED}))
-    assert isinstance(first, RunTools)
-    assert [c.call for c in first.calls] == [asked]
+def test_without_money_the_turn_waits_for_people() -> None:
+    """The journal has asked people in the same commit; nothing else is stored."""
+    flow = turn_flow(turn_rows(), JUDGE)
+    next(flow)
+    assert parked(flow, OverBudget()) == Parked(asked=True)
 
 
-@pytest.mark.parametrize("effect", EffectClass)
-def test_a_call_in_doubt_follows_its_effect_class(effect: EffectClass) -> None:
-    """With an intent and no result: harmless ones run again, probes are asked, people decide."""
-    asked = call(effect.value, ident="c1")
-    (first,) = play(turn_rows(user(), assistant(asked), calls={"c1": CallState.INTENT}))
-    match effect:
-        case EffectClass.PURE | EffectClass.KEYED | EffectClass.LOCAL:
-            assert isinstance(first, RunTools)
-        case EffectClass.PROBE:
-            assert isinstance(first, ProbeCalls)
-        case EffectClass.ONCE:
-            assert isinstance(first, AskPeople)
-            assert [judged.call.id for judged in first.calls] == ["c1"]
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (user(),),
+        (user(), assistant(call("once", ident="c1"))),
+        (user(), assistant(call("once", ident="c1")), result("c1")),
+    ],
+)
+def test_halted_rows_end_the_turn(messages: tuple[Message, ...]) -> None:
+    """Wherever it stands: no model call and no tool follows, and the sentence is in the end."""
+    rows = turn_rows(*messages, calls={"c1": stored(CallState.APPROVED)}, halted="Nobody came.")
+    (effect,) = play(rows)
+    assert ended(effect) == TurnEnd(state=TurnState.HALTED, mark=Mark.HALTED, by="Nobody came.")
 
 
-def test_a_call_in_doubt_whose_tool_is_gone_is_asked_about() -> None:
-    """A tool taken out of the configuration meanwhile does not turn "begun" into "refused"."""
-    asked = call("removed", ident="c1")
-    (first,) = play(turn_rows(user(), assistant(asked), calls={"c1": CallState.INTENT}))
-    assert isinstance(first, AskPeople)
-
-
-def test_a_turn_parks_on_what_people_must_decide() -> None:
-    """The sibling that may run again runs first; then people are asked, and nothing follows."""
-    asked = assistant(call("once", ident="c1"), call("keyed", ident="c2"))
-    states = {"c1": CallState.INTENT, "c2": CallState.INTENT}
-    flow = turn_flow(turn_rows(user(), asked, calls=states), JUDGE)
-    first = next(flow)
-    assert isinstance(first, RunTools)
-    assert [c.call.id for c in first.calls] == ["c2"]
-    assert isinstance(flow.send(ran(first)), AskPeople)
-    with pytest.raises(StopIteration) as end:
-        flow.send(None)
-    assert end.value.value == Parked(asked=True)
-
-
-@pytest.mark.parametrize("known", ["happened", "absent", "unclear"])
-def test_a_probed_call_goes_by_its_answer(known: str) -> None:
-    """What happened has its result, what did not happen runs, what can't be told is asked."""
-    asked = assistant(call("probe", ident="c1"))
-    result = ToolResult(call_id="c1", name="probe", status=ResultStatus.DONE, text="it did")
-    answer = Probed(
-        results=(result,) if known == "happened" else (),
-        absent=frozenset({"c1"} if known == "absent" else ()),
-    )
-    states = {"c1": CallState.INTENT}
-    _, then = play(turn_rows(user(), asked, calls=states), answer)
-    match known:
-        case "happened":
-            assert then == RecordMessages(messages=(result,))
-        case "absent":
-            assert isinstance(then, RunTools)
-        case _:
-            assert isinstance(then, AskPeople)
+def test_the_bill_of_a_reply_goes_where_the_reply_goes() -> None:
+    """With the step where it has calls, with the end where it has none."""
+    with_calls = replace(replied(call("pure")), spent=7)
+    _, record = play(turn_rows(), with_calls)
+    assert isinstance(record, RecordStep)
+    assert record.spent == 7
+    for words, stop in (("done", Stop.DONE), ("half", Stop.LENGTH), ("", Stop.FILTERED)):
+        _, close_turn = play(turn_rows(), replace(replied(words, stop=stop), spent=7))
+        assert ended(close_turn).spent == 7
 
 
 @pytest.mark.parametrize(
@@ -448,7 +444,10 @@ def test_a_probed_call_goes_by_its_answer(known: str) -> None:
         ((), Drained(messages=())),
         ((replied(call("pure")),), ToolsRan(results=())),
         ((replied(call("pure")), None), None),
-        ((replied(call("pure")), None, ran), None),
+        ((replied(call("pure")), None), ToolsRan(results=())),
+        ((replied(call("pure")), None, allowed), None),
+        ((replied(call("pure")), None, allowed, ran), None),
+        ((replied(call("pure")), None, lambda _: Gated(allowed=(), results=())), None),
     ],
 )
 def test_a_result_of_another_effect_is_a_fault(results: tuple[Any, ...], wrong: Any) -> None:

@@ -1,0 +1,308 @@
+"""What model calls cost: a quote for every attempt, and what becomes of one without a reply."""
+
+import asyncio
+import socket
+
+import pytest
+
+from agent.costs import FREE, Quote, Unknown, UnknownBecause
+from agent.credentials import Lease
+from agent.effects import Parked, TurnState
+from agent.errors import (
+    ProviderAuthFailed,
+    ProviderError,
+    ProviderUnavailable,
+    RequestInvalid,
+    TlsUntrusted,
+)
+from agent.events import TextDelta
+from agent.messages import Origin, Text, Usage
+from agent.providers.base import (
+    ModelRequest,
+    PartCompleted,
+    Stop,
+    StreamCompleted,
+    TextReceived,
+    UsageReported,
+)
+from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
+from tests.agent.scripted import ScriptedProvider, Step, call, entry, unavailable
+from tests.agent.test_runner import Turn
+from tests.wire.openai import OpenAIServer
+from tests.wire.server import Answer
+
+NO_PRICE = Quote(ceiling=Unknown(because=UnknownBecause.PRICE))
+USAGE = Usage(input=10, output=2)
+SPARE = Origin(provider="spare", endpoint="http://loopback", model="spare-1")
+ANSWER: tuple[Step, ...] = (
+    PartCompleted(part=Text(text="ok")),
+    UsageReported(usage=USAGE),
+    StreamCompleted(stop=Stop.DONE),
+)
+
+
+class PerMessage:
+    """A price for every message of a request; a reply costs what its tokens say."""
+
+    def __init__(self, price: int) -> None:
+        self.price = price
+
+    def quote(self, request: ModelRequest) -> Quote:
+        return Quote(ceiling=self.price * len(request.messages), source="config")
+
+    def spent(self, usage: Usage) -> int | None:
+        return self.price * (usage.input + usage.output)
+
+
+class Unpriced:
+    """A model nobody knows the price of."""
+
+    def quote(self, request: ModelRequest) -> Quote:
+        return NO_PRICE
+
+    def spent(self, usage: Usage) -> int | None:
+        return None
+
+
+def failing(error: ProviderError, *before: Step) -> ScriptedProvider:
+    """A provider whose only stream fails after these events."""
+    return ScriptedProvider((*before, error))
+
+
+def spare(*streams: tuple[Step, ...]) -> ScriptedProvider:
+    return ScriptedProvider(*(streams or (ANSWER,)), origin=SPARE)
+
+
+async def test_every_attempt_is_quoted_as_itself() -> None:
+    """The one that takes over has another price, and its own money is put aside."""
+    turn = Turn(
+        entry(failing(unavailable()), pricing=PerMessage(5)),
+        entry(spare(), "spare", pricing=PerMessage(300)),
+    )
+    await turn.run()
+    assert turn.journal.named("step_opened") == [
+        (1, "loopback-1", Quote(ceiling=5, source="config")),
+        (1, "spare-1", Quote(ceiling=300, source="config")),
+    ]
+
+
+async def test_every_step_is_quoted_with_its_own_request() -> None:
+    """The second request carries the first one's results, and its ceiling says so."""
+    asks: tuple[Step, ...] = (
+        PartCompleted(part=call("pure")),
+        StreamCompleted(stop=Stop.TOOL_CALLS),
+    )
+    provider = ScriptedProvider(asks, ANSWER)
+    turn = Turn(entry(provider, pricing=PerMessage(5)))
+    await turn.run()
+    opened = turn.journal.named("step_opened")
+    assert [(step, quote.ceiling) for step, _, quote in opened] == [(1, 5), (2, 15)]
+
+
+async def test_an_unknown_price_is_quoted_as_unknown() -> None:
+    """It is never taken for nothing."""
+    turn = Turn(entry(ScriptedProvider(ANSWER), pricing=Unpriced()))
+    end = await turn.run()
+    assert turn.journal.named("step_opened") == [(1, "loopback-1", NO_PRICE)]
+    assert end.spent is None
+
+
+async def test_what_a_reply_cost_goes_with_it() -> None:
+    """By the prices of whoever answered; with a step that has calls, and with the end."""
+    asks: tuple[Step, ...] = (
+        PartCompleted(part=call("pure")),
+        UsageReported(usage=USAGE),
+        StreamCompleted(stop=Stop.TOOL_CALLS),
+    )
+    turn = Turn(
+        entry(failing(unavailable()), pricing=PerMessage(5)),
+        entry(spare(asks, ANSWER), "spare", pricing=PerMessage(300)),
+    )
+    end = await turn.run()
+    (record,) = turn.journal.named("step_recorded")
+    assert (record.spent, end.spent) == (3_600, 3_600)
+
+
+async def test_a_reply_without_usage_has_no_known_cost() -> None:
+    """What was put aside stays: nobody can tell what it was."""
+    silent: tuple[Step, ...] = (TextReceived(text="ok"), StreamCompleted(stop=Stop.DONE))
+    turn = Turn(entry(ScriptedProvider(silent), pricing=PerMessage(5)))
+    assert (await turn.run()).spent is None
+
+
+async def test_without_money_nobody_is_asked() -> None:
+    """The turn waits for people; no request leaves, and watchers are told of no step."""
+    provider = ScriptedProvider()
+    turn = Turn(entry(provider, pricing=PerMessage(5)))
+    turn.journal.affords = lambda step, model: False
+    assert await turn.outcome() == Parked(asked=True)
+    assert (provider.requests, turn.events) == ([], [])
+    assert turn.journal.named("over_budget") == [
+        (1, "loopback-1", Quote(ceiling=5, source="config"))
+    ]
+    assert not turn.journal.named("closed")
+
+
+async def test_without_money_for_the_next_provider_the_turn_waits() -> None:
+    """The failed attempt is told, the dearer one is not made."""
+    dear = ScriptedProvider(origin=SPARE)
+    turn = Turn(
+        entry(failing(unavailable()), pricing=PerMessage(5)),
+        entry(dear, "spare", pricing=PerMessage(300)),
+    )
+    turn.journal.affords = lambda step, model: model == "loopback-1"
+    assert await turn.outcome() == Parked(asked=True)
+    assert dear.requests == []
+    assert [name for name, _ in turn.journal.listed] == [
+        "step_opened",
+        "attempt_failed",
+        "over_budget",
+    ]
+
+
+async def test_a_step_paid_for_later_is_the_same_step() -> None:
+    """Taken up again after people raised the limit, the first step is still the first."""
+    turn = Turn(entry(ScriptedProvider(ANSWER), pricing=PerMessage(5)))
+    turn.journal.affords = lambda step, model: False
+    await turn.outcome()
+    turn.journal.affords = lambda step, model: True
+    assert (await turn.run()).state is TurnState.DONE
+    assert [step for step, _, _ in turn.journal.named("step_opened")] == [1]
+
+
+def error(
+    kind: type[ProviderError], status: int | None = None, cause: Exception | None = None
+) -> ProviderError:
+    """A failure of the main provider, with what was behind it."""
+    made = kind("no", provider="main", model="m", reason="r", status=status)
+    made.__cause__ = cause
+    return made
+
+
+@pytest.mark.parametrize(
+    ("failure", "began"),
+    [
+        (error(ProviderUnavailable, 429), False),
+        (error(ProviderUnavailable, 400), False),
+        (error(RequestInvalid), False),
+        (error(TlsUntrusted), False),
+        (error(ProviderUnavailable, cause=ConnectionRefusedError()), False),
+        (error(ProviderUnavailable, cause=socket.gaierror()), False),
+        (error(ProviderUnavailable, 503), True),
+        (error(ProviderUnavailable, cause=ConnectionResetError()), True),
+        (error(ProviderUnavailable, cause=TimeoutError()), True),
+        (error(ProviderUnavailable), True),
+    ],
+)
+async def test_an_attempt_without_a_word_may_have_begun(
+    failure: ProviderError, began: bool
+) -> None:
+    """Only what certainly was not taken is free: refused connections, 4xx, our own faults."""
+    turn = Turn(entry(failing(failure)))
+    await turn.run()
+    assert turn.journal.named("attempt_failed") == [(1, began)]
+
+
+@pytest.mark.parametrize("failure", [error(ProviderUnavailable, 429), error(RequestInvalid)])
+async def test_an_attempt_that_had_begun_to_answer_has_begun(failure: ProviderError) -> None:
+    """Whatever error the provider then sends inside its stream."""
+    turn = Turn(entry(failing(failure, TextReceived(text="Hm"))))
+    await turn.run()
+    assert turn.journal.named("attempt_failed") == [(1, True)]
+
+
+class Expired:
+    """A credential that can't be renewed."""
+
+    async def lease(self) -> Lease:
+        raise ProviderAuthFailed("expired", provider="main", model="m", reason="expired")
+
+
+async def test_without_a_credential_nothing_has_begun() -> None:
+    """Nothing was sent, so nothing is paid."""
+    turn = Turn(entry(ScriptedProvider(), credential=Expired()))
+    await turn.run()
+    assert turn.journal.named("attempt_failed") == [(1, False)]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_servers_refusal_tells_whether_it_began(status: int) -> None:
+    """The same over a real connection, where the status is the server's."""
+    async with OpenAIServer() as server:
+        server.reply(Answer(status=status, body=b'{"error": {"message": "no"}}'))
+        provider = OpenAIChat(
+            ChatEndpoint(name="main", base_url=server.base_url, model="loopback-1")
+        )
+        turn = Turn(entry(provider))
+        await turn.run()
+        await provider.close()
+    assert turn.journal.named("attempt_failed") == [(1, status == 503)]
+
+
+async def test_a_server_that_is_not_there_has_not_begun() -> None:
+    """A refused connection costs nothing."""
+    async with OpenAIServer() as server:
+        base_url = server.base_url
+    provider = OpenAIChat(ChatEndpoint(name="main", base_url=base_url, model="loopback-1"))
+    turn = Turn(entry(provider))
+    await turn.run()
+    await provider.close()
+    assert turn.journal.named("attempt_failed") == [(1, False)]
+
+
+async def test_once_stopped_no_step_is_opened() -> None:
+    """Neither the first one nor that of the next provider: no money is put aside any more."""
+    turn = Turn(entry(ScriptedProvider()))
+    turn.signals.stop("Ann")
+    assert (await turn.run()).state is TurnState.CANCELLED
+    assert [name for name, _ in turn.journal.listed] == ["closed"]
+
+    waiting = spare()
+    turn = Turn(entry(failing(unavailable())), entry(waiting, "spare"))
+    turn.journal.on_write = lambda name: (
+        turn.signals.stop("Ann") if name == "attempt_failed" else None
+    )
+    assert (await turn.run()).state is TurnState.CANCELLED
+    assert [model for _, model, _ in turn.journal.named("step_opened")] == ["loopback-1"]
+    assert waiting.requests == []
+
+
+async def test_a_stop_while_the_step_is_opened_costs_nothing() -> None:
+    """The request never left: the journal is told so, and watchers see the step end."""
+    provider = ScriptedProvider(ANSWER)
+    turn = Turn(entry(provider))
+    turn.journal.on_write = lambda name: turn.signals.stop("Ann") if name == "step_opened" else None
+    assert (await turn.run()).state is TurnState.CANCELLED
+    assert provider.requests == []
+    assert turn.journal.named("attempt_failed") == [(1, False)]
+
+
+async def test_a_stop_in_a_stream_keeps_what_was_put_aside() -> None:
+    """The provider has begun: nobody tells the journal that it has not."""
+    held = asyncio.Event()
+    provider = ScriptedProvider((TextReceived(text="Once"), held))
+    turn = Turn(entry(provider))
+    running = turn.start()
+    await turn.told(lambda event: isinstance(event, TextDelta))
+    turn.signals.stop("Ann")
+    await running
+    assert turn.journal.named("attempt_failed") == []
+
+
+async def test_a_stop_before_the_first_byte_keeps_what_was_put_aside() -> None:
+    """The request is out; whether it is charged nobody knows."""
+    provider = ScriptedProvider((asyncio.Event(),))
+    turn = Turn(entry(provider))
+    running = turn.start()
+    await provider.waits.wait()
+    turn.signals.stop("Ann")
+    await running
+    assert turn.journal.named("attempt_failed") == []
+
+
+async def test_a_subscription_costs_a_known_nothing() -> None:
+    """Its quote and its bill are zero, not unknown."""
+    turn = Turn(entry(ScriptedProvider(ANSWER)))
+    end = await turn.run()
+    assert turn.journal.named("step_opened") == [(1, "loopback-1", FREE)]
+    assert end.spent == 0
