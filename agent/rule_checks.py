@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 from agent.costs import Quote, Unknown, UnknownBecause
 from agent.durations import seconds_of
@@ -11,18 +11,9 @@ from agent.messages import JsonObject
 from agent.policy import risk_tags
 from agent.predicates import Predicate, PredicateKind
 from agent.rules import Example, Facts, Policy, Rule, ceiling_fits, holds, names_tool
-from agent.tools.arguments import MISSING, normalised_name
+from agent.tools.arguments import MISSING, UNKNOWN, normalised_name
 from agent.tools.base import EffectClass, InspectingTool, Malformed, PreparedCall, Tool, Verdict
 from agent.tristate import Known, all_of, any_of
-
-
-@runtime_checkable
-class RuledTool(Protocol):
-    """A tool whose calls carry arguments that the model is not shown but rules may speak about."""
-
-    @property
-    def rule_fields(self) -> Mapping[str, JsonObject]:
-        """Those arguments by name, each with the schema of its values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,23 +78,48 @@ def _operation_faults(rule: Rule, tools: list[Tool]) -> Iterator[_Found]:
 def _field_faults(rule: Rule, tools: list[Tool]) -> Iterator[_Found]:
     known: dict[str, list[JsonObject]] = {}
     for tool in tools:
-        for name, schema in _fields(tool).items():
+        for name, schema in _properties(tool).items():
             known.setdefault(name, []).append(schema)
-    seen = {name for call in _prepared_examples(rule, tools) for name in call.arguments}
     for name, predicates in rule.when.items():
         if name not in known:
-            if name not in seen and not (name.endswith("_s") and name[:-2] in known):
-                near = _instead(name, {*known, *seen} - {"operation"})
+            if not any(_takes(tool, name, rule.operations) for tool in tools):
+                near = _instead(name, set(known) - {"operation"})
                 yield ("when", name), "is no argument of it", near
+            continue
+        seconds = f"{name}_s"
+        if seconds not in known and any(_takes(tool, seconds, frozenset()) for tool in tools):
+            yield (
+                ("when", name),
+                "is a length of time, which rules know in seconds",
+                f"write {seconds}",
+            )
             continue
         for predicate in predicates:
             if problem := _mismatch(predicate, known[name]):
                 yield ("when", name, predicate.kind.value), *problem
 
 
-def _fields(tool: Tool) -> Mapping[str, JsonObject]:
-    own = dict(_properties(tool))
-    return own | dict(tool.rule_fields) if isinstance(tool, RuledTool) else own
+_FILLERS: Final[tuple[object, ...]] = ("x", ["x"], 1, {"x": "x"})
+
+
+def _takes(tool: Tool, name: str, operations: frozenset[str]) -> bool:
+    """Whether a call may carry an argument that the model is not shown.
+
+    What a look adds to a call is taken back when the call is prepared again, so the tool knows it.
+    """
+    listed = _properties(tool).get("operation", {}).get("enum")
+    unclear, renamed = False, False
+    for operation in operations or listed or ("",):
+        for filler in _FILLERS:
+            arguments: dict[str, Any] = {"operation": operation} if listed else {}
+            call, _ = _filled(tool, {**arguments, name: filler})
+            if isinstance(call, PreparedCall):
+                if name in call.arguments:
+                    return True
+                renamed = True  # another name of an argument, which rules know by its own
+            elif not UNKNOWN.search(call.text):
+                unclear = True  # something else of the call is wrong first
+    return unclear and not renamed
 
 
 def _properties(tool: Tool) -> Mapping[str, JsonObject]:
@@ -189,32 +205,29 @@ def _example_fault(
     return None
 
 
-def _prepared_examples(rule: Rule, tools: list[Tool]) -> Iterator[PreparedCall]:
-    for example in (*rule.match, *rule.no_match):
-        for tool in tools:
-            call = _prepared(tool, rule, example)
-            if isinstance(call, PreparedCall):
-                yield call
-
-
 def _prepared(tool: Tool, rule: Rule, example: Example) -> "PreparedCall | _Part | Malformed":
     """The call an example makes: with a filler for what it leaves out, else what there is of it."""
     arguments: dict[str, Any] = dict(example.arguments)
     operation = normalised_name(example.operation)
-    properties = _properties(tool)
-    if operation and "operation" in properties:
+    if operation and "operation" in _properties(tool):
         arguments["operation"] = operation
-    call = tool.prepare(arguments)
-    filled: set[str] = set()
-    while isinstance(call, Malformed) and (field := _missing(call, properties, arguments)):
-        arguments[field] = _filler(properties[field])
-        filled.add(field)
-        call = tool.prepare(arguments)
+    call, filled = _filled(tool, arguments)
     if isinstance(call, Malformed):
         return _part(tool, rule, example) if filled else call
     if operation and call.operation != operation:
         return Malformed(text=f"its operation is {call.operation!r}, not {operation!r}.")
     return call
+
+
+def _filled(tool: Tool, arguments: dict[str, Any]) -> tuple[PreparedCall | Malformed, bool]:
+    """Prepare a call with a filler for each required argument it lacks, and whether it had one."""
+    properties = _properties(tool)
+    complete = dict(arguments)
+    call = tool.prepare(complete)
+    while isinstance(call, Malformed) and (field := _missing(call, properties, complete)):
+        complete[field] = _filler(properties[field])
+        call = tool.prepare(complete)
+    return call, complete != arguments
 
 
 def _missing(

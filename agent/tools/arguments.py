@@ -31,6 +31,8 @@ _TYPES: Mapping[str, type] = {
 _NO_ALIASES: Mapping[str, str] = {}
 MISSING = re.compile(r"The field '([^']+)' is missing")
 """What every tool here says of a required field; known names are checked before it is said."""
+UNKNOWN = re.compile(r"Unknown field '([^']+)'")
+"""What every tool here says of a field it does not take."""
 
 
 def normalised_name(text: str) -> str:

@@ -43,10 +43,6 @@ class Jobs:
     """A tool with operations, whose prices only a look shows and whose timeout has another name."""
 
     @property
-    def rule_fields(self) -> dict[str, JsonObject]:
-        return {"visibility": {"type": "string", "enum": ["public", "private"]}}
-
-    @property
     def spec(self) -> ToolSpec:
         parameters = {"type": "object", "properties": PROPERTIES, "additionalProperties": False}
         return ToolSpec(name="hf_jobs", description="jobs", parameters=parameters)
@@ -55,19 +51,26 @@ class Jobs:
         operation = normalised_name(str(arguments.get("operation")))
         if operation not in PROPERTIES["operation"]["enum"]:
             return Malformed(text="no such operation.")
-        given = {name: value for name, value in arguments.items() if name != "operation"}
+        seen = {name: arguments[name] for name in ("visibility",) if name in arguments}
+        given = {name: arguments[name] for name in arguments if name not in ("operation", *seen)}
         fields = tuple(name for name in PROPERTIES if name != "operation")
-        complete = checked(given, PROPERTIES, fields=fields, required=REQUIRED[operation])
+        complete = checked(
+            given,
+            PROPERTIES,
+            fields=fields,
+            required=REQUIRED[operation],
+            aliases={"timeout_s": "timeout", "cmd": "command"},
+        )
         if isinstance(complete, Malformed):
             return complete
         if complete.get("schedule", "@daily") != "@daily":
             return Malformed(text="The field 'schedule' must be @daily.")
-        arguments = {name: value for name, value in complete.items() if name != "timeout"}
+        arguments = {name: complete[name] for name in complete if name != "timeout"}
         outward = frozenset({RiskTag.OUTWARD} if "expose" in complete else ())
         return PreparedCall(
             tool="hf_jobs",
             operation=operation,
-            arguments={**arguments, "timeout_s": complete["timeout"]},
+            arguments={**arguments, **seen, "timeout_s": complete["timeout"]},
             effect=EffectClass.PROBE,
             label="hf_jobs",
             quote=NO_PRICE,
@@ -90,6 +93,11 @@ class Plain:
         return ToolSpec(name="look", description="look", parameters=parameters)
 
     def prepare(self, arguments: JsonObject) -> PreparedCall | Malformed:
+        complete = checked(
+            arguments, self.spec.parameters["properties"], fields=("path",), required=()
+        )
+        if isinstance(complete, Malformed):
+            return complete
         return PreparedCall(
             tool="look",
             operation="get",
@@ -226,18 +234,19 @@ def test_an_operation_of_a_tool_that_has_none() -> None:
     ("field", "condition", "words"),
     [
         ("flavour", (P.EQ, "x"), 'when.flavour: is no argument of it; did you mean "flavor"?'),
+        ("cmd", (P.IN, ("ls",)), "when.cmd: is no argument of it"),
         ("zzz", (P.ABSENT, True), "when.zzz: is no argument of it; there are command, detach"),
         ("flavor", (P.MAX, 3), "when.flavor.max: does not fit a value of the type string"),
         ("flavor", (P.EQ, 3), "when.flavor.eq: 3 is not of the type string"),
         ("flavor", (P.IN, ("t4-smal",)), "'t4-smal' is no value of it; did you mean \"t4-small\"?"),
         ("flavor", (P.ARGV_PREFIX, ("a",)), "does not fit a value of the type string"),
-        ("timeout", (P.PREFIX, "1"), "does not fit a value of the type integer"),
-        ("timeout", (P.EQ, True), "True is not of the type integer"),
+        ("timeout", (P.EQ, 1), "when.timeout: is a length of time, which rules know in seconds"),
+        ("expose", (P.PREFIX, "1"), "does not fit a value of the type integer"),
+        ("expose", (P.EQ, True), "True is not of the type integer"),
         ("detach", (P.EQ, 1), "1 is not of the type boolean"),
         ("detach", (P.MIN, 1), "does not fit a value of the type boolean"),
         ("command", (P.EQ, "ls"), "is compared with a list; write a list"),
         ("command", (P.IN, (3,)), "3 is not of the type string"),
-        ("visibility", (P.EQ, "secret"), "'secret' is no value of it"),
     ],
 )
 def test_a_condition_that_fits_no_argument(
