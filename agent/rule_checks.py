@@ -34,7 +34,8 @@ class RuleFault:
 def check_rules(policy: Policy, tools: Mapping[str, Tool]) -> tuple[RuleFault, ...]:
     """Try every rule on its examples and its conditions on the tools' schemas.
 
-    Rules about tools that are not there (not enabled, a server not connected) are left alone.
+    `tools` stand under the names rules know (`mcp:SERVER/TOOL`, not what models see). Rules about
+    tools that are not there (not enabled, a server not connected) are left alone.
     """
     return tuple(
         RuleFault(rule=place, id=rule.id, at=at, problem=problem, fix=fix)
