@@ -4,11 +4,42 @@ A plan is made when a turn opens, starts at the primary, moves only forward and 
 the turn closes. So restoring the primary is not code but the object's lifetime.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
+from agent.costs import FREE, Quote
 from agent.credentials import Credential
 from agent.errors import ProviderError, RequestInvalid
-from agent.providers.base import Provider
+from agent.messages import Usage
+from agent.providers.base import ModelRequest, Provider
+
+
+class Pricing(Protocol):
+    """What calls of one model cost. Pure: prices are known when a turn begins."""
+
+    def quote(self, request: ModelRequest) -> Quote:
+        """The most that a request can cost; Unknown where nobody knows a price."""
+
+    def spent(self, usage: Usage) -> int | None:
+        """What a reply has cost in micro-dollars, rounded up; None where that can't be told."""
+
+    def learn(self, request: ModelRequest, usage: Usage) -> None:
+        """Take in what was counted for a request, so that later quotes of its chat are tight."""
+
+
+class Included:
+    """Declared to cost nothing by itself: a subscription, own hardware, a demonstration."""
+
+    def quote(self, request: ModelRequest) -> Quote:
+        """A known zero."""
+        return FREE
+
+    def spent(self, usage: Usage) -> int | None:
+        """A known zero."""
+        return 0
+
+    def learn(self, request: ModelRequest, usage: Usage) -> None:
+        """Nothing to learn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +51,7 @@ class Entry:
     credential: Credential
     context_window: int
     max_output_tokens: int | None
+    pricing: Pricing = field(default_factory=Included)
 
     @property
     def model(self) -> str:

@@ -1,12 +1,35 @@
 """What a turn asks of whoever keeps its records."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agent.calls import JudgedCall
+from agent.costs import Quote
+from agent.effects import Gated, GoOn, Parked, RecordStep, TurnEnd
 from agent.messages import Message, ToolResult
-from agent.tools.base import ToolOutput
-from agent.turn import RecordStep, TurnEnd
+from agent.tools.base import RemoteJob, ToolOutput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What a call turned out to cost in micro-dollars; None where nobody knows.
+
+    `began` is False if its effect certainly never started: then nothing is paid. `record` is
+    the provider's own id of the bill.
+    """
+
+    spent: int | None = None
+    record: str = ""
+    began: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intended:
+    """Which calls may begin now, and results of those that may not; others were asked anew."""
+
+    begun: frozenset[str]
+    results: tuple[ToolResult, ...] = ()
 
 
 class TurnJournal(Protocol):
@@ -16,20 +39,38 @@ class TurnJournal(Protocol):
     session has another owner by now: then the turn must end without another effect.
     """
 
-    async def step_opened(self, step: int, model: str) -> None:
-        """The intent to call the model, on disk before the call."""
+    async def step_opened(self, step: int, model: str, quote: Quote) -> bool:
+        """The intent to call the model, with its money put aside, on disk before the call.
+
+        False: there is not enough left. Then people are asked and the turn waits, in one commit.
+        """
+
+    async def attempt_failed(self, step: int, *, began: bool) -> None:
+        """A model call without a reply: what was put aside for it is free, unless it began."""
 
     async def step_recorded(self, record: RecordStep) -> None:
         """The reply, its usage, its calls and the refused calls' results in one commit."""
 
-    async def calls_intended(self, calls: tuple[JudgedCall, ...]) -> None:
-        """The intent to run calls with effects, on disk before the first byte leaves."""
+    async def gated(self, calls: tuple[JudgedCall, ...]) -> Gated:
+        """The verdict on calls, money put aside for those allowed, cards for those asked (D2)."""
 
-    async def call_finished(self, result: ToolResult) -> None:
-        """A tool's result; survives the process, not yet a power loss.
+    async def waits(self) -> Parked | GoOn:
+        """Let the turn wait, in one commit with the look whether there is still a reason to."""
+
+    async def calls_intended(self, calls: tuple[JudgedCall, ...]) -> Intended:
+        """The last check of calls, and the intent to run those that pass it.
+
+        On disk before the first byte leaves for calls with effects; pure ones are only checked.
+        """
+
+    async def call_finished(self, result: ToolResult, bill: Bill) -> None:
+        """A tool's result and what it cost; survives the process, not yet a power loss.
 
         Cancelling the wait does not take the result back.
         """
+
+    async def call_left(self, call: JudgedCall, job: RemoteJob) -> None:
+        """A call whose work goes on elsewhere, on disk."""
 
     async def call_applied(
         self, unit: Callable[[Any], ToolOutput], settle: Callable[[ToolOutput], ToolResult]
@@ -46,7 +87,7 @@ class TurnJournal(Protocol):
         """Claim what arrived for this session meanwhile and store it with the turn."""
 
     async def asked(self, calls: tuple[JudgedCall, ...]) -> None:
-        """A question to people about each call in doubt; the turn waits, in one commit."""
+        """A question to people about each call in doubt (D2)."""
 
     async def closed(self, end: TurnEnd) -> None:
         """The end: reply, transcript and input rows in one commit."""

@@ -1,6 +1,7 @@
 """Performs the effects of one turn: the only awaiting code around `turn_flow`."""
 
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -8,7 +9,38 @@ from itertools import groupby
 from typing import assert_never
 
 from agent import history
-from agent.errors import AllProvidersFailed, ProviderError, StreamBroken
+from agent.calls import JudgedCall
+from agent.effects import (
+    AskPeople,
+    CallModel,
+    CloseTurn,
+    Drained,
+    DrainInbox,
+    Effect,
+    EffectResult,
+    GateCalls,
+    Gated,
+    Interrupted,
+    ModelFailed,
+    ModelOutcome,
+    ModelReplied,
+    OverBudget,
+    Parked,
+    ProbeCalls,
+    RecordMessages,
+    RecordStep,
+    RunTools,
+    Stopped,
+    TurnEnd,
+    Wait,
+)
+from agent.errors import (
+    AllProvidersFailed,
+    ProviderError,
+    RequestInvalid,
+    StreamBroken,
+    TlsUntrusted,
+)
 from agent.events import (
     ProviderSwitched,
     StepRewound,
@@ -42,30 +74,11 @@ from agent.providers.base import (
     ToolSpec,
     UsageReported,
 )
+from agent.providers.classify import causes_of
 from agent.signals import Cut, TurnSignals
-from agent.tool_runs import TOOL_DEADLINE_S, ToolRuns
-from agent.tools.base import Tool
-from agent.turn import (
-    AskPeople,
-    CallModel,
-    CloseTurn,
-    Drained,
-    DrainInbox,
-    Effect,
-    EffectResult,
-    Interrupted,
-    ModelFailed,
-    ModelOutcome,
-    ModelReplied,
-    Parked,
-    ProbeCalls,
-    RecordMessages,
-    RecordStep,
-    RunTools,
-    Stopped,
-    TurnEnd,
-    TurnFlow,
-)
+from agent.tool_runs import INSPECT_S, TOOL_DEADLINE_S, ToolRuns
+from agent.tools.base import CallContext, Tool
+from agent.turn import TurnFlow
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +89,7 @@ class Runner:
     def __init__(
         self,
         *,
-        session: str,
+        origin: CallContext,
         system: str,
         plan: FailoverPlan,
         tools: Mapping[str, Tool],
@@ -84,8 +97,9 @@ class Runner:
         signals: TurnSignals,
         emit: Callable[[TurnEvent], None],
         tool_deadline_s: float = TOOL_DEADLINE_S,
+        inspect_s: float = INSPECT_S,
     ) -> None:
-        self._session = session
+        self._session = origin.session
         self._system = system
         self._plan = plan
         self._specs: tuple[ToolSpec, ...] = tuple(tools[name].spec for name in sorted(tools))
@@ -93,12 +107,13 @@ class Runner:
         self._signals = signals
         self._emit = emit
         self._tool_runs = ToolRuns(
-            session=session,
+            origin=origin,
             tools=tools,
             journal=journal,
             signals=signals,
             emit=emit,
             deadline_s=tool_deadline_s,
+            inspect_s=inspect_s,
         )
 
     async def run(self, flow: TurnFlow) -> TurnEnd | Parked:
@@ -106,7 +121,9 @@ class Runner:
         result: EffectResult = None
         try:
             effect = next(flow)
-            while not (self._signals.parking and isinstance(effect, CallModel | RunTools)):
+            while not (
+                self._signals.parking and isinstance(effect, CallModel | GateCalls | RunTools)
+            ):
                 result = await self._perform(effect)
                 effect = flow.send(result)
         except StopIteration as end:
@@ -125,10 +142,14 @@ class Runner:
                 return await self._tool_runs.run(calls)
             case ProbeCalls(calls=calls):
                 return await self._tool_runs.probe(calls)
+            case GateCalls(calls=calls):
+                return await self._gate(calls)
             case AskPeople(calls=calls):
+                await self._journal.asked(calls)
+            case Wait():
                 if self._signals.stopped_by is not None:
                     return Stopped(by=self._signals.stopped_by, shown="")
-                await self._journal.asked(calls)
+                return await self._journal.waits()
             case RecordMessages(messages=messages):
                 await self._journal.messages_recorded(messages)
             case DrainInbox():
@@ -139,24 +160,37 @@ class Runner:
                 assert_never(unknown)
         return None
 
+    async def _gate(self, calls: tuple[JudgedCall, ...]) -> Gated | Stopped:
+        inspected = await self._tool_runs.inspect(calls)
+        if isinstance(inspected, Stopped):
+            return inspected
+        return await self._journal.gated(inspected)
+
     async def _call_model(self, effect: CallModel) -> ModelOutcome:
         """Ask along the plan until someone answers, nobody is left, or the call is cut."""
         failures: list[ProviderError] = []
         longest = ""
         while True:
             entry = self._plan.current
-            await self._journal.step_opened(effect.step, entry.model)
+            if self._signals.stopped_by is not None:
+                return Stopped(by=self._signals.stopped_by, shown="")
+            request = self._request(entry, effect.messages)
+            quote = entry.pricing.quote(request)
+            if not await self._journal.step_opened(effect.step, entry.model, quote):
+                return OverBudget()
             self._emit(StepStarted(step=effect.step, model=entry.model))
             attempt = _Attempt(self._emit)
             try:
                 outcome = await self._signals.guard(
-                    self._attempt(entry, effect.messages, attempt),
+                    self._attempt(entry, request, attempt),
                     # Before the first word a second request would only be paid twice.
                     interruptible=attempt.has_words,
                 )
             except ProviderError as error:
                 log.warning("model call failed: %s: %s", error.provider, error)
                 failures.append(error)
+                began = attempt.answered or (attempt.asked and not _kept_out(error))
+                await self._journal.attempt_failed(effect.step, began=began)
                 longest = max(longest, attempt.shown, key=len)
                 if attempt.shown:
                     self._emit(StepRewound(step=effect.step))
@@ -169,26 +203,34 @@ class Runner:
                 continue
             if not isinstance(outcome, Cut):
                 return outcome
+            if not attempt.asked:
+                await self._journal.attempt_failed(effect.step, began=False)
             if outcome.stopped_by is not None:
                 return Stopped(by=outcome.stopped_by, shown=attempt.shown)
             return Interrupted(shown=attempt.shown)
 
-    async def _attempt(
-        self, entry: Entry, messages: tuple[Message, ...], attempt: "_Attempt"
-    ) -> ModelReplied:
-        lease = await entry.credential.lease()
+    def _request(self, entry: Entry, messages: tuple[Message, ...]) -> ModelRequest:
         room = entry.context_window - (entry.max_output_tokens or 0)
-        request = ModelRequest(
+        return ModelRequest(
             system=self._system,
             messages=history.repair(history.window(messages, budget_tokens=room)),
             tools=self._specs,
             max_output_tokens=entry.max_output_tokens,
             session=self._session,
         )
+
+    async def _attempt(
+        self, entry: Entry, request: ModelRequest, attempt: "_Attempt"
+    ) -> ModelReplied:
+        lease = await entry.credential.lease()
+        attempt.asked = True
         async with aclosing(entry.provider.stream(request, lease)) as stream:
             async for event in stream:
                 attempt.take(event)
-        return attempt.reply(entry)
+        reply = attempt.reply(entry)
+        if reply.usage is not None:
+            entry.pricing.learn(request, reply.usage)
+        return reply
 
 
 class _Attempt:
@@ -200,6 +242,10 @@ class _Attempt:
         self._parts: list[Part] = []
         self._usage: Usage | None = None
         self._stop: Stop | None = None
+        self.asked = False
+        """Whether the provider may have the request, and so may charge for it."""
+        self.answered = False
+        """Whether it has begun to answer."""
 
     @property
     def shown(self) -> str:
@@ -212,6 +258,7 @@ class _Attempt:
 
     def take(self, event: StreamEvent) -> None:
         """Fold one event in; words go on to the reader at once."""
+        self.answered = True
         match event:
             case TextReceived(text=text):
                 self._shown.append(text)
@@ -244,7 +291,18 @@ class _Attempt:
                 reason="stream_broken",
             )
         message = AssistantMessage(parts=_merged(self._parts), origin=origin)
-        return ModelReplied(message=message, stop=self._stop, usage=self._usage)
+        spent = entry.pricing.spent(self._usage) if self._usage is not None else None
+        return ModelReplied(message=message, stop=self._stop, usage=self._usage, spent=spent)
+
+
+def _kept_out(error: ProviderError) -> bool:
+    """Whether a request that failed before any answer certainly was not taken, nor charged for."""
+    if isinstance(error, RequestInvalid | TlsUntrusted):
+        return True
+    if error.status is not None:
+        return 400 <= error.status < 500
+    unreached = (ConnectionRefusedError, socket.gaierror)
+    return any(isinstance(cause, unreached) for cause in causes_of(error))
 
 
 def _merged(parts: list[Part]) -> tuple[Part, ...]:

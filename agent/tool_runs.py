@@ -3,29 +3,33 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
 from agent.calls import JudgedCall
-from agent.errors import ToolError
+from agent.effects import Probed, Stopped, ToolsRan
+from agent.errors import NotStarted, ToolError
 from agent.events import ToolFinished, ToolStarted, TurnEvent
-from agent.journal import TurnJournal
+from agent.journal import Bill, TurnJournal
 from agent.messages import ResultStatus, ToolResult, well_formed
 from agent.signals import Cut, TurnSignals
 from agent.tools.base import (
     CallContext,
     EffectClass,
+    InspectingTool,
     LocalTool,
+    Malformed,
     PreparedCall,
     ProbingTool,
+    RemoteJob,
     Tool,
 )
-from agent.turn import Probed, ToolsRan
 
 TOOLS_AT_ONCE = 4
 TOOL_DEADLINE_S = 120.0
+INSPECT_S = 5.0
 
-_WITHOUT_INTENT = (EffectClass.PURE, EffectClass.LOCAL)
-"""Running it again is harmless, or its result is stored with its effect."""
+NOTHING_BEGAN = Bill(began=False)
 
 log = logging.getLogger(__name__)
 
@@ -36,50 +40,103 @@ class ToolRuns:
     def __init__(
         self,
         *,
-        session: str,
+        origin: CallContext,
         tools: Mapping[str, Tool],
         journal: TurnJournal,
         signals: TurnSignals,
         emit: Callable[[TurnEvent], None],
         deadline_s: float = TOOL_DEADLINE_S,
+        inspect_s: float = INSPECT_S,
     ) -> None:
-        self._session = session
+        self._origin = origin
         self._tools = tools
         self._journal = journal
         self._signals = signals
         self._emit = emit
         self._deadline_s = deadline_s
+        self._inspect_s = inspect_s
         self._begun: set[str] = set()
 
     async def run(self, calls: tuple[JudgedCall, ...]) -> ToolsRan:
-        """Run calls side by side, those of one resource in order; every call gets a result."""
-        effects = tuple(c for c in calls if c.prepared and c.prepared.effect not in _WITHOUT_INTENT)
-        if effects:
-            await self._journal.calls_intended(effects)
-        results: dict[str, ToolResult] = {}
+        """Run calls side by side, those of one resource in order.
+
+        Every call that may begin gets a result, unless its work goes on elsewhere.
+        """
+        intended = await self._journal.calls_intended(calls)
+        results = {result.call_id: result for result in intended.results}
+        left: set[str] = set()
         gate = asyncio.Semaphore(TOOLS_AT_ONCE)
         queues: dict[str, list[JudgedCall]] = {}
-        for call in calls:
+        begun = tuple(call for call in calls if call.call.id in intended.begun)
+        for call in begun:
             resource = call.prepared.resource if call.prepared else None
             queues.setdefault(resource or call.call.id, []).append(call)
-        work = self._run_queues(tuple(queues.values()), gate, results)
+        work = self._run_queues(tuple(queues.values()), gate, results, left)
         cut = await self._signals.guard(work)
-        await self._settle_cut(calls, results)
+        await self._settle_cut(tuple(c for c in begun if c.call.id not in left), results)
         return ToolsRan(
-            results=tuple(results[call.call.id] for call in calls),
+            results=tuple(results[c.call.id] for c in calls if c.call.id in results),
             stopped_by=cut.stopped_by if isinstance(cut, Cut) else None,
         )
 
+    async def inspect(self, calls: tuple[JudgedCall, ...]) -> tuple[JudgedCall, ...] | Stopped:
+        """Let the tools look at what the gate must know of calls, side by side."""
+        found = await self._signals.guard(self._inspect_all(calls))
+        return Stopped(by=found.stopped_by or "", shown="") if isinstance(found, Cut) else found
+
+    async def _inspect_all(self, calls: tuple[JudgedCall, ...]) -> tuple[JudgedCall, ...]:
+        looks = (self._inspect(call) for call in calls)
+        found = await asyncio.gather(*looks, return_exceptions=True)
+        return tuple(
+            # A tool that cancels itself has said nothing of its call.
+            replace(judged, inspected=False) if isinstance(seen, BaseException) else seen
+            for judged, seen in zip(calls, found, strict=True)
+        )
+
+    async def _inspect(self, judged: JudgedCall) -> JudgedCall:
+        prepared = judged.prepared
+        tool = self._tools.get(prepared.tool) if prepared else None
+        if prepared is None or not isinstance(tool, InspectingTool):
+            return judged
+        try:
+            async with asyncio.timeout(self._inspect_s):
+                found = await tool.inspect(prepared, self._context(judged, prepared))
+        except Exception:
+            log.exception("%s could not look at what a call needs", prepared.tool)
+            found = None
+        if found is None:
+            return replace(judged, inspected=False)
+        if isinstance(found, Malformed):
+            refusal = _result(judged, ResultStatus.MALFORMED, found.text)
+            return replace(judged, prepared=None, refusal=refusal)
+        return replace(judged, prepared=found)
+
     async def probe(self, calls: tuple[JudgedCall, ...]) -> Probed:
         """Ask each tool whether its call took effect; who can't tell leaves it in doubt."""
-        results: list[ToolResult] = []
+        results: dict[str, ToolResult] = {}
         absent: set[str] = set()
+        attached: set[str] = set()
+        cut = await self._signals.guard(self._probe_all(calls, results, absent, attached))
+        return Probed(
+            results=tuple(results.values()),
+            absent=frozenset(absent),
+            attached=frozenset(attached),
+            stopped_by=cut.stopped_by if isinstance(cut, Cut) else None,
+        )
+
+    async def _probe_all(
+        self,
+        calls: tuple[JudgedCall, ...],
+        results: dict[str, ToolResult],
+        absent: set[str],
+        attached: set[str],
+    ) -> None:
         for judged in calls:
             prepared = judged.prepared
             tool = self._tools.get(prepared.tool) if prepared else None
             if prepared is None or not isinstance(tool, ProbingTool):
                 continue
-            context = CallContext(call_id=judged.call.id, session=self._session)
+            context = self._context(judged, prepared)
             try:
                 async with asyncio.timeout(self._deadline_s):
                     output = await tool.probe(prepared, context)
@@ -88,49 +145,67 @@ class ToolRuns:
                 continue
             if output is None:
                 absent.add(judged.call.id)
+            elif output.remote is not None:
+                attached.add(judged.call.id)
+                await _to_its_end(self._journal.call_left(judged, output.remote))
             else:
-                results.append(_result(judged, output.status, output.text))
-        return Probed(results=tuple(results), absent=frozenset(absent))
+                bill = Bill(spent=output.spent, record=output.record)
+                await self._finish(_result(judged, output.status, output.text), bill, results)
 
     async def _run_queues(
         self,
         queues: tuple[list[JudgedCall], ...],
         gate: asyncio.Semaphore,
         results: dict[str, ToolResult],
+        left: set[str],
     ) -> None:
         """Run all queues; if one can't record its result, the others end too."""
         try:
             async with asyncio.TaskGroup() as group:
                 for queue in queues:
-                    group.create_task(self._run_queue(queue, gate, results))
+                    group.create_task(self._run_queue(queue, gate, results, left))
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
 
     async def _run_queue(
-        self, calls: list[JudgedCall], gate: asyncio.Semaphore, results: dict[str, ToolResult]
+        self,
+        calls: list[JudgedCall],
+        gate: asyncio.Semaphore,
+        results: dict[str, ToolResult],
+        left: set[str],
     ) -> None:
         for call in calls:
             async with gate:
                 if call.prepared is not None and call.prepared.effect is EffectClass.LOCAL:
                     await _to_its_end(self._apply(call, results))
                     continue
-                result = await self._run_tool(call)
-            await self._finish(result, results)
+                ended = await self._run_tool(call)
+            if isinstance(ended, RemoteJob):
+                left.add(call.call.id)
+                await _to_its_end(self._journal.call_left(call, ended))
+            else:
+                await self._finish(*ended, results)
 
-    async def _run_tool(self, judged: JudgedCall) -> ToolResult:
+    async def _run_tool(self, judged: JudgedCall) -> tuple[ToolResult, Bill] | RemoteJob:
         prepared, context = self._begin(judged)
-        deadline = asyncio.timeout(self._deadline_s)
+        seconds = prepared.deadline_s or self._deadline_s
+        deadline = asyncio.timeout(seconds)
         try:
             async with deadline:
                 output = await self._tools[prepared.tool].run(prepared, context)
+        except NotStarted as error:
+            return _result(judged, ResultStatus.FAILED, str(error)), NOTHING_BEGAN
         except ToolError as error:
-            return _result(judged, ResultStatus.FAILED, str(error))
+            return _result(judged, ResultStatus.FAILED, str(error)), Bill()
         except Exception as error:
             if isinstance(error, TimeoutError) and deadline.expired():
-                return _broken_off(judged, f"No result within {self._deadline_s:.0f} s.")
+                return _broken_off(judged, f"No result within {seconds:.0f} s."), Bill()
             log.exception("tool %s failed", prepared.tool)
-            return _broken_off(judged, "The tool failed inside the gateway.")
-        return _result(judged, output.status, output.text)
+            return _broken_off(judged, "The tool failed inside the gateway."), Bill()
+        if output.remote is not None:
+            return output.remote
+        bill = Bill(spent=output.spent, record=output.record)
+        return _result(judged, output.status, output.text), bill
 
     async def _apply(self, judged: JudgedCall, results: dict[str, ToolResult]) -> None:
         """Run a LOCAL call: its effect and its result are one commit."""
@@ -144,11 +219,12 @@ class ToolRuns:
                 lambda output: _result(judged, output.status, output.text),
             )
         except ToolError as error:
-            await self._finish(_result(judged, ResultStatus.FAILED, str(error)), results)
+            failed = _result(judged, ResultStatus.FAILED, str(error))
+            await self._finish(failed, NOTHING_BEGAN, results)
         except TypeError:
             log.exception("tool %s failed", prepared.tool)
             failed = _result(judged, ResultStatus.FAILED, "The tool failed inside the gateway.")
-            await self._finish(failed, results)
+            await self._finish(failed, NOTHING_BEGAN, results)
         else:
             results[result.call_id] = result
             self._emit(ToolFinished(call_id=result.call_id, status=result.status))
@@ -159,12 +235,16 @@ class ToolRuns:
             raise ValueError(f"{judged.call.id} was refused and can't run")
         self._begun.add(judged.call.id)
         self._emit(ToolStarted(call_id=judged.call.id, label=prepared.label))
-        return prepared, CallContext(call_id=judged.call.id, session=self._session)
+        return prepared, self._context(judged, prepared)
 
-    async def _finish(self, result: ToolResult, results: dict[str, ToolResult]) -> None:
+    def _context(self, judged: JudgedCall, prepared: PreparedCall) -> CallContext:
+        snapshots = {snapshot.name: snapshot.data for snapshot in prepared.snapshots}
+        return replace(self._origin, call_id=judged.call.id, snapshots=snapshots)
+
+    async def _finish(self, result: ToolResult, bill: Bill, results: dict[str, ToolResult]) -> None:
         # Before the wait: a cut in the middle of it does not take the record back.
         results[result.call_id] = result
-        await self._journal.call_finished(result)
+        await self._journal.call_finished(result, bill)
         self._emit(ToolFinished(call_id=result.call_id, status=result.status))
 
     async def _settle_cut(
@@ -176,9 +256,10 @@ class ToolRuns:
                 continue
             if call.call.id not in self._begun:
                 result = _result(call, ResultStatus.NOT_RUN, "Stopped before it began.")
+                await self._finish(result, NOTHING_BEGAN, results)
             else:
                 result = _broken_off(call, "Stopped before it ended.")
-            await self._finish(result, results)
+                await self._finish(result, Bill(), results)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

@@ -12,13 +12,42 @@ same code. Nothing here waits, reads a clock or knows a provider; the runner per
 """
 
 import hashlib
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 from typing import TypeVar, assert_never
 
-from agent.calls import CallState, Judge, JudgedCall, sort_open_calls
-from agent.errors import AllProvidersFailed
+from agent.calls import CallState, Judge, JudgedCall, StoredCall, sort_open_calls
+from agent.canonical import canonical
+from agent.effects import (
+    AskPeople,
+    CallModel,
+    CloseTurn,
+    Drained,
+    DrainInbox,
+    Effect,
+    EffectResult,
+    GateCalls,
+    Gated,
+    GoOn,
+    Interrupted,
+    Mark,
+    ModelFailed,
+    ModelOutcome,
+    ModelReplied,
+    OverBudget,
+    Parked,
+    ProbeCalls,
+    Probed,
+    RecordMessages,
+    RecordStep,
+    RunTools,
+    Stopped,
+    ToolsRan,
+    TurnEnd,
+    TurnRows,
+    TurnState,
+    Wait,
+)
 from agent.messages import (
     AssistantMessage,
     Message,
@@ -34,26 +63,6 @@ from agent.providers.base import Stop
 STEPS_PER_TURN = 25
 CALLS_PER_STEP = 16
 CALLS_PER_TURN = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnRows:
-    """What is stored of a turn, and the past the model may see.
-
-    `messages` is the whole visible transcript, this turn's part last. `steps` and `calls_made`
-    count this turn only. `calls` holds the state of calls that have no result.
-    """
-
-    session: str
-    turn: int
-    messages: tuple[Message, ...]
-    steps: int = 0
-    calls_made: int = 0
-    calls: Mapping[str, CallState] = field(default_factory=dict)
-
-    def with_messages(self, *messages: Message) -> "TurnRows":
-        """The rows after these messages were stored."""
-        return replace(self, messages=self.messages + messages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,191 +106,6 @@ def position(messages: tuple[Message, ...]) -> Position:
     return AwaitsModel()
 
 
-# Effects and their results. Each pair is used in exactly one sub-generator below.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallModel:
-    """Ask the model with this transcript; `step` counts from 1 within the turn."""
-
-    step: int
-    messages: tuple[Message, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelReplied:
-    """A complete reply; its calls carry no ids of ours yet."""
-
-    message: AssistantMessage
-    stop: Stop
-    usage: Usage | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFailed:
-    """Nobody in the plan could answer."""
-
-    error: AllProvidersFailed
-    shown: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interrupted:
-    """New words came and `busy = "interrupt"`; `shown` is what the reader has seen."""
-
-    shown: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped:
-    """Someone said /stop; `shown` is what the reader has seen of this step."""
-
-    by: str
-    shown: str
-
-
-ModelOutcome = ModelReplied | ModelFailed | Interrupted | Stopped
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordStep:
-    """Store the reply of a step, its usage, its calls and the refused calls' results (D2)."""
-
-    step: int
-    message: AssistantMessage
-    usage: Usage | None
-    calls: tuple[JudgedCall, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunTools:
-    """Run these side by side; intents are stored first. Results come back in call order."""
-
-    calls: tuple[JudgedCall, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeCalls:
-    """Ask the tools of these begun calls whether they took effect."""
-
-    calls: tuple[JudgedCall, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probed:
-    """What is known now: `results` took effect, the calls in `absent` did not."""
-
-    results: tuple[ToolResult, ...]
-    absent: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskPeople:
-    """Store a question about each of these calls, whose effect nobody knows (D2); park.
-
-    Nobody is asked any more once someone has said /stop: then the result is Stopped.
-    """
-
-    calls: tuple[JudgedCall, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolsRan:
-    """One stored result for every call; `stopped_by` names who said /stop meanwhile."""
-
-    results: tuple[ToolResult, ...]
-    stopped_by: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordMessages:
-    """Store messages that are neither a reply nor a result of a tool that ran (D2)."""
-
-    messages: tuple[Message, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrainInbox:
-    """Let what arrived meanwhile join the turn."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drained:
-    """The messages that joined, stored."""
-
-    messages: tuple[Message, ...]
-
-
-class TurnState(Enum):
-    """How a turn ends."""
-
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    HALTED = "halted"
-
-
-class Mark(Enum):
-    """What is said under or instead of an answer that is not a plain complete one."""
-
-    NONE = "none"
-    CUT_BY_LENGTH = "cut_by_length"
-    CUT_BY_FAILURE = "cut_by_failure"
-    EMPTY = "empty"
-    FILTERED = "filtered"
-    STEP_LIMIT = "step_limit"
-    LOST_CALLS = "lost_calls"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnEnd:
-    """How the turn ends and what the chat is to read.
-
-    `messages` are stored with the closing commit. `text` holds the model's words, in Markdown,
-    of the last step only: those of earlier steps are stored already. `doubts` are labels of
-    calls that were cut and may have taken effect.
-    """
-
-    state: TurnState
-    text: str = ""
-    mark: Mark = Mark.NONE
-    by: str = ""
-    error: AllProvidersFailed | None = None
-    step: int | None = None
-    usage: Usage | None = None
-    messages: tuple[Message, ...] = ()
-    doubts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseTurn:
-    """Reply, transcript and input rows in one commit (D2). The last effect."""
-
-    end: TurnEnd
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parked:
-    """The turn is left at its last stored step; its rows say how it goes on.
-
-    `asked`: people were asked and their answer opens it again. Otherwise the next run does.
-    """
-
-    asked: bool
-
-
-Effect = (
-    CallModel
-    | RecordStep
-    | RunTools
-    | ProbeCalls
-    | AskPeople
-    | RecordMessages
-    | DrainInbox
-    | CloseTurn
-)
-EffectResult = ModelOutcome | ToolsRan | Probed | Drained | None
 TurnFlow = Generator[Effect, EffectResult, TurnEnd | Parked]
 
 _R = TypeVar("_R")
@@ -300,12 +124,17 @@ def turn_flow(rows: TurnRows, judge: Judge) -> TurnFlow:
     """
     outcome: TurnRows | TurnEnd | Parked
     while True:
+        if rows.halted:
+            end = TurnEnd(state=TurnState.HALTED, mark=Mark.HALTED, by=rows.halted)
+            return (yield from _close(end))
         match position(rows.messages):
             case AwaitsModel():
                 if rows.steps >= STEPS_PER_TURN or rows.calls_made >= CALLS_PER_TURN:
                     return (
                         yield from _close(TurnEnd(state=TurnState.HALTED, mark=Mark.STEP_LIMIT))
                     )
+                if rows.messages and isinstance(rows.messages[-1], ToolResult | PartialReply):
+                    rows = yield from _drain(rows)
                 outcome = yield from _model_step(rows, judge)
             case AwaitsTools(calls=calls):
                 outcome = yield from _tool_step(rows, calls, judge)
@@ -324,7 +153,7 @@ def turn_flow(rows: TurnRows, judge: Judge) -> TurnFlow:
 
 def _model_step(
     rows: TurnRows, judge: Judge
-) -> Generator[Effect, EffectResult, TurnRows | TurnEnd]:
+) -> Generator[Effect, EffectResult, TurnRows | TurnEnd | Parked]:
     step = rows.steps + 1
     outcome = yield from _call_model(CallModel(step=step, messages=rows.messages))
     match outcome:
@@ -348,8 +177,10 @@ def _model_step(
             )
         case Interrupted(shown=shown):  # no step was made of it; the rows don't count it either
             if shown:
-                rows = yield from _record(rows, PartialReply(text=shown))
+                return (yield from _record(rows, PartialReply(text=shown)))
             return (yield from _drain(rows))
+        case OverBudget():
+            return Parked(asked=True)
         case unknown:
             assert_never(unknown)
 
@@ -361,9 +192,15 @@ def _accept(
     message = _with_ids(reply.message, rows, step)
     match reply.stop:
         case Stop.LENGTH:
-            return _cut_by_length(message, step, reply.usage)
+            return replace(_cut_by_length(message, step, reply.usage), spent=reply.spent)
         case Stop.FILTERED:
-            return TurnEnd(state=TurnState.FAILED, mark=Mark.FILTERED, step=step, usage=reply.usage)
+            return TurnEnd(
+                state=TurnState.FAILED,
+                mark=Mark.FILTERED,
+                step=step,
+                usage=reply.usage,
+                spent=reply.spent,
+            )
         case Stop.DONE | Stop.TOOL_CALLS | Stop.PAUSED | Stop.WINDOW_FULL:
             pass
         case unknown:
@@ -376,13 +213,16 @@ def _accept(
             mark=Mark.EMPTY if empty else Mark.NONE,
             step=step,
             usage=reply.usage,
+            spent=reply.spent,
             messages=() if empty else (message,),
         )
     judged = tuple(
         judge(call) if ordinal < CALLS_PER_STEP else _over_limit(call)
         for ordinal, call in enumerate(message.calls)
     )
-    record = RecordStep(step=step, message=message, usage=reply.usage, calls=judged)
+    record = RecordStep(
+        step=step, message=message, usage=reply.usage, calls=judged, spent=reply.spent
+    )
     yield from _perform(record, type(None))
     refusals = tuple(call.refusal for call in judged if call.refusal is not None)
     made = rows.calls_made + len(judged)
@@ -392,33 +232,92 @@ def _accept(
 def _tool_step(
     rows: TurnRows, calls: tuple[ToolCall, ...], judge: Judge
 ) -> Generator[Effect, EffectResult, TurnRows | TurnEnd | Parked]:
-    """Run what may run, resolve what a crash left behind, then let new words join."""
+    """Judge, run what may run, resolve what a crash left behind."""
     found = sort_open_calls(calls, rows.calls, judge)
+    if found.proposed:
+        return (yield from _gate(rows, found.proposed))
     runnable, settled, doubtful = found.runnable, found.settled, found.doubtful
+    missing = len(found.held)
     if found.probeable:
         probed = yield from _perform(ProbeCalls(calls=found.probeable), Probed)
-        known = {result.call_id for result in probed.results}
-        settled += probed.results
-        runnable += tuple(c for c in found.probeable if c.call.id in probed.absent)
-        doubtful += tuple(c for c in found.probeable if c.call.id not in known | probed.absent)
+        known = {result.call_id for result in probed.results} | probed.absent | probed.attached
+        rows = rows.with_messages(*probed.results)
+        absent = tuple(c for c in found.probeable if c.call.id in probed.absent)
+        runnable = tuple(sorted(runnable + absent, key=lambda c: calls.index(c.call)))
+        doubtful += tuple(c for c in found.probeable if c.call.id not in known)
+        if probed.stopped_by is not None:
+            return _stopped(probed.stopped_by, _labels(doubtful))
+        missing += len(probed.attached)
     if settled:
         rows = yield from _record(rows, *settled)
+    missing += len(doubtful)
     if runnable:
         ran = yield from _perform(RunTools(calls=runnable), ToolsRan)
-        rows = replace(rows.with_messages(*ran.results), calls={})
+        rows = rows.with_messages(*ran.results)
         if ran.stopped_by is not None:
-            return TurnEnd(
-                state=TurnState.CANCELLED,
-                mark=Mark.STOPPED,
-                by=ran.stopped_by,
-                doubts=_doubts(runnable, ran.results),
-            )
+            return _stopped(ran.stopped_by, _labels(doubtful) + _doubts(runnable, ran.results))
+        missing += len(runnable) - len(ran.results)
     if doubtful:
-        stopped = yield from _ask_people(AskPeople(calls=doubtful))
-        if stopped is not None:
-            return TurnEnd(state=TurnState.CANCELLED, mark=Mark.STOPPED, by=stopped.by)
-        return Parked(asked=True)
-    return (yield from _drain(rows))
+        yield from _perform(AskPeople(calls=doubtful), type(None))
+    if missing:
+        return (yield from _wait(doubtful))
+    return replace(rows, calls={})
+
+
+def _gate(
+    rows: TurnRows, proposed: tuple[JudgedCall, ...]
+) -> Generator[Effect, EffectResult, TurnRows | TurnEnd]:
+    """Have calls judged; what the gate stored is what their rows say now."""
+    effect = GateCalls(calls=proposed)
+    gated = yield effect
+    if isinstance(gated, Stopped):
+        return _stopped(gated.by, ())
+    if not isinstance(gated, Gated):
+        raise TypeError(f"{effect!r} got {gated!r}")
+    states = dict(rows.calls)
+    for judged in proposed:
+        states[judged.call.id] = StoredCall(state=CallState.ASKED)
+    for judged in gated.allowed:
+        states[judged.call.id] = _allowed(judged)
+    for result in gated.results:
+        states.pop(result.call_id, None)
+    rows = replace(rows, calls=states, halted=gated.halted)
+    return rows.with_messages(*gated.results)
+
+
+def _allowed(judged: JudgedCall) -> StoredCall:
+    if judged.prepared is None:
+        raise ValueError(f"{judged.call.id} was refused and can't be allowed")
+    return StoredCall(
+        state=CallState.ALLOWED,
+        arguments=canonical(judged.prepared.arguments).decode(),
+        quote=judged.prepared.quote,
+        snapshots=judged.prepared.snapshots,
+    )
+
+
+def _wait(
+    doubtful: tuple[JudgedCall, ...],
+) -> Generator[Effect, EffectResult, TurnRows | TurnEnd | Parked]:
+    """Leave the turn to its rows, unless they say that it goes on."""
+    result = yield Wait()
+    match result:
+        case Parked():
+            return result
+        case GoOn(rows=rows):
+            return rows
+        case Stopped(by=by):
+            return _stopped(by, _labels(doubtful))
+        case _:
+            raise TypeError(f"waiting got {result!r}")
+
+
+def _stopped(by: str, doubts: tuple[str, ...]) -> TurnEnd:
+    return TurnEnd(state=TurnState.CANCELLED, mark=Mark.STOPPED, by=by, doubts=doubts)
+
+
+def _labels(calls: tuple[JudgedCall, ...]) -> tuple[str, ...]:
+    return tuple(c.prepared.label if c.prepared else c.call.name for c in calls)
 
 
 def _doubts(calls: tuple[JudgedCall, ...], results: tuple[ToolResult, ...]) -> tuple[str, ...]:
@@ -481,14 +380,7 @@ def _close(end: TurnEnd) -> Generator[Effect, EffectResult, TurnEnd]:
 
 def _call_model(effect: CallModel) -> Generator[Effect, EffectResult, ModelOutcome]:
     result = yield effect
-    if not isinstance(result, ModelReplied | ModelFailed | Interrupted | Stopped):
-        raise TypeError(f"{effect!r} got {result!r}")
-    return result
-
-
-def _ask_people(effect: AskPeople) -> Generator[Effect, EffectResult, Stopped | None]:
-    result = yield effect
-    if result is not None and not isinstance(result, Stopped):
+    if not isinstance(result, ModelReplied | ModelFailed | Interrupted | Stopped | OverBudget):
         raise TypeError(f"{effect!r} got {result!r}")
     return result
 

@@ -15,6 +15,7 @@ from platforms.events import (
     ButtonPressed,
     ChatRef,
     CommandInvoked,
+    FormSubmitted,
     InboundEvent,
     Mention,
     MentionKind,
@@ -89,7 +90,7 @@ def admit(event: InboundEvent, facts: Facts) -> Admission:
     if _in_group(event) and not chat_listed(event.chat, facts.access):
         return NotListed()
     match event:
-        case ButtonPressed():
+        case ButtonPressed() | FormSubmitted():
             return _admitted(event, facts, lane="press")
         case CommandInvoked():
             return _sender(event, facts) or _native_command(event, facts)
@@ -193,6 +194,15 @@ def _sender(event: InboundEvent, facts: Facts) -> Ignored | None:
     return Ignored(reason="sender_not_listed")
 
 
+def may_press(event: ButtonPressed | FormSubmitted, facts: Facts) -> bool:
+    """Whether a message of whoever pressed would be admitted here; else they decide nothing."""
+    author = event.author
+    stranger = author.guest or author.external
+    if not stranger and chat_listed(event.chat, facts.access):
+        return True
+    return _sender(event, facts) is None
+
+
 def _too_late(event: MessageReceived, facts: Facts) -> Ignored | None:
     if event.late and facts.now - event.occurred_at > LATE_MAX:
         return Ignored(reason="too_late")
@@ -250,7 +260,7 @@ def _in_group(event: InboundEvent) -> bool:
     match event:
         case MessageReceived(chat_kind=kind) | CommandInvoked(chat_kind=kind):
             return kind != "dm"
-        case MessageEdited() | MessageDeleted() | ButtonPressed():
+        case MessageEdited() | MessageDeleted() | ButtonPressed() | FormSubmitted():
             return False
         case _:
             assert_never(event)

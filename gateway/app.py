@@ -13,14 +13,21 @@ from zoneinfo import ZoneInfo
 
 from agent.failover import Entry
 from agent.tools.base import Tool
-from gateway import render, starts
+from gateway import refs, render, starts
 from gateway.clock import Clock, SystemClock
 from gateway.command_lane import CommandLane
 from gateway.config import Config
 from gateway.control import ControlServer
 from gateway.delivery import Deliveries
+from gateway.desk_assembly import (
+    end_of_other_rules,
+    find_owner_spot,
+    keys_of,
+    supervision,
+)
+from gateway.desk_lane import DeskLane
 from gateway.echoes import Echoes
-from gateway.equipment import providers, tools
+from gateway.equipment import providers
 from gateway.errors import StoreError
 from gateway.ingest import Ingest, Stored
 from gateway.notices import Notices
@@ -36,6 +43,7 @@ from gateway.store.sqlite import open_sqlite
 from gateway.supervise import Supervisor, watch_alarms
 from gateway.surfaces import chat_adapters, web_page
 from gateway.terminal_history import TerminalHistory
+from gateway.toolbox import toolbox
 from gateway.web.server import WebServer
 from platforms.base import Adapter, Route
 from platforms.terminal.client import TerminalAdapter
@@ -173,7 +181,8 @@ class Gateway:
     async def _assemble(self) -> Running:
         start = self._start = await starts.begin(self._store, self._clock, boot=starts.boot_id())
         self._make_way_out(start)
-        lane = self._make_sessions(start)
+        await end_of_other_rules(self._store, self._clock, self._config.policy.version)
+        lane = self._make_sessions(start, await keys_of(self._store, self._clock))
         self._router = Router(
             store=self._store,
             sessions=self._sessions,
@@ -207,6 +216,7 @@ class Gateway:
             self._notices.tell("", f"quarantined:{turn}", render.quarantined_alert(turn))
         self._begin_all(operator, echoes, blobs)
         await self._settled()
+        await find_owner_spot(self._config, self._deliveries, self._desk.owner_spot)
         return Running(
             config=self._config,
             url=self._web.url if self._web else None,
@@ -229,11 +239,25 @@ class Gateway:
             owners=self._config.gateway.owners,
         )
 
-    def _make_sessions(self, start: Start) -> CommandLane:
-        """Make the sessions and the lane of what never waits behind their turns."""
+    def _make_sessions(self, start: Start, keys: tuple[bytes, ...]) -> CommandLane:
+        """Make the desk, the sessions, and the lane of what never waits behind their turns."""
+        self._toolbox = toolbox(self._config, clock=self._clock, account_of=self._account_of)
+        tools = {**self._toolbox.tools, **self._extra_tools}
+        self._desk = supervision(
+            config=self._config,
+            store=self._store,
+            clock=self._clock,
+            deliveries=self._deliveries,
+            notices=self._notices,
+            tools=tools,
+            zone=_zone(self._config.gateway.timezone),
+            keys=keys,
+            wake=self._wake,
+        )
         agent = Agent(
             entries=self._entries,
-            tools={**tools(self._config), **self._extra_tools},
+            tools=tools,
+            desk=self._desk.turn_desk,
             busy=self._config.sessions.busy,
             on_failure=self._on_failure,
             start_id=start.begun.id,
@@ -248,8 +272,38 @@ class Gateway:
             deliveries=self._deliveries,
             clock=self._clock,
             entries=self._entries,
-            owners=tuple(str(owner) for owner in self._config.gateway.owners),
+            decisions=self._desk.turn_desk.decisions,
+            desk=DeskLane(
+                store=self._store,
+                clock=self._clock,
+                desk=self._desk.desk,
+                grants=self._desk.grants,
+                rules=self._desk.rules,
+                roles=self._desk.roles,
+                spending=self._desk.spending,
+                deliveries=self._deliveries,
+                freeze=self._freeze,
+            ),
         )
+
+    def _wake(self, key: str) -> None:
+        self._sessions.wake(key)
+
+    def _account_of(self, platform: str) -> str | None:
+        """The connected account of a platform, as rows name it."""
+        return next(
+            (
+                refs.account_text(outlet.account)
+                for outlet in self._deliveries.outlets()
+                if outlet.account.platform == platform
+            ),
+            None,
+        )
+
+    async def _freeze(self, scope: str, by: str) -> None:
+        """Cut the streams of what is frozen, and end its work elsewhere."""
+        self._sessions.stop_in(scope, f"{by} (spending is frozen)")
+        self._desk.remote_jobs.look()
 
     def _supervised(self, adapter: Adapter) -> Supervisor:
         return Supervisor(
@@ -282,6 +336,8 @@ class Gateway:
         self._begin(self._notices.take_up())
         self._begin(echoes.run())
         self._begin(watch_alarms(self._supervisors))
+        self._begin(self._desk.desk_clock.run())
+        self._begin(self._desk.remote_jobs.run())
         keep_days = self._config.gateway.retention_days
         retention = Retention(
             store=self._store, blobs=blobs, clock=self._clock, keep_days=keep_days

@@ -9,6 +9,7 @@ from gateway.store.records import inbox
 from platforms.events import (
     ButtonPressed,
     CommandInvoked,
+    FormSubmitted,
     InboundEvent,
     MessageDeleted,
     MessageEdited,
@@ -53,9 +54,21 @@ def content_of(event: InboundEvent) -> inbox.Content:
                 base,
                 kind="press",
                 args=event.payload,
+                roles=event.author.roles,
                 press_kind=press.kind,
                 press_value=press.value,
                 press_until=micros(press.usable_until),
+            )
+        case FormSubmitted(press=press):
+            return replace(
+                base,
+                kind="form",
+                args=event.form_id,
+                values=tuple(event.values.items()),
+                roles=event.author.roles,
+                press_kind=press.kind if press else "",
+                press_value=press.value if press else "",
+                press_until=micros(press.usable_until) if press else 0,
             )
         case MessageEdited() | MessageDeleted():
             return replace(base, kind="amendment")
@@ -86,7 +99,7 @@ def message_id_of(event: InboundEvent) -> str | None:
             return message.message_id
         case CommandInvoked(message=message):
             return message.message_id if message else None
-        case ButtonPressed(card=card):
+        case ButtonPressed(card=card) | FormSubmitted(card=card):
             return card.message_id if card else None
         case MessageDeleted():
             return None

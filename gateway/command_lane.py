@@ -1,15 +1,16 @@
 """What the commands of lane "now" do. They run beside a turn and never wait behind one."""
 
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from agent.failover import Entry
-from gateway import commands, outgoing, refs
+from gateway import commands, outgoing, refs, superseding
 from gateway.clock import Clock
+from gateway.decisions import Decisions
 from gateway.delivery import Deliveries
+from gateway.desk_lane import DeskLane
 from gateway.presses import press_of
-from gateway.questions import Questions, read_press, supersede
 from gateway.sessions import Sessions
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
@@ -18,8 +19,6 @@ from gateway.store.records.inbox import Waiting
 from platforms.blocks import plain_text
 from platforms.content import AnswerPress
 from platforms.markup import parse
-
-NOTHING_TO_DECIDE = "There is nothing to decide here (any more)."
 
 log = logging.getLogger(__name__)
 
@@ -35,35 +34,36 @@ class CommandLane:
         deliveries: Deliveries,
         clock: Clock,
         entries: tuple[Entry, ...],
-        owners: Collection[str] = (),
+        decisions: Decisions,
+        desk: DeskLane,
     ) -> None:
-        """`owners` are written as events name people."""
         self._store = store
         self._running = running
         self._deliveries = deliveries
         self._clock = clock
         self._entries = entries
-        self._questions = Questions(
-            store=store,
-            clock=clock,
-            owners=owners,
-            enqueue=deliveries.enqueue,
-            wake=running.wake,
-        )
+        self._decisions = decisions
+        self._desk = desk
         self._handlers: dict[str, Callable[[Waiting], Awaitable[str]]] = {
             "help": self._help,
             "stop": self._stop,
             "status": self._status,
             "model": self._model,
             "whoami": self._whoami,
+            **desk.handlers(),
         }
 
     async def handle(self, row: Waiting) -> None:
         """Carry out one stored command or press and settle its row."""
         try:
             if row.lane == "press":
-                press = read_press(row.content.args)
-                text = await self._questions.pressed(row, press) if press else NOTHING_TO_DECIDE
+                pressed = await self._desk.pressed(row)
+                if pressed is None:  # answered by a form
+                    await self._store.write(
+                        lambda tx: inbox.finish(tx, row.id), transition=transitions.COMMAND_DONE
+                    )
+                    return
+                text = pressed
             else:
                 text = await self._handlers[row.content.command](row)
         except Exception:
@@ -154,7 +154,8 @@ class CommandLane:
             if waiting is None:
                 return not stopped and unowned.mark_opened_stopped(tx, key, by), ()
             unowned.mark_stopped(tx, waiting.id, by)
-            return True, supersede(tx, waiting.id, f"Not decided: stopped by {by}.", self._clock)
+            now = self._clock.now()
+            return True, superseding.stop_pending(tx, waiting.id, by, self._decisions, now=now)
 
         ended, edits = await self._store.write(unit, transition=transitions.STOP_MARKED)
         self._deliveries.enqueue(edits)

@@ -29,6 +29,18 @@ COMMANDS: tuple[Command, ...] = (
     Command(name="status", summary="model, open turn, what waits", lane="now"),
     Command(name="model", summary="show or choose this session's model", lane="now", args="[NAME]"),
     Command(name="whoami", summary="your ids and this session", lane="now"),
+    Command(name="approvals", summary="what waits for a decision here", lane="now"),
+    Command(name="approve", summary="let a call run", lane="now", args="CODE [CODE]"),
+    Command(name="deny", summary="refuse a call", lane="now", args="CODE [REASON]"),
+    Command(name="show", summary="all of what would run", lane="now", args="CODE"),
+    Command(name="answer", summary="answer a question of mine", lane="now", args="CODE TEXT"),
+    Command(name="auto", summary="ask less under one cap", lane="now", args="[$CAP TIME, off]"),
+    Command(name="grants", summary="what is allowed beforehand here", lane="now"),
+    Command(name="revoke", summary="take a grant back", lane="now", args="ID"),
+    Command(name="spend", summary="what was spent", lane="now", args="[day, month]"),
+    Command(name="budget", summary="limits and what is left", lane="now", args="[SCOPE $N]"),
+    Command(name="freeze", summary="stop all spending", lane="now", args="[chat, all]"),
+    Command(name="unfreeze", summary="let spending go on", lane="now", args="[chat, all]"),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
 

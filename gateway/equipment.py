@@ -1,15 +1,18 @@
-"""What turns are run with: the configured chain of providers, and the enabled tools.
+"""What turns are run with: the configured chain of providers, each with its price.
 
-Wires and tools are imported here, inside functions, and only those the configuration uses.
+Wires are imported here, inside functions, and only those the configuration uses.
 """
 
 import os
-from collections.abc import Callable
+import time
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
+from agent.costs import Unknown
 from agent.credentials import StaticKey
 from agent.failover import Entry
+from agent.model_prices import INCLUDED, ModelPrice, ModelPricing, configured, packaged
 from agent.providers.base import Provider
-from agent.tools.base import Tool
 from gateway.config import (
     LOCAL_SERVERS,
     Config,
@@ -23,17 +26,8 @@ from gateway.config.stand_in import DEMO
 DEFAULT_WINDOW = 128_000
 """Tokens of a model whose entry names no `context_window`."""
 
-
-def tools(config: Config) -> dict[str, Tool]:
-    """The enabled tools by name."""
-    makers: dict[str, Callable[[Config], Tool]] = {"files": _files}
-    return {name: makers[name](config) for name in config.tools.enabled}
-
-
-def _files(config: Config) -> Tool:
-    from agent.tools.files import FilesTool
-
-    return FilesTool(workspace=config.tools.workspace)
+DEFAULT_OUTPUT = 8_192
+"""Tokens of an answer where an entry names none and the model is paid for: it bounds the price."""
 
 
 async def providers(config: Config, *, demo: bool = False) -> tuple[Entry, ...]:
@@ -55,13 +49,41 @@ async def _local_model() -> LocalModel | None:
 def _entry(config: ProviderConfig) -> Entry:
     provider = _demo() if config.api == "demo" else _openai_chat(config)
     key = config.api_key.reveal() if config.api_key else ""
+    price = _price(config)
+    free = isinstance(price, ModelPrice) and price.source == "included"
+    most = config.max_output_tokens or (None if free else DEFAULT_OUTPUT)
     return Entry(
         name=config.name,
         provider=provider,
         credential=StaticKey(label=config.name, key=key),
         context_window=config.context_window or DEFAULT_WINDOW,
-        max_output_tokens=config.max_output_tokens,
+        max_output_tokens=most,
+        pricing=ModelPricing(price, max_output_tokens=most),
     )
+
+
+def _price(config: ProviderConfig) -> ModelPrice | Unknown:
+    """What a model costs: as configured, as the packaged table has it, or nobody knows."""
+    if config.price == "included" or config.api == "demo":
+        return INCLUDED
+    if config.price is not None:
+        return configured(
+            input_micros=config.price.input,
+            output_micros=config.price.output,
+            cached_micros=config.price.cached_input,
+        )
+    if config.base_url is not None and _is_here(config.base_url):
+        return INCLUDED
+    return packaged(config.model, config.base_url, now=time.time_ns() // 1000)
+
+
+def _is_here(base_url: str) -> bool:
+    """Whether a server runs on this machine: its hardware is paid for."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _demo() -> Provider:

@@ -27,10 +27,12 @@ from gateway.slots import root_of
 from gateway.store import transitions
 from gateway.store.base import Store, Transition, Tx
 from gateway.store.blobs import BLOB_THRESHOLD_BYTES, Blobs
-from gateway.store.records import chats, cursors, inbox, outbox, sessions
+from gateway.store.records import chats, cursors, inbox, outbox, prompts, sessions
 from platforms.blocks import Blocks
 from platforms.events import (
+    ButtonPressed,
     Delivery,
+    FormSubmitted,
     Ignored,
     InboundEvent,
     MessageDeleted,
@@ -238,6 +240,8 @@ class Ingest:
             # Of a chat nobody listed, as far as anyone can tell.
             return Stored(outcomes=("amends_nothing",))
         arrival = self._arrival(event, outcome, raw)
+        if (form := self._as_form(tx, event, arrival)) is not None:
+            arrival, outcome = form, admission.Admitted(session_key=key, lane="press")
         ident = inbox.insert(tx, arrival)
         if ident is None:
             return Stored(outcomes=("duplicate",))
@@ -275,6 +279,27 @@ class Ingest:
                 return Stored(outcomes=("chat_not_listed",))
             case unknown:
                 assert_never(unknown)
+
+    def _as_form(self, tx: Tx, event: InboundEvent, arrival: inbox.Arrival) -> inbox.Arrival | None:
+        """A reply that fills in a form, where forms are replies: only its own person's, in time."""
+        if not isinstance(event, MessageReceived) or event.quote is None:
+            return None
+        place = {
+            "account": arrival.account,
+            "chat": refs.root_text(refs.chat_text(event.chat)),
+            "message_id": event.quote.message.message_id,
+        }
+        prompt = prompts.find(tx, **place)
+        if prompt is None or prompt.person != arrival.author:
+            return None
+        if self._clock.now() > prompt.until_at:
+            return None
+        prompts.forget(tx, **place)
+        values = ((prompt.field, event.text),)
+        content = replace(arrival.content, kind="form", args=prompt.form_id, values=values)
+        return replace(
+            arrival, state="new", reason=None, lane="press", content=content, message_id=None
+        )
 
     def _crowded(self, tx: Tx, ident: int, arrival: inbox.Arrival) -> Crowded | None:
         """Whether a message that may enter finds no room, or comes too fast."""
@@ -329,6 +354,9 @@ class Ingest:
         self, event: InboundEvent, outcome: admission.Admission, raw: str
     ) -> inbox.Arrival:
         content = content_of(event)
+        if isinstance(event, ButtonPressed | FormSubmitted):
+            barred = not admission.may_press(event, self._facts(event))
+            content = replace(content, barred=barred)
         arrival = inbox.Arrival(
             account=refs.account_text(event.account),
             delivery_key=event.delivery_key,

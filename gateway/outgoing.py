@@ -10,7 +10,7 @@ from gateway import refs
 from gateway.store.records.outbox import OutboxRow
 from platforms import blocks
 from platforms.blocks import Blocks
-from platforms.content import Button, Controls, Delete, Edit, Operation, Post, Upload
+from platforms.content import Button, Controls, Delete, Edit, Menu, Operation, Post, Upload
 from platforms.events import ChatRef, MessageRef
 
 
@@ -49,7 +49,7 @@ def dump(content: Content) -> str:
         case Words(body=body, quote=quote, only_for=only_for, controls=controls):
             fields = {"body": blocks.to_json(body), "quote": quote, "only_for": only_for}
             if controls:
-                fields["controls"] = [[_button(button) for button in row] for row in controls]
+                fields["controls"] = [[_control(each) for each in row] for row in controls]
         case File(data=data, name=name, mime=mime, caption=caption):
             encoded = b64encode(data).decode()
             fields = {"data": encoded, "name": name, "mime": mime, "caption": caption}
@@ -66,7 +66,7 @@ def load(row: OutboxRow) -> Content:
     if "body" in fields:
         body = blocks.from_json(fields["body"])
         controls = tuple(
-            tuple(Button(**button) for button in row) for row in fields.get("controls", ())
+            tuple(_control_from(each) for each in row) for row in fields.get("controls", ())
         )
         return Words(
             body=body, quote=fields["quote"], only_for=fields["only_for"], controls=controls
@@ -81,8 +81,23 @@ def load(row: OutboxRow) -> Content:
     return Nothing()
 
 
-def _button(button: Button) -> dict[str, str]:
-    return {"label": button.label, "payload": button.payload, "style": button.style}
+def _control(control: Button | Menu) -> dict[str, Any]:
+    match control:
+        case Button(label=label, payload=payload, style=style, confirm=confirm):
+            button = {"label": label, "payload": payload, "style": style}
+            return {**button, "confirm": confirm} if confirm else button
+        case Menu(label=label, options=options):
+            return {"label": label, "options": [_control(each) for each in options]}
+        case _:
+            assert_never(control)
+
+
+def _control_from(fields: dict[str, Any]) -> Button | Menu:
+    if "options" not in fields:
+        return Button(**fields)
+    return Menu(
+        label=fields["label"], options=tuple(Button(**option) for option in fields["options"])
+    )
 
 
 def chat_of(row: OutboxRow) -> ChatRef:

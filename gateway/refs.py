@@ -8,6 +8,7 @@
 A Discord chat of one part is a direct message; two parts are guild and channel.
 """
 
+from dataclasses import replace
 from typing import cast, get_args
 
 from platforms.events import Account, Author, ChatRef, MessageRef, PlatformName
@@ -43,6 +44,15 @@ def chat_from(text: str, account: Account) -> ChatRef:
         raise ValueError(f"{text!r} has too many parts for a chat")
     thread = parts[1] if len(parts) > 1 else None
     return ChatRef(account=account, space=space, chat_id=parts[0], thread_id=thread)
+
+
+def root_text(chat: str) -> str:
+    """The same chat without its thread; ValueError if it is none.
+
+    Buttons are sealed for it: on some platforms a press does not tell the thread.
+    """
+    place = chat_from(chat, Account(platform=_platform(chat.partition(":")[0], chat), id=""))
+    return chat_text(replace(place, thread_id=None))
 
 
 def person_text(author: Author, platform: PlatformName) -> str:

@@ -4,6 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import assert_never
 
+from agent.effects import (
+    Mark,
+    TurnEnd,
+)
 from agent.errors import (
     AllProvidersFailed,
     ContentBlocked,
@@ -20,7 +24,6 @@ from agent.errors import (
     RequestRejected,
     TlsUntrusted,
 )
-from agent.turn import Mark, TurnEnd
 from platforms import markup
 from platforms.base import Sink
 from platforms.blocks import Blocks, Emph, Paragraph, Text, plain
@@ -111,6 +114,8 @@ def _mark_text(end: TurnEnd) -> str:
                 "The model's answer was cut off in the middle of a tool call, so nothing of it"
                 " was run. Ask for a smaller piece."
             )
+        case Mark.HALTED:
+            return end.by
         case Mark.STOPPED:
             doubts = ", ".join(_literal(label) for label in end.doubts)
             may = f" This was under way and may have taken effect: {doubts}." if doubts else ""

@@ -10,6 +10,7 @@ the final text arrives even if every edit before it was dropped.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from itertools import islice
 from typing import assert_never
 
@@ -158,14 +159,27 @@ class Reply:
             rows.append(self._row(len(rows), "final", "upload", outgoing.dump(file)))
         return tuple(rows)
 
-    @property
-    def buttons_per_row(self) -> int:
-        """How many buttons the platform puts side by side."""
-        return self._outlet.adapter.capabilities.buttons_per_row
+    def interim_rows(self, words: str) -> tuple[NewOutbox, ...]:
+        """The words so far as messages that stand while the turn waits; later ones replace them."""
+        parts = render.parts_of(words, self._outlet.adapter)
+        rows = []
+        for part, body in enumerate(parts.bodies):
+            content = outgoing.dump(self._content(part, body))
+            if part < len(self._posts):
+                key = f"t{self._turn.turn_id}:{part}:so_far:{self._clock.nonce()}"
+                row = self._row(part, "part", "edit", content, target=self._posts[part])
+                rows.append(replace(row, dedupe_key=key))
+            else:
+                rows.append(self._row(part, "anchor" if part == 0 else "part", "post", content))
+        return tuple(rows)
 
-    def deliver(self, rows: tuple[OutboxRow, ...]) -> None:
-        """Send rows that are stored by now, and take the sign of life away."""
-        self._outlet.enqueue(rows)
+    def go_on(self) -> None:
+        """Show growth again after `stop_streaming`: the turn does not wait after all."""
+        self._ending.clear()
+        self.start()
+
+    def rest(self) -> None:
+        """Take the sign of life away: nothing is being made now."""
         if self._signed:
             self._outlet.rest(self._chat)
 

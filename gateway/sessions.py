@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from agent.signals import TurnSignals
-from gateway import admission, mailbox, progress, questions
+from gateway import admission, mailbox, progress, superseding
 from gateway.busy import BusySigns, note_to
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
@@ -139,6 +139,14 @@ class Sessions:
         self._gate.withdraw(key)
         actor.changed.set()
         return True
+
+    def stop_in(self, scope: str, by: str) -> None:
+        """Stop what runs in a chat (ACCOUNT|CHAT), its threads included, or everywhere (`all`)."""
+        for key, actor in self._actors.items():
+            here = "|".join(key.split("|")[:2])
+            inside = scope in ("all", here) or here.startswith(f"{scope}/")
+            if actor.turn is not None and inside:
+                self.stop(key, by)
 
     def stoppable(self, key: str) -> bool:
         """Whether something runs or is about to run in a session."""
@@ -292,7 +300,8 @@ class Sessions:
             found = due.look(tx, key, now=now)
             if found is not None and found.wait_s > 0 and not hurried:
                 return (), None, True
-            edits = questions.written_on(tx, key, self._clock)
+            decisions = self._agent.desk.decisions
+            edits = superseding.written_on(tx, key, decisions, now=now)
             work = sessions.next_work(
                 tx,
                 key,
@@ -305,7 +314,7 @@ class Sessions:
         edits, work, incomplete = await self._store.write(
             take, transition=transitions.SESSION_TAKEN
         )
-        outlet.enqueue(edits)
+        self._deliveries.enqueue(edits)
         match work:
             case None:
                 return incomplete
@@ -355,15 +364,16 @@ class Sessions:
         by = row.content.author_name or "someone"
 
         def unit(tx: Tx) -> tuple[OpenTurn | None, tuple[outbox.OutboxRow, ...]]:
-            edits = questions.withdraw(
-                tx, row.session_key, f"Not decided: {by} began afresh.", self._clock
+            edits = superseding.withdraw(
+                tx, row.session_key, by, self._agent.desk.decisions, now=now
             )
+            self._agent.desk.session_ends(tx, row.session_key, by=by)
             turn = sessions.begin_fresh(tx, row, now=now, start_id=self._agent.start_id)
             stored = outbox.insert(tx, note, now=now) if turn is None else None
             return turn, (*edits, stored) if stored is not None else edits
 
         turn, rows = await self._store.write(unit, transition=transitions.SESSION_RENEWED)
-        outlet.enqueue(rows)
+        self._deliveries.enqueue(rows)
         if press := press_of(row.content, now=now):
             self._deliveries.end_press(row.account, press)
         return turn

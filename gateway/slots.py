@@ -11,6 +11,7 @@ from platforms.content import (
     AnswerPress,
     Delete,
     Edit,
+    OpenForm,
     Operation,
     Post,
     React,
@@ -100,7 +101,7 @@ def chat_of(operation: Operation) -> ChatRef | None:
             return chat
         case Edit(message=message) | Delete(message=message) | React(message=message):
             return message.chat
-        case AnswerPress():
+        case AnswerPress() | OpenForm():
             return None
         case _:
             assert_never(operation)

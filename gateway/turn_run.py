@@ -15,12 +15,15 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from agent import policy, prompt
+from agent.effects import (
+    TurnRows,
+)
 from agent.events import TurnEvent
 from agent.failover import Entry, plan_for
 from agent.runner import Runner
 from agent.signals import TurnSignals
-from agent.tools.base import Tool
-from agent.turn import AwaitsModel, TurnRows, position, turn_flow
+from agent.tools.base import CallContext, Tool
+from agent.turn import AwaitsModel, position, turn_flow
 from gateway import outgoing, render
 from gateway.clock import Clock
 from gateway.errors import StoreClosed, StoreError, StoreFailed
@@ -39,6 +42,7 @@ from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import due, outbox, sessions
 from gateway.store.records.sessions import Fenced, OpenTurn
+from gateway.turn_desk import TurnDesk
 from gateway.turns import StoredTurn
 from platforms.markup import parse
 
@@ -54,6 +58,7 @@ class Agent:
     entries: tuple[Entry, ...]
     tools: Mapping[str, Tool]
     busy: Busy
+    desk: TurnDesk
     on_failure: Callable[[StoreError], None] = field(repr=False)
     start_id: int | None = None
     suspects: frozenset[str] = frozenset()
@@ -96,6 +101,7 @@ class TurnRuns:
             store=store,
             clock=self._clock,
             joins=self._agent.busy != "queue",
+            desk=self._agent.desk,
         )
         reply.start()
         try:
@@ -132,7 +138,13 @@ class TurnRuns:
             for entry in self._agent.entries
         )
         runner = Runner(
-            session=str(turn.session_id),
+            origin=CallContext(
+                call_id="",
+                session=str(turn.session_id),
+                account=turn.account,
+                chat=turn.reply_to,
+                requester=turn.requester,
+            ),
             system=prompt.SYSTEM,
             plan=plan_for(entries, turn.settings.get("model")),
             tools=self._agent.tools,

@@ -6,24 +6,24 @@ from typing import Any
 
 import orjson
 
-from agent.calls import JudgedCall
-from agent.journal import TurnJournal
+from agent.calls import CallState, JudgedCall
+from agent.costs import Quote
+from agent.effects import Gated, GoOn, Mark, Parked, RecordStep, TurnEnd, TurnRows, TurnState
+from agent.journal import Bill, Intended, TurnJournal
 from agent.messages import Message, PartialReply, ToolResult, Usage
-from agent.tools.base import ToolOutput
-from agent.turn import (
-    Mark,
-    RecordStep,
-    TurnEnd,
-    TurnState,
-)
-from gateway import questions, render
+from agent.tools.base import EffectClass, RemoteJob, ToolOutput, Verdict
+from agent.turn import AwaitsTools, position
+from gateway import render
 from gateway.clock import Clock
 from gateway.errors import StoreError
+from gateway.gate import Verdicts
 from gateway.reply import Reply
 from gateway.store import transitions
 from gateway.store.base import Store, Transition, Tx
-from gateway.store.records import outbox, sessions
+from gateway.store.records import calls, jobs, outbox, sessions, unowned
+from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.store.records.sessions import OpenTurn
+from gateway.turn_desk import Short, TurnDesk
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,14 @@ class StoredTurn(TurnJournal):
     """Writes what a turn does, fenced by the epoch it was opened with."""
 
     def __init__(
-        self, *, turn: OpenTurn, reply: Reply, store: Store, clock: Clock, joins: bool
+        self,
+        *,
+        turn: OpenTurn,
+        reply: Reply,
+        store: Store,
+        clock: Clock,
+        joins: bool,
+        desk: TurnDesk,
     ) -> None:
         """`joins`: what arrives during the turn becomes part of it."""
         self._joins = joins
@@ -41,18 +48,60 @@ class StoredTurn(TurnJournal):
         self._store = store
         self._clock = clock
         self._said = list(turn.said)
+        self._desk = desk
 
     @property
     def reference(self) -> str:
         """What people quote to the operator, and `gatepost why` explains."""
         return f"t{self._turn.turn_id}"
 
-    async def step_opened(self, step: int, model: str) -> None:
-        """Store the intent to call a model (D2)."""
+    async def step_opened(self, step: int, model: str, quote: Quote) -> bool:
+        """Store the intent to call a model with its money put aside, or ask for more (D2)."""
+
+        def unit(tx: Tx) -> Short | None:
+            return self._open_step(tx, step, model, quote)
+
+        if await self._store.write(unit, transition=transitions.STEP_INTENDED) is None:
+            return True
+        await self._reply.stop_streaming()
+        so_far = self._so_far()
+
+        def ask(tx: Tx) -> tuple[OutboxRow, ...] | None:
+            short = self._open_step(tx, step, model, quote)
+            if short is None:
+                return None
+            edits = self._desk.ask_for_money(tx, self._turn, short, model=model, quote=quote)
+            unowned.park(tx, self._turn, now=self._clock.now())
+            return (*self._insert(tx, so_far), *edits)
+
+        rows = await self._store.write(ask, transition=transitions.TURN_WAITS)
+        if rows is None:
+            self._reply.go_on()
+            return True
+        self._deliver(rows)
+        return False
+
+    def _open_step(self, tx: Tx, step: int, model: str, quote: Quote) -> Short | None:
+        """None if the call may be made; else why not, and nothing is stored."""
+        ident = self._clock.nonce() if quote.ceiling != 0 else None
+        short = self._desk.reserve_model(
+            tx, self._turn, ident=ident, step=step, quote=quote, model=model
+        )
+        if short is None:
+            now = self._clock.now()
+            sessions.open_step(
+                tx, self._turn, number=step, model=model, reservation_id=ident, now=now
+            )
+        return short
+
+    async def attempt_failed(self, step: int, *, began: bool) -> None:
+        """Free what was put aside for a model call without a reply, unless it began (D1)."""
+        if began:
+            return  # it may cost; without a figure the hold is booked when it is overdue
         now = self._clock.now()
         await self._store.write(
-            lambda tx: sessions.open_step(tx, self._turn, number=step, model=model, now=now),
-            transition=transitions.STEP_INTENDED,
+            lambda tx: sessions.release_step(tx, self._turn, number=step, now=now),
+            transition=transitions.ATTEMPT_FAILED,
         )
 
     async def step_recorded(self, record: RecordStep) -> None:
@@ -62,25 +111,113 @@ class StoredTurn(TurnJournal):
 
         def unit(tx: Tx) -> None:
             sessions.append(tx, self._turn, (record.message, *refusals), now=now)
-            usage = _usage(record.usage)
-            sessions.close_step(tx, self._turn, number=record.step, usage=usage, now=now)
-            sessions.add_calls(tx, self._turn, record.step, record.calls, now=now)
+            self._close_step(tx, record.step, record.usage, record.spent, now)
+            calls.add(tx, self._turn.turn_id, record.step, record.calls)
 
         await self._store.write(unit, transition=transitions.STEP_RECORDED)
         self._said.append(record.message.text)
 
-    async def calls_intended(self, calls: tuple[JudgedCall, ...]) -> None:
-        """Store the intent to run calls with effects (D2)."""
-        now = self._clock.now()
-        ids = tuple(judged.call.id for judged in calls)
-        await self._store.write(
-            lambda tx: sessions.intend_calls(tx, self._turn, ids, now=now),
-            transition=transitions.CALLS_INTENDED,
-        )
+    async def gated(self, judged: tuple[JudgedCall, ...]) -> Gated:
+        """Store the verdict on calls with everything that follows from it (D2)."""
+        groups = await self._desk.groups(self._turn)
+        words = self._said[-1] if self._said else ""
 
-    async def call_finished(self, result: ToolResult) -> None:
-        """Store a tool's result (D1)."""
-        await self._append((result,), transitions.CALL_FINISHED)
+        def unit(tx: Tx) -> Verdicts:
+            sessions.fence(tx, self._turn, self._clock.now())
+            return self._desk.judge(tx, self._turn, judged, groups, words)
+
+        verdicts = await self._store.write(unit, transition=transitions.CALLS_GATED)
+        self._desk.send(verdicts.rows)
+        return verdicts.gated
+
+    async def waits(self) -> Parked | GoOn:
+        """Let the turn wait unless something was decided meanwhile (D2)."""
+        rows = await self._store.read(lambda tx: sessions.rows_of(tx, self._turn.turn_id))
+        if rows.halted or not _still_waits(rows):
+            return GoOn(rows=rows)
+        await self._reply.stop_streaming()
+        so_far = self._so_far()
+
+        def unit(tx: Tx) -> tuple[Parked | GoOn, tuple[OutboxRow, ...]]:
+            sessions.fence(tx, self._turn, self._clock.now())
+            edits = self._desk.written_on(tx, self._turn.session_key)
+            rows = sessions.rows_of(tx, self._turn.turn_id)
+            if rows.halted or not _still_waits(rows):
+                return GoOn(rows=rows), edits
+            unowned.park(tx, self._turn, now=self._clock.now())
+            return Parked(asked=True), (*self._insert(tx, so_far), *edits)
+
+        outcome, edits = await self._store.write(unit, transition=transitions.TURN_WAITS)
+        if isinstance(outcome, Parked):
+            self._deliver(edits)
+        else:
+            self._desk.send(edits)
+            self._reply.go_on()
+        return outcome
+
+    def _so_far(self) -> tuple[NewOutbox, ...]:
+        """The words so far as rows: they stand while people are waited for."""
+        text = "\n\n".join(words.strip() for words in self._said if words.strip())
+        return self._reply.interim_rows(text) if text else ()
+
+    def _insert(self, tx: Tx, new: tuple[NewOutbox, ...]) -> tuple[OutboxRow, ...]:
+        stored = (outbox.insert(tx, row, now=self._clock.now()) for row in new)
+        return tuple(row for row in stored if row is not None)
+
+    def _deliver(self, rows: tuple[OutboxRow, ...]) -> None:
+        self._desk.send(rows)
+        self._reply.rest()
+
+    async def calls_intended(self, judged: tuple[JudgedCall, ...]) -> Intended:
+        """The last check, then the intent to run what passes it (D2 if any has an effect)."""
+        if all(_is_free_and_pure(each) for each in judged):
+            return Intended(begun=frozenset(each.call.id for each in judged))
+        now = self._clock.now()
+        groups = await self._desk.groups(self._turn)
+
+        def unit(tx: Tx) -> tuple[Intended, tuple[OutboxRow, ...]]:
+            sessions.fence(tx, self._turn, now)
+            intended, rows = self._desk.check(tx, self._turn, judged, groups)
+            begin = [each for each in judged if each.call.id in intended.begun]
+            effects = [
+                e.call.id for e in begin if e.prepared and e.prepared.effect not in _NO_INTENT
+            ]
+            calls.begin(tx, effects, now=now)
+            sessions.append(tx, self._turn, intended.results, now=now)
+            return intended, (*rows, *self._desk.began(tx, effects))
+
+        intended, rows = await self._store.write(unit, transition=transitions.CALLS_INTENDED)
+        self._desk.send(rows)
+        return intended
+
+    async def call_finished(self, result: ToolResult, bill: Bill) -> None:
+        """Store a tool's result and book what it cost (D1)."""
+        now = self._clock.now()
+
+        def unit(tx: Tx) -> tuple[OutboxRow, ...]:
+            sessions.append(tx, self._turn, (result,), now=now)
+            return self._desk.ended(tx, result.call_id, bill)
+
+        self._desk.send(await self._store.write(unit, transition=transitions.CALL_FINISHED))
+
+    async def call_left(self, call: JudgedCall, job: RemoteJob) -> None:
+        """Store work that goes on elsewhere (D2)."""
+        now = self._clock.now()
+
+        def unit(tx: Tx) -> None:
+            sessions.fence(tx, self._turn, now)
+            calls.leave(tx, call.call.id)
+            jobs.insert(
+                tx,
+                call_id=call.call.id,
+                turn_id=self._turn.turn_id,
+                tool=call.call.name,
+                job=job,
+                now=now,
+            )
+
+        await self._store.write(unit, transition=transitions.CALL_LEFT)
+        self._desk.look_at_jobs()
 
     async def call_applied(
         self, unit: Callable[[Any], ToolOutput], settle: Callable[[ToolOutput], ToolResult]
@@ -88,28 +225,26 @@ class StoredTurn(TurnJournal):
         """Run a call on our own rows and store its result in the same commit (D2)."""
         now = self._clock.now()
 
-        def both(tx: Tx) -> ToolResult:
-            result = settle(unit(tx))
+        def both(tx: Tx) -> tuple[ToolResult, tuple[OutboxRow, ...]]:
+            output = unit(tx)
+            result = settle(output)
             sessions.append(tx, self._turn, (result,), now=now)
-            return result
+            bill = Bill(spent=output.spent, record=output.record)
+            return result, (*self._desk.applied(), *self._desk.ended(tx, result.call_id, bill))
 
-        return await self._store.write(both, transition=transitions.CALL_APPLIED)
+        result, rows = await self._store.write(both, transition=transitions.CALL_APPLIED)
+        self._desk.send(rows)
+        return result
 
-    async def asked(self, calls: tuple[JudgedCall, ...]) -> None:
-        """Store the questions with their cards and let the turn wait (D2)."""
-        await self._reply.stop_streaming()
-        ids = tuple(judged.call.id for judged in calls)
-        rows = await self._store.write(
-            lambda tx: questions.ask(
-                tx,
-                self._turn,
-                ids,
-                buttons_per_row=self._reply.buttons_per_row,
-                clock=self._clock,
-            ),
-            transition=transitions.QUESTION_ASKED,
-        )
-        self._reply.deliver(rows)
+    async def asked(self, doubtful: tuple[JudgedCall, ...]) -> None:
+        """Store a card about each call in doubt (D2)."""
+        ids = tuple(judged.call.id for judged in doubtful)
+
+        def unit(tx: Tx) -> tuple[OutboxRow, ...]:
+            sessions.fence(tx, self._turn, self._clock.now())
+            return self._desk.ask_in_doubt(tx, self._turn, ids)
+
+        self._desk.send(await self._store.write(unit, transition=transitions.DOUBT_ASKED))
 
     async def messages_recorded(self, messages: tuple[Message, ...]) -> None:
         """Store messages that join the transcript (D2)."""
@@ -171,19 +306,58 @@ class StoredTurn(TurnJournal):
         new_rows = self._reply.final_rows(text)
         now = self._clock.now()
 
-        def unit(tx: Tx) -> tuple[outbox.OutboxRow, ...]:
+        def unit(tx: Tx) -> tuple[OutboxRow, ...]:
             if end is not None:
                 sessions.append(tx, self._turn, end.messages, now=now)
                 if end.step is not None:
-                    usage = _usage(end.usage)
-                    sessions.close_step(tx, self._turn, number=end.step, usage=usage, now=now)
+                    self._close_step(tx, end.step, end.usage, end.spent, now)
+            edits = self._desk.turn_ends(tx, self._turn, by=end.by if end else "")
             sessions.close_turn(
                 tx, self._turn, state=state.value, mark=mark.value, error=error, now=now
             )
             stored = (outbox.insert(tx, row, now=now) for row in new_rows)
-            return tuple(row for row in stored if row is not None)
+            return (*(row for row in stored if row is not None), *edits)
 
-        self._reply.deliver(await self._store.write(unit, transition=transitions.TURN_CLOSED))
+        self._deliver(await self._store.write(unit, transition=transitions.TURN_CLOSED))
+
+    def _close_step(
+        self, tx: Tx, step: int, usage: Usage | None, spent: int | None, now: int
+    ) -> None:
+        ident = sessions.close_step(tx, self._turn, number=step, usage=_usage(usage), now=now)
+        if ident is not None and spent is not None:
+            self._desk.model_spent(tx, self._turn, ident, spent)
+
+
+_NO_INTENT = (EffectClass.PURE, EffectClass.LOCAL)
+"""Running it again is harmless, or its result is stored with its effect."""
+
+
+def _is_free_and_pure(judged: JudgedCall) -> bool:
+    """Whether a call needs no second look: it changes nothing, and nothing is paid for it."""
+    prepared = judged.prepared
+    return (
+        prepared is not None
+        and prepared.effect is EffectClass.PURE
+        and prepared.quote.ceiling == 0
+        and prepared.default is Verdict.ALLOW
+    )
+
+
+def _still_waits(rows: TurnRows) -> bool:
+    """Whether nothing of the step can go on, and something is still open."""
+    if not isinstance(position(rows.messages), AwaitsTools):
+        return False
+    undecided = False
+    for stored in rows.calls.values():
+        undecided |= stored.state is CallState.ASKED
+        match stored.state:
+            case CallState.ASKED | CallState.RUNNING | CallState.INTENT:
+                continue
+            case CallState.ALLOWED if undecided:
+                continue
+            case _:
+                return False
+    return bool(rows.calls)
 
 
 def _usage(usage: Usage | None) -> str | None:

@@ -37,7 +37,8 @@ class Capabilities:
     a post and shows the repeat only once; `read_back`: `Sink.find` can tell whether a post stands.
     `form`: how OpenForm is shown, None where there are none; `form_field_max` characters fit one
     field. `menu_options`: how many options a Menu may have, 0 where there are no menus. `confirm`:
-    a Button's `confirm` is asked. `private_max`: characters of an AnswerPress.
+    a Button's `confirm` is asked. `private_max`: characters of an AnswerPress. `code`: blocks of
+    code look like nothing else, so that no line in them can be taken for one of ours.
     """
 
     text_max: int
@@ -62,6 +63,7 @@ class Capabilities:
     menu_options: int = 0
     confirm: bool = False
     private_max: int = 200
+    code: bool = True
     budgets: tuple[Budget, ...] = ()
     group_ids: str | None = None
     read_back: bool = False

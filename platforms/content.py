@@ -9,7 +9,6 @@ from typing import Literal
 from platforms.blocks import Blocks
 from platforms.events import ChatRef, MessageRef, PressToken
 
-
 FORM_MARK = "f"
 """What the payload of a button begins with that opens a form."""
 

@@ -186,6 +186,14 @@ class InspectingTool(Tool, Protocol):
 
 
 @runtime_checkable
+class QuotingTool(Tool, Protocol):
+    """A tool whose prices may change between a card and its press."""
+
+    def requote(self, call: PreparedCall, quote: Quote) -> Quote:
+        """The quote of an inspected call at the prices known now; no I/O, never raises."""
+
+
+@runtime_checkable
 class RemoteTool(Tool, Protocol):
     """A tool whose calls may go on elsewhere after `run` has returned."""
 

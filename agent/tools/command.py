@@ -20,6 +20,7 @@ import os
 import resource
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from agent.errors import NotStarted
@@ -153,7 +154,7 @@ class Child:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             self._hurry.set()
-            await asyncio.wait((task,))
+            await finished(task)
             raise
 
     def outcome(self, *, timed_out: bool) -> Ended:
@@ -170,8 +171,7 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
             await _readable(self._handle)
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        self._kill()
         await self._process.wait()
         if self._handle is not None:
             # As process 1 of a container we inherit it from bubblewrap, and nobody else reaps it.
@@ -186,6 +186,16 @@ class Child:
         await asyncio.gather(*self._reading, return_exceptions=True)
         self._exit_code = await self._reported()
         self._reports.close()
+
+    def _kill(self) -> None:
+        """End bubblewrap, its first process before it: that one may not yet die with it."""
+        if self._process.returncode is not None:
+            return
+        for pid in _children(self._process.pid):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
 
     async def _ends_within(self, seconds: float) -> None:
         waits = (
@@ -207,8 +217,7 @@ class Child:
 
     async def _first_words(self) -> str:
         """What bubblewrap said before it gave up."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        self._kill()
         await asyncio.wait(self._reading, timeout=DRAIN_S)
         said = self._streams[1].captured().head.decode(errors="replace").strip()
         return f" ({said.splitlines()[-1]})" if said else ""
@@ -263,6 +272,25 @@ async def _reports(descriptor: int) -> _Reports:
         lambda: asyncio.StreamReaderProtocol(reader), pipe
     )
     return _Reports(reader, transport)
+
+
+def _children(pid: int) -> tuple[int, ...]:
+    """The processes a process has made, as far as the kernel tells."""
+    try:
+        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return ()
+    return tuple(int(child) for child in listed.split())
+
+
+async def finished(task: asyncio.Future[Any]) -> None:
+    """Wait for work that must come to its end, however often the wait is cancelled.
+
+    Whoever calls this has a cancel to raise already.
+    """
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait((task,))
 
 
 async def _readable(handle: int) -> None:

@@ -244,8 +244,7 @@ def scheduled(made: "ScheduledJobInfo") -> ToolOutput:
     """What is told of a schedule that was made."""
     return ToolOutput(
         text=f"Scheduled job {made.id} of {made.owner.name} runs {made.schedule} (UTC).",
-        spent=None,
-        record=made.id,
+        record=f"{made.owner.name}/{made.id}",
     )
 
 

@@ -41,7 +41,7 @@ from agent.tools.hf_job_form import (
     read_job_call,
     timeout_of,
 )
-from agent.tools.hf_job_runs import FINAL, JobRuns, handle_of
+from agent.tools.hf_job_runs import FINAL, JobRuns, begun, handle_of, scheduled
 from agent.tools.hf_quotes import endless_quote, job_quote
 from agent.tools.hf_schedule import fields_of, fires
 from agent.tools.literal_secrets import literal_secret
@@ -312,9 +312,9 @@ class HfJobsTool:
 
     async def probe(self, call: PreparedCall, context: CallContext) -> ToolOutput | None:
         """Whether a call took effect, by its label or by what it was to change; see ProbingTool."""
-        from agent.tools.hf_job_runs import begun, scheduled
-
         fields = call.arguments
+        if call.operation in STARTING and "payer" not in fields:
+            return None  # `run` begins nothing without one
         match call.operation:
             case "run" | "uv":
                 job = await self._runs.find(payer_in(fields), context)
@@ -377,8 +377,6 @@ class HfJobsTool:
         return ToolOutput(text="\n".join(lines) or f"{namespace} has no scheduled jobs.")
 
     async def _trigger(self, namespace: str, job_id: str) -> ToolOutput:
-        from agent.tools.hf_job_runs import begun
-
         found = await self._schedule(namespace, job_id)
         job = await self._hub.ask(
             lambda api: api.trigger_scheduled_job(scheduled_job_id=job_id, namespace=namespace)

@@ -294,10 +294,9 @@ class HfSandboxTool:
         """Whether a sandbox was made by a call; see ProbingTool."""
         if call.effect is not EffectClass.PROBE:
             raise ToolError("Nobody can tell whether it has happened.")
-        payer = payer_in(call.arguments)
-        if "reuses" in call.arguments:
-            return None
-        job = await self._runs.find(payer, context)
+        if "reuses" in call.arguments or "payer" not in call.arguments:
+            return None  # `run` begins nothing then
+        job = await self._runs.find(payer_in(call.arguments), context)
         return None if job is None else self._made(job, call.arguments)
 
     async def poll(self, handle: str) -> ToolOutput | None:

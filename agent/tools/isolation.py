@@ -153,14 +153,15 @@ class Isolation:
         Raises NotStarted if it could not begin or `executable` is no longer what it was. A
         cancel ends the command as the deadline does, and is raised when nothing is left.
         """
-        bwrap = shutil.which("bwrap")
-        if bwrap is None:
-            raise NotStarted("bubblewrap is not installed; nothing was run.")
-        with contextlib.ExitStack() as files:
-            program = await asyncio.to_thread(self._pinned, files, executable, argv[0], cwd)
-            place = "/".join((PLACE, *cwd))
-            options, passed = self._options(files, cwd=place, program=program)
-            child = await command.begin(bwrap, options, passed, (executable.path, *argv[1:]))
+        starting = asyncio.ensure_future(self._start(executable, argv, cwd))
+        try:
+            child = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # Cut in the middle, a start could leave something behind; it is short.
+            await command.finished(starting)
+            if not starting.cancelled() and starting.exception() is None:
+                await starting.result().end(grace_s=0.0)
+            raise
         timed_out = False
         try:
             child.go(stdin)
@@ -171,6 +172,19 @@ class Isolation:
         finally:
             await child.end(grace_s=self._grace_s)
         return child.outcome(timed_out=timed_out)
+
+    async def _start(
+        self, executable: Executable, argv: tuple[str, ...], cwd: Segments
+    ) -> command.Child:
+        """A command that waits to be told to go; raises NotStarted."""
+        bwrap = shutil.which("bwrap")
+        if bwrap is None:
+            raise NotStarted("bubblewrap is not installed; nothing was run.")
+        with contextlib.ExitStack() as files:
+            program = await asyncio.to_thread(self._pinned, files, executable, argv[0], cwd)
+            place = "/".join((PLACE, *cwd))
+            options, passed = self._options(files, cwd=place, program=program)
+            return await command.begin(bwrap, options, passed, (executable.path, *argv[1:]))
 
     # What a command sees.
 

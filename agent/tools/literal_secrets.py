@@ -48,7 +48,7 @@ def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
         yield place, value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield place, str(key)
+            yield place, str(key)  # a secret as a name: its place is where the name stands
             yield from _texts(item, f"{place}.{key}" if place else str(key))
     elif isinstance(value, list | tuple):
         for item in value:

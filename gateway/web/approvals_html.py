@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from agent.costs import Unknown, dollars
-from gateway.card import Line, face, lines
+from gateway.card import PAGE, Line, closing, face, lines
 from gateway.card_view import CardKind, CardView
 from gateway.web.approvals import CardPage, Choice, QueueLine
 from gateway.web.times import until
@@ -129,7 +129,7 @@ def card_content(
             {"class": "sheet card-sheet"},
             el("h1", None, format_spans(lines(view)[0].spans)),
             _table(lines(view)[1:], page.chat),
-            None if view.is_batch else el("div", {"class": "runs"}, *format_card(_rest(view, 0))),
+            el("div", {"class": "runs"}, *format_card(_rest(view, 0))),
             desk.choices(page.choices),
         ),
         *(_item(desk, number) for number in items),
@@ -151,8 +151,15 @@ def _item(desk: "_Desk", number: int) -> Html:
 
 
 def _rest(view: CardView, item: int) -> Blocks:
-    """All of a card below its lines, exactly as chats would show it if they had the room."""
-    return face(view, inline=_ALL, fits=lambda _: True, item=item).body[1:]
+    """All of a card below its lines, exactly as chats would show it if they had the room.
+
+    What a batch runs stands with its items; of the whole there are only its last words.
+    """
+    below = face(view, inline=_ALL, fits=lambda _: True, item=item).body[1:]
+    if not view.is_batch or item:
+        return below
+    whole = len(view.items) <= PAGE and (view.is_open or bool(closing(view)))
+    return below[-1:] if whole else ()
 
 
 def _table(rows: tuple[Line, ...], chat: str) -> Html:

@@ -18,11 +18,10 @@ class DaySpend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """What one chat, person, model or tool cost; `limit` is its own of one day, if it has one."""
+    """What one chat, person, model or tool cost."""
 
     name: str
     amount: int
-    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

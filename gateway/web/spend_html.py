@@ -217,19 +217,17 @@ def _height(amount: int, highest: int) -> int:
 def _shares(title: str, shares: tuple[Share, ...]) -> Html:
     if not shares:
         return _sheet(title, el("p", {"class": "quiet"}, "Nothing was spent."))
-    whole = max(max(share.amount, share.limit or 0) for share in shares)
+    most = max(share.amount for share in shares)
     shown, rest = shares[:SHARES_SHOWN], shares[SHARES_SHOWN:]
     more = None
     if rest:
         words = f"and {len(rest)} more: {money(sum(share.amount for share in rest))}"
         more = el("p", {"class": "quiet"}, words)
-    lines = (_share(share, whole) for share in shown)
+    lines = (_share(share, most) for share in shown)
     return _sheet(title, el("ul", {"class": "limits"}, *lines), more)
 
 
-def _share(share: Share, whole: int) -> Html:
-    limit = f" (limit {money(share.limit)} a day)" if share.limit is not None else ""
-    at = _part(share.limit, max(whole, 1)) if share.limit else 0
+def _share(share: Share, most: int) -> Html:
     return el(
         "li",
         None,
@@ -237,7 +235,7 @@ def _share(share: Share, whole: int) -> Html:
             "div",
             {"class": "said-of"},
             el("bdi", None, share.name),
-            el("span", None, money(share.amount), el("span", {"class": "quiet"}, limit)),
+            el("span", None, money(share.amount)),
         ),
         el(
             "svg",
@@ -247,8 +245,7 @@ def _share(share: Share, whole: int) -> Html:
                 "preserveAspectRatio": "none",
                 "aria-hidden": "true",
             },
-            _rect(0, _part(share.amount, max(whole, 1)), "settled"),
-            _rect(at - 3, 3, "mark") if at else None,
+            _rect(0, _part(share.amount, max(most, 1)), "settled"),
         ),
     )
 

@@ -47,6 +47,7 @@ NOTICE_MAX = 2_000
 """Code points of a private word to who pressed; what is longer is a message."""
 
 CAPABILITIES = Capabilities(
+    code=False,
     text_max=TEXT_MAX,
     part_soft=TEXT_MAX // 2,
     text_unit="code_point",

@@ -61,6 +61,7 @@ class WebAdapter:
         patience: Patience | None = None,
         places: tuple[Place, ...] = (),
     ) -> None:
+        patience = patience or Patience()
         self._now = now
         self._hub = Hub(epoch=new_id())
         self._answers = Answers()
@@ -72,10 +73,11 @@ class WebAdapter:
             now=now,
             new_id=new_id,
             answers=self._answers,
+            answer_s=patience.answer_s,
             places=places,
         )
         self._acts = Acts(self._site)
-        self._feed = Feed(self._site, patience or Patience())
+        self._feed = Feed(self._site, patience)
         self._closed = False
 
     @property

@@ -71,7 +71,7 @@ def in_keyboard_order(row: Iterable[Button | Menu]) -> tuple[Button | Menu, ...]
     """
     controls = list(row)
     light = next((i for i, control in enumerate(controls) if not _weighs(control)), 0)
-    return (controls[light], *controls[:light], *controls[light + 1 :])
+    return (*controls[light : light + 1], *controls[:light], *controls[light + 1 :])
 
 
 def _weighs(control: Button | Menu) -> bool:

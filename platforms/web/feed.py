@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from platforms.events import ChatRef
-from platforms.web.limits import HEARTBEAT_S, STREAMS_MAX, WRITE_TIMEOUT_S
+from platforms.web.limits import ANSWER_WITHIN_S, HEARTBEAT_S, STREAMS_MAX, WRITE_TIMEOUT_S
 from platforms.web.parse import chat_of
 from platforms.web.site import FRESH, Site, conversation_in
 from platforms.web.stream import Stream
@@ -22,10 +22,13 @@ HEARTBEAT = b": still here\n\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """Times of a stream, in seconds: between signs of life, and until a reader is given up."""
+    """Times in seconds: between a stream's signs of life, until its reader is given up, and for
+    which a page without script waits for the answer to a press.
+    """
 
     heartbeat_s: float = HEARTBEAT_S
     write_s: float = WRITE_TIMEOUT_S
+    answer_s: float = ANSWER_WITHIN_S
 
 
 class Feed:

@@ -97,7 +97,7 @@ def _lines(spans: Spans) -> Html:
 def _line(spans: list[Span]) -> Html:
     match spans:
         case [Strong() as label, Text(text=text), *_] if text.startswith("  "):
-            words = el("span", None, _spans(tuple(spans[1:])))
+            words = el("span", None, _spans((Text(text=text[2:]), *spans[2:])))
             return el("p", {"class": "labelled"}, _span(label), words)
         case _:
             return el("p", None, _spans(tuple(spans)))

@@ -251,7 +251,7 @@ def merge(
     for message in live.messages():
         stored = merged.get(message.message_id)
         # A card that a restart forgot may be heard of again only when its buttons are gone.
-        boxed = message.boxed or (stored is not None and stored.boxed)
+        boxed = message.boxed or (stored is not None and (stored.boxed or bool(stored.controls)))
         merged[message.message_id] = replace(message, boxed=boxed)
     return tuple(merged.values())
 

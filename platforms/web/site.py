@@ -20,7 +20,6 @@ from platforms.web.forms import FormTokens
 from platforms.web.history import History, HistoryItem
 from platforms.web.html import Html
 from platforms.web.hub import Hub
-from platforms.web.limits import ANSWER_WITHIN_S
 from platforms.web.live import LiveMessage, merge
 from platforms.web.page import (
     Failure,
@@ -53,6 +52,7 @@ class Site:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     answers: Answers
+    answer_s: float
     places: tuple[Place, ...] = ()
 
     async def new_chat(self, request: web.Request) -> web.StreamResponse:
@@ -76,7 +76,7 @@ class Site:
         viewer = request[VIEWER]
         chat = chat_of(viewer.user, conversation)
         key = request.query.get("said", "")
-        said = await self.answers.take(key, within_s=ANSWER_WITHIN_S)
+        said = await self.answers.take(key, within_s=self.answer_s)
         with readable_store():
             chats = await self.history.chats(viewer.user)
             answering = await self.history.answering(chat)

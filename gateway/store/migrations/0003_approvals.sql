@@ -82,6 +82,7 @@ ALTER TABLE tool_call ADD COLUMN operation TEXT NOT NULL DEFAULT '';
 ALTER TABLE tool_call ADD COLUMN canonical TEXT;
 ALTER TABLE tool_call ADD COLUMN fingerprint TEXT;
 ALTER TABLE tool_call ADD COLUMN snapshots TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE tool_call ADD COLUMN quote TEXT;
 ALTER TABLE tool_call ADD COLUMN rule TEXT;
 ALTER TABLE tool_call ADD COLUMN reservation_id TEXT;
 ALTER TABLE tool_call ADD COLUMN decided_at BIGINT;
@@ -160,6 +161,7 @@ CREATE TABLE reservation (
     closed_at BIGINT
 );
 CREATE INDEX reservation_held ON reservation (deadline_at) WHERE state = 'held';
+CREATE INDEX reservation_since ON reservation (opened_at);
 CREATE INDEX reservation_turn ON reservation (turn_id);
 CREATE INDEX reservation_opened ON reservation (account, chat, opened_at);
 CREATE INDEX reservation_closed ON reservation (closed_at) WHERE closed_at IS NOT NULL;
@@ -281,3 +283,7 @@ CREATE TABLE seal (
     secret TEXT NOT NULL,
     made_at BIGINT NOT NULL
 );
+
+-- Calls in doubt are asked about on cards from now on: what waited is taken up and asked anew.
+UPDATE turn SET state = 'open' WHERE state = 'waiting';
+DROP TABLE question;

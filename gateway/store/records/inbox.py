@@ -20,7 +20,7 @@ Lane = Literal["turn", "now", "press"]
 class Content:
     """What later code needs of an inbound event; the raw payload stays beside it for `why`."""
 
-    kind: Literal["message", "command", "press", "amendment", "none"]
+    kind: Literal["message", "command", "press", "form", "amendment", "none"]
     author: str = ""
     author_name: str = ""
     reply_to: str = ""
@@ -35,6 +35,13 @@ class Content:
     press_kind: str = ""
     press_value: str = ""
     press_until: int = 0
+    values: tuple[tuple[str, str], ...] = ()
+    """Of a form that was filled in: its fields."""
+
+    roles: tuple[str, ...] = ()
+    barred: bool = False
+    """Of a press or form: whoever it comes from is not admitted and may not decide."""
+
     album: str = ""
     forwarded: bool = False
     long: bool = False
@@ -51,6 +58,8 @@ class Content:
         """Read what `to_json` wrote."""
         fields: dict[str, Any] = orjson.loads(text) if text else {"kind": "none"}
         fields["attachments"] = tuple(fields.get("attachments", ()))
+        fields["roles"] = tuple(fields.get("roles", ()))
+        fields["values"] = tuple((name, text) for name, text in fields.get("values", ()))
         return cls(**fields)
 
 
@@ -93,6 +102,39 @@ WAITING_READ = 50
 """Rows of a session that are looked at together; the next ones follow when these are gone."""
 
 _SELECT = "SELECT id, account, chat, lane, session_key, message_id, content, received_at FROM inbox"
+
+
+def wrote_in(tx: Tx, account: str, chat: str, person: str) -> bool:
+    """Whether a person is known to have written in a chat."""
+    found = tx.row(
+        "SELECT 1 FROM inbox WHERE account = ? AND author = ? AND chat = ? LIMIT 1",
+        account,
+        person,
+        chat,
+    )
+    return found is not None
+
+
+def heard_at(tx: Tx, account: str, chat: str) -> int | None:
+    """When a person's message last came in a chat, microseconds since 1970."""
+    row = tx.row(
+        "SELECT received_at FROM inbox WHERE account = ? AND chat = ? AND lane = 'turn'"
+        " ORDER BY received_at DESC LIMIT 1",
+        account,
+        chat,
+    )
+    return row[0] if row else None
+
+
+def presses_before(tx: Tx, accounts: tuple[str, str], before: int) -> bool:
+    """Whether presses or commands that came before a moment are not handled yet."""
+    found = tx.row(
+        "SELECT 1 FROM inbox WHERE state = 'new' AND lane IN ('now', 'press')"
+        " AND account IN (?, ?) AND received_at < ? LIMIT 1",
+        *accounts,
+        before,
+    )
+    return found is not None
 
 
 def insert(tx: Tx, arrival: Arrival) -> int | None:

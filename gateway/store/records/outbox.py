@@ -114,6 +114,25 @@ def get(tx: Tx, ident: int) -> OutboxRow | None:
     return _outbox_row(row) if row else None
 
 
+def keys_of_message(
+    tx: Tx, account: str, chats: tuple[str, str], message_id: str
+) -> tuple[str, ...]:
+    """The dedupe keys of the rows that stand as a message in one of these chats."""
+    rows = tx.rows(
+        "SELECT dedupe_key FROM outbox WHERE account = ? AND chat IN (?, ?) AND message_id = ?",
+        account,
+        *chats,
+        message_id,
+    )
+    return tuple(str(row[0]) for row in rows)
+
+
+def state_of(tx: Tx, dedupe_key: str) -> str | None:
+    """How far the row of a dedupe key has come; None if there is none."""
+    row = tx.row("SELECT state FROM outbox WHERE dedupe_key = ?", dedupe_key)
+    return str(row[0]) if row else None
+
+
 def by_key(tx: Tx, dedupe_key: str) -> int | None:
     """The id of the row that holds a dedupe key."""
     row = tx.row("SELECT id FROM outbox WHERE dedupe_key = ?", dedupe_key)

@@ -11,21 +11,19 @@ from typing import Any
 
 import orjson
 
-from agent.calls import CallState, JudgedCall
+from agent.effects import (
+    TurnRows,
+)
 from agent.messages import (
     AssistantMessage,
     Message,
     PartialReply,
-    ResultStatus,
     ToolResult,
     UserMessage,
 )
-from agent.turn import (
-    TurnRows,
-)
 from gateway.errors import StoreError
 from gateway.store.base import Tx
-from gateway.store.records import inbox, transcript
+from gateway.store.records import calls, inbox, ledger, transcript
 
 TITLE_LENGTH = 60
 
@@ -206,23 +204,16 @@ def waiting_turn(tx: Tx, key: str) -> WaitingTurn | None:
     return WaitingTurn(id=int(row[0]), requester=row[1]) if row else None
 
 
-def leave_in_doubt(tx: Tx, session_id: int, turn_id: int, now: int) -> None:
-    """Let the model of later turns read that calls of an ended turn may have taken effect."""
-    begun = tx.rows(
-        "SELECT id, tool FROM tool_call WHERE turn_id = ? AND state = 'intent'"
-        " ORDER BY step, ordinal",
-        turn_id,
+def undecided_turn(tx: Tx, key: str) -> WaitingTurn | None:
+    """The turn of a session's current life that people are asked about, waiting or still busy."""
+    row = tx.row(
+        "SELECT turn.id, turn.requester FROM turn JOIN session ON session.id = turn.session_id"
+        " WHERE session.key = ? AND session.closed_at IS NULL AND turn.state IN ('open', 'waiting')"
+        " AND EXISTS (SELECT 1 FROM card WHERE card.turn_id = turn.id"
+        " AND card.state IN ('queued', 'open')) ORDER BY turn.id LIMIT 1",
+        key,
     )
-    text = "The turn ended before this did. It may have taken effect; check before you repeat it."
-    for ident, tool in begun:
-        result = ToolResult(call_id=ident, name=tool, status=ResultStatus.UNKNOWN, text=text)
-        settle_call(tx, session_id=session_id, turn_id=turn_id, result=result, now=now)
-
-
-def settle_call(tx: Tx, *, session_id: int, turn_id: int, result: ToolResult, now: int) -> None:
-    """Store the result people gave a call of a waiting turn."""
-    transcript.append(tx, session_id=session_id, turn_id=turn_id, messages=(result,), now=now)
-    _finish_call(tx, result, now)
+    return WaitingTurn(id=int(row[0]), requester=row[1]) if row else None
 
 
 def open_sessions(tx: Tx) -> list[str]:
@@ -262,19 +253,18 @@ def append(tx: Tx, turn: OpenTurn, messages: tuple[Message, ...], *, now: int) -
     )
     for message in messages:
         if isinstance(message, ToolResult):
-            _finish_call(tx, message, now)
+            calls.finish(tx, message, now)
 
 
-def _finish_call(tx: Tx, result: ToolResult, now: int) -> None:
-    tx.run(
-        "UPDATE tool_call SET state = ?, finished_at = ? WHERE id = ?",
-        result.status.value,
-        now,
-        result.call_id,
-    )
-
-
-def open_step(tx: Tx, turn: OpenTurn, *, number: int, model: str, now: int) -> None:
+def open_step(
+    tx: Tx,
+    turn: OpenTurn,
+    *,
+    number: int,
+    model: str,
+    now: int,
+    reservation_id: str | None = None,
+) -> None:
     """Store the intent to call a model; an earlier attempt of the step has failed by now."""
     fence(tx, turn, now)
     tx.run(
@@ -285,58 +275,44 @@ def open_step(tx: Tx, turn: OpenTurn, *, number: int, model: str, now: int) -> N
         number,
     )
     tx.run(
-        "INSERT INTO step (turn_id, number, attempt, model, state, opened_at)"
-        " SELECT ?, ?, COALESCE(MAX(attempt), 0) + 1, ?, 'intent', ?"
+        "INSERT INTO step (turn_id, number, attempt, model, state, opened_at, reservation_id)"
+        " SELECT ?, ?, COALESCE(MAX(attempt), 0) + 1, ?, 'intent', ?, ?"
         " FROM step WHERE turn_id = ? AND number = ?",
         turn.turn_id,
         number,
         model,
         now,
+        reservation_id,
         turn.turn_id,
         number,
     )
 
 
-def close_step(tx: Tx, turn: OpenTurn, *, number: int, usage: str | None, now: int) -> None:
-    """Settle the running attempt of a step."""
+def release_step(tx: Tx, turn: OpenTurn, *, number: int, now: int) -> None:
+    """Free the money of a step's attempt that certainly did not begin."""
     fence(tx, turn, now)
-    tx.run(
+    row = tx.row(
+        "SELECT reservation_id FROM step WHERE turn_id = ? AND number = ? AND state = 'intent'"
+        " AND reservation_id IS NOT NULL",
+        turn.turn_id,
+        number,
+    )
+    if row is not None:
+        ledger.release(tx, str(row[0]), now=now)
+
+
+def close_step(tx: Tx, turn: OpenTurn, *, number: int, usage: str | None, now: int) -> str | None:
+    """Settle the running attempt of a step; returns its reservation, if it has one."""
+    fence(tx, turn, now)
+    row = tx.row(
         "UPDATE step SET state = 'done', usage = ?, closed_at = ?"
-        " WHERE turn_id = ? AND number = ? AND state = 'intent'",
+        " WHERE turn_id = ? AND number = ? AND state = 'intent' RETURNING reservation_id",
         usage,
         now,
         turn.turn_id,
         number,
     )
-
-
-def add_calls(
-    tx: Tx, turn: OpenTurn, step: int, calls: tuple[JudgedCall, ...], *, now: int
-) -> None:
-    """Store the calls a reply asked for."""
-    fence(tx, turn, now)
-    for ordinal, judged in enumerate(calls):
-        prepared = judged.prepared
-        tx.run(
-            "INSERT INTO tool_call (id, turn_id, step, ordinal, tool, arguments, effect, label,"
-            " state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            judged.call.id,
-            turn.turn_id,
-            step,
-            ordinal,
-            judged.call.name,
-            judged.call.arguments,
-            prepared.effect.value if prepared else None,
-            prepared.label if prepared else None,
-            "proposed" if prepared else "refused",
-        )
-
-
-def intend_calls(tx: Tx, turn: OpenTurn, ids: tuple[str, ...], *, now: int) -> None:
-    """Store the intent to run calls with effects."""
-    fence(tx, turn, now)
-    for ident in ids:
-        tx.run("UPDATE tool_call SET state = 'intent', intended_at = ? WHERE id = ?", now, ident)
+    return row[0] if row else None
 
 
 def close_turn(
@@ -344,7 +320,7 @@ def close_turn(
 ) -> None:
     """End a turn and the inbox rows it claimed; whatever step still ran has failed."""
     fence(tx, turn, now)
-    leave_in_doubt(tx, turn.session_id, turn.turn_id, now)
+    calls.end_unfinished(tx, turn.session_id, turn.turn_id, now)
     tx.run(
         "UPDATE step SET state = 'failed', reason = ?, closed_at = ?"
         " WHERE turn_id = ? AND state = 'intent'",
@@ -435,18 +411,23 @@ def _resume(tx: Tx, session_id: int, turn_id: int, now: int, start_id: int | Non
     return _load(tx, turn_id, resumed=True)
 
 
+def rows_of(tx: Tx, turn_id: int) -> TurnRows:
+    """The rows of a turn as they stand now."""
+    return _load(tx, turn_id, resumed=True).rows
+
+
 def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
     row = tx.row(
         "SELECT session.id, session.key, session.epoch, session.account, session.settings,"
         " turn.number, turn.reply_to, turn.grouped, turn.requester, turn.requester_name,"
-        " turn.asked, turn.stopped_by"
+        " turn.asked, turn.stopped_by, turn.halted"
         " FROM turn JOIN session ON session.id = turn.session_id WHERE turn.id = ?",
         turn_id,
     )
     if row is None:
         raise StoreError(f"turn {turn_id} is gone")
     session_id, key, epoch, account, settings, number, reply_to, *rest = row
-    grouped, requester, name, asked, stopped_by = rest
+    grouped, requester, name, asked, stopped_by, halted = rest
     loaded = transcript.load(tx, session_id)
     own = tuple(message for owner, message in loaded if owner == turn_id)
     return OpenTurn(
@@ -469,7 +450,8 @@ def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
             messages=tuple(message for _, message in loaded),
             steps=_steps(tx, turn_id),
             calls_made=sum(len(m.calls) for m in own if isinstance(m, AssistantMessage)),
-            calls=_open_calls(tx, turn_id),
+            calls=calls.open_of_turn(tx, turn_id),
+            halted=halted,
         ),
         resumed=resumed,
         stopped_by=stopped_by,
@@ -484,11 +466,3 @@ def _steps(tx: Tx, turn_id: int) -> int:
         turn_id,
     )
     return int(row[0]) if row and row[0] is not None else 0
-
-
-def _open_calls(tx: Tx, turn_id: int) -> dict[str, CallState]:
-    calls = tx.rows(
-        "SELECT id, state FROM tool_call WHERE turn_id = ? AND state IN ('proposed', 'intent')",
-        turn_id,
-    )
-    return {str(ident): CallState(state) for ident, state in calls}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.store.base import Tx
-from gateway.store.records import inbox, sessions
+from gateway.store.records import calls, inbox, sessions
 
 
 def park(tx: Tx, turn: sessions.OpenTurn, *, now: int) -> None:
@@ -12,15 +12,23 @@ def park(tx: Tx, turn: sessions.OpenTurn, *, now: int) -> None:
     tx.run("UPDATE turn SET state = 'waiting' WHERE id = ?", turn.turn_id)
 
 
-def reopen(tx: Tx, turn_id: int, *, now: int) -> None:
-    """Let a waiting turn go on, unsuspected; whoever held it before does not."""
-    tx.run("UPDATE turn SET state = 'open', deaths = 0 WHERE id = ? AND state = 'waiting'", turn_id)
+def reopen(tx: Tx, turn_id: int, *, now: int) -> bool:
+    """Let a waiting turn go on, unsuspected; False if it does not wait.
+
+    Whoever held it before does not any more.
+    """
+    changed = tx.run(
+        "UPDATE turn SET state = 'open', deaths = 0 WHERE id = ? AND state = 'waiting'", turn_id
+    )
+    if changed == 0:
+        return False
     tx.run(
         "UPDATE session SET epoch = epoch + 1, active_at = ?"
         " WHERE id = (SELECT session_id FROM turn WHERE id = ?)",
         now,
         turn_id,
     )
+    return True
 
 
 def mark_stopped(tx: Tx, turn_id: int, by: str) -> None:
@@ -43,12 +51,12 @@ def mark_opened_stopped(tx: Tx, key: str, by: str) -> bool:
     return changed > 0
 
 
-def propose_again(tx: Tx, call_id: str) -> None:
-    """Let a call in doubt run as if it had not begun."""
+def halt(tx: Tx, turn_id: int, sentence: str) -> None:
+    """Let a turn end with a sentence when it is taken up next; the first one holds."""
     tx.run(
-        "UPDATE tool_call SET state = 'proposed', intended_at = NULL"
-        " WHERE id = ? AND state = 'intent'",
-        call_id,
+        "UPDATE turn SET halted = ? WHERE id = ? AND closed_at IS NULL AND halted = ''",
+        sentence,
+        turn_id,
     )
 
 
@@ -93,7 +101,7 @@ def _end_without_owner(tx: Tx, turn_id: int, *, state: str, error: str | None, n
         turn_id,
     )
     if session is not None:
-        sessions.leave_in_doubt(tx, int(session[0]), turn_id, now)
+        calls.end_unfinished(tx, int(session[0]), turn_id, now)
     tx.run(
         "UPDATE step SET state = 'failed', reason = ?, closed_at = ?"
         " WHERE turn_id = ? AND state = 'intent'",

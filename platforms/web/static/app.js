@@ -153,6 +153,8 @@ const receive = {
     change(() => {
       const known = article(id);
       const form = formAt(id);
+      // After a restart the gateway hears of a card again, not that it had buttons.
+      if (known?.classList.contains("boxed")) made.classList.add("boxed");
       if (form) made.append(form.cloneNode(true));
       if (known) keeping(form ? [form] : [], () => known.replaceWith(made));
       else insert(made);

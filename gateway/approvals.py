@@ -1,0 +1,579 @@
+"""The approval desk: one path for every press, form, typed command, shell and page.
+
+In order: the row or code, its place, the person, the state, the time, the revision, what is
+allowed now; then `gateway.decisions` carries it out in the same unit. Everything that is not a
+card of this chat reads the same to whoever pressed: there is nothing to decide here.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+
+import orjson
+
+from agent.canonical import canonical
+from agent.costs import DOLLAR
+from agent.policy import Facts, parse_arguments
+from agent.tools.base import CallContext, InspectingTool, Malformed, PreparedCall, RiskTag
+from gateway import audit, refs
+from gateway.clock import Clock
+from gateway.decisions import Decisions, Outcome, Person
+from gateway.entitled import Standing, may_approve, may_deny
+from gateway.facts import facts_of
+from gateway.gate import Gate, Rules
+from gateway.grants import GrantsDesk
+from gateway.painting import Look, Painter
+from gateway.roles import Roles
+from gateway.store import transitions
+from gateway.store.base import Store, Tx
+from gateway.store.records import cards, outbox
+from gateway.store.records.cards import Card, Request
+from gateway.store.records.outbox import OutboxRow
+from gateway.tokens import Decision, opened
+from platforms.content import Field, Form
+
+NOTHING = "There is nothing to decide here (any more)."
+CHANGED = "The card changed; look again."
+REASON_MAX = 500
+ANSWER_MAX = 2_000
+FIVE, TWENTY = 5 * DOLLAR, 20 * DOLLAR
+
+_APPROVALS = frozenset({Decision.APPROVE, Decision.APPROVE_ALL})
+_CONFIRMED = frozenset({Decision.CONFIRM, Decision.CONFIRM_ALL})
+_DENIALS = frozenset({Decision.DENY, Decision.DENY_ALL, Decision.DENY_REASON, Decision.STOP})
+_VIEWS = frozenset(
+    {Decision.MORE, Decision.BACK, Decision.PAGE, Decision.ONE_BY_ONE, Decision.ITEM}
+)
+_SECOND_ASKED = frozenset({RiskTag.DESTRUCTIVE.value, RiskTag.RECURRING.value})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What a person did. `rev` None means the card in force (typed codes, the shell).
+
+    `message` is what they pressed on, None where there is none; `human` is False for whoever may
+    never decide. `at` is when it was journaled, microseconds since 1970.
+    """
+
+    account: str
+    chat: str
+    message: str | None
+    person: str
+    name: str
+    source: str
+    at: int
+    decision: Decision
+    option: int = 0
+    rev: int | None = None
+    human: bool = True
+    roles: frozenset[str] = frozenset()
+    values: Mapping[str, str] = field(default_factory=dict)
+    confirmed: bool = False
+    anywhere: bool = False
+    """From the shell or the page, which stand in no chat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What whoever acted reads, and the form they are to fill in, if any."""
+
+    text: str = ""
+    form: Form | None = None
+
+
+class Desk:
+    """Decides cards."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        rules: Rules,
+        roles: Roles,
+        gate: Gate,
+        decisions: Decisions,
+        painter: Painter,
+        grants: GrantsDesk,
+        payers: tuple[str, ...],
+        enqueue: Callable[[tuple[OutboxRow, ...]], None],
+        wake: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._rules = rules
+        self._roles = roles
+        self._gate = gate
+        self._decisions = decisions
+        self._painter = painter
+        self._grants = grants
+        self._payers = payers
+        self._enqueue = enqueue
+        self._wake = wake
+
+    async def pressed(self, payload: str, act: Act) -> Answer:
+        """Carry out a press or form; `payload` is what its button carried."""
+        token = opened(
+            payload, keys=self._painter.keys, account=act.account, chat=refs.root_text(act.chat)
+        )
+        if token is None:
+            return await self._refused(act, None, "no token of ours", NOTHING)
+        answer = await self._decide(
+            token.id, replace(act, decision=token.decision, option=token.option, rev=token.rev)
+        )
+        if answer.form is not None:
+            return replace(answer, form=replace(answer.form, id=payload))
+        return answer
+
+    async def typed(self, code: str, act: Act) -> Answer:
+        """Carry out a decision by a card's code."""
+        card = await self._store.read(lambda tx: cards.by_code(tx, code.strip().upper()))
+        if card is None:
+            return await self._refused(act, None, "no such code", NOTHING)
+        return await self._decide(card.id, act)
+
+    async def _decide(self, card_id: str, act: Act) -> Answer:
+        card = await self._store.read(lambda tx: cards.get(tx, card_id))
+        if card is None or not await self._store.read(lambda tx: self._is_here(tx, card, act)):
+            return await self._refused(act, card, "not of this chat", NOTHING)
+        standing = await self._roles.standing(
+            account=card.origin_account,
+            chat=card.origin,
+            person=act.person,
+            name=act.name,
+            human=act.human,
+            fresh=card.tier != "requester",
+            held=act.roles,
+        )
+        groups = await self._roles.groups(
+            self._rules.policy.groups,
+            account=card.origin_account,
+            chat=card.origin,
+            person=card.requester,
+        )
+        if form := await self._form(card, act, standing):
+            return form
+        edited = await self._inspected(card, act)
+        if isinstance(edited, str):
+            return Answer(text=edited)
+
+        def unit(tx: Tx) -> Outcome:
+            return self._in_order(tx, card_id, act, standing=standing, groups=groups, edited=edited)
+
+        done = await self._store.write(unit, transition=transitions.REQUEST_DECIDED)
+        self._enqueue(tuple(done.rows))
+        for key in done.wake:
+            self._wake(key)
+        return Answer(text=done.text)
+
+    def _is_here(self, tx: Tx, card: Card, act: Act) -> bool:
+        """Whether somebody acted where this card stands, or where it was asked from."""
+        if act.anywhere:
+            return True
+        places = {
+            (card.account, refs.root_text(card.chat)),
+            (card.origin_account, refs.root_text(card.origin)),
+        }
+        if (act.account, refs.root_text(act.chat)) not in places:
+            return False
+        if act.message is None:
+            return True
+        found = outbox.keys_of_message(tx, act.account, (act.chat, card.chat), act.message)
+        if not found:  # its id is not known (yet): what is pressed is sealed for this chat and card
+            return act.rev is not None
+        return any(key.startswith(f"card:{card.id}:") for key in found)
+
+    def _in_order(
+        self,
+        tx: Tx,
+        card_id: str,
+        act: Act,
+        *,
+        standing: Standing,
+        groups: Mapping[str, bool | None],
+        edited: "_Edited | None",
+    ) -> Outcome:
+        """Steps 6 to 12, over the row as it is now."""
+        card = cards.get(tx, card_id)
+        if card is None:
+            return Outcome(text=NOTHING)
+        person = Person(standing=standing, source=act.source, at=act.at)
+        pending = [r for r in cards.requests_of(tx, card.id) if r.state == "pending"]
+        if refusal := self._entitled(card, act, standing):
+            return self._turned_away(tx, card, act, refusal)
+        if not pending:
+            return Outcome(text=self._ended(tx, card, act, standing))
+        if card.state == "queued":
+            return Outcome(text="It waits until others in this chat are decided.")
+        if card.expires_at is not None and act.at >= card.expires_at:
+            return Outcome(text="Its time is over.", wake={card.session_key})
+        if act.rev is not None and act.rev < card.rev and act.decision not in _VIEWS:
+            return self._turned_away(tx, card, act, CHANGED)
+        return self._carry_out(tx, card, pending, act, person=person, groups=groups, edited=edited)
+
+    def _entitled(self, card: Card, act: Act, standing: Standing) -> str:
+        """Why a person may not do this; empty if they may."""
+        if act.decision in _VIEWS or act.decision is Decision.SHOW:
+            looks = may_deny(standing, card, rights=self._rules.rights)
+            return "" if looks else _who(card)
+        if act.decision in _DENIALS or act.decision in (Decision.EDIT, Decision.PAYER):
+            may = may_deny(standing, card, rights=self._rules.rights)
+        else:
+            may = may_approve(
+                standing,
+                card.tier,
+                two_person=card.two_person,
+                requester=card.requester,
+                rights=self._rules.rights,
+            )
+        if may is None:
+            return "Nobody could look up what you may decide here; try again."
+        return "" if may else _who(card)
+
+    def _carry_out(
+        self,
+        tx: Tx,
+        card: Card,
+        pending: list[Request],
+        act: Act,
+        *,
+        person: Person,
+        groups: Mapping[str, bool | None],
+        edited: "_Edited | None",
+    ) -> Outcome:
+        decision = act.decision
+        if decision in _VIEWS or decision is Decision.SHOW:
+            return self._look(tx, card, act, person)
+        if decision in _DENIALS:
+            return self._deny(tx, card, act, person)
+        match card.kind:
+            case "question":
+                return self._answer(tx, card, pending[0], act, person)
+            case "limit":
+                return self._raise(tx, card, pending[0], act, person)
+            case "in_doubt":
+                return self._doubt(tx, card, act, person)
+            case "call":
+                return self._call(
+                    tx, card, pending, act, person=person, groups=groups, edited=edited
+                )
+
+    def _call(
+        self,
+        tx: Tx,
+        card: Card,
+        pending: list[Request],
+        act: Act,
+        *,
+        person: Person,
+        groups: Mapping[str, bool | None],
+        edited: "_Edited | None",
+    ) -> Outcome:
+        """A yes, another content, or an answer in place of a call."""
+        decision = act.decision
+        if decision in _APPROVALS | _CONFIRMED or decision is Decision.CEILING:
+            if wait := self._precondition(tx, card, pending, act, person):
+                return wait
+            typed = _amount(act.values.get("amount", "")) if decision is Decision.CEILING else None
+            if decision is Decision.CEILING and typed is None:
+                return Outcome(text="Write an amount in dollars, such as 2.50.")
+            return self._decisions.approve(
+                tx, card, option=act.option, person=person, groups=groups, typed=typed
+            )
+        if edited is not None:
+            weighed = self._gate.reweigh(tx, edited.prepared, self._facts(tx, card, groups))
+            return self._decisions.revise(
+                tx, card, edited.request, weighed, by=person, difference=edited.difference
+            )
+        if decision is Decision.ANSWER:
+            words = _words(act.values.get("answer", ""), ANSWER_MAX)
+            if not words:
+                return Outcome(text="Write what the model is to read.")
+            return self._decisions.answer(tx, card, person, words)
+        return self._grants.give(tx, card, pending, decision, person=person, groups=groups)
+
+    def _precondition(
+        self, tx: Tx, card: Card, pending: list[Request], act: Act, person: Person
+    ) -> Outcome | None:
+        """What has to come before a yes: seen in full where cut, and a second word where due."""
+        view = self._painter.view(tx, card)
+        if not view.approvable:
+            return Outcome(text="Nothing bounds what it costs: edit it, or deny it.")
+        if view.ceiling_wanted and act.decision is not Decision.CEILING:
+            return Outcome(text="Its price is unknown: an owner has to say what it may cost.")
+        cut = self._painter.face(view, card, Look()).cut
+        if cut and person.standing.person not in card.seen and not act.anywhere:
+            return Outcome(text="It is longer than what is shown: press Show all first.")
+        second = card.two_person or any(not _SECOND_ASKED.isdisjoint(r.tags) for r in pending)
+        if second and act.decision in _APPROVALS and not act.confirmed:
+            if act.message is None:
+                return Outcome(text=f"To be sure, write: /approve {card.code} {card.code}")
+            rows = self._painter.repaint(tx, card.id, Look(confirm="approve", item=act.option))
+            return Outcome(text="Press once more to be sure.", rows=list(rows))
+        return None
+
+    def _look(self, tx: Tx, card: Card, act: Act, person: Person) -> Outcome:
+        """Another view of the card, or all of it."""
+        if act.decision is Decision.SHOW:
+            cards.mark_seen(tx, card, person.standing.person)
+            rows = self._painter.in_full(tx, card)
+            return Outcome(text="All of it stands below.", rows=list(rows), accepted=True)
+        look = {
+            Decision.MORE: Look(more=True),
+            Decision.BACK: Look(),
+            Decision.PAGE: Look(page=act.option),
+            Decision.ONE_BY_ONE: Look(item=1),
+            Decision.ITEM: Look(item=act.option),
+        }[act.decision]
+        return Outcome(rows=list(self._painter.repaint(tx, card.id, look)), accepted=True)
+
+    def _deny(self, tx: Tx, card: Card, act: Act, person: Person) -> Outcome:
+        reason = _words(act.values.get("reason", ""), REASON_MAX)
+        stop = act.decision is Decision.STOP or card.kind == "limit"
+        return self._decisions.deny(tx, card, act.option, person, reason=reason, stop=stop)
+
+    def _answer(self, tx: Tx, card: Card, request: Request, act: Act, person: Person) -> Outcome:
+        options = request.detail.get("options", [])
+        match act.decision:
+            case Decision.OPTION if 0 < act.option <= len(options):
+                return self._decisions.answer(tx, card, person, str(options[act.option - 1]))
+            case Decision.ANSWER:
+                words = _words(act.values.get("answer", ""), ANSWER_MAX)
+                if words:
+                    return self._decisions.answer(tx, card, person, words)
+        return Outcome(text=f"Write your answer: /answer {card.code} TEXT")
+
+    def _raise(self, tx: Tx, card: Card, request: Request, act: Act, person: Person) -> Outcome:
+        if act.decision is not Decision.RAISE:
+            return Outcome(text="Raise it, or stop.")
+        amounts = {1: int(request.detail["short_by"]), 2: FIVE, 3: TWENTY}
+        if act.option == 4:
+            return self._decisions.end_auto(tx, card, person)
+        amount = amounts.get(act.option or 1)
+        if amount is None:
+            return Outcome(text=NOTHING)
+        return self._decisions.raise_limit(
+            tx, card, max(amount, int(request.detail["short_by"])), person
+        )
+
+    def _doubt(self, tx: Tx, card: Card, act: Act, person: Person) -> Outcome:
+        choices = {Decision.DONE: "done", Decision.AGAIN: "again", Decision.SKIP: "skip"}
+        if act.decision is Decision.EVIDENCE:
+            rows = self._painter.evidence(tx, card)
+            text = "What is known is in the chat." if rows else "It stands in the chat already."
+            return Outcome(text=text, rows=list(rows), accepted=True)
+        if act.decision not in choices:
+            return Outcome(text="Choose: mark done, run again, or skip.")
+        return self._decisions.settle_doubt(tx, card, choices[act.decision], person)
+
+    def _ended(self, tx: Tx, card: Card, act: Act, standing: Standing) -> str:
+        """What became of a card; who repeats their own decision reads what they read then."""
+        for request in cards.requests_of(tx, card.id):
+            mine = request.decided_by == standing.person
+            if mine and request.state == "approved" and act.decision in _APPROVALS | _CONFIRMED:
+                return "Approved."
+            if mine and request.state == "denied" and act.decision in _DENIALS:
+                return "Denied."
+            who = request.decided_name or "nobody"
+            when = self._painter.time(request.decided_at)
+            return f"This is decided already: {request.state} by {who} {when}."
+        return NOTHING
+
+    def _turned_away(self, tx: Tx, card: Card, act: Act, text: str) -> Outcome:
+        audit.append(
+            tx,
+            at=self._clock.now(),
+            kind="refused press",
+            actor=act.person,
+            account=act.account,
+            chat=act.chat,
+            subject=card.id,
+            detail={"decision": act.decision.name, "rev": act.rev, "because": text},
+        )
+        return Outcome(text=text)
+
+    async def _refused(self, act: Act, card: Card | None, why: str, text: str) -> Answer:
+        """Turn somebody away before any row is theirs; that is kept too."""
+
+        def unit(tx: Tx) -> None:
+            audit.append(
+                tx,
+                at=self._clock.now(),
+                kind="refused press",
+                actor=act.person,
+                account=act.account,
+                chat=act.chat,
+                subject=card.id if card else "",
+                detail={"because": why},
+            )
+
+        await self._store.write(unit, transition=transitions.PRESS_REFUSED)
+        return Answer(text=text)
+
+    def _facts(self, tx: Tx, card: Card, groups: Mapping[str, bool | None]) -> Facts:
+        return facts_of(
+            tx,
+            session_id=card.session_id,
+            turn_id=card.turn_id,
+            chat=card.origin,
+            requester=card.requester,
+            groups=groups,
+        )
+
+    # -- forms and edits
+
+    async def _form(self, card: Card, act: Act, standing: Standing) -> Answer | None:
+        """The form a button asks for; None once it is filled in, or where none is due."""
+        if not act.decision.opens_form or act.values or act.source != "button":
+            return None
+        if refusal := self._entitled(card, act, standing):
+            return await self._refused(act, card, "not entitled", refusal)
+        if card.state != "open":
+            return None
+        requests = await self._store.read(lambda tx: cards.requests_of(tx, card.id))
+        pending = [r for r in requests if r.state == "pending"]
+        if not pending:
+            return None
+        return Answer(form=_form_for(card, _chosen(pending, act.option), act.decision))
+
+    async def _inspected(self, card: Card, act: Act) -> "_Edited | str | None":
+        """The call as edited, looked at by its tool; a sentence if it can't be."""
+        if act.decision not in (Decision.EDIT, Decision.PAYER) or card.kind != "call":
+            return None
+        requests = await self._store.read(lambda tx: cards.requests_of(tx, card.id))
+        pending = [r for r in requests if r.state == "pending"]
+        if not pending:
+            return None
+        request = _chosen(pending, act.option if act.decision is Decision.EDIT else 0)
+        arguments = parse_arguments(request.arguments)
+        tool = self._rules.tools.get(request.tool)
+        if isinstance(arguments, Malformed) or tool is None:
+            return "This can't be edited any more: its tool has changed."
+        changed = self._changed(request, dict(arguments), act)
+        if isinstance(changed, str):
+            return changed
+        prepared = tool.prepare(changed)
+        if isinstance(prepared, Malformed):
+            return f"That does not fit: {prepared.text}"
+        if isinstance(tool, InspectingTool):
+            context = CallContext(
+                call_id=str(request.call_id),
+                session=str(card.session_id),
+                account=card.origin_account,
+                chat=card.origin,
+                requester=card.requester,
+            )
+            found = await tool.inspect(prepared, context)
+            if found is None or isinstance(found, Malformed):
+                return found.text if isinstance(found, Malformed) else "It can't be looked up now."
+            prepared = found
+        before, after = request.arguments, canonical(prepared.arguments).decode()
+        return _Edited(request=request, prepared=prepared, difference=_difference(before, after))
+
+    def _changed(
+        self, request: Request, arguments: dict[str, object], act: Act
+    ) -> dict[str, object] | str:
+        """The arguments with what a person changed."""
+        if act.decision is Decision.PAYER:
+            if not 0 < act.option <= len(self._payers):
+                return "There is no such payer."
+            return {**arguments, "namespace": self._payers[act.option - 1]}
+        editable = request.detail.get("editable", [])
+        for name, text in act.values.items():
+            if name not in editable:
+                return f"{name} can't be changed."
+            arguments[name] = _typed_like(arguments.get(name), text)
+        return arguments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edited:
+    request: Request
+    prepared: PreparedCall
+    difference: str
+
+
+def _who(card: Card) -> str:
+    who = {"requester": "whoever asked, or an approver,", "approver": "chat approvers"}
+    return f"Only {who.get(card.tier, 'owners')} can decide this."
+
+
+def _chosen(pending: list[Request], option: int) -> Request:
+    return next((r for r in pending if r.ordinal + 1 == option), pending[0])
+
+
+def _form_for(card: Card, request: Request, decision: Decision) -> Form:
+    title = f"{card.code}: {request.tool} {request.operation}".strip()
+    match decision:
+        case Decision.EDIT:
+            arguments = orjson.loads(request.arguments)
+            fields = tuple(
+                Field(
+                    name=name,
+                    label=name,
+                    text=_as_text(arguments.get(name)),
+                    multiline=len(_as_text(arguments.get(name))) > 60,
+                    required=False,
+                    max_length=3_000,
+                )
+                for name in list(request.detail.get("editable", ()))[:5]
+            )
+        case Decision.ANSWER:
+            fields = (_long("answer", "Your answer", ANSWER_MAX),)
+        case Decision.CEILING:
+            fields = (Field(name="amount", label="At most, in dollars", max_length=12),)
+        case _:
+            fields = (_long("reason", "Why not? The model reads it.", REASON_MAX),)
+    return Form(id="", title=title[:45], fields=fields)
+
+
+def _long(name: str, label: str, most: int) -> Field:
+    return Field(name=name, label=label, multiline=True, max_length=most)
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _typed_like(before: object, text: str) -> object:
+    """What a person typed, in the type the argument had."""
+    if isinstance(before, str) or before is None:
+        return text
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def _words(text: str, most: int) -> str:
+    """A person's words without control characters, at most so many."""
+    return "".join(c if c == "\n" or c.isprintable() else " " for c in text).strip()[:most]
+
+
+def _amount(text: str) -> int | None:
+    """Dollars as typed, in micro-dollars; None for anything else."""
+    try:
+        amount = Decimal(re.sub(r"^\$", "", text.strip()))
+    except InvalidOperation:
+        return None
+    if not amount.is_finite() or amount <= 0 or amount > 1_000_000:
+        return None
+    return int(-(-amount * DOLLAR // 1))
+
+
+def _difference(before: str, after: str) -> str:
+    """What an edit changed, line by line."""
+    lines = [
+        orjson.dumps(orjson.loads(each), option=orjson.OPT_INDENT_2) for each in (before, after)
+    ]
+    old, new = (line.decode().splitlines() for line in lines)
+    shown = [
+        line
+        for line in difflib.unified_diff(old, new, lineterm="", n=0)
+        if not line.startswith(("---", "+++", "@@"))
+    ]
+    return "\n".join(shown)[:2_000]

@@ -1,0 +1,446 @@
+"""Cards are made here: what is asked on them, where they go, until when, and when they queue.
+
+Everything asked of one step is one card. A chat has at most three open ones; further ones queue
+without a clock, and beyond ten of those nothing more is asked.
+"""
+
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from agent.calls import CallState
+from agent.costs import Unknown
+from agent.messages import ResultStatus, ToolResult
+from agent.policy import Judgement
+from agent.tools.base import PreparedCall
+from gateway import audit
+from gateway.clock import Clock
+from gateway.config.ids import UserId
+from gateway.entitled import Needed, Rights, needed_to_raise, strictest
+from gateway.painting import Painter
+from gateway.quotes import quote_row, unknown_row
+from gateway.store.base import Tx
+from gateway.store.records import calls, cards, inbox
+from gateway.store.records.calls import CallRow, Decided
+from gateway.store.records.cards import Card, CardKind, Request, Tier
+from gateway.store.records.ledger import NoRoom
+from gateway.store.records.outbox import OutboxRow
+from gateway.store.records.sessions import OpenTurn
+
+OPEN_MAX = 3
+QUEUED_MAX = 10
+SHOWN_MAX_BYTES = 256 * 1024
+REMINDER_FROM_S = 600
+IN_DOUBT_S = 86_400
+
+CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""31 letters and digits that nobody confuses when reading them out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One call that is asked, as judged; `reason` is why it asks."""
+
+    prepared: PreparedCall
+    judgement: Judgement
+    needed: Needed
+    decided: Decided
+    schema: str
+    reason: str
+
+    @property
+    def arguments(self) -> str:
+        """The canonical arguments."""
+        return self.decided.canonical
+
+    @property
+    def rule(self) -> str:
+        """The rule that spoke."""
+        return self.judgement.rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What asking led to: rows to send, and results of what can't be asked."""
+
+    rows: tuple[OutboxRow, ...] = ()
+    refused: tuple[ToolResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """How long people have, in seconds."""
+
+    expire_s: int = 3600
+    owner_expire_s: int = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """Where a card goes; `owners` if that is the owners' own place."""
+
+    account: str
+    chat: str
+    owners: bool = False
+
+
+class OwnerSpot:
+    """Where owners are asked, once it is known; a connection may have to open a chat for it."""
+
+    def __init__(self) -> None:
+        self.spot: Spot | None = None
+
+
+class Asking:
+    """Makes cards; every method runs in the caller's unit."""
+
+    def __init__(
+        self, *, rights: Rights, times: Times, owner_spot: OwnerSpot, painter: Painter, clock: Clock
+    ) -> None:
+        self._rights = rights
+        self._times = times
+        self._owner_spot = owner_spot
+        self._painter = painter
+        self._clock = clock
+
+    def has_approver(self, turn: OpenTurn) -> bool:
+        """Whether somebody is named who decides for a turn nobody attends."""
+        return bool(turn.requester)
+
+    def ask(self, tx: Tx, turn: OpenTurn, items: tuple[Item, ...], words: str = "") -> Asked:
+        """Ask people about calls; `words` are the model's own beside them."""
+        rows: list[OutboxRow] = []
+        refused: list[ToolResult] = []
+        fitting = []
+        for item in items:
+            if _shown_bytes(item) > SHOWN_MAX_BYTES:
+                refused.append(_too_large(item))
+            else:
+                fitting.append(item)
+        questions = [item for item in fitting if item.prepared.asking is not None]
+        gated = tuple(item for item in fitting if item.prepared.asking is None)
+        for batch in (*([gated] if gated else []), *((item,) for item in questions)):
+            asked = self._ask_batch(tx, turn, batch, words)
+            rows.extend(asked.rows)
+            refused.extend(asked.refused)
+        return Asked(rows=tuple(rows), refused=tuple(refused))
+
+    def ask_limit(
+        self, tx: Tx, turn: OpenTurn, short: NoRoom, *, what: str, needs: int
+    ) -> tuple[OutboxRow, ...]:
+        """Ask for more money, since `what` comes next and needs so many micro-dollars."""
+        tier = needed_to_raise(short.scope)
+        detail = {
+            "scope": short.scope,
+            "span": short.span,
+            "limit": short.limit,
+            "spent": short.spent,
+            "held": short.held,
+            "short_by": short.short_by,
+            "needed": needs,
+            "what": what,
+        }
+        card = self._card(tx, turn, "limit", Needed(tier=tier), {}, expire_s=None)
+        request = Request(
+            id=self._ident(),
+            card_id=card.id,
+            ordinal=0,
+            call_id=None,
+            tool="budget",
+            operation=short.scope.partition(":")[0].replace("_", " "),
+            quote={},
+            detail=detail,
+        )
+        return self._put(tx, card, (request,))
+
+    def ask_frozen(self, tx: Tx, turn: OpenTurn, *, by: str, reason: str) -> tuple[OutboxRow, ...]:
+        """Leave a turn waiting that nothing may be spent on for now; an owner lets it go on."""
+        detail = {
+            "scope": "frozen",
+            "span": "",
+            "limit": 0,
+            "spent": 0,
+            "held": 0,
+            "short_by": 0,
+            "needed": 0,
+            "what": f"spending is stopped by {by}: {reason}",
+        }
+        card = self._card(tx, turn, "limit", Needed(tier="owner"), {}, expire_s=None)
+        request = Request(
+            id=self._ident(),
+            card_id=card.id,
+            ordinal=0,
+            call_id=None,
+            tool="budget",
+            operation="frozen",
+            quote={},
+            detail=detail,
+        )
+        return self._put(tx, card, (request,))
+
+    def ask_in_doubt(
+        self, tx: Tx, turn: OpenTurn, call_ids: tuple[str, ...]
+    ) -> tuple[OutboxRow, ...]:
+        """Ask about calls that a crash left in doubt, each on a card of its own."""
+        rows: list[OutboxRow] = []
+        for call_id in call_ids:
+            row = calls.get(tx, call_id)
+            if row is None:
+                raise LookupError(f"no call {call_id}")
+            card = self._card(
+                tx, turn, "in_doubt", Needed(tier="requester"), {}, expire_s=IN_DOUBT_S
+            )
+            request = Request(
+                id=self._ident(),
+                card_id=card.id,
+                ordinal=0,
+                call_id=call_id,
+                tool=row.tool,
+                operation=row.operation,
+                arguments=row.arguments,
+                fingerprint=row.fingerprint,
+                effect=row.effect,
+                quote={},
+                detail={"label": row.label, "intended_at": row.intended_at},
+            )
+            rows.extend(self._put(tx, card, (request,)))
+        return tuple(rows)
+
+    def ask_again(
+        self, tx: Tx, turn: OpenTurn, call: CallRow, item: Item, note: str
+    ) -> tuple[OutboxRow, ...]:
+        """Ask once more about a call whose approval could not be used in time."""
+        earlier = cards.request_of_call(tx, call.id)
+        card = self._card(tx, turn, "call", item.needed, {"note": note}, expire_s=None)
+        request = self._request(card.id, 0, item, earlier=earlier.id if earlier else None)
+        return self._put(tx, card, (request,))
+
+    def let_out(self, tx: Tx, account: str, chat: str) -> tuple[OutboxRow, ...]:
+        """Put the next queued card of a chat before people, if there is room for it."""
+        standing = cards.pending_in_chat(tx, account, chat)
+        open_now = sum(_counts(card) and card.state == "open" for card in standing)
+        queued = [card for card in standing if card.state == "queued"]
+        rows: list[OutboxRow] = []
+        for card in queued[: max(0, OPEN_MAX - open_now)]:
+            now = self._clock.now()
+            seconds = self._seconds(owners=self._is_owner_spot(account, chat))
+            expires_at, remind_at = _times(now, seconds)
+            cards.open_queued(tx, card.id, expires_at=expires_at, remind_at=remind_at, now=now)
+            rows.extend(self._painter.post(tx, card.id))
+        return tuple(rows)
+
+    def _ask_batch(self, tx: Tx, turn: OpenTurn, batch: tuple[Item, ...], words: str) -> Asked:
+        needs = strictest(tuple(item.needed for item in batch))
+        asking = batch[0].prepared.asking
+        kind: CardKind = "question" if asking is not None else "call"
+        detail: dict[str, Any] = {"words": words}
+        card = self._card(tx, turn, kind, needs, detail, expire_s=None)
+        if card.state == "queued" and self._queue_full(tx, card):
+            return Asked(refused=tuple(_crowded(item) for item in batch))
+        requests = tuple(self._request(card.id, at, item) for at, item in enumerate(batch))
+        now = self._clock.now()
+        for item in batch:
+            calls.decide(
+                tx,
+                item.decided,
+                state=CallState.ASKED,
+                by="",
+                now=now,
+            )
+        return Asked(rows=self._put(tx, card, requests))
+
+    def _queue_full(self, tx: Tx, card: Card) -> bool:
+        standing = cards.pending_in_chat(tx, card.account, card.chat)
+        return sum(each.state == "queued" for each in standing) >= QUEUED_MAX
+
+    def _put(self, tx: Tx, card: Card, requests: tuple[Request, ...]) -> tuple[OutboxRow, ...]:
+        cards.insert(tx, card, requests)
+        audit.append(
+            tx,
+            at=card.created_at,
+            kind="card",
+            actor="gateway",
+            account=card.account,
+            chat=card.chat,
+            subject=card.id,
+            detail={
+                "code": card.code,
+                "kind": card.kind,
+                "rev": card.rev,
+                "state": card.state,
+                "tier": card.tier,
+                "items": [
+                    {"call": r.call_id, "fingerprint": r.fingerprint, "quote": r.quote}
+                    for r in requests
+                ],
+            },
+        )
+        return self._painter.post(tx, card.id)
+
+    def _card(
+        self,
+        tx: Tx,
+        turn: OpenTurn,
+        kind: CardKind,
+        needs: Needed,
+        detail: dict[str, Any],
+        *,
+        expire_s: int | None,
+    ) -> Card:
+        now = self._clock.now()
+        spot = self._spot(tx, turn, needs.tier)
+        seconds = expire_s if expire_s is not None else self._seconds(owners=spot.owners)
+        standing = cards.pending_in_chat(tx, spot.account, spot.chat)
+        open_now = sum(_counts(card) and card.state == "open" for card in standing)
+        queued = kind in ("call", "question") and open_now >= OPEN_MAX
+        expires_at, remind_at = _times(now, seconds)
+        return Card(
+            id=self._ident(),
+            code=self._code(tx),
+            kind=kind,
+            state="queued" if queued else "open",
+            account=spot.account,
+            chat=spot.chat,
+            origin_account=turn.account,
+            origin=turn.reply_to,
+            session_id=turn.session_id,
+            turn_id=turn.turn_id,
+            tier=needs.tier,
+            two_person=needs.two_person,
+            requester=turn.requester,
+            requester_name=turn.requester_name,
+            policy="",
+            detail=detail,
+            created_at=now,
+            opened_at=None if queued else now,
+            expires_at=None if queued else expires_at,
+            remind_at=None if queued else remind_at,
+        )
+
+    def _request(
+        self, card_id: str, ordinal: int, item: Item, *, earlier: str | None = None
+    ) -> Request:
+        prepared = item.prepared
+        ceiling = prepared.quote.ceiling
+        return Request(
+            id=self._ident(),
+            card_id=card_id,
+            ordinal=ordinal,
+            call_id=item.decided.call_id,
+            tool=prepared.tool,
+            operation=prepared.operation,
+            arguments=item.arguments,
+            schema_hash=item.schema,
+            fingerprint=item.decided.fingerprint,
+            effect=prepared.effect.value,
+            tags=tuple(sorted(tag.value for tag in item.judgement.tags)),
+            rule=item.rule,
+            reason=item.reason,
+            ceiling=None if isinstance(ceiling, Unknown) else ceiling,
+            unknown=unknown_row(ceiling),
+            quote=quote_row(prepared.quote),
+            detail=request_detail(prepared),
+            earlier=earlier,
+        )
+
+    def _spot(self, tx: Tx, turn: OpenTurn, tier: Tier) -> Spot:
+        """The chat itself if somebody there can decide, else where owners are asked."""
+        here = Spot(account=turn.account, chat=turn.reply_to)
+        there = self._owner_spot.spot
+        if there is None or self._decides_here(tx, turn, tier):
+            return here
+        return there
+
+    def _decides_here(self, tx: Tx, turn: OpenTurn, tier: Tier) -> bool:
+        if tier == "requester" or self._rights.owns(turn.requester):
+            return True
+        named = self._rights.approvers_in(turn.account, turn.reply_to)
+        approvers = named if tier == "approver" else ()
+        if self._rights.is_named(turn.requester, approvers):
+            return True
+        if not turn.grouped:
+            return False
+        if any(not isinstance(each, UserId) for each in approvers):
+            return True  # a group, whose members nobody knows beforehand
+        known = (*self._rights.owners, *(str(each) for each in approvers))
+        return any(inbox.wrote_in(tx, turn.account, turn.reply_to, person) for person in known)
+
+    def _is_owner_spot(self, account: str, chat: str) -> bool:
+        spot = self._owner_spot.spot
+        return spot is not None and (spot.account, spot.chat) == (account, chat)
+
+    def _seconds(self, *, owners: bool) -> int:
+        return self._times.owner_expire_s if owners else self._times.expire_s
+
+    def _ident(self) -> str:
+        """128 random bits in 22 characters."""
+        bits = bytes.fromhex(self._clock.nonce() + self._clock.nonce())[:16]
+        return urlsafe_b64encode(bits).decode().rstrip("=")
+
+    def _code(self, tx: Tx) -> str:
+        """Five clear characters that no card which can still be decided has."""
+        while True:
+            number = int(self._clock.nonce(), 16)
+            code = ""
+            for _ in range(5):
+                number, digit = divmod(number, len(CODE_ALPHABET))
+                code += CODE_ALPHABET[digit]
+            if not cards.code_taken(tx, code):
+                return code
+
+
+def request_detail(prepared: PreparedCall) -> dict[str, Any]:
+    """What a card shows of a call beside its arguments and price."""
+    asking = prepared.asking
+    return {
+        "label": prepared.label,
+        "summary": prepared.summary,
+        "warnings": list(prepared.warnings),
+        "editable": list(prepared.editable),
+        "declared": prepared.declared,
+        "urls": list(prepared.urls),
+        "snapshots": [_snapshot(each.name, each.data) for each in prepared.snapshots],
+        "question": asking.question if asking else "",
+        "options": list(asking.options) if asking else [],
+        "free_text": bool(asking and asking.free_text),
+    }
+
+
+def _snapshot(name: str, data: bytes) -> dict[str, Any]:
+    lines = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
+    return {"name": name, "bytes": len(data), "lines": lines, "sha256": sha256(data).hexdigest()}
+
+
+def _shown_bytes(item: Item) -> int:
+    snapshots = sum(len(each.data) for each in item.prepared.snapshots)
+    return len(item.arguments.encode()) + snapshots
+
+
+def _times(now: int, seconds: int) -> tuple[int, int | None]:
+    """When a card closes, and when people are reminded of it."""
+    expires_at = now + seconds * 1_000_000
+    return expires_at, now + seconds * 500_000 if seconds >= REMINDER_FROM_S else None
+
+
+def _counts(card: Card) -> bool:
+    return card.kind in ("call", "question")
+
+
+def _too_large(item: Item) -> ToolResult:
+    text = "Not asked: what it would run is over 256 KiB, more than anybody can look at."
+    return _refused(item, text)
+
+
+def _crowded(item: Item) -> ToolResult:
+    text = "Not asked: too many approvals wait in this chat. Try again when some are decided."
+    return _refused(item, text)
+
+
+def _refused(item: Item, text: str) -> ToolResult:
+    return ToolResult(
+        call_id=item.decided.call_id,
+        name=item.prepared.tool,
+        status=ResultStatus.REFUSED,
+        text=text,
+    )

@@ -1,0 +1,545 @@
+"""What a decision does, in the unit that stores it: states, money, results, audit, the card.
+
+Called once the press is known to be entitled and in time (`gateway.approvals`). Every function
+returns what to say to whoever decided; nothing here is decided by a missing value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from agent.calls import CallState
+from agent.costs import Unknown, dollars, is_paid
+from agent.messages import ResultStatus, ToolResult
+from agent.policy import Facts, parse_arguments
+from agent.tools.base import Malformed, PreparedCall, QuotingTool, Snapshot, Verdict
+from gateway import audit
+from gateway.asking import Asking, Item, request_detail
+from gateway.clock import Clock
+from gateway.entitled import Standing, may_approve, strictest
+from gateway.facts import facts_of
+from gateway.gate import Gate, Reweighed, Rules, item_of, no_room_text
+from gateway.ledger import Leave
+from gateway.money import Spender
+from gateway.painting import Look, Painter
+from gateway.quotes import ceiling_from, quote_from, quote_row, unknown_row
+from gateway.scopes import scope_name
+from gateway.store.base import Tx
+from gateway.store.records import allowances, calls, cards, ledger, unowned
+from gateway.store.records.cards import Card, Decided, Request
+from gateway.store.records.ledger import Frozen, NoRoom, Reserved
+from gateway.store.records.outbox import OutboxRow
+
+WHOLE = 0
+"""The option that means every item of a card."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a decision led to: words for whoever decided, rows to send, sessions to wake."""
+
+    text: str = ""
+    rows: list[OutboxRow] = field(default_factory=list)
+    wake: set[str] = field(default_factory=set)
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who decides, whence, and when it was journaled (microseconds since 1970)."""
+
+    standing: Standing
+    source: str
+    at: int
+
+    def decided(self, words: str = "") -> Decided:
+        """The same for the row of a request."""
+        who = self.standing
+        return Decided(
+            by=who.person, name=who.name or who.person, source=self.source, at=self.at, words=words
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Weighed:
+    request: Request
+    item: Item
+    prepared: PreparedCall
+
+
+class Decisions:
+    """Carries decisions out; every method runs in the caller's unit."""
+
+    def __init__(
+        self, *, rules: Rules, gate: Gate, asking: Asking, painter: Painter, clock: Clock
+    ) -> None:
+        self._rules = rules
+        self._gate = gate
+        self._asking = asking
+        self._painter = painter
+        self._clock = clock
+
+    # -- calls
+
+    def approve(
+        self,
+        tx: Tx,
+        card: Card,
+        *,
+        option: int,
+        person: Person,
+        groups: Mapping[str, bool | None],
+        typed: int | None = None,
+    ) -> Outcome:
+        """Let items run: each is judged and quoted anew, and takes its hold in their order.
+
+        `typed` is the ceiling an owner gave for an unknown price, in micro-dollars.
+        """
+        done = Outcome()
+        items = _meant(cards.requests_of(tx, card.id), option)
+        weighed = [self._weigh(tx, card, request, groups) for request in items]
+        found = [each for each in weighed if isinstance(each, _Weighed)]
+        for each in weighed:
+            if isinstance(each, Request):
+                self._break(tx, card, each, done)
+        if changed := self._dearer(tx, card, found, done, typed=typed):
+            return changed
+        short = self._not_entitled(card, found, person)
+        if short:
+            done.text = short
+            return done
+        if card.two_person and self._needs_another_vote(tx, card, found, person=person, done=done):
+            return done
+        for each in found:
+            if not self._approve_one(tx, card, each, person=person, done=done, typed=typed):
+                break
+        self._finish(tx, card, done)
+        return done
+
+    def deny(
+        self, tx: Tx, card: Card, option: int, person: Person, *, reason: str = "", stop: bool
+    ) -> Outcome:
+        """Refuse items; the model reads who and why. `stop` ends the turn as well."""
+        done = Outcome(accepted=True)
+        named = person.standing.name or "someone"
+        concerned = cards.pending_of_turn(tx, card.turn_id) if stop else (card,)
+        for each in concerned:
+            if each.kind == "in_doubt":
+                continue
+            for request in _meant(cards.requests_of(tx, each.id), WHOLE if stop else option):
+                if cards.decide(tx, request.id, "denied", person.decided(reason)):
+                    self._result(tx, each, request, _denial(named, reason))
+                    self._note(tx, each, request, "denied", person, reason=reason)
+            self._finish(tx, each, done)
+        if stop:
+            unowned.mark_stopped(tx, card.turn_id, named)
+        done.text = "Denied, and the turn is stopped." if stop else "Denied."
+        return done
+
+    def revise(
+        self,
+        tx: Tx,
+        card: Card,
+        request: Request,
+        weighed: Reweighed,
+        *,
+        by: Person,
+        difference: str,
+    ) -> Outcome:
+        """Put other contents on the card, by a person's edit or choice of payer."""
+        done = Outcome(accepted=True)
+        item = self._as_item(tx, card, request, weighed)
+        self._store_revision(tx, card, request, item, edited=difference, by=by.standing.name)
+        done.rows.extend(self._painter.repaint(tx, card.id))
+        self._note(tx, card, request, "revised", by, difference=difference)
+        done.text = "The card shows it now; it still needs its own approval."
+        return done
+
+    # -- questions, limits, calls in doubt
+
+    def answer(self, tx: Tx, card: Card, person: Person, words: str) -> Outcome:
+        """Make a person's words the result; nothing runs."""
+        done = Outcome(accepted=True, text="Answered.")
+        named = person.standing.name or "someone"
+        for request in _meant(cards.requests_of(tx, card.id), WHOLE):
+            if cards.decide(tx, request.id, "answered", person.decided(words)):
+                text = f"{named} answered: {words}"
+                if card.kind == "call":
+                    text = f"It was not run. {named} answered in its place: {words}"
+                self._result(tx, card, request, text, status=ResultStatus.DONE)
+                self._note(tx, card, request, "answered", person, words=words)
+        self._finish(tx, card, done)
+        return done
+
+    def raise_limit(self, tx: Tx, card: Card, amount: int, person: Person) -> Outcome:
+        """Let a turn go on with more money in the window that was used up."""
+        done = Outcome()
+        (request,) = cards.requests_of(tx, card.id)
+        scope, span = str(request.detail["scope"]), str(request.detail["span"])
+        now = self._clock.now()
+        if scope.startswith("whole:"):
+            auto = allowances.auto_of(tx, card.session_id, now=now)
+            if auto is None:
+                done.text = "/auto has ended; go on without it, or stop."
+                return done
+            allowances.enlarge(tx, auto.id, cap=auto.cap + amount, until_at=auto.until_at)
+        else:
+            ledger.raise_limit(tx, scope, span, amount, by=person.standing.person, now=now)
+        cards.decide(tx, request.id, "approved", person.decided(dollars(amount)))
+        self._note(tx, card, request, "raised", person, amount=amount, scope=scope)
+        self._finish(tx, card, done)
+        done.accepted = True
+        done.text = f"The budget of {scope_name(scope)} is raised by {dollars(amount)}."
+        return done
+
+    def end_auto(self, tx: Tx, card: Card, person: Person) -> Outcome:
+        """Go on asking in place of `/auto`, whose cap is used up."""
+        done = Outcome(accepted=True, text="/auto has ended; each call is asked again.")
+        (request,) = cards.requests_of(tx, card.id)
+        now = self._clock.now()
+        allowances.end_of_session(tx, card.session_id, because="its cap was reached", now=now)
+        cards.decide(tx, request.id, "approved", person.decided("go on asking"))
+        self._note(tx, card, request, "auto ended", person)
+        self._finish(tx, card, done)
+        return done
+
+    def settle_doubt(self, tx: Tx, card: Card, choice: str, person: Person) -> Outcome:
+        """Say what became of a call a crash left in doubt, or let it be asked anew."""
+        done = Outcome(accepted=True)
+        (request,) = cards.requests_of(tx, card.id)
+        named = person.standing.name or "someone"
+        state: cards.RequestState
+        status: ResultStatus | None
+        match choice:
+            case "done":
+                state = "answered"
+                text = f"The gateway stopped while this ran. {named} confirmed that it took effect;"
+                status, text = ResultStatus.DONE, text + " its output was lost."
+                done.text = "Noted as done."
+            case "skip":
+                state = "denied"
+                text = "The gateway stopped while this ran, so it may or may not have taken effect."
+                status, text = ResultStatus.UNKNOWN, f"{text} {named} decided not to run it again."
+                done.text = "Skipped."
+            case _:
+                state, status, text = "approved", None, ""
+                done.text = "It is judged anew, as a new call."
+        if cards.decide(tx, request.id, state, person.decided(choice)):
+            if status is None:
+                calls.propose_again(tx, str(request.call_id))
+            else:
+                self._result(tx, card, request, text, status=status)
+            self._note(tx, card, request, choice, person)
+        self._finish(tx, card, done)
+        return done
+
+    # -- ends without a person's decision
+
+    def end(
+        self,
+        tx: Tx,
+        card: Card,
+        state: cards.RequestState,
+        *,
+        name: str,
+        text: str,
+        words: str = "",
+    ) -> tuple[OutboxRow, ...]:
+        """Close what is pending on a card; `text` is the result of its calls."""
+        done = Outcome()
+        decided = Decided(by="", name=name, source="gateway", at=self._clock.now(), words=words)
+        for request in _meant(cards.requests_of(tx, card.id), WHOLE):
+            if cards.decide(tx, request.id, state, decided):
+                status = ResultStatus.UNKNOWN if card.kind == "in_doubt" else ResultStatus.NOT_RUN
+                self._result(tx, card, request, text, status=status)
+                nobody = Person(
+                    standing=Standing(person="gateway", name=name), source="gateway", at=decided.at
+                )
+                self._note(tx, card, request, state, nobody, because=words)
+        self._close(tx, card, done)
+        return tuple(done.rows)
+
+    # -- inside
+
+    def _weigh(
+        self, tx: Tx, card: Card, request: Request, groups: Mapping[str, bool | None]
+    ) -> _Weighed | Request:
+        """Judge a pending item by today's rules and prices; the request itself if it is broken."""
+        tool = self._rules.tools.get(request.tool)
+        arguments = parse_arguments(request.arguments)
+        if tool is None or isinstance(arguments, Malformed):
+            return request
+        prepared = tool.prepare(arguments)
+        if (
+            isinstance(prepared, Malformed)
+            or self._rules.schema(request.tool) != request.schema_hash
+        ):
+            return request
+        quote = quote_from(request.quote)
+        prepared = replace(prepared, quote=quote, snapshots=_snapshots(tx, request))
+        if isinstance(tool, QuotingTool):
+            prepared = replace(prepared, quote=tool.requote(prepared, quote))
+        weighed = self._gate.reweigh(tx, prepared, self._facts(tx, card, groups))
+        item = self._as_item(tx, card, request, weighed)
+        return _Weighed(request=request, item=item, prepared=weighed.prepared)
+
+    def _facts(self, tx: Tx, card: Card, groups: Mapping[str, bool | None]) -> Facts:
+        return facts_of(
+            tx,
+            session_id=card.session_id,
+            turn_id=card.turn_id,
+            chat=card.origin,
+            requester=card.requester,
+            groups=groups,
+        )
+
+    def _as_item(self, tx: Tx, card: Card, request: Request, weighed: Reweighed) -> Item:
+        return item_of(
+            turn_key=(card.origin_account, card.origin, card.session_key, card.turn_id),
+            call_id=str(request.call_id),
+            weighed=weighed,
+            schema=self._rules.schema(request.tool),
+        )
+
+    def _dearer(
+        self,
+        tx: Tx,
+        card: Card,
+        found: list[_Weighed],
+        done: Outcome,
+        *,
+        typed: int | None,
+    ) -> Outcome | None:
+        """A new revision of the card if one item is dearer now, unknown, or denied by a rule."""
+        changed = False
+        for each in found:
+            if each.item.judgement.verdict is Verdict.DENY:
+                why = f"Not allowed (any more): {each.item.judgement.reason}."
+                decided = Decided(by="", name="the rules", source="gateway", at=self._clock.now())
+                if cards.decide(tx, each.request.id, "denied", decided):
+                    self._result(tx, card, each.request, why)
+                done.text = f"{why} It was not run."
+                self._finish(tx, card, done)
+                return done
+            now = each.item.prepared.quote.ceiling
+            shown = ceiling_from(each.request.ceiling, each.request.unknown)
+            if isinstance(now, Unknown):
+                if isinstance(shown, Unknown) and typed is not None:
+                    continue
+                changed = True
+            elif isinstance(shown, int) and now <= shown:
+                continue
+            else:
+                changed = True
+            self._store_revision(tx, card, each.request, each.item, edited="", by="")
+        if not changed:
+            return None
+        done.rows.extend(self._painter.repaint(tx, card.id))
+        done.text = "The price changed; the card shows it now. Look again and decide."
+        return done
+
+    def _store_revision(
+        self, tx: Tx, card: Card, request: Request, item: Item, *, edited: str, by: str
+    ) -> None:
+        prepared = item.prepared
+        ceiling = prepared.quote.ceiling
+        detail = {**request_detail(prepared), "edited_by": by} if by else request_detail(prepared)
+        cards.revise(
+            tx,
+            replace(
+                request,
+                arguments=item.arguments,
+                fingerprint=item.decided.fingerprint,
+                tags=tuple(sorted(tag.value for tag in item.judgement.tags)),
+                rule=item.rule,
+                reason=item.reason,
+                ceiling=None if isinstance(ceiling, Unknown) else ceiling,
+                unknown=unknown_row(ceiling),
+                quote=quote_row(prepared.quote),
+                detail=detail,
+                edited=edited,
+            ),
+        )
+        now = self._clock.now()
+        calls.decide(tx, item.decided, state=CallState.ASKED, by="", now=now)
+        needs = strictest((item.needed,))
+        fresh = cards.get(tx, card.id) or card
+        cards.next_rev(tx, fresh, tier=needs.tier, two=needs.two_person)
+
+    def _not_entitled(self, card: Card, found: list[_Weighed], person: Person) -> str:
+        """Why a person may not approve under today's policy, whatever the card says."""
+        for each in found:
+            needs = each.item.needed
+            may = may_approve(
+                person.standing,
+                needs.tier,
+                two_person=needs.two_person,
+                requester=card.requester,
+                rights=self._rules.rights,
+            )
+            if may is None:
+                return "Nobody could look up what you may decide; try again."
+            if not may:
+                return f"By today's rules {needs.tier}s decide this."
+        return ""
+
+    def _needs_another_vote(
+        self, tx: Tx, card: Card, found: list[_Weighed], *, person: Person, done: Outcome
+    ) -> bool:
+        """Count a first yes where two must say it; True if another person has to."""
+        mine = self._rules.rights.person(person.standing.person)
+        others = [
+            vote
+            for each in found
+            for vote in each.request.votes
+            if self._rules.rights.person(vote) != mine
+        ]
+        if others:
+            return False
+        for each in found:
+            if person.standing.person not in each.request.votes:
+                cards.vote(tx, each.request, person.standing.person)
+                self._note(tx, card, each.request, "vote", person)
+        done.rows.extend(self._painter.repaint(tx, card.id))
+        done.accepted = True
+        done.text = "Your yes is noted; one more person has to approve it."
+        return True
+
+    def _approve_one(
+        self,
+        tx: Tx,
+        card: Card,
+        each: _Weighed,
+        *,
+        person: Person,
+        done: Outcome,
+        typed: int | None,
+    ) -> bool:
+        """Take the hold and let one call run; False if there is no room for it."""
+        now = self._clock.now()
+        reservation = None
+        ceiling = each.prepared.quote.ceiling
+        if is_paid(ceiling):
+            amount = typed if isinstance(ceiling, Unknown) else None
+            held = self._gate.hold(
+                tx, _spender(card), each.item, leave=Leave.PERSON, now=now, amount=amount
+            )
+            match held:
+                case Reserved(id=ident):
+                    reservation = ident
+                case NoRoom():
+                    text = f"Not approved: {no_room_text(held)}."
+                    done.text = f"{text} An owner can raise it with /budget."
+                    return False
+                case Frozen(by=by):
+                    done.text = f"Not approved: spending is frozen by {by}. Deny still works."
+                    return False
+        if not cards.decide(tx, each.request.id, "approved", person.decided()):
+            return True
+        calls.approve(
+            tx,
+            str(each.request.call_id),
+            reservation_id=reservation,
+            by=person.standing.person,
+            now=person.at,
+        )
+        self._note(tx, card, each.request, "approved", person, reservation=reservation)
+        done.accepted = True
+        done.text = "Approved."
+        return True
+
+    def _break(self, tx: Tx, card: Card, request: Request, done: Outcome) -> None:
+        """End an item whose stored arguments no longer fit its tool; the others go on."""
+        decided = Decided(by="", name="the gateway", source="gateway", at=self._clock.now())
+        if cards.decide(tx, request.id, "withdrawn", decided):
+            text = "Not run: the tool has changed since this was asked. Ask again if need be."
+            self._result(tx, card, request, text, status=ResultStatus.FAILED)
+        done.text = "This can't run any more: the tool has changed since."
+
+    def _result(
+        self,
+        tx: Tx,
+        card: Card,
+        request: Request,
+        text: str,
+        *,
+        status: ResultStatus = ResultStatus.REFUSED,
+    ) -> None:
+        if request.call_id is None:
+            return
+        result = ToolResult(call_id=request.call_id, name=request.tool, status=status, text=text)
+        calls.settle(
+            tx,
+            session_id=card.session_id,
+            turn_id=card.turn_id,
+            result=result,
+            now=self._clock.now(),
+        )
+
+    def _finish(self, tx: Tx, card: Card, done: Outcome) -> None:
+        """After a decision: the card as it stands, the next in the queue, the turn goes on."""
+        self._close(tx, card, done)
+        unowned.reopen(tx, card.turn_id, now=self._clock.now())
+        done.wake.add(card.session_key)
+
+    def _close(self, tx: Tx, card: Card, done: Outcome) -> None:
+        if cards.close(tx, card.id, now=self._clock.now()):
+            done.rows.extend(self._asking.let_out(tx, card.account, card.chat))
+        done.rows.extend(self._painter.repaint(tx, card.id, Look()))
+
+    def _note(
+        self,
+        tx: Tx,
+        card: Card,
+        request: Request,
+        what: str,
+        person: Person,
+        **detail: object,
+    ) -> None:
+        audit.append(
+            tx,
+            at=self._clock.now(),
+            kind="press",
+            actor=person.standing.person,
+            account=card.account,
+            chat=card.chat,
+            subject=card.id,
+            detail={
+                "code": card.code,
+                "decision": what,
+                "rev": card.rev,
+                "call": request.call_id,
+                "fingerprint": request.fingerprint,
+                "from": person.source,
+                "at": person.at,
+                **detail,
+            },
+        )
+
+
+def _meant(requests: tuple[Request, ...], option: int) -> list[Request]:
+    """The pending items that a decision is about."""
+    return [
+        request
+        for request in requests
+        if request.state == "pending" and option in (WHOLE, request.ordinal + 1)
+    ]
+
+
+def _snapshots(tx: Tx, request: Request) -> tuple[Snapshot, ...]:
+    found = calls.snapshots_of(tx, str(request.call_id))
+    return tuple(Snapshot(name=name, data=data) for name, data in found.items())
+
+
+def _spender(card: Card) -> Spender:
+    return Spender(
+        account=card.origin_account,
+        chat=card.origin,
+        requester=card.requester,
+        session_id=card.session_id,
+        turn_id=card.turn_id,
+        unattended=not card.requester,
+    )
+
+
+def _denial(name: str, reason: str) -> str:
+    return f"Denied by {name}: {reason}" if reason else f"Denied by {name}."

@@ -1,0 +1,214 @@
+"""Builds the desk: the gate, the money, the cards, and everything that waits on people or time."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from agent.tools.base import Tool
+from gateway import refs
+from gateway.approvals import Desk
+from gateway.asking import Asking, OwnerSpot, Spot, Times
+from gateway.clock import Clock
+from gateway.config import Config
+from gateway.decisions import Decisions
+from gateway.delivery import Deliveries
+from gateway.desk_clock import DeskClock
+from gateway.entitled import Rights
+from gateway.gate import Gate, Rules
+from gateway.grants import GrantsDesk
+from gateway.ledger import Limits
+from gateway.money import Money
+from gateway.notices import Notices
+from gateway.painting import Painter
+from gateway.progress import wait
+from gateway.remote_jobs import RemoteJobs
+from gateway.roles import Roles
+from gateway.spending import Spending
+from gateway.store import transitions
+from gateway.store.base import Store, Tx
+from gateway.store.records import allowances, seals
+from gateway.turn_desk import TurnDesk
+from platforms.errors import PlatformError
+
+LOCAL_OWNERS = frozenset({"web:local"})
+"""Who owns a gateway that names no owners: whoever sits at its own machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervision:
+    """The desk with all its parts."""
+
+    rules: Rules
+    desk: Desk
+    turn_desk: TurnDesk
+    grants: GrantsDesk
+    roles: Roles
+    spending: Spending
+    painter: Painter
+    desk_clock: DeskClock
+    remote_jobs: RemoteJobs
+    owner_spot: OwnerSpot
+
+
+async def keys_of(store: Store, clock: Clock) -> tuple[bytes, ...]:
+    """The keys of this state directory that seal buttons, made on the first start."""
+    fresh = secrets.token_hex(32)
+    now = clock.now()
+
+    def unit(tx: Tx) -> tuple[bytes, ...]:
+        return seals.keys(tx, fresh, now=now)
+
+    return await store.write(unit, transition=transitions.SEAL_MADE)
+
+
+def rights_of(config: Config) -> Rights:
+    """Who is what."""
+    owners = frozenset(str(owner) for owner in config.gateway.owners)
+    return Rights(owners=owners or LOCAL_OWNERS, approvals=config.approvals, people=config.people)
+
+
+def supervision(
+    *,
+    config: Config,
+    store: Store,
+    clock: Clock,
+    deliveries: Deliveries,
+    notices: Notices,
+    tools: Mapping[str, Tool],
+    zone: tzinfo,
+    keys: tuple[bytes, ...],
+    wake: Callable[[str], None],
+) -> Supervision:
+    """Build the desk; `wake` takes a session up again."""
+    loop = asyncio.get_running_loop()
+
+    def tell_owners(key: str, sentence: str) -> None:
+        # Units run beside the loop.
+        loop.call_soon_threadsafe(notices.tell, "", key, sentence)
+
+    def look_at_jobs() -> None:
+        loop.call_soon_threadsafe(jobs.look)
+
+    budget = config.budget
+    money = Money(
+        limits=Limits(
+            turn=budget.turn,
+            session=budget.session,
+            chat_day=budget.chat_day,
+            user_day=budget.user_day,
+            org_month=budget.org_month,
+            background_day=budget.background_day,
+        ),
+        zone=config.gateway.timezone,
+        people=config.people,
+    )
+    rights = rights_of(config)
+    rules = Rules(policy=config.policy, tools=tools, rights=rights, money=money)
+    roles = Roles(deliveries=deliveries, rights=rights, clock=clock)
+    painter = Painter(
+        deliveries=deliveries,
+        money=money,
+        keys=keys,
+        zone=zone,
+        clock=clock,
+        payers=config.payers.accounts,
+    )
+    owner_spot = OwnerSpot()
+    times = Times(
+        expire_s=config.approvals.expire_s, owner_expire_s=config.approvals.owner_expire_s
+    )
+    asking = Asking(rights=rights, times=times, owner_spot=owner_spot, painter=painter, clock=clock)
+    gate = Gate(rules=rules, asking=asking, clock=clock)
+    decisions = Decisions(rules=rules, gate=gate, asking=asking, painter=painter, clock=clock)
+    grants = GrantsDesk(rules=rules, decisions=decisions, painter=painter, clock=clock)
+    jobs = RemoteJobs(
+        store=store,
+        clock=clock,
+        tools=tools,
+        enqueue=deliveries.enqueue,
+        wake=wake,
+        tell_owners=notices_to(notices),
+        wait=wait,
+    )
+    jobs.desk = turn_desk = TurnDesk(
+        rules=rules,
+        gate=gate,
+        asking=asking,
+        decisions=decisions,
+        painter=painter,
+        roles=roles,
+        clock=clock,
+        send=deliveries.enqueue,
+        look_at_jobs=look_at_jobs,
+        tell_owners=tell_owners,
+    )
+    return Supervision(
+        rules=rules,
+        desk=Desk(
+            store=store,
+            clock=clock,
+            rules=rules,
+            roles=roles,
+            gate=gate,
+            decisions=decisions,
+            painter=painter,
+            grants=grants,
+            payers=config.payers.accounts,
+            enqueue=deliveries.enqueue,
+            wake=wake,
+        ),
+        turn_desk=turn_desk,
+        grants=grants,
+        roles=roles,
+        spending=Spending(zone=zone),
+        painter=painter,
+        desk_clock=DeskClock(
+            store=store,
+            clock=clock,
+            decisions=decisions,
+            painter=painter,
+            enqueue=deliveries.enqueue,
+            wake=wake,
+            tell_owners=notices_to(notices),
+            wait=wait,
+        ),
+        remote_jobs=jobs,
+        owner_spot=owner_spot,
+    )
+
+
+def notices_to(notices: Notices) -> Callable[[str, str], None]:
+    """Tell owners on whatever platform works."""
+    return lambda key, sentence: notices.tell("", key, sentence)
+
+
+async def end_of_other_rules(store: Store, clock: Clock, policy: str) -> None:
+    """End what was allowed under rules that are not in force any more."""
+    now = clock.now()
+    await store.write(
+        lambda tx: allowances.end_of_policy(tx, policy, now=now),
+        transition=transitions.ALLOWANCE_ENDED,
+    )
+
+
+async def find_owner_spot(config: Config, deliveries: Deliveries, spot: OwnerSpot) -> None:
+    """Say where owners are asked, as soon as a connection knows: their chat, or a direct one."""
+    wanted = config.approvals.owner_chat
+    for outlet in deliveries.outlets():
+        account = refs.account_text(outlet.account)
+        if wanted is not None:
+            if wanted.platform == outlet.account.platform:
+                spot.spot = Spot(account=account, chat=str(wanted), owners=True)
+                return
+            continue
+        first = next(iter(config.gateway.owners), None)
+        if first is None or first.platform != outlet.account.platform:
+            continue
+        try:
+            chat = await outlet.adapter.direct(first.id)
+        except PlatformError:
+            continue
+        spot.spot = Spot(account=account, chat=refs.chat_text(chat), owners=True)
+        return

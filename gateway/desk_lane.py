@@ -1,0 +1,354 @@
+"""Presses, forms and the typed commands of approvals and money; all of them reach one desk."""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from agent.costs import DOLLAR, dollars
+from gateway import refs
+from gateway.approvals import Act, Answer, Desk
+from gateway.clock import Clock
+from gateway.decisions import Person
+from gateway.delivery import Deliveries
+from gateway.entitled import Standing
+from gateway.gate import Rules
+from gateway.grants import GrantsDesk, Here
+from gateway.money import Spender
+from gateway.presses import press_of
+from gateway.roles import Roles
+from gateway.scopes import scope_name
+from gateway.spending import Spending
+from gateway.store import transitions
+from gateway.store.base import Store, Tx
+from gateway.store.records import cards, freezes, ledger, prompts, sessions
+from gateway.store.records.inbox import Waiting
+from gateway.tokens import Decision
+from platforms.content import OpenForm, Sent
+from platforms.errors import PlatformError
+
+PROMPT_US = 10 * 60 * 1_000_000
+
+log = logging.getLogger(__name__)
+
+
+class DeskLane:
+    """Brings what people do in chats before the desk."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        desk: Desk,
+        grants: GrantsDesk,
+        rules: Rules,
+        roles: Roles,
+        spending: Spending,
+        deliveries: Deliveries,
+        freeze: Callable[[str, str], Awaitable[None]],
+    ) -> None:
+        """`freeze` stops what runs in a scope (`all` or ACCOUNT|CHAT) in a person's name."""
+        self._store = store
+        self._clock = clock
+        self._desk = desk
+        self._grants = grants
+        self._rules = rules
+        self._roles = roles
+        self._spending = spending
+        self._deliveries = deliveries
+        self._freeze_now = freeze
+
+    def handlers(self) -> dict[str, Callable[[Waiting], Awaitable[str]]]:
+        """The commands this lane carries out."""
+        return {
+            "approvals": self._approvals,
+            "approve": self._approve,
+            "deny": self._deny,
+            "show": self._show,
+            "answer": self._answer,
+            "auto": self._auto,
+            "grants": self._list_grants,
+            "revoke": self._revoke,
+            "spend": self._spend,
+            "budget": self._budget,
+            "freeze": self._freeze,
+            "unfreeze": self._unfreeze,
+        }
+
+    async def pressed(self, row: Waiting) -> str | None:
+        """Carry out a press or form; None if a form was opened and nothing is to be said."""
+        act = self._act(row, Decision.SHOW, source=row.content.kind)
+        act = replace(
+            act,
+            source="button" if row.content.kind == "press" else "form",
+            message=row.message_id,
+            values=dict(row.content.values),
+        )
+        answer = await self._desk.pressed(row.content.args, act)
+        if answer.form is None:
+            return answer.text or "Done."
+        return None if await self._open(row, answer) else "The form could not be opened."
+
+    async def _open(self, row: Waiting, answer: Answer) -> bool:
+        """Show a form to whoever pressed; where forms are replies, remember the prompt."""
+        outlet = self._deliveries.outlet(row.account)
+        press = press_of(row.content, now=self._clock.now())
+        if outlet is None or press is None or answer.form is None:
+            return False
+        content = row.content
+        operation = OpenForm(
+            press=press,
+            form=answer.form,
+            chat=refs.chat_from(content.reply_to or row.chat, outlet.account),
+            person=refs.person_id(content.author),
+            person_name=content.author_name,
+        )
+        try:
+            outcome = await outlet.adapter.perform(operation)
+        except PlatformError as error:
+            log.info("a form was not opened: %s", error)
+            return False
+        if isinstance(outcome, Sent):
+            prompt = prompts.Prompt(
+                form_id=answer.form.id,
+                field=answer.form.fields[0].name,
+                person=content.author,
+                until_at=self._clock.now() + PROMPT_US,
+            )
+            place = refs.root_text(refs.chat_text(outcome.message.chat))
+            message_id = outcome.message.message_id
+            await self._store.write(
+                lambda tx: prompts.insert(
+                    tx, account=row.account, chat=place, message_id=message_id, prompt=prompt
+                ),
+                transition=transitions.FORM_OPENED,
+            )
+            self._deliveries.end_press(row.account, press)
+        return True
+
+    # -- deciding by code
+
+    async def _approve(self, row: Waiting) -> str:
+        codes = row.content.args.split()
+        if not codes or len(codes) > 2 or (len(codes) == 2 and codes[0] != codes[1]):
+            return "Write `/approve CODE`; twice the code where a second word is asked for."
+        act = replace(self._act(row, Decision.APPROVE), confirmed=len(codes) == 2)
+        return (await self._desk.typed(codes[0], act)).text
+
+    async def _deny(self, row: Waiting) -> str:
+        code, _, reason = row.content.args.strip().partition(" ")
+        if not code:
+            return "Write `/deny CODE`, and why if you like."
+        act = replace(self._act(row, Decision.DENY), values={"reason": reason})
+        return (await self._desk.typed(code, act)).text
+
+    async def _show(self, row: Waiting) -> str:
+        code = row.content.args.strip()
+        if not code:
+            return "Write `/show CODE`; `/approvals` lists the codes."
+        return (await self._desk.typed(code, self._act(row, Decision.SHOW))).text
+
+    async def _answer(self, row: Waiting) -> str:
+        code, _, words = row.content.args.strip().partition(" ")
+        if not code or not words.strip():
+            return "Write `/answer CODE TEXT`."
+        act = replace(self._act(row, Decision.ANSWER), values={"answer": words})
+        return (await self._desk.typed(code, act)).text
+
+    async def _approvals(self, row: Waiting) -> str:
+        found = await self._store.read(
+            lambda tx: [
+                (card, cards.requests_of(tx, card.id))
+                for card in cards.pending_in_chat(tx, row.account, _place(row))
+            ]
+        )
+        lines = [
+            f"- `{card.code}` {items[0].tool} {items[0].operation}"
+            f"{f' and {len(items) - 1} more' if len(items) > 1 else ''},"
+            f" asked by {card.requester_name or card.requester}"
+            f"{', queued' if card.state == 'queued' else ''}"
+            for card, items in found
+        ]
+        return "\n".join(lines) or "Nothing waits for a decision here."
+
+    # -- leave for several calls
+
+    async def _auto(self, row: Waiting) -> str:
+        person = await self._person(row)
+        words = row.content.args.strip()
+
+        def unit(tx: Tx) -> str:
+            session = sessions.current(tx, row.session_key)
+            if session is None:
+                return "Say something first; /auto is for a session."
+            here = Here(
+                session_id=session.id,
+                account=row.account,
+                chat=_place(row),
+                shared=row.content.shared,
+                requester=row.content.author,
+            )
+            return self._grants.auto(tx, here, words, person)
+
+        return await self._store.write(unit, transition=transitions.ALLOWANCE_CHANGED)
+
+    async def _list_grants(self, row: Waiting) -> str:
+        def query(tx: Tx) -> str:
+            session = sessions.current(tx, row.session_key)
+            return self._grants.listed(
+                tx, row.account, _place(row), session.id if session else None
+            )
+
+        return await self._store.read(query)
+
+    async def _revoke(self, row: Waiting) -> str:
+        person = await self._person(row)
+        ident = row.content.args.strip().strip("`")
+        if not ident:
+            return "Write `/revoke ID`; `/grants` lists them."
+        return await self._store.write(
+            lambda tx: self._grants.revoke(tx, ident, person.standing, chat=_place(row)),
+            transition=transitions.ALLOWANCE_CHANGED,
+        )
+
+    # -- money
+
+    async def _spend(self, row: Waiting) -> str:
+        return await self._store.read(
+            lambda tx: self._spending.told(tx, row.content.args.strip(), now=self._clock.now())
+        )
+
+    async def _budget(self, row: Waiting) -> str:
+        words = row.content.args.split()
+        if not words:
+            return await self._store.read(lambda tx: self._limits_told(tx, row))
+        person = await self._person(row)
+        amount = _dollars(words[1]) if len(words) == 2 else None
+        if amount is None:
+            return (
+                "Write `/budget SCOPE $N`, for example `/budget chat_day $5`: it raises by so much."
+            )
+        return await self._store.write(
+            lambda tx: self._raise(tx, row, words[0], amount, person),
+            transition=transitions.BUDGET_RAISED,
+        )
+
+    def _raise(self, tx: Tx, row: Waiting, scope: str, amount: int, person: Person) -> str:
+        rooms = self._rules.money.rooms(tx, self._spender(tx, row), now=self._clock.now())
+        room = next((r for r in rooms if r.scope.partition(":")[0] == scope), None)
+        if room is None or room.limit is None:
+            known = ", ".join(r.scope.partition(":")[0] for r in rooms if r.limit is not None)
+            return f"There is no such limit here. There are: {known}."
+        if not person.standing.owner:
+            return "Only owners raise it."
+        now = self._clock.now()
+        ledger.raise_limit(
+            tx, room.scope, room.window.span, amount, by=person.standing.person, now=now
+        )
+        return f"The budget of {scope_name(room.scope)} is raised by {dollars(amount)}."
+
+    def _limits_told(self, tx: Tx, row: Waiting) -> str:
+        rooms = self._rules.money.rooms(tx, self._spender(tx, row), now=self._clock.now())
+        lines = [
+            f"- `{r.scope.partition(':')[0]}` {scope_name(r.scope)}:"
+            f" {_money(r.settled)} spent, {_money(r.held)} held,"
+            f" {_money(r.left or 0)} left of {_money(r.limit + r.raised)}"
+            for r in rooms
+            if r.limit is not None
+        ]
+        return "\n".join(lines)
+
+    def _spender(self, tx: Tx, row: Waiting) -> Spender:
+        session = sessions.current(tx, row.session_key)
+        return Spender(
+            account=row.account,
+            chat=_place(row),
+            requester=row.content.author,
+            session_id=session.id if session else 0,
+            turn_id=0,
+        )
+
+    async def _freeze(self, row: Waiting) -> str:
+        person = await self._person(row)
+        everywhere = row.content.args.strip() == "all"
+        standing = person.standing
+        if not (standing.owner or (standing.approver and not everywhere)):
+            return "Owners freeze spending; chat approvers freeze their chat."
+        scope = freezes.EVERYWHERE if everywhere else f"{row.account}|{_place(row)}"
+        name = standing.name or standing.person
+        freeze = freezes.Freeze(
+            scope=scope, by=standing.person, name=name, reason="/freeze", at=self._clock.now()
+        )
+
+        await self._store.write(
+            lambda tx: freezes.freeze(tx, freeze), transition=transitions.FREEZE_CHANGED
+        )
+        await self._freeze_now(scope, name)
+        where = "everywhere" if everywhere else "in this chat"
+        return f"Spending is frozen {where}. Deny works; /unfreeze lets it go on."
+
+    async def _unfreeze(self, row: Waiting) -> str:
+        person = await self._person(row)
+        if not person.standing.owner:
+            return "Only an owner can unfreeze."
+        everywhere = row.content.args.strip() == "all"
+        scope = freezes.EVERYWHERE if everywhere else f"{row.account}|{_place(row)}"
+
+        def unit(tx: Tx) -> bool:
+            by, now = person.standing.person, self._clock.now()
+            return freezes.unfreeze(tx, scope, by=by, now=now)
+
+        lifted = await self._store.write(unit, transition=transitions.FREEZE_CHANGED)
+        other = await self._store.read(lambda tx: freezes.standing(tx, row.account, _place(row)))
+        if other is not None:
+            return f"It is still frozen by {other.name} ({other.scope}): /unfreeze all."
+        return "Spending goes on." if lifted else "Nothing was frozen here."
+
+    # -- who
+
+    async def _person(self, row: Waiting) -> Person:
+        standing = await self._standing(row)
+        return Person(standing=standing, source="command", at=row.received_at)
+
+    async def _standing(self, row: Waiting) -> Standing:
+        return await self._roles.standing(
+            account=row.account,
+            chat=_place(row),
+            person=row.content.author,
+            name=row.content.author_name,
+            held=frozenset(row.content.roles),
+        )
+
+    def _act(self, row: Waiting, decision: Decision, *, source: str = "command") -> Act:
+        content = row.content
+        return Act(
+            account=row.account,
+            chat=row.chat,
+            message=None,
+            person=content.author,
+            name=content.author_name,
+            source=source,
+            at=row.received_at,
+            decision=decision,
+            human=not content.barred,
+            roles=frozenset(content.roles),
+        )
+
+
+def _place(row: Waiting) -> str:
+    """Where answers to a message go: what cards, grants and limits of its turn go by."""
+    return row.content.reply_to or row.chat
+
+
+def _dollars(text: str) -> int | None:
+    """`$5` or `2.50` in micro-dollars."""
+    found = re.fullmatch(r"\+?\$?(\d{1,6})(?:\.(\d{1,2}))?", text)
+    if found is None:
+        return None
+    amount = int(found[1]) * DOLLAR + int((found[2] or "").ljust(2, "0")) * (DOLLAR // 100)
+    return amount or None
+
+
+def _money(amount: int) -> str:
+    return dollars(amount) if amount else "$0.00"

@@ -1,0 +1,385 @@
+"""The gate inside one transaction: verdicts, money put aside, cards, results of what is refused.
+
+Per call, in the model's order: judge (pure); a deny is a result at once. An ask that a live grant
+or `/auto` covers is an allow. What is allowed and costs something takes its hold; without room it
+is asked. Everything asked of one step stands on one card.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+from agent.calls import CallState, JudgedCall
+from agent.canonical import canonical, fingerprint, schema_hash
+from agent.costs import Unknown, UnknownBecause, dollars, is_paid
+from agent.effects import Gated
+from agent.messages import ResultStatus, ToolResult
+from agent.policy import Facts, Judgement, Policy, judge, relaxable
+from agent.tools.base import PreparedCall, Snapshot, Tool, Verdict
+from gateway import audit
+from gateway.asking import Asking, Item
+from gateway.clock import Clock
+from gateway.entitled import Needed, Rights, needed
+from gateway.ledger import Leave
+from gateway.looks import looks
+from gateway.money import Money, Spender, spender_of
+from gateway.quotes import quote_row
+from gateway.scopes import scope_name
+from gateway.store.base import Tx
+from gateway.store.records import allowances, calls, cards, freezes
+from gateway.store.records.allowances import Allowance
+from gateway.store.records.ledger import Frozen, NoRoom, Reserved
+from gateway.store.records.outbox import OutboxRow
+from gateway.store.records.sessions import OpenTurn
+
+DENIALS_MAX = 3
+CARDS_MAX = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the gate goes by: the policy in force, the tools it knows, and who may what."""
+
+    policy: Policy
+    tools: Mapping[str, Tool]
+    rights: Rights
+    money: Money
+
+    def schema(self, tool: str) -> str:
+        """The hash of a tool's schema, empty for a tool that is gone."""
+        known = self.tools.get(tool)
+        return schema_hash(known.spec) if known is not None else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reweighed:
+    """A call judged anew: the gate's word, and the quote with what nobody trusts made unknown."""
+
+    prepared: PreparedCall
+    judgement: Judgement
+    needed: Needed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """What the gate stored: for the turn, and what is to be sent."""
+
+    gated: Gated
+    rows: tuple[OutboxRow, ...] = ()
+
+
+@dataclass(slots=True)
+class _Sum:
+    allowed: list[JudgedCall] = field(default_factory=list)
+    results: list[ToolResult] = field(default_factory=list)
+    asked: list[Item] = field(default_factory=list)
+
+
+class Gate:
+    """Judges the calls of one step; every method runs in the caller's unit."""
+
+    def __init__(self, *, rules: Rules, asking: Asking, clock: Clock) -> None:
+        self._rules = rules
+        self._asking = asking
+        self._clock = clock
+
+    def judge(
+        self,
+        tx: Tx,
+        turn: OpenTurn,
+        judged: tuple[JudgedCall, ...],
+        facts: Facts,
+        *,
+        words: str = "",
+    ) -> Verdicts:
+        """Decide every call and store what follows from it; `words` are the model's own."""
+        found = _Sum()
+        for each in judged:
+            self._one(tx, turn, each, facts=replace(facts, inspected=each.inspected), found=found)
+        halted = self._enough(tx, turn, found)
+        rows: tuple[OutboxRow, ...] = ()
+        if found.asked and not halted:
+            asked = self._asking.ask(tx, turn, tuple(found.asked), words)
+            found.results.extend(asked.refused)
+            rows = asked.rows
+        for result in found.results:
+            self._refuse(tx, turn, result)
+        gated = Gated(allowed=tuple(found.allowed), results=tuple(found.results), halted=halted)
+        return Verdicts(gated=gated, rows=rows)
+
+    def reweigh(self, tx: Tx, prepared: PreparedCall, facts: Facts) -> Reweighed:
+        """Judge a call by today's rules and prices."""
+        prepared = _trusted(tx, prepared)
+        judgement = judge(prepared, facts, self._rules.policy)
+        return Reweighed(
+            prepared=prepared,
+            judgement=judgement,
+            needed=needed(
+                ceiling=prepared.quote.ceiling,
+                tags=judgement.tags,
+                declared=prepared.declared,
+                rights=self._rules.rights,
+                unattended=facts.unattended,
+            ),
+        )
+
+    def _one(self, tx: Tx, turn: OpenTurn, judged: JudgedCall, facts: Facts, found: _Sum) -> None:
+        if judged.prepared is None:
+            if judged.refusal is None:
+                raise ValueError(f"{judged.call.id} is neither prepared nor refused")
+            found.results.append(judged.refusal)
+            return
+        weighed = self.reweigh(tx, judged.prepared, facts)
+        names = looks(
+            judged.prepared.arguments,
+            urls=judged.prepared.urls,
+            payer=judged.prepared.quote.payer,
+        )
+        if names.refusal:
+            found.results.append(_refused(judged, f"Not run: {names.refusal}"))
+            return
+        item = self._item(turn, judged, weighed)
+        audit.append(
+            tx,
+            at=self._clock.now(),
+            kind="verdict",
+            actor="gateway",
+            account=turn.account,
+            chat=turn.reply_to,
+            subject=judged.call.id,
+            detail=_verdict_detail(item),
+        )
+        match weighed.judgement.verdict:
+            case Verdict.DENY:
+                why = f"Not allowed: {weighed.judgement.reason} ({weighed.judgement.rule})."
+                found.results.append(_refused(judged, why))
+            case Verdict.ALLOW:
+                self._allow(tx, turn, judged, item, leave=Leave.POLICY, covering=None, found=found)
+            case Verdict.ASK:
+                self._ask(tx, turn, judged, item, facts=facts, found=found)
+
+    def _ask(
+        self,
+        tx: Tx,
+        turn: OpenTurn,
+        judged: JudgedCall,
+        item: Item,
+        *,
+        facts: Facts,
+        found: _Sum,
+    ) -> None:
+        if cards.denied_before(tx, turn.turn_id, f"{item.prepared.tool} {item.arguments}"):
+            text = "Denied earlier in this turn; it was not asked again. Do something else."
+            found.results.append(_refused(judged, text))
+            return
+        covering = self._leave(tx, turn, item)
+        if covering is not None:
+            leave = Leave.AUTO if covering.kind == "auto" else Leave.GRANT
+            if self._allow(tx, turn, judged, item, leave=leave, covering=covering, found=found):
+                return
+        elif facts.unattended and not self._asking.has_approver(turn):
+            text = "Not allowed: nobody is named to approve what a clock's job asks for."
+            found.results.append(_refused(judged, text))
+            return
+        found.asked.append(item)
+
+    def _allow(
+        self,
+        tx: Tx,
+        turn: OpenTurn,
+        judged: JudgedCall,
+        item: Item,
+        *,
+        leave: Leave,
+        covering: Allowance | None,
+        found: _Sum,
+    ) -> bool:
+        """Let a call run on money put aside; False if there is none, then it is asked."""
+        now = self._clock.now()
+        reservation = None
+        if is_paid(item.prepared.quote.ceiling):
+            spender = spender_of(turn)
+            held = self.hold(tx, spender, item, leave=leave, grant=covering, now=now)
+            match held:
+                case Reserved(id=ident):
+                    reservation = ident
+                case NoRoom():
+                    item = replace(item, reason=no_room_text(held))
+                    if covering is None:
+                        found.asked.append(item)
+                    return False
+                case Frozen(by=by):
+                    text = f"Not run: spending is frozen here by {by}. Nothing that costs runs."
+                    found.results.append(_refused(judged, text))
+                    return True
+        if covering is not None:
+            allowances.use(tx, covering.id)
+        by = f"{covering.kind} {covering.id}" if covering else item.rule
+        decided = replace(item.decided, reservation_id=reservation)
+        calls.decide(tx, decided, state=CallState.ALLOWED, by=by, now=now)
+        found.allowed.append(replace(judged, prepared=item.prepared))
+        return True
+
+    def hold(
+        self,
+        tx: Tx,
+        spender: Spender,
+        item: Item,
+        *,
+        leave: Leave,
+        now: int,
+        grant: Allowance | None = None,
+        amount: int | None = None,
+    ) -> Reserved | NoRoom | Frozen:
+        """Put aside what a call can cost."""
+        return self._rules.money.reserve_call(
+            tx,
+            spender,
+            ident=self._clock.nonce(),
+            call_id=item.decided.call_id,
+            label=item.prepared.label,
+            tool=item.prepared.tool,
+            quote=item.prepared.quote,
+            leave=leave,
+            now=now,
+            amount=amount,
+            grant=grant if leave is Leave.GRANT else None,
+        )
+
+    def _leave(self, tx: Tx, turn: OpenTurn, item: Item) -> Allowance | None:
+        """The live grant or `/auto` that covers a call that would be asked."""
+        now = self._clock.now()
+        for grant in allowances.grants_in(tx, turn.account, turn.reply_to, now=now):
+            fits = relaxable(item.prepared, item.judgement, auto=False)
+            if fits and covers(grant, item, turn.requester, self._rules.policy.version):
+                return grant
+        auto = allowances.auto_of(tx, turn.session_id, now=now)
+        if auto is None or auto.policy != self._rules.policy.version:
+            return None
+        return auto if relaxable(item.prepared, item.judgement, auto=True) else None
+
+    def _item(self, turn: OpenTurn, judged: JudgedCall, weighed: Reweighed) -> Item:
+        return item_of(
+            turn_key=(turn.account, turn.reply_to, turn.session_key, turn.turn_id),
+            call_id=judged.call.id,
+            weighed=weighed,
+            schema=self._rules.schema(weighed.prepared.tool),
+        )
+
+    def _enough(self, tx: Tx, turn: OpenTurn, found: _Sum) -> str:
+        """Why the turn must not ask any more; then nothing of the step is asked."""
+        if not found.asked:
+            return ""
+        count = cards.count_of_turn(tx, turn.turn_id)
+        if count.denials >= DENIALS_MAX:
+            return f"I stopped: {count.denials} of my calls were denied."
+        if count.cards >= CARDS_MAX:
+            return f"I stopped: I have asked {count.cards} times in one turn."
+        return ""
+
+    def _refuse(self, tx: Tx, turn: OpenTurn, result: ToolResult) -> None:
+        calls.settle(
+            tx,
+            session_id=turn.session_id,
+            turn_id=turn.turn_id,
+            result=result,
+            now=self._clock.now(),
+        )
+
+
+def item_of(
+    *, turn_key: tuple[str, str, str, int], call_id: str, weighed: Reweighed, schema: str
+) -> Item:
+    """A call as it stands on a card and in its row, with the fingerprint of what would run."""
+    prepared, judgement = weighed.prepared, weighed.judgement
+    account, chat, session, turn_id = turn_key
+    text = canonical(prepared.arguments)
+    mark = fingerprint(
+        account=account,
+        chat=chat,
+        session=session,
+        turn=str(turn_id),
+        call_id=call_id,
+        tool=prepared.tool,
+        schema=schema,
+        payer=prepared.quote.payer,
+        arguments=text,
+        snapshots=snapshot_hashes(prepared.snapshots),
+    )
+    decided = calls.Decided(
+        call_id=call_id,
+        operation=prepared.operation,
+        canonical=text.decode(),
+        fingerprint=mark,
+        quote=prepared.quote,
+        snapshots=prepared.snapshots,
+        rule=judgement.rule,
+        taints=prepared.taints,
+    )
+    return Item(
+        prepared=prepared,
+        judgement=judgement,
+        needed=weighed.needed,
+        decided=decided,
+        schema=schema,
+        reason=judgement.reason,
+    )
+
+
+def snapshot_hashes(snapshots: tuple[Snapshot, ...]) -> dict[str, str]:
+    """The SHA-256 of each snapshot by its name."""
+    return {each.name: sha256(each.data).hexdigest() for each in snapshots}
+
+
+def covers(grant: Allowance, item: Item, requester: str, policy: str) -> bool:
+    """Whether a grant is for this very kind of call: every bound holds, and the price fits."""
+    prepared = item.prepared
+    ceiling = prepared.quote.ceiling
+    if isinstance(ceiling, Unknown) or ceiling > grant.ceiling:
+        return False
+    if (grant.tool, grant.operation) != (prepared.tool, prepared.operation):
+        return False
+    if grant.requester and grant.requester != requester:
+        return False
+    if grant.schema_hash != item.schema or grant.policy != policy:
+        return False
+    payer = str(grant.bounds.get("payer", ""))
+    return prepared.quote.payer == payer and grant.bounds.get("arguments") == item.arguments
+
+
+def no_room_text(held: NoRoom) -> str:
+    """Why a call that is allowed is asked all the same."""
+    name = scope_name(held.scope)
+    left = max(0, held.limit - held.spent - held.held)
+    return (
+        f"the budget of {name} has {dollars(left) if left else 'nothing'} left"
+        f" of {dollars(held.limit)} ({dollars(held.held) if held.held else 'nothing'} is held)"
+    )
+
+
+def _trusted(tx: Tx, prepared: PreparedCall) -> PreparedCall:
+    """The call with its price unknown if the last figure of its tool was too low."""
+    quote = prepared.quote
+    if not is_paid(quote.ceiling) or not freezes.is_suspect(tx, prepared.tool):
+        return prepared
+    text = "its last estimate was too low; an owner has to clear it"
+    unknown = Unknown(because=UnknownBecause.SUSPECT, text=text)
+    return replace(prepared, quote=replace(quote, ceiling=unknown))
+
+
+def _verdict_detail(item: Item) -> dict[str, object]:
+    return {
+        "tool": item.prepared.tool,
+        "operation": item.prepared.operation,
+        "verdict": item.judgement.verdict.value,
+        "rule": item.judgement.rule,
+        "reason": item.judgement.reason,
+        "tags": sorted(tag.value for tag in item.judgement.tags),
+        "fingerprint": item.decided.fingerprint,
+        "quote": quote_row(item.prepared.quote),
+    }
+
+
+def _refused(judged: JudgedCall, text: str) -> ToolResult:
+    call = judged.call
+    return ToolResult(call_id=call.id, name=call.name, status=ResultStatus.REFUSED, text=text)

@@ -1,0 +1,307 @@
+"""Leave for several calls: "approve for this chat", and `/auto` of a session.
+
+A grant pins the tool, its operation, every argument and the payer, and bounds what one call and
+all of them may cost, how many there may be, and until when. It is shown whole before the press
+that gives it. `/auto` covers every call whose price and effect are known and that reaches no
+further, under one cap for all that the session spends.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from agent.costs import DOLLAR, Unknown, dollars
+from agent.tools.base import EffectClass, RiskTag
+from gateway import audit
+from gateway.clock import Clock
+from gateway.decisions import Decisions, Outcome, Person
+from gateway.entitled import Standing, may_approve
+from gateway.gate import Rules
+from gateway.painting import Look, Painter
+from gateway.quotes import ceiling_from, quote_from
+from gateway.store.base import Tx
+from gateway.store.records import allowances, ledger
+from gateway.store.records.allowances import Allowance
+from gateway.store.records.cards import Card, Request
+from gateway.tokens import Decision
+
+USES = 20
+GRANT_S = 24 * 3600
+AUTO_MAX_S = 8 * 3600
+_NEVER = frozenset({RiskTag.DESTRUCTIVE.value, RiskTag.OUTWARD.value, RiskTag.RECURRING.value})
+_SPAN = re.compile(r"(?:(\d{1,2})h)?(?:(\d{1,3})m)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """The session somebody writes in; `shared` if several people do."""
+
+    session_id: int
+    account: str
+    chat: str
+    shared: bool
+    requester: str
+
+
+class GrantsDesk:
+    """Gives, lists and takes back; every method runs in the caller's unit."""
+
+    def __init__(
+        self, *, rules: Rules, decisions: Decisions, painter: Painter, clock: Clock
+    ) -> None:
+        self._rules = rules
+        self._decisions = decisions
+        self._painter = painter
+        self._clock = clock
+
+    def give(
+        self,
+        tx: Tx,
+        card: Card,
+        pending: list[Request],
+        decision: Decision,
+        *,
+        person: Person,
+        groups: Mapping[str, bool | None],
+    ) -> Outcome:
+        """Show a grant whole, or give it and approve the call that asked for it."""
+        request = pending[0]
+        everybody = decision in (Decision.GRANT_ALL, Decision.GRANT_ALL_CONFIRM)
+        if refusal := self._not_grantable(card, pending, person, everybody=everybody):
+            return Outcome(text=refusal)
+        new = self._grant(card, request, person.standing, everybody=everybody)
+        if decision in (Decision.GRANT, Decision.GRANT_ALL):
+            look = Look(proposal=self._told(new), confirm="grant_all" if everybody else "grant")
+            rows = self._painter.repaint(tx, card.id, look)
+            return Outcome(text="Read it, and press once more.", rows=list(rows), accepted=True)
+        if decision not in (Decision.GRANT_CONFIRM, Decision.GRANT_ALL_CONFIRM):
+            return Outcome(text="That can't be done here.")
+        done = self._decisions.approve(tx, card, option=0, person=person, groups=groups)
+        if done.accepted and not done.text.startswith("Your yes"):
+            allowances.insert(tx, new)
+            self._note(tx, new, person, "given")
+            done.text = f"Approved, and for this chat until used up (grant {new.id})."
+        return done
+
+    def auto(self, tx: Tx, here: Here, words: str, person: Person) -> str:
+        """Begin, enlarge, show or end `/auto`; returns what to say."""
+        now = self._clock.now()
+        live = allowances.auto_of(tx, here.session_id, now=now)
+        if not words:
+            return self._auto_told(tx, here, live)
+        if words == "off":
+            ended = allowances.end_of_session(
+                tx, here.session_id, because=f"ended by {person.standing.name}", now=now
+            )
+            return "/auto has ended." if ended else "/auto is not on."
+        if refusal := self._may_give_auto(here, person):
+            return refusal
+        asked = _auto_words(words)
+        if asked is None:
+            return "Write it as `/auto $5 2h`, `/auto +$2 1h` or `/auto off`."
+        amount, seconds, adds = asked
+        spent = ledger.session_spent(tx, here.session_id)
+        cap = amount + (live.cap if adds and live else 0)
+        most = self._rules.rights.approvals.auto_max
+        if cap > most:
+            return f"At most {dollars(most)} for one session."
+        if not 0 < seconds <= AUTO_MAX_S:
+            return "At most 8 hours."
+        if cap <= spent:
+            return f"This session has spent {dollars(spent)} already; the cap counts all of it."
+        until_at = now + seconds * 1_000_000
+        if live is not None:
+            allowances.enlarge(tx, live.id, cap=cap, until_at=until_at)
+        else:
+            live = self._new_auto(here, person.standing, cap=cap, until_at=until_at)
+            allowances.insert(tx, live)
+        self._note(tx, live, person, "auto")
+        return self._auto_told(tx, here, allowances.auto_of(tx, here.session_id, now=now))
+
+    def revoke(self, tx: Tx, ident: str, standing: Standing, *, chat: str) -> str:
+        """Take an allowance back; it counts for calls not started yet, too."""
+        found = allowances.get(tx, ident)
+        if found is None or (found.chat != chat and not standing.owner):
+            return f"There is no grant {ident} here."
+        mine = standing.person in (found.giver, found.requester)
+        if not (mine or standing.owner or standing.approver):
+            return "Only whoever gave it, an approver or an owner can take it back."
+        now = self._clock.now()
+        allowances.end(tx, ident, because=f"taken back by {standing.name}", now=now)
+        person = Person(standing=standing, source="command", at=now)
+        self._note(tx, found, person, "taken back")
+        return f"Grant {ident} is taken back."
+
+    def listed(self, tx: Tx, account: str, chat: str, session_id: int | None) -> str:
+        """What is allowed here, with what is left."""
+        now = self._clock.now()
+        lines = [
+            f"- {self._line(each)}" for each in allowances.grants_in(tx, account, chat, now=now)
+        ]
+        auto = allowances.auto_of(tx, session_id, now=now) if session_id is not None else None
+        if auto is not None:
+            left = max(0, auto.cap - ledger.session_spent(tx, auto.session_id or 0))
+            until = self._painter.time(auto.until_at)
+            lines.append(
+                f"- `{auto.id}` /auto by {auto.giver_name}: {_money(left)} of"
+                f" {dollars(auto.cap)} left until {until}"
+            )
+        return "\n".join(lines) or "Nothing is allowed beforehand here; each call is judged."
+
+    def _line(self, each: Allowance) -> str:
+        whom = each.requester or "everybody"
+        return (
+            f"`{each.id}` {each.tool} {each.operation} for {whom}, by {each.giver_name}:"
+            f" {each.uses_left} uses, at most {dollars(each.ceiling)} each,"
+            f" until {self._painter.time(each.until_at)}"
+        )
+
+    def _not_grantable(
+        self, card: Card, pending: list[Request], person: Person, *, everybody: bool
+    ) -> str:
+        if len(pending) != 1 or card.kind != "call":
+            return "A grant is for one call; look at them one by one."
+        request = pending[0]
+        tainted_once = request.effect == EffectClass.ONCE.value and "tainted" in request.tags
+        undeclared = request.detail.get("declared") is False
+        unknown = isinstance(ceiling_from(request.ceiling, request.unknown), Unknown)
+        if not _NEVER.isdisjoint(request.tags) or tainted_once or undeclared or unknown:
+            return "This can't be allowed beforehand; each such call is asked."
+        if request.rule.startswith("floor"):
+            return "This can't be allowed beforehand; each such call is asked."
+        standing = person.standing
+        if everybody and not (standing.owner or standing.approver):
+            return "Only an approver can allow it for everybody here."
+        may = may_approve(
+            standing,
+            card.tier,
+            two_person=card.two_person,
+            requester=card.requester,
+            rights=self._rules.rights,
+        )
+        return "" if may else "You can't allow that."
+
+    def _grant(
+        self, card: Card, request: Request, giver: Standing, *, everybody: bool
+    ) -> Allowance:
+        approvals = self._rules.rights.approvals
+        if giver.owner:
+            most = max(approvals.approver_up_to, request.ceiling or 0)
+        elif giver.approver:
+            most = approvals.approver_up_to
+        else:
+            most = approvals.requester_up_to
+        ceiling = request.ceiling or 0
+        now = self._clock.now()
+        return Allowance(
+            id=self._clock.nonce()[:6],
+            kind="grant",
+            session_id=None,
+            account=card.origin_account,
+            chat=card.origin,
+            requester="" if everybody else card.requester,
+            giver=giver.person,
+            giver_name=giver.name or giver.person,
+            tool=request.tool,
+            operation=request.operation,
+            bounds={"arguments": request.arguments, "payer": quote_from(request.quote).payer},
+            ceiling=ceiling,
+            uses_left=USES,
+            cap=min(most, max(ceiling, 1) * USES),
+            schema_hash=request.schema_hash,
+            policy=self._rules.policy.version,
+            request_id=request.id,
+            created_at=now,
+            until_at=now + GRANT_S * 1_000_000,
+        )
+
+    def _told(self, new: Allowance) -> tuple[str, ...]:
+        """A grant in words, nothing left out."""
+        whom = new.requester or "everybody in this chat"
+        arguments = orjson.dumps(orjson.loads(new.bounds["arguments"])).decode()
+        return (
+            f"{new.tool} {new.operation} with exactly these arguments: {arguments}",
+            f"for {whom}; at most {dollars(new.ceiling)} a call, {dollars(new.cap)} in all,"
+            f" {new.uses_left} times, until {self._painter.time(new.until_at)}",
+        )
+
+    def _may_give_auto(self, here: Here, person: Person) -> str:
+        standing = person.standing
+        if standing.owner or standing.approver:
+            return ""
+        if here.shared:
+            return "In a shared thread an approver turns /auto on."
+        return "" if standing.person == here.requester else "Only whoever's session it is can."
+
+    def _new_auto(self, here: Here, giver: Standing, *, cap: int, until_at: int) -> Allowance:
+        return Allowance(
+            id=self._clock.nonce()[:6],
+            kind="auto",
+            session_id=here.session_id,
+            account=here.account,
+            chat=here.chat,
+            requester=here.requester,
+            giver=giver.person,
+            giver_name=giver.name or giver.person,
+            bounds={},
+            ceiling=cap,
+            uses_left=1_000_000,
+            cap=cap,
+            policy=self._rules.policy.version,
+            created_at=self._clock.now(),
+            until_at=until_at,
+        )
+
+    def _auto_told(self, tx: Tx, here: Here, live: Allowance | None) -> str:
+        if live is None:
+            return "/auto is off: what is not free is asked. `/auto $5 2h` turns it on."
+        spent = ledger.session_spent(tx, here.session_id)
+        return (
+            f"/auto is on ({live.id}): {_money(spent)} spent, {_money(max(0, live.cap - spent))}"
+            f" left until {self._painter.time(live.until_at)}. `/auto off` ends it."
+        )
+
+    def _note(self, tx: Tx, each: Allowance, person: Person, what: str) -> None:
+        audit.append(
+            tx,
+            at=self._clock.now(),
+            kind="grant",
+            actor=person.standing.person,
+            account=each.account,
+            chat=each.chat,
+            subject=each.id,
+            detail={
+                "what": what,
+                "kind": each.kind,
+                "tool": each.tool,
+                "operation": each.operation,
+                "bounds": each.bounds,
+                "ceiling": each.ceiling,
+                "cap": each.cap,
+                "uses": each.uses_left,
+                "until": each.until_at,
+            },
+        )
+
+
+def _auto_words(words: str) -> tuple[int, int, bool] | None:
+    """`$5 2h` as micro-dollars and seconds, and whether it adds to what there is."""
+    parts = words.lower().split()
+    if not parts:
+        return None
+    adds = parts[0].startswith("+")
+    money = re.fullmatch(r"\+?\$?(\d{1,6})(?:\.(\d{1,2}))?", parts[0])
+    if money is None or len(parts) > 2:
+        return None
+    amount = int(money[1]) * DOLLAR + int((money[2] or "").ljust(2, "0")) * (DOLLAR // 100)
+    span = _SPAN.fullmatch(parts[1]) if len(parts) == 2 else _SPAN.fullmatch("1h")
+    if span is None or not span[0]:
+        return None
+    return amount, int(span[1] or 0) * 3600 + int(span[2] or 0) * 60, adds
+
+
+def _money(amount: int) -> str:
+    """Money that may be nothing yet."""
+    return dollars(amount) if amount else "$0.00"

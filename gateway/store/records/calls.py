@@ -1,0 +1,261 @@
+"""Tool call rows: what a call is judged and run by, and how far it has come.
+
+The states without a result are those of `agent.calls.CallState`; the others name its result.
+Callers that run a turn fence it first.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from agent.calls import CallState, JudgedCall, StoredCall
+from agent.costs import Quote
+from agent.messages import ResultStatus, ToolResult
+from agent.tools.base import Snapshot
+from gateway.quotes import quote_from, quote_row
+from gateway.store.base import Row, Tx
+from gateway.store.records import transcript
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What the gate or people decided of a call: what runs, by which rule, on which money."""
+
+    call_id: str
+    operation: str
+    canonical: str
+    fingerprint: str
+    quote: Quote
+    snapshots: tuple[Snapshot, ...] = ()
+    rule: str = ""
+    reservation_id: str | None = None
+    taints: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRow:
+    """One call with its turn; times are microseconds since 1970."""
+
+    id: str
+    turn_id: int
+    session_id: int
+    session_key: str
+    step: int
+    tool: str
+    operation: str
+    label: str
+    arguments: str
+    effect: str
+    state: str
+    fingerprint: str
+    rule: str
+    reservation_id: str | None
+    decided_at: int | None
+    decided_by: str
+    intended_at: int | None
+    finished_at: int | None
+
+
+_SELECT = (
+    "SELECT tool_call.id, tool_call.turn_id, session.id, session.key, tool_call.step,"
+    " tool_call.tool, tool_call.operation, tool_call.label, tool_call.canonical,"
+    " tool_call.arguments, tool_call.effect, tool_call.state, tool_call.fingerprint,"
+    " tool_call.rule, tool_call.reservation_id, tool_call.decided_at, tool_call.decided_by,"
+    " tool_call.intended_at, tool_call.finished_at"
+    " FROM tool_call JOIN turn ON turn.id = tool_call.turn_id"
+    " JOIN session ON session.id = turn.session_id"
+)
+
+
+def add(tx: Tx, turn_id: int, step: int, calls: tuple[JudgedCall, ...]) -> None:
+    """Store the calls a reply asked for."""
+    for ordinal, judged in enumerate(calls):
+        prepared = judged.prepared
+        tx.run(
+            "INSERT INTO tool_call (id, turn_id, step, ordinal, tool, arguments, effect, label,"
+            " state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            judged.call.id,
+            turn_id,
+            step,
+            ordinal,
+            judged.call.name,
+            judged.call.arguments,
+            prepared.effect.value if prepared else None,
+            prepared.label if prepared else None,
+            "proposed" if prepared else "refused",
+        )
+
+
+def get(tx: Tx, call_id: str) -> CallRow | None:
+    """One call, whatever its state."""
+    row = tx.row(_SELECT + " WHERE tool_call.id = ?", call_id)
+    return _call(row) if row else None
+
+
+def open_of_turn(tx: Tx, turn_id: int) -> dict[str, StoredCall]:
+    """The calls of a turn that have no result."""
+    found = tx.rows(
+        "SELECT id, state, canonical, quote, snapshots FROM tool_call"
+        " WHERE turn_id = ? AND state IN"
+        " ('proposed', 'allowed', 'asked', 'approved', 'intent', 'running')",
+        turn_id,
+    )
+    return {
+        str(ident): StoredCall(
+            state=CallState(state),
+            arguments=canonical,
+            quote=quote_from(orjson.loads(quote)) if quote else None,
+            snapshots=_snapshots(snapshots),
+        )
+        for ident, state, canonical, quote, snapshots in found
+    }
+
+
+def snapshots_of(tx: Tx, call_id: str) -> dict[str, bytes]:
+    """The bytes a call runs, by name."""
+    row = tx.row("SELECT snapshots FROM tool_call WHERE id = ?", call_id)
+    return {each.name: each.data for each in _snapshots(row[0])} if row else {}
+
+
+def decide(tx: Tx, decided: Decided, *, state: CallState, by: str, now: int) -> None:
+    """Store the gate's word on a call: allowed, or asked; also a new word on one asked before."""
+    tx.run(
+        "UPDATE tool_call SET state = ?, operation = ?, canonical = ?, fingerprint = ?,"
+        " quote = ?, snapshots = ?, rule = ?, reservation_id = ?, taints = ?, decided_at = ?,"
+        " decided_by = ? WHERE id = ?",
+        state.value,
+        decided.operation,
+        decided.canonical,
+        decided.fingerprint,
+        orjson.dumps(quote_row(decided.quote)).decode(),
+        _snapshot_json(decided.snapshots),
+        decided.rule,
+        decided.reservation_id,
+        decided.taints,
+        now,
+        by,
+        decided.call_id,
+    )
+
+
+def approve(tx: Tx, call_id: str, *, reservation_id: str | None, by: str, now: int) -> bool:
+    """Let an asked call run; False if it is not asked (any more)."""
+    changed = tx.run(
+        "UPDATE tool_call SET state = 'approved', reservation_id = ?, decided_at = ?,"
+        " decided_by = ? WHERE id = ? AND state = 'asked'",
+        reservation_id,
+        now,
+        by,
+        call_id,
+    )
+    return changed == 1
+
+
+def ask_again(tx: Tx, call_id: str) -> None:
+    """Put a decided call that did not begin in time back before people."""
+    tx.run(
+        "UPDATE tool_call SET state = 'asked', reservation_id = NULL"
+        " WHERE id = ? AND state IN ('approved', 'allowed')",
+        call_id,
+    )
+
+
+def propose_again(tx: Tx, call_id: str) -> None:
+    """Let a call be judged as if it had not been."""
+    tx.run(
+        "UPDATE tool_call SET state = 'proposed', intended_at = NULL, reservation_id = NULL"
+        " WHERE id = ? AND state IN ('intent', 'allowed', 'approved')",
+        call_id,
+    )
+
+
+def begin(tx: Tx, ids: Iterable[str], *, now: int) -> None:
+    """Store the intent to run calls with effects."""
+    for ident in ids:
+        tx.run("UPDATE tool_call SET state = 'intent', intended_at = ? WHERE id = ?", now, ident)
+
+
+def leave(tx: Tx, call_id: str) -> None:
+    """A call whose work goes on elsewhere."""
+    tx.run("UPDATE tool_call SET state = 'running' WHERE id = ?", call_id)
+
+
+def finish(tx: Tx, result: ToolResult, now: int) -> None:
+    """Settle the row of a call that has its result."""
+    tx.run(
+        "UPDATE tool_call SET state = ?, finished_at = ? WHERE id = ?",
+        result.status.value,
+        now,
+        result.call_id,
+    )
+
+
+def settle(tx: Tx, *, session_id: int, turn_id: int, result: ToolResult, now: int) -> None:
+    """Store a result that came from outside the run of its turn."""
+    transcript.append(tx, session_id=session_id, turn_id=turn_id, messages=(result,), now=now)
+    finish(tx, result, now)
+
+
+def end_unfinished(tx: Tx, session_id: int, turn_id: int, now: int) -> None:
+    """Give every open call of an ended turn a result, for the model of later turns."""
+    begun = tx.rows(
+        "SELECT id, tool, state FROM tool_call WHERE turn_id = ? AND state IN"
+        " ('proposed', 'allowed', 'asked', 'approved', 'intent', 'running')"
+        " ORDER BY step, ordinal",
+        turn_id,
+    )
+    for ident, tool, state in begun:
+        if state in ("intent", "running"):
+            status = ResultStatus.UNKNOWN
+            text = "The turn ended before this did. It may have taken effect; check before you"
+            text += " repeat it."
+        else:
+            status, text = ResultStatus.NOT_RUN, "The turn ended before this began. It did not run."
+        result = ToolResult(call_id=ident, name=tool, status=status, text=text)
+        settle(tx, session_id=session_id, turn_id=turn_id, result=result, now=now)
+
+
+def tainted_by(tx: Tx, turn_id: int) -> tuple[str, ...]:
+    """What results of a turn have brought in that no entitled person typed, one word each."""
+    found = tx.rows(
+        "SELECT taints FROM tool_call WHERE turn_id = ? AND taints <> ''"
+        " AND state IN ('done', 'failed', 'unknown') ORDER BY step, ordinal",
+        turn_id,
+    )
+    return tuple(str(row[0]) for row in found)
+
+
+def _call(row: Row) -> CallRow:
+    ident, turn_id, session_id, key, step, tool, operation, label, canonical, *rest = row
+    arguments, effect, state, fingerprint, rule, reservation, decided, by, intended, finished = rest
+    return CallRow(
+        id=ident,
+        turn_id=turn_id,
+        session_id=session_id,
+        session_key=key,
+        step=step,
+        tool=tool,
+        operation=operation,
+        label=label or tool,
+        arguments=canonical or arguments,
+        effect=effect or "",
+        state=state,
+        fingerprint=fingerprint or "",
+        rule=rule or "",
+        reservation_id=reservation,
+        decided_at=decided,
+        decided_by=by or "",
+        intended_at=intended,
+        finished_at=finished,
+    )
+
+
+def _snapshot_json(snapshots: tuple[Snapshot, ...]) -> str:
+    return orjson.dumps({s.name: b64encode(s.data).decode() for s in snapshots}).decode()
+
+
+def _snapshots(text: str) -> tuple[Snapshot, ...]:
+    stored: dict[str, str] = orjson.loads(text)
+    return tuple(Snapshot(name=name, data=b64decode(data)) for name, data in stored.items())
