@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.hub import Hub
-from agent.tools.base import EffectClass, RiskTag, Verdict
+from agent.tools.base import EffectClass, Malformed, RiskTag, Verdict
 from agent.tools.hf_access import HubAccess
 from agent.tools.hf_jobs import HfJobsTool
 from agent.tools.hf_private_repos import HfPrivateReposTool
@@ -273,6 +275,28 @@ def test_preparing_what_was_prepared_changes_nothing(tool: Any, arguments: dict[
     call = prepared(tool, **arguments)
 
     assert tool.prepare(dict(call.arguments)) == call
+
+
+NAMES = sorted({name for tool, _ in ALL for name in (*tool.spec.parameters["properties"], "args")})
+WRITTEN = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(["run", "uv", "create", "upload", "acme-research/m", "45m", "a.py", "@daily"]),
+    st.lists(st.text(max_size=5) | st.integers(), max_size=3),
+    st.dictionaries(st.sampled_from(NAMES), st.text(max_size=5) | st.integers(), max_size=3),
+)
+
+
+@given(st.sampled_from(ALL), st.dictionaries(st.sampled_from(NAMES), WRITTEN, max_size=4))
+def test_preparing_never_raises(row: tuple[Any, dict[str, Any]], odd: dict[str, Any]) -> None:
+    """Whatever is written over a call that fits, it is a call again or an answer."""
+    tool, arguments = row
+    call = tool.prepare({**arguments, **odd})
+
+    assert isinstance(call, Malformed) or tool.prepare(dict(call.arguments)) == call
 
 
 @pytest.mark.parametrize(

@@ -659,7 +659,7 @@ async def test_the_scheduled_family(tmp_path: Path) -> None:
         await carried_out(tool, operation="scheduled delete", **one)
 
     assert world.schedules == {}
-    assert made.record == schedule.id
+    assert made.record == f"{TEAM}/{schedule.id}"
     assert (schedule.owner, schedule.spec["timeoutSeconds"]) == (TEAM, 3_600)
     assert schedule.spec["labels"][CALL_LABEL] == "c0ffee"
     assert f"{schedule.id} active @daily" in listed.text
@@ -727,7 +727,7 @@ async def test_schedules_are_asked_about_after_a_crash(tmp_path: Path) -> None:
         made = await tool.probe(create, context())
         [schedule] = world.schedules.values()
         assert made is not None
-        assert made.record == schedule.id
+        assert made.record == f"{TEAM}/{schedule.id}"
 
         async def told(what: str) -> ToolOutput | None:
             call = prepared(tool, operation=f"scheduled {what}", job_id=schedule.id)

@@ -51,6 +51,7 @@ class Repos:
             web.post(REPO + "/preupload/{rev}", wrap("repos.preupload", self._preupload)),
             web.post(REPO + "/commit/{rev}", wrap("repos.commit", self._commit)),
             web.get(REPO + "/refs", wrap("repos.refs", self._refs)),
+            web.get(REPO + "/commits/{rev}", wrap("repos.commits", self._commits)),
             web.post(REPO + "/branch/{branch}", wrap("repos.branch", self._branch)),
             web.delete(REPO + "/branch/{branch}", wrap("repos.branch.delete", self._unbranch)),
             web.post(REPO + "/tag/{rev}", wrap("repos.tag", self._tag)),
@@ -199,6 +200,22 @@ class Repos:
         return web.json_response(
             {"branches": branches, "converts": [], "tags": tags, "pullRequests": []}
         )
+
+    async def _commits(self, request: web.Request, account: Account | None) -> web.Response:
+        repo = self._readable(request, account)
+        head = repo.at(request.match_info["rev"])
+        branch = next((b for b in repo.branches.values() if b[-1] is head), [head])
+        shown = [
+            {
+                "id": commit.id,
+                "title": commit.title,
+                "message": commit.message,
+                "date": stamp(commit.at),
+                "authors": [{"user": repo.namespace}],
+            }
+            for commit in reversed(branch)
+        ]
+        return web.json_response(shown)
 
     async def _branch(self, request: web.Request, account: Account | None) -> web.Response:
         repo = self._writable(request, account)
