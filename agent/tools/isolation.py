@@ -152,6 +152,7 @@ class Isolation:
 
         Raises NotStarted if it could not begin or `executable` is no longer what it was. A
         cancel ends the command as the deadline does, and is raised when nothing is left.
+        A command that is still starting is started first, held, and ended.
         """
         starting = asyncio.ensure_future(self._start(executable, argv, cwd))
         try:

@@ -295,6 +295,10 @@ async def test_time_is_up(tool: ShellTool) -> None:
     )
     assert output.status is ResultStatus.FAILED
     assert output.text == "Ended after 1 s, it was not done.\nstdout:\nbegun\ntold\n"
+
+
+async def test_a_command_that_will_not_end(tool: ShellTool) -> None:
+    """What does not listen is ended by force."""
     stubborn = await sh(tool, "trap '' TERM; echo $$; while :; do sleep 61; done", timeout_s=1)
     assert stubborn.status is ResultStatus.FAILED
     assert alive("sleep\x0061") == []
@@ -341,6 +345,22 @@ async def test_a_cancel_in_the_grace_hurries(workspace: Path, isolation: Isolati
     with pytest.raises(asyncio.CancelledError):
         await running
     assert alive("sleep\x004323") == []
+
+
+async def test_a_cancel_at_any_moment_leaves_nothing(tool: ShellTool) -> None:
+    """However early a command is cancelled: no process, and no descriptor, is left."""
+    call = await inspected(tool, "sh", "-c", "sleep 4326 & sleep 4326")
+    await use(tool, "true")
+    descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    for turns in range(0, 48, 2):
+        running = asyncio.create_task(tool.run(call, CONTEXT))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert alive("sleep 4326") == []
+    assert len(os.listdir("/proc/self/fd")) <= descriptors  # noqa: PTH208
 
 
 # What was shown is what runs.
