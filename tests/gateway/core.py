@@ -1,6 +1,7 @@
 """The gateway between its seams: real store, real turns, a scripted platform and model."""
 
 import asyncio
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,8 @@ from gateway import refs, starts
 from gateway.command_lane import CommandLane
 from gateway.config.values import Config
 from gateway.delivery import Deliveries
+from gateway.desk_assembly import supervision
+from gateway.desk_lane import DeskLane
 from gateway.errors import StoreError
 from gateway.fairness import TurnGate
 from gateway.ingest import Ingest
@@ -29,6 +32,9 @@ from tests.gateway.events import delivery
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.intake import CONFIG
 from tests.gateway.scripted_adapter import ScriptedAdapter
+
+KEY = b"k" * 32
+"""What seals the buttons."""
 
 
 def says(*deltas: str | asyncio.Event, calls: tuple[Any, ...] = ()) -> tuple[Step, ...]:
@@ -75,9 +81,21 @@ class Core:
             clock=clock,
             owners=config.gateway.owners,
         )
+        self.desk = supervision(
+            config=config,
+            store=store,
+            clock=clock,
+            deliveries=self.deliveries,
+            notices=self.notices,
+            tools=tools or {},
+            zone=UTC,
+            keys=(KEY,),
+            wake=self._wake,
+        )
         agent = Agent(
             entries=self.entries,
             tools=tools or {},
+            desk=self.desk.turn_desk,
             busy=busy,
             on_failure=self.failures.append,
             start_id=start.begun.id if start else None,
@@ -97,7 +115,18 @@ class Core:
             deliveries=self.deliveries,
             clock=clock,
             entries=self.entries,
-            owners=tuple(str(owner) for owner in config.gateway.owners),
+            decisions=self.desk.turn_desk.decisions,
+            desk=DeskLane(
+                store=store,
+                clock=clock,
+                desk=self.desk.desk,
+                grants=self.desk.grants,
+                rules=self.desk.rules,
+                roles=self.desk.roles,
+                spending=self.desk.spending,
+                deliveries=self.deliveries,
+                freeze=self.freeze,
+            ),
         )
         self.router = Router(
             store=store,
@@ -123,6 +152,14 @@ class Core:
             clock=clock,
             zone=ZoneInfo("UTC"),
         )
+
+    def _wake(self, key: str) -> None:
+        self.sessions.wake(key)
+
+    async def freeze(self, scope: str, by: str) -> None:
+        """Cut what runs there; see `gateway.app`."""
+        self.sessions.stop_in(scope, by)
+        self.desk.remote_jobs.look()
 
     def supervised(self, adapter: ScriptedAdapter, jitter: float = 0.0) -> Supervisor:
         """A supervisor over an adapter of this gateway."""
