@@ -1,5 +1,6 @@
 """The approvals pages over HTTP: plain forms, each of which counts once."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -113,7 +114,10 @@ class ApprovalPages:
             return self._answer(request, "Approvals", content, back, status=404)
         browser = browser_of(request) or self._draw()
         token = self._forms.issue(self._bearer(request, browser), now_s=self._now_s())
-        content = card_content(page, token=token, told=told, problem=problem, posted=posted)
+        # All of 256 KiB is made visible here: long enough for others to notice.
+        content = await asyncio.to_thread(
+            card_content, page, token=token, told=told, problem=problem, posted=posted
+        )
         answer = self._answer(request, card_title(page), content, status=status)
         remember_browser(request, answer, browser)
         return answer

@@ -14,6 +14,7 @@ ATTRIBUTES = frozenset(
 )
 CLASSES = frozenset(
     {"plain", "continued", "code", "bar", "copy small", "table", "right", "center", "left"}
+    | {"lines", "labelled"}
 )
 SCHEMES = ("http://", "https://", "mailto:")
 
@@ -24,6 +25,7 @@ class StrictReader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.open: list[str] = []
+        self.classes: list[str | None] = []
         self.text: list[str] = []
         self.roots: list[str] = []
 
@@ -42,14 +44,16 @@ class StrictReader(HTMLParser):
             self.roots.append(tag)
         if tag not in VOID_TAGS:
             self.open.append(tag)
+            self.classes.append(dict(attrs).get("class"))
 
     def handle_endtag(self, tag: str) -> None:
         """Check that the innermost open element ends."""
         assert self.open.pop() == tag
+        self.classes.pop()
 
     def handle_data(self, data: str) -> None:
         """Keep text, without the bar above code, which is not part of the message."""
-        if not {"button", "span"} & {*self.open}:
+        if "bar" not in self.classes:
             self.text.append(data)
 
     def handle_comment(self, data: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from platforms.blocks import (
     Block,
@@ -27,7 +27,7 @@ from platforms.blocks import (
     clean_text,
 )
 from platforms.markup import StreamParser, parse
-from platforms.web.format import format_blocks, format_plain
+from platforms.web.format import format_blocks, format_card, format_plain
 from platforms.web.html import Html
 from tests.platforms import strategies
 from tests.platforms.web.strict_html import read_strictly
@@ -137,6 +137,39 @@ def test_any_tree_is_safe_html_that_shows_its_words(blocks: Blocks) -> None:
         reader = read_strictly(html)
         assert len(reader.roots) == 1
         assert "".join(reader.text) == "".join(leaves(block))
+
+
+CARD = Paragraph(
+    spans=(
+        Strong(spans=(Text(text="Approval K7Q2F: shell"),)),
+        Break(),
+        Text(text="a <line>"),
+        Break(),
+        Strong(spans=(Text(text="At most"),)),
+        Text(text="  $2.09   live"),
+        CodeSpan(text="x"),
+    )
+)
+
+
+def test_the_lines_of_a_card_stand_in_columns() -> None:
+    """A label stands beside its words, and the two blanks that parted them are not shown."""
+    assert format_card((CARD, Rule())) == (
+        '<div class="lines"><p><strong>Approval K7Q2F: shell</strong></p>'
+        "<p>a &lt;line&gt;</p>"
+        '<p class="labelled"><strong>At most</strong>'
+        "<span>$2.09   live<code>x</code></span></p></div>",
+        "<hr>",
+    )
+
+
+@settings(max_examples=50)
+@given(strategies.blocks())
+def test_a_card_shows_every_word_too(blocks: Blocks) -> None:
+    """Laid out in lines a tree loses nothing but blanks after a label."""
+    for block, html in zip(blocks, format_card(blocks), strict=True):
+        shown = "".join(read_strictly(html).text)
+        assert shown.replace(" ", "") == "".join(leaves(block)).replace(" ", "")
 
 
 HOSTILE = (

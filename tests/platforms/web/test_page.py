@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from uuid import uuid4
@@ -12,6 +13,7 @@ import pytest
 from platforms.content import Button, Edit, Post, Typing
 from platforms.events import ButtonPressed, CommandInvoked, MessageReceived, MessageRef, Receipt
 from platforms.markup import parse
+from platforms.web.feed import Patience
 from platforms.web.history import Answering
 from platforms.web.limits import FORM_LIFE_S
 from platforms.web.parse import chat_of
@@ -34,10 +36,18 @@ class Forms:
             assert answer.status == 200
             self.html, self.url = await answer.text(), answer.url.path
 
-    async def submit(self, name: str, *, status: int = 200, **fields: str) -> None:
+    async def submit(
+        self,
+        name: str,
+        values: Mapping[str, str] | None = None,
+        *,
+        status: int = 200,
+        **fields: str,
+    ) -> None:
         """Send the form whose action ends with `name`, redirects followed."""
         action, inputs = self.form(name)
-        async with self.page.client.post(action, data={**inputs, **fields}) as answer:
+        data = {**inputs, **(values or {}), **fields}
+        async with self.page.client.post(action, data=data) as answer:
             assert answer.status == status, await answer.text()
             self.html, self.url = await answer.text(), answer.url.path
 
@@ -129,7 +139,7 @@ async def test_stop_without_script() -> None:
 
 async def test_press_without_script() -> None:
     """A button under a message is a form of its own; its payload comes back unchanged."""
-    async with running_page() as page:
+    async with running_page(patience=Patience(answer_s=0.05)) as page:
         chat = chat_of("local", CHAT)
         button = Button(label="Approve", payload="a:tok~1", style="primary")
         await page.adapter.perform(
