@@ -60,9 +60,10 @@ FILE_BYTES: Final = 1024 * 1024
 _TAINT: Final = "sandbox output"
 _ALIVE: Final = ["SCHEDULING", "RUNNING"]
 _KEPT_PID: Final = 'echo $$ > "$0"; exec "$@"'
-_END: Final = (
-    'p=$(cat "$0") || exit 0; kill -TERM -- "-$p" 2>/dev/null || kill -TERM "$p"; sleep 5; '
-    'kill -KILL -- "-$p" 2>/dev/null || kill -KILL "$p" 2>/dev/null; true'
+_END: Final = (  # without `--`, which the shell of Debian does not take after a signal
+    'p=$(cat "$0") || exit 0; kill -TERM "-$p" 2>/dev/null || kill -TERM "$p" 2>/dev/null; '
+    'for i in 1 2 3 4 5; do kill -0 "-$p" 2>/dev/null || kill -0 "$p" 2>/dev/null || exit 0; '
+    'sleep 1; done; kill -KILL "-$p" 2>/dev/null || kill -KILL "$p" 2>/dev/null; true'
 )
 
 _MADE: Final = ("flavor", "image", "namespace", "payer", "replaces")
