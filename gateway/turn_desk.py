@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 from agent.calls import CallState, JudgedCall
 from agent.costs import Quote, Unknown
@@ -40,6 +41,14 @@ START_WINDOW_US = 15 * 60 * 1_000_000
 
 Short = NoRoom | Frozen | Unknown
 """Why a model call can't be paid for."""
+
+
+@runtime_checkable
+class SendingTool(Protocol):
+    """A tool whose local calls store messages."""
+
+    def stored(self, call_id: str) -> tuple[OutboxRow, ...]:
+        """The rows of a committed call, once."""
 
 
 class TurnDesk:
@@ -282,9 +291,10 @@ class TurnDesk:
         """Say on their cards that calls run now."""
         return tuple(row for ident in call_ids for row in self._repaint(tx, ident))
 
-    def applied(self) -> tuple[OutboxRow, ...]:
-        """Rows that tools on our own tables have stored meanwhile."""
-        return ()
+    def sent_by(self, result: ToolResult) -> tuple[OutboxRow, ...]:
+        """The rows that a committed call of a tool on our own tables has put on their way."""
+        tool = self._rules.tools.get(result.name)
+        return tool.stored(result.call_id) if isinstance(tool, SendingTool) else ()
 
     def ended(self, tx: Tx, call_id: str, bill: Bill) -> tuple[OutboxRow, ...]:
         """Book what a call cost, and say on its card how it ended."""

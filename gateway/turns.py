@@ -230,10 +230,10 @@ class StoredTurn(TurnJournal):
             result = settle(output)
             sessions.append(tx, self._turn, (result,), now=now)
             bill = Bill(spent=output.spent, record=output.record)
-            return result, (*self._desk.applied(), *self._desk.ended(tx, result.call_id, bill))
+            return result, self._desk.ended(tx, result.call_id, bill)
 
         result, rows = await self._store.write(both, transition=transitions.CALL_APPLIED)
-        self._desk.send(rows)
+        self._desk.send((*rows, *self._desk.sent_by(result)))
         return result
 
     async def asked(self, doubtful: tuple[JudgedCall, ...]) -> None:
