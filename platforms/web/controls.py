@@ -144,12 +144,13 @@ def form_html(filling: Filling, conversation: str, form: FormFields | None) -> H
         el(
             "div",
             {"class": "ends"},
+            # Enter in a field presses the first button of its form.
+            el("button", {"class": "button primary"}, shown.submit),
             el(
                 "button",
                 {"class": "button", "name": "close", "value": "1", "formnovalidate": True},
                 "Cancel",
             ),
-            el("button", {"class": "button primary"}, shown.submit),
         ),
     )
 
