@@ -39,6 +39,7 @@ CREATE INDEX card_expiry ON card (expires_at) WHERE state = 'open';
 CREATE INDEX card_reminder ON card (remind_at) WHERE state = 'open' AND remind_at IS NOT NULL;
 CREATE INDEX card_unposted ON card (created_at) WHERE state = 'open' AND posted_at IS NULL;
 CREATE INDEX card_turn ON card (turn_id);
+CREATE INDEX card_session ON card (session_id);
 CREATE INDEX card_closed ON card (closed_at) WHERE closed_at IS NOT NULL;
 
 -- One thing to decide. arguments: canonical JSON, what runs and nothing else; ceiling NULL with
@@ -287,3 +288,11 @@ CREATE TABLE seal (
 -- Calls in doubt are asked about on cards from now on: what waited is taken up and asked anew.
 UPDATE turn SET state = 'open' WHERE state = 'waiting';
 DROP TABLE question;
+
+-- What the gate and the desk ask of the past without going through it: whether a person has
+-- written in a chat, when somebody last did, and which presses came before a moment.
+DROP INDEX inbox_author;
+CREATE INDEX inbox_author ON inbox (account, author, chat, message_id);
+CREATE INDEX inbox_heard ON inbox (account, chat, received_at) WHERE lane = 'turn';
+CREATE INDEX inbox_pressed ON inbox (account, received_at)
+    WHERE state = 'new' AND lane IN ('now', 'press');
