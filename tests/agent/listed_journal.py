@@ -60,7 +60,8 @@ class ListedJournal:
         self.doubts: set[str] = set()
         self.may_run: set[str] = set()
         self.jobs: dict[str, RemoteJob] = {}
-        self._news = False
+        self.news = False
+        """Whether others have changed the rows since the turn last looked at them."""
         self._changed = asyncio.Event()
 
     def named(self, name: str) -> list[Any]:
@@ -82,7 +83,7 @@ class ListedJournal:
 
     def reload(self) -> TurnRows:
         """The rows for a run that begins now."""
-        self._news = False
+        self.news = False
         return self.turn
 
     def approve(self, ident: str) -> None:
@@ -90,35 +91,40 @@ class ListedJournal:
         self._expect(ident, CallState.ASKED)
         self._move(ident, CallState.APPROVED)
         self.may_run.add(ident)
-        self._news = True
+        self.news = True
 
     def deny(self, ident: str, status: ResultStatus = ResultStatus.REFUSED) -> None:
         """Somebody says no, or it is withdrawn."""
         self._expect(ident, CallState.ASKED)
         self._settle(_result(ident, status))
-        self._news = True
+        self.news = True
 
     def end_job(self, ident: str) -> None:
         """Work elsewhere has ended."""
         self._expect(ident, CallState.RUNNING)
         del self.jobs[ident]
         self._settle(_result(ident, ResultStatus.DONE))
-        self._news = True
+        self.news = True
+
+    def edit(self, ident: str, **arguments: Any) -> None:
+        """Somebody changes what a call that is asked would run."""
+        self._expect(ident, CallState.ASKED)
+        row = replace(self.turn.calls[ident], arguments=canonical(arguments).decode())
+        self.turn = replace(self.turn, calls={**self.turn.calls, ident: row})
 
     def settle_doubt(self, ident: str, *, again: bool = False) -> None:
         """Somebody says what became of a call in doubt, or that it is to run again."""
         self.doubts.remove(ident)
-        self._expect(ident, CallState.INTENT)
         if again:
             self._move(ident, CallState.APPROVED)
         else:
             self._settle(_result(ident, ResultStatus.DONE))
-        self._news = True
+        self.news = True
 
     def halt(self, why: str) -> None:
         """Something outside the turn ends it."""
         self.turn = replace(self.turn, halted=why)
-        self._news = True
+        self.news = True
 
     # The journal.
 
@@ -164,34 +170,42 @@ class ListedJournal:
         return Gated(allowed=tuple(allowed), results=tuple(results), halted=self.halts)
 
     async def waits(self) -> Parked | GoOn:
-        if self._news:
-            self._news = False
-            self._store("went_on", None)
-            return GoOn(rows=self.turn)
-        self._store("waits", None)
+        self.on_write("waits")
+        if self.news:
+            self.news = False
+            rows = self.turn
+            self._store("went_on", None, quiet=True)
+            return GoOn(rows=rows)
+        self._store("waits", None, quiet=True)
         return Parked(asked=True)
 
     async def calls_intended(self, calls: tuple[JudgedCall, ...]) -> Intended:
-        checked = [(judged, self.checks(judged)) for judged in calls]
-        begun = tuple(judged for judged, check in checked if check is Check.BEGIN)
-        effects = tuple(c.call.id for c in begun if _leaves_a_doubt(c.prepared))
+        begun: list[str] = []
+        effects: list[str] = []
         results: list[ToolResult] = []
 
         def apply() -> None:
-            for judged, check in checked:
+            for judged in calls:
+                if judged.call.id not in self.turn.calls:
+                    continue  # somebody has said meanwhile what became of it
+                check = self.checks(judged)
                 self._begin(judged, check, results)
+                if check is Check.BEGIN:
+                    begun.append(judged.call.id)
+                    effects.extend([judged.call.id] if _leaves_a_doubt(judged.prepared) else [])
 
-        if effects or len(begun) < len(calls):
-            self._store("calls_intended", effects, apply)
-        else:
-            apply()
+        self.on_write("calls_intended")
+        apply()
+        if effects or len(begun) < len(calls):  # of pure ones there is nothing to store
+            self._store("calls_intended", tuple(effects), quiet=True)
         if effects:
             self.on_intent()
-        return Intended(begun=frozenset(c.call.id for c in begun), results=tuple(results))
+        return Intended(begun=frozenset(begun), results=tuple(results))
 
     async def call_finished(self, result: ToolResult, bill: Bill) -> None:
         def apply() -> None:
-            self._settle(result)
+            if result.call_id in self.turn.calls:  # else somebody was faster
+                self._settle(result)
             self.bills[result.call_id] = bill
 
         self._store("call_finished", result, apply)
@@ -200,9 +214,10 @@ class ListedJournal:
 
     async def call_left(self, call: JudgedCall, job: RemoteJob) -> None:
         def apply() -> None:
-            self._expect(call.call.id, CallState.INTENT)
-            self._move(call.call.id, CallState.RUNNING)
-            self.jobs[call.call.id] = job
+            if call.call.id in self.turn.calls:  # else somebody was faster
+                self._move(call.call.id, CallState.RUNNING)
+                self.doubts.discard(call.call.id)
+                self.jobs[call.call.id] = job
 
         self._store("call_left", (call.call.id, job), apply)
 
@@ -216,7 +231,11 @@ class ListedJournal:
 
     async def asked(self, calls: tuple[JudgedCall, ...]) -> None:
         idents = tuple(judged.call.id for judged in calls)
-        self._store("asked", idents, lambda: self.doubts.update(idents))
+
+        def apply() -> None:
+            self.doubts.update(set(idents) & set(self.in_state(CallState.INTENT)))
+
+        self._store("asked", idents, apply)
 
     async def messages_recorded(self, messages: tuple[Message, ...]) -> None:
         def apply() -> None:
@@ -229,13 +248,10 @@ class ListedJournal:
         self._store("messages_recorded", messages, apply)
 
     async def drain(self) -> tuple[Message, ...]:
-        messages = self.arriving[0] if self.arriving else ()
-
-        def apply() -> None:
-            self.turn = self.turn.with_messages(*messages)
-            del self.arriving[:1]
-
-        self._store("drain", messages, apply)
+        self.on_write("drain")
+        messages = self.arriving.pop(0) if self.arriving else ()
+        self.turn = self.turn.with_messages(*messages)
+        self._store("drain", messages, quiet=True)
         return messages
 
     async def closed(self, end: TurnEnd) -> None:
@@ -257,7 +273,7 @@ class ListedJournal:
         *,
         quiet: bool = False,
     ) -> None:
-        """Commit: all of it or nothing; `on_write` is called before it and, unless quiet, after."""
+        """Commit: all of it or nothing; `on_write` is called before, unless quiet, and after."""
         if name in self.refuses:
             raise self.refuses[name]
         if not quiet:
@@ -298,6 +314,7 @@ class ListedJournal:
         assert row.quote is None or row.quote == prepared.quote
         match check:
             case Check.BEGIN:
+                self.doubts.discard(ident)
                 if _leaves_a_doubt(prepared):
                     self._move(ident, CallState.INTENT)
             case Check.REFUSE:
@@ -307,7 +324,7 @@ class ListedJournal:
                 asks = check is Check.ASK_AGAIN
                 self._move(ident, CallState.ASKED if asks else CallState.PROPOSED)
                 self.may_run.discard(ident)
-                self._news = True
+                self.news = True
 
     def _decide(self, ident: str, prepared: PreparedCall, state: CallState) -> None:
         row = StoredCall(

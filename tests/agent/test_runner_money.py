@@ -46,12 +46,16 @@ class PerMessage:
 
     def __init__(self, price: int) -> None:
         self.price = price
+        self.learned: list[tuple[ModelRequest, Usage]] = []
 
     def quote(self, request: ModelRequest) -> Quote:
         return Quote(ceiling=self.price * len(request.messages), source="config")
 
     def spent(self, usage: Usage) -> int | None:
         return self.price * (usage.input + usage.output)
+
+    def learn(self, request: ModelRequest, usage: Usage) -> None:
+        self.learned.append((request, usage))
 
 
 class Unpriced:
@@ -62,6 +66,9 @@ class Unpriced:
 
     def spent(self, usage: Usage) -> int | None:
         return None
+
+    def learn(self, request: ModelRequest, usage: Usage) -> None:
+        pass
 
 
 def failing(error: ProviderError, *before: Step) -> ScriptedProvider:
@@ -121,6 +128,16 @@ async def test_what_a_reply_cost_goes_with_it() -> None:
     end = await turn.run()
     (record,) = turn.journal.named("step_recorded")
     assert (record.spent, end.spent) == (3_600, 3_600)
+
+
+async def test_whoever_answered_learns_from_what_was_counted() -> None:
+    """From a complete reply only, and with the very request that was counted."""
+    first, second = PerMessage(5), PerMessage(300)
+    broken = failing(unavailable(), UsageReported(usage=USAGE))
+    answering = spare()
+    await Turn(entry(broken, pricing=first), entry(answering, "spare", pricing=second)).run()
+    assert first.learned == []
+    assert second.learned == [(answering.requests[0], USAGE)]
 
 
 async def test_a_reply_without_usage_has_no_known_cost() -> None:
