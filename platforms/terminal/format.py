@@ -41,6 +41,9 @@ RULE_WIDTH = 40
 BAR, BAR_AGAIN = "│ ", "┊ "
 """Before a line of a card's code, and before its rows that follow from breaking it."""
 
+CARD_BAR = "| "
+"""The same, as a card's own text has it."""
+
 # Select Graphic Rendition. Source: ECMA-48 8.3.117.
 BOLD, DIM, ITALIC, UNDERLINE, STRUCK, CYAN = "1", "2", "3", "4", "9", "36"
 
@@ -142,9 +145,12 @@ def _hung(
 def _code(language: str, text: str, look: Look) -> Iterator[str]:
     if language and look.color:
         yield style(escape(language), DIM, color=True)
-    for line in text.split("\n"):
+    lines = text.split("\n")
+    # A card that has put bars before its code needs no second ones.
+    barred = all(line.startswith(CARD_BAR) for line in lines)
+    for line in lines:
         if look.card:
-            yield from _barred(escape(line), look)
+            yield from _barred(escape(line.removeprefix(CARD_BAR) if barred else line), look)
         else:
             yield style(escape(line), CYAN, color=look.color)
 
