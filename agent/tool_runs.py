@@ -176,6 +176,8 @@ class ToolRuns:
     ) -> None:
         for call in calls:
             async with gate:
+                if self._signals.stopped_by is not None:
+                    return  # the cut itself comes a moment later
                 if call.prepared is not None and call.prepared.effect is EffectClass.LOCAL:
                     await _to_its_end(self._apply(call, results))
                     continue

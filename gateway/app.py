@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from random import random
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from agent.tools.base import Tool
 from gateway import refs, render, starts
 from gateway.clock import Clock, SystemClock
 from gateway.command_lane import CommandLane
-from gateway.config import Config
+from gateway.config import Config, ConfigError, rule_faults
 from gateway.control import ControlServer
 from gateway.delivery import Deliveries
 from gateway.desk_assembly import (
@@ -242,7 +242,8 @@ class Gateway:
     def _make_sessions(self, start: Start, keys: tuple[bytes, ...]) -> CommandLane:
         """Make the desk, the sessions, and the lane of what never waits behind their turns."""
         self._toolbox = toolbox(self._config, clock=self._clock, account_of=self._account_of)
-        tools = {**self._toolbox.tools, **self._extra_tools}
+        self._check_rules()
+        tools = {**self._toolbox.tools, **_demonstrated(self._entries), **self._extra_tools}
         self._desk = supervision(
             config=self._config,
             store=self._store,
@@ -285,6 +286,14 @@ class Gateway:
                 freeze=self._freeze,
             ),
         )
+
+    def _check_rules(self) -> None:
+        """Hold the rules against the tools there are; a tool missing here has none to break."""
+        policy = self._config.policy
+        rules = tuple(rule for rule in policy.rules if rule.tool not in self._toolbox.missing)
+        known = replace(self._config, policy=replace(policy, rules=rules))
+        if faults := rule_faults(known, self._toolbox.tools):
+            raise ConfigError(faults)
 
     def _wake(self, key: str) -> None:
         self._sessions.wake(key)
@@ -387,6 +396,15 @@ class Gateway:
             return []
         page = [web_page(self._store, self._entries)] if self._config.web.enabled else []
         return [*page, *chat_adapters(self._config, self._store)]
+
+
+def _demonstrated(entries: tuple[Entry, ...]) -> Mapping[str, Tool]:
+    """What the demonstration shows beside the configured tools."""
+    if not any(entry.provider.origin.endpoint == "offline" for entry in entries):
+        return {}
+    from agent.tools.demo_job import NAME, DemoJobTool
+
+    return {NAME: DemoJobTool()}
 
 
 def _zone(name: str) -> tzinfo:

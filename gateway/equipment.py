@@ -3,6 +3,7 @@
 Wires are imported here, inside functions, and only those the configuration uses.
 """
 
+import logging
 import os
 import time
 from ipaddress import ip_address
@@ -22,6 +23,9 @@ from gateway.config import (
     wants_local_probe,
 )
 from gateway.config.stand_in import DEMO
+from gateway.errors import GatewayError
+
+log = logging.getLogger(__name__)
 
 DEFAULT_WINDOW = 128_000
 """Tokens of a model whose entry names no `context_window`."""
@@ -36,7 +40,30 @@ async def providers(config: Config, *, demo: bool = False) -> tuple[Entry, ...]:
         return (_entry(DEMO),)
     environ = os.environ
     local = await _local_model() if wants_local_probe(config, environ) else None
-    return tuple(_entry(entry) for entry in choose_providers(config, environ, local))
+    return _priced(tuple(choose_providers(config, environ, local)))
+
+
+def _priced(configured: tuple[ProviderConfig, ...]) -> tuple[Entry, ...]:
+    """The chain without fallbacks whose price nobody knows; GatewayError for such a primary."""
+    entries = []
+    for place, each in enumerate(configured):
+        price = price_of(each)
+        if isinstance(price, Unknown):
+            if place == 0:
+                raise GatewayError(unpriced_text(each, price))
+            log.warning("left out as a fallback: %s", unpriced_text(each, price))
+            continue
+        entries.append(_entry(each))
+    return tuple(entries)
+
+
+def unpriced_text(config: ProviderConfig, price: Unknown) -> str:
+    """Say what to write for a model whose price nobody knows."""
+    return (
+        f"providers.{config.name}.price is missing: {price.text}. Write price = {{ input = ...,"
+        f' output = ... }} in dollars per million tokens, or price = "included" if calls cost'
+        " nothing by themselves."
+    )
 
 
 async def _local_model() -> LocalModel | None:
@@ -49,7 +76,7 @@ async def _local_model() -> LocalModel | None:
 def _entry(config: ProviderConfig) -> Entry:
     provider = _demo() if config.api == "demo" else _openai_chat(config)
     key = config.api_key.reveal() if config.api_key else ""
-    price = _price(config)
+    price = price_of(config)
     free = isinstance(price, ModelPrice) and price.source == "included"
     most = config.max_output_tokens or (None if free else DEFAULT_OUTPUT)
     return Entry(
@@ -62,7 +89,7 @@ def _entry(config: ProviderConfig) -> Entry:
     )
 
 
-def _price(config: ProviderConfig) -> ModelPrice | Unknown:
+def price_of(config: ProviderConfig) -> ModelPrice | Unknown:
     """What a model costs: as configured, as the packaged table has it, or nobody knows."""
     if config.price == "included" or config.api == "demo":
         return INCLUDED

@@ -41,6 +41,7 @@ SECTIONS = 60
 _DELTA = re.compile(r"\s*\S+|\s+")
 _LIST = re.compile(r"\b(?:list|show|see|what|which)\b.{0,30}\bfiles?\b", re.IGNORECASE | re.DOTALL)
 _READ = re.compile(r"\bread\s+(?:the\s+)?(?:file\s+)?[`'\"]?([\w./-]*[\w-])[`'\"]?", re.IGNORECASE)
+_PAID = re.compile(r"\b(?:train|job|buy|pay|paid|cost)\b", re.IGNORECASE)
 _LONG = re.compile(r"\blong\b", re.IGNORECASE)
 _ABLE = re.compile(r"\byou\b.{0,10}\bdo\b|^\W*help\b", re.IGNORECASE)
 
@@ -55,6 +56,7 @@ Write one of these:
 | --- | --- |
 | List the files in the workspace. | a tool call and what it returned |
 | Read notes.md | the contents of a file there |
+| Train a small model. | a paid call: a card with its price and buttons (nobody is charged) |
 | Show me a long answer. | a stream to watch; `/stop` ends it |
 | `/help` | the commands; no model sees them |
 
@@ -133,6 +135,8 @@ def next_line(request: ModelRequest) -> _Line:
             return _call({"operation": "read", "path": read[1]})
         if _LIST.search(now):
             return _call({"operation": "list"})
+    if _PAID.search(now) and any(tool.name == "demo_job" for tool in request.tools):
+        return _call({"minutes": 25}, name="demo_job", text="That costs money, so I have to ask.")
     if _LONG.search(now):
         return _Line(text=_long_answer())
     if _ABLE.search(now):
@@ -140,9 +144,11 @@ def next_line(request: ModelRequest) -> _Line:
     return _Line(text=_echo(now, said[-2] if len(said) > 1 else ""))
 
 
-def _call(arguments: dict[str, str]) -> _Line:
-    call = ToolCall(id="", name="files", arguments=orjson.dumps(arguments).decode())
-    return _Line(text=f"{BANNER}\n\nLet me look.", call=call)
+def _call(
+    arguments: dict[str, str | int], *, name: str = "files", text: str = "Let me look."
+) -> _Line:
+    call = ToolCall(id="", name=name, arguments=orjson.dumps(arguments).decode())
+    return _Line(text=f"{BANNER}\n\n{text}", call=call)
 
 
 def _echo(now: str, before: str) -> str:
@@ -155,6 +161,7 @@ def _echo(now: str, before: str) -> str:
         f"{BANNER}\n\nYou said:\n\n{_quoted(now)}\n\n{memory}"
         "Try one of these:\n\n"
         "- **list files**: a tool call\n"
+        "- **train a model**: a paid call, with its price on a card\n"
         "- **read** and a file's name: its contents\n"
         "- **long**: an answer that most chats get in several messages\n"
         "- **what can you do**: the rest, and how to get real answers\n"
