@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from agent.calls import CallState, JudgedCall
+from agent.calls import CallState, JudgedCall, StoredCall
 from agent.messages import ResultStatus, ToolCall, ToolResult
 from agent.tools.base import EffectClass, PreparedCall
 from gateway.store.base import Store, Tx
-from gateway.store.records import sessions, transcript
+from gateway.store.records import calls, sessions, transcript, unowned
 from gateway.store.records.sessions import Fenced, OpenTurn
 from tests.agent.scripted import assistant, call, user
 from tests.gateway.records.rows import (
@@ -48,15 +48,15 @@ async def open_step(store: Store, turn: OpenTurn, number: int, model: str = "m")
     await write(store, lambda tx: sessions.open_step(tx, turn, number=number, model=model, now=NOW))
 
 
-async def record_step(store: Store, turn: OpenTurn, number: int, *calls: JudgedCall) -> None:
+async def record_step(store: Store, turn: OpenTurn, number: int, *asked: JudgedCall) -> None:
     """Store a reply with calls as one step of the turn."""
 
     def unit(tx: Tx) -> None:
-        refusals = tuple(c.refusal for c in calls if c.refusal is not None)
-        message = assistant("Look.", *(c.call for c in calls))
+        refusals = tuple(c.refusal for c in asked if c.refusal is not None)
+        message = assistant("Look.", *(c.call for c in asked))
         sessions.append(tx, turn, (message, *refusals), now=NOW)
         sessions.close_step(tx, turn, number=number, usage=USAGE, now=NOW)
-        sessions.add_calls(tx, turn, number, calls, now=NOW)
+        calls.add(tx, turn.turn_id, number, asked)
 
     await open_step(store, turn, number)
     await write(store, unit)
@@ -114,12 +114,13 @@ async def test_calls_and_their_states(store: Store) -> None:
         judged(call("nope", ident="c3"), None),
     )
     loaded = (await again(store)).rows
-    assert loaded.calls == {"c1": CallState.PROPOSED, "c2": CallState.PROPOSED}
+    proposed = StoredCall(state=CallState.PROPOSED)
+    assert loaded.calls == {"c1": proposed, "c2": proposed}
     assert loaded.calls_made == 3
     turn = await again(store)
-    await write(store, lambda tx: sessions.intend_calls(tx, turn, ("c1",), now=NOW))
+    await write(store, lambda tx: calls.begin(tx, ("c1",), now=NOW))
     await write(store, lambda tx: sessions.append(tx, turn, (done("c2"),), now=NOW))
-    assert (await again(store)).rows.calls == {"c1": CallState.INTENT}
+    assert (await again(store)).rows.calls == {"c1": StoredCall(state=CallState.INTENT)}
     rows = await store.read(
         lambda tx: tx.rows("SELECT id, effect, label, state FROM tool_call ORDER BY ordinal")
     )
@@ -156,10 +157,9 @@ STALE: dict[str, Callable[[Tx, OpenTurn], object]] = {
     "close_step": lambda tx, turn: sessions.close_step(tx, turn, number=1, usage=None, now=NOW),
     "append": lambda tx, turn: sessions.append(tx, turn, (user("x"),), now=NOW),
     "append nothing": lambda tx, turn: sessions.append(tx, turn, (), now=NOW),
-    "add_calls": lambda tx, turn: sessions.add_calls(
-        tx, turn, 1, (judged(call("files", ident="c9")),), now=NOW
-    ),
-    "intend_calls": lambda tx, turn: sessions.intend_calls(tx, turn, ("c1",), now=NOW),
+    "release_step": lambda tx, turn: sessions.release_step(tx, turn, number=2, now=NOW),
+    "park": lambda tx, turn: unowned.park(tx, turn, now=NOW),
+    "fence": lambda tx, turn: sessions.fence(tx, turn, NOW),
     "drain": lambda tx, turn: sessions.drain(tx, turn, now=NOW),
     "close_turn": lambda tx, turn: sessions.close_turn(
         tx, turn, state="done", mark="none", error=None, now=NOW
