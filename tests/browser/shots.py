@@ -18,6 +18,7 @@ from platforms.content import Button, Post
 from platforms.markup import parse
 from tests.browser.conftest import FLAGS, PHONE, opened, write
 from tests.browser.whole import WholeGateway
+from tests.gateway.web.desk import running_pages
 from tests.platforms.web.stand_in import running_page
 from tests.wire.openai import CallTool, Reply
 
@@ -159,6 +160,22 @@ async def rare(browser: Browser, folder: Path) -> None:
     await manager.__aexit__(None, None, None)
 
 
+async def desk(browser: Browser, folder: Path) -> None:
+    """The queue, a card and the spend page over a scripted desk, in both palettes and small."""
+    places = {"queue": "/approvals", "card": "/approvals/K7Q2F", "spend": "/spend"}
+    looks: dict[str, dict[str, Any]] = {
+        "light": {**DESK, "color_scheme": "light"},
+        "dark": {**DESK, "color_scheme": "dark"},
+        "phone": PHONE,
+    }
+    async with running_pages() as pages:
+        for look, options in looks.items():
+            for name, path in places.items():
+                async with opened(browser, pages.url, path, **options) as tab:
+                    picture = folder / f"web-{name}-{look}.png"
+                    await tab.screenshot(path=picture, full_page=True)
+
+
 async def main(folder: Path) -> None:
     """All pictures."""
     async with async_playwright() as playwright:
@@ -169,6 +186,7 @@ async def main(folder: Path) -> None:
         await start(browser, folder)
         if folder != Path("docs"):
             await rare(browser, folder)
+            await desk(browser, folder)
         await browser.close()
 
 

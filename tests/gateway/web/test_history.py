@@ -160,6 +160,8 @@ async def test_files_and_buttons_are_those_of_the_rows(store: SqliteStore) -> No
     await sent(store, answer, op="edit", target_id=asked, nonce="e1", dedupe_key="k3")
     shown = {item.message_id: item for item in await stored.messages(CHAT)}
     assert (shown["q1"].body, shown["q1"].controls) == (plain("Done."), ())
+    assert shown["q1"].boxed  # it was asked once, and still looks like it
+    assert not shown["f1"].boxed
 
 
 async def test_a_file_is_of_its_chat_and_not_for_ever(store: SqliteStore) -> None:
