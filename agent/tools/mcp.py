@@ -30,8 +30,15 @@ from agent.tools.literal_secrets import Holds, literal_secret
 from agent.tools.mcp_definitions import ServerEntry, ToolTerms
 from agent.tools.mcp_names import rule_name
 from agent.tools.mcp_outcomes import NotTaken, Refused, Unsure
-from agent.tools.mcp_pins import Pin, Pins
-from agent.tools.mcp_server import McpServer, NotRunning, Patience, ServerFacts, hidden
+from agent.tools.mcp_pins import MemoryPins, Pin, Pins
+from agent.tools.mcp_server import (
+    McpServer,
+    NotRunning,
+    Patience,
+    ServerFacts,
+    ServerState,
+    hidden,
+)
 from agent.tools.operations import label_of
 
 OPERATION: Final = "call"
@@ -222,6 +229,34 @@ class McpServers:
         if made is None or made.pin is not pin:
             made = self._tools[name] = McpTool(server, pin, holds=self._holds)
         return made
+
+
+async def look_at(
+    entries: Iterable[ServerEntry], *, pins: Pins, patience: Patience | None = None
+) -> tuple[ServerFacts, ...]:
+    """Connect to each server once, all side by side, and tell what was found; pins nothing."""
+    return tuple(
+        await asyncio.gather(*(_look(entry, pins, patience or Patience()) for entry in entries))
+    )
+
+
+async def _look(entry: ServerEntry, pins: Pins, patience: Patience) -> ServerFacts:
+    known = MemoryPins()
+    await known.keep(await pins.of(entry.name))
+    found: asyncio.Future[ServerFacts] = asyncio.get_running_loop().create_future()
+
+    def hear(facts: ServerFacts) -> None:
+        if facts.state in (ServerState.READY, ServerState.RESTING) and not found.done():
+            found.set_result(facts)
+
+    server = McpServer(entry, pins=known, patience=patience, on_change=hear)
+    await server.load()
+    running = asyncio.create_task(server.run())
+    try:
+        return await found
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 class Catalogue(Mapping[str, Tool]):

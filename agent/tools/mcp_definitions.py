@@ -189,11 +189,11 @@ def offered(
     for each in sorted(definitions, key=lambda each: each.tool not in first):
         if len(kept) == TOOLS_MAX:
             left.append(Unfit(tool=each.tool, why=f"over {TOOLS_MAX} tools of one server"))
-        elif each.size > room:
+        elif (size := each.size) > room:
             why = f"over {TOGETHER_MAX_BYTES // 1024} KiB of descriptions of one server"
             left.append(Unfit(tool=each.tool, why=why))
         else:
-            room -= each.size
+            room -= size
             kept.append(each)
     return tuple(sorted(kept, key=lambda each: each.tool)), tuple(left)
 

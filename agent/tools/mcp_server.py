@@ -162,6 +162,7 @@ class McpServer:
         # Half a second of imports; on a thread the loop goes on meanwhile.
         await asyncio.to_thread(importlib.import_module, "agent.tools.mcp_link")
         loop = asyncio.get_running_loop()
+        told = ""
         try:
             while True:
                 self._ready_at = None
@@ -172,7 +173,10 @@ class McpServer:
                 delays = self._patience.backoff_s
                 delay = delays[min(self._failures, len(delays)) - 1]
                 self._enter(ServerState.RESTING, self._reason)
-                log.warning("mcp %s: %s; again in %.0f s", self.entry.name, self._reason, delay)
+                # Once per reason: a server that is gone for good would fill the log.
+                level = logging.DEBUG if self._reason == told else logging.WARNING
+                log.log(level, "mcp %s: %s; again in %.0f s", self.entry.name, self._reason, delay)
+                told = self._reason
                 await asyncio.sleep(delay)
         finally:
             self._enter(ServerState.STOPPED, "stopped")

@@ -6,7 +6,8 @@ It writes one JSON line per message into PLACE/seen (a file or a FIFO) and looks
 else to do, so that a test reads and steers it by files alone. Without the SDK: it starts in a
 moment, and it may break every rule. Options: `junk` (answers nothing but nonsense), `silent`
 (answers nothing), `stubborn` (outlives its input and TERM), `modern-kills` (ends at a first message
-that is not `initialize`), `child` (leaves a child in its group), `long-line`, `many=N` (tools).
+that is not `initialize`), `child` (leaves a child in its group), `escaped` (outside of it),
+`long-line`, `many=N` (tools).
 """
 
 import json
@@ -171,8 +172,8 @@ def main(arguments: list[str]) -> None:
     """Serve until the input ends, or for ever."""
     options = dict(option.partition("=")[::2] for option in arguments[1:])
     place = Path(arguments[0])
-    if "child" in options:
-        child = subprocess.Popen(["sleep", "600"])  # holds our pipes open
+    if "child" in options or "escaped" in options:  # it holds our pipes open
+        child = subprocess.Popen(["sleep", "600"], start_new_session="escaped" in options)
         (place / "child").write_text(str(child.pid))
     if "stubborn" in options:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -10,9 +10,11 @@ import pytest
 
 from agent.costs import Quote, Unknown
 from agent.errors import NotStarted, ToolError
-from agent.messages import ResultStatus
+from agent.messages import ResultStatus, ToolCall
+from agent.policy import judge, judge_with, relaxable
+from agent.rules import Facts, Rule, policy_of
 from agent.tools.base import EffectClass, Malformed, PreparedCall, RiskTag, Verdict
-from agent.tools.mcp import Catalogue, McpServers
+from agent.tools.mcp import Catalogue, McpServers, look_at
 from agent.tools.mcp_definitions import TOOLS_MAX
 from agent.tools.mcp_pins import MemoryPins
 from agent.tools.mcp_server import Patience, ServerState
@@ -381,6 +383,41 @@ async def test_the_catalogue_knows_every_name(tmp_path: Path) -> None:
         assert catalogue.get("mcp:wire/none") is None
 
 
+async def test_the_gate_hears_what_is_declared(tmp_path: Path) -> None:
+    """A rule by the tool's own name allows what is declared, and nothing that is not."""
+    one = entry(tmp_path, effects={"echo": EffectClass.ONCE}, price=0)
+    policy = policy_of((Rule(id="r", tool="mcp:wire/*", verdict=Verdict.ALLOW),))
+    async with at_work(one, place=tmp_path) as ground:
+        await ground.states.ready()
+        tools = Catalogue({}, ground.servers)
+        written = (("mcp_wire__echo", '{"text": "x"}'), ("mcp_wire__fail", "{}"))
+        judged = [
+            judge_with(tools)(ToolCall(id=name, name=name, arguments=arguments)).prepared
+            for name, arguments in written
+        ]
+        assert all(judged)
+        words = [judge(call, Facts(), policy) for call in judged if call is not None]
+        assert [word.verdict for word in words] == [Verdict.ALLOW, Verdict.ASK]
+        assert words[1].rule == "floor: undeclared"
+        assert not any(relaxable(call, words[1], auto=True) for call in judged[1:] if call)
+
+
+async def test_a_look_for_doctor(tmp_path: Path) -> None:
+    """Each server is connected to once and left alone; what was pinned stays as it was."""
+    pins = MemoryPins()
+    one = entry(tmp_path, effects=PURE)
+    async with at_work(one, place=tmp_path, pins=pins) as ground:
+        await ground.states.ready()
+    (tmp_path / "changed").touch()
+    before = await pins.of("wire")
+    (tmp_path / "seen").unlink()
+    broken = type(one)(name="gone", command=("/no/such/program",))
+    wire, none = await look_at((one, broken), pins=pins, patience=QUICK)
+    assert (wire.state, wire.changed) == (ServerState.READY, ("echo",))
+    assert (none.state, none.tools) == (ServerState.RESTING, ())
+    assert await pins.of("wire") == before
+
+
 # The end.
 
 
@@ -395,6 +432,16 @@ async def test_nothing_is_left_at_the_end(tmp_path: Path, option: str) -> None:
             pids.append(int((tmp_path / "child").read_text()))
     for pid in pids:
         await gone(pid)
+
+
+async def test_a_child_that_has_left_the_group_holds_nobody_up(tmp_path: Path) -> None:
+    """It cannot be ended, but its hold on the pipes keeps neither a restart nor the end waiting."""
+    patience = Patience(close_s=0.1, grace_s=0.1)
+    async with at_work(entry(tmp_path, "escaped"), place=tmp_path, patience=patience) as ground:
+        await ground.states.ready()
+        pid = ground.pid
+    await gone(pid)
+    os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
 
 KILLED = """
