@@ -16,7 +16,15 @@ import orjson
 from agent.canonical import canonical
 from agent.costs import DOLLAR
 from agent.policy import Facts, parse_arguments
-from agent.tools.base import CallContext, InspectingTool, Malformed, PreparedCall, RiskTag
+from agent.tools.base import (
+    CallContext,
+    InspectingTool,
+    Malformed,
+    PayingTool,
+    PreparedCall,
+    RiskTag,
+    Tool,
+)
 from gateway import audit, refs
 from gateway.clock import Clock
 from gateway.decisions import Decisions, Outcome, Person
@@ -457,29 +465,42 @@ class Desk:
         prepared = tool.prepare(changed)
         if isinstance(prepared, Malformed):
             return f"That does not fit: {prepared.text}"
-        if isinstance(tool, InspectingTool):
-            context = CallContext(
-                call_id=str(request.call_id),
-                session=str(card.session_id),
-                account=card.origin_account,
-                chat=card.origin,
-                requester=card.requester,
-            )
-            found = await tool.inspect(prepared, context)
-            if found is None or isinstance(found, Malformed):
-                return found.text if isinstance(found, Malformed) else "It can't be looked up now."
-            prepared = found
+        found = await self._looked_at(tool, prepared, card, request, act)
+        if found is None or isinstance(found, Malformed):
+            return found.text if isinstance(found, Malformed) else "It can't be looked up now."
+        prepared = found
         before, after = request.arguments, canonical(prepared.arguments).decode()
         return _Edited(request=request, prepared=prepared, difference=_difference(before, after))
+
+    async def _looked_at(
+        self, tool: Tool, prepared: PreparedCall, card: Card, request: Request, act: Act
+    ) -> PreparedCall | Malformed | None:
+        """What its tool says of other contents; an edit keeps the payer that was chosen."""
+        context = CallContext(
+            call_id=str(request.call_id),
+            session=str(card.session_id),
+            account=card.origin_account,
+            chat=card.origin,
+            requester=card.requester,
+        )
+        payer = str(request.quote.get("payer", ""))
+        if act.decision is Decision.PAYER:
+            payer = self._payers[act.option - 1]
+        if isinstance(tool, PayingTool) and payer in self._payers:
+            return await tool.paid_by(prepared, context, payer=payer)
+        if isinstance(tool, InspectingTool):
+            return await tool.inspect(prepared, context)
+        return prepared
 
     def _changed(
         self, request: Request, arguments: dict[str, object], act: Act
     ) -> dict[str, object] | str:
-        """The arguments with what a person changed."""
+        """The arguments with what a person changed; who pays is no argument."""
         if act.decision is Decision.PAYER:
             if not 0 < act.option <= len(self._payers):
                 return "There is no such payer."
-            return {**arguments, "namespace": self._payers[act.option - 1]}
+            known = isinstance(self._rules.tools.get(request.tool), PayingTool)
+            return arguments if known else "Who pays for this can't be chosen."
         editable = request.detail.get("editable", [])
         for name, text in act.values.items():
             if name not in editable:

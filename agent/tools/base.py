@@ -194,6 +194,16 @@ class QuotingTool(Tool, Protocol):
 
 
 @runtime_checkable
+class PayingTool(Tool, Protocol):
+    """A tool whose calls one of several accounts may pay for."""
+
+    async def paid_by(
+        self, call: PreparedCall, context: CallContext, *, payer: str
+    ) -> PreparedCall | Malformed | None:
+        """Inspect a call for an account that a person chose; see InspectingTool."""
+
+
+@runtime_checkable
 class RemoteTool(Tool, Protocol):
     """A tool whose calls may go on elsewhere after `run` has returned."""
 
