@@ -154,24 +154,27 @@ class Reply:
         parts = render.parts_of(reply, self._outlet.adapter)
         rows = [self._final(part, body) for part, body in enumerate(parts.bodies)]
         rows += [self._surplus(part) for part in range(len(parts.bodies), len(self._posts))]
-        if parts.file is not None:
-            file = outgoing.File(data=parts.file, name=render.FILE_NAME, mime="text/markdown")
-            rows.append(self._row(len(rows), "final", "upload", outgoing.dump(file)))
-        return tuple(rows)
+        return (*rows, *self._file(parts, len(rows)))
+
+    def _file(self, parts: render.Parts, part: int) -> tuple[NewOutbox, ...]:
+        """The whole text as a file, where it is longer than all messages together."""
+        if parts.file is None:
+            return ()
+        file = outgoing.File(data=parts.file, name=render.FILE_NAME, mime="text/markdown")
+        return (self._row(part, "final", "upload", outgoing.dump(file)),)
 
     def interim_rows(self, words: str) -> tuple[NewOutbox, ...]:
-        """The words so far as messages that stand while the turn waits; later ones replace them."""
+        """The words so far as messages that stay; what the turn says later stands below them."""
         parts = render.parts_of(words, self._outlet.adapter)
         rows = []
         for part, body in enumerate(parts.bodies):
             content = outgoing.dump(self._content(part, body))
             if part < len(self._posts):
-                key = f"t{self._turn.turn_id}:{part}:so_far:{self._clock.nonce()}"
-                row = self._row(part, "part", "edit", content, target=self._posts[part])
-                rows.append(replace(row, dedupe_key=key))
+                rows.append(self._row(part, "final", "edit", content, target=self._posts[part]))
             else:
                 rows.append(self._row(part, "anchor" if part == 0 else "part", "post", content))
-        return tuple(rows)
+        rows += [self._surplus(part) for part in range(len(parts.bodies), len(self._posts))]
+        return (*rows, *self._file(parts, len(rows)))
 
     def go_on(self) -> None:
         """Show growth again after `stop_streaming`: the turn does not wait after all."""
@@ -346,7 +349,8 @@ class Reply:
 
     def _content(self, part: int, body: Blocks) -> outgoing.Words:
         """In a group without threads the first part answers the message that asked."""
-        quotes = part == 0 and self._turn.grouped and self._chat.thread_id is None
+        first = part + self._turn.parts_before == 0
+        quotes = first and self._turn.grouped and self._chat.thread_id is None
         return outgoing.Words(body=body, quote=self._turn.asked if quotes else None)
 
     def _row(
@@ -359,11 +363,11 @@ class Reply:
     ) -> NewOutbox:
         stage = "final" if purpose == "final" else "post"
         return NewOutbox(
-            dedupe_key=f"t{self._turn.turn_id}:{part}:{stage}",
+            dedupe_key=f"t{self._turn.turn_id}:{part + self._turn.parts_before}:{stage}",
             account=self._turn.account,
             chat=self._turn.reply_to,
             turn_id=self._turn.turn_id,
-            part=part,
+            part=part + self._turn.parts_before,
             purpose=purpose,
             op=op,
             target_id=target.id if target else None,

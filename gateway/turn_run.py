@@ -189,7 +189,11 @@ class TurnRuns:
     async def _posted(self, turn: OpenTurn) -> tuple[outbox.OutboxRow, ...]:
         """The messages an earlier run has made of the reply; questions to people are none."""
         rows = await self._store.read(lambda tx: outbox.of_turn(tx, turn.turn_id))
-        return tuple(row for row in rows if row.op == "post" and row.purpose != "notice")
+        return tuple(
+            row
+            for row in rows
+            if row.op == "post" and row.purpose != "notice" and row.part >= turn.parts_before
+        )
 
 
 async def _joined(rows: TurnRows, journal: StoredTurn) -> TurnRows:

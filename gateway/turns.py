@@ -72,7 +72,7 @@ class StoredTurn(TurnJournal):
                 return None
             edits = self._desk.ask_for_money(tx, self._turn, short, model=model, quote=quote)
             unowned.park(tx, self._turn, now=self._clock.now())
-            return (*self._insert(tx, so_far), *edits)
+            return (*self._keep(tx, so_far), *edits)
 
         rows = await self._store.write(ask, transition=transitions.TURN_WAITS)
         if rows is None:
@@ -145,7 +145,7 @@ class StoredTurn(TurnJournal):
             if rows.halted or not _still_waits(rows):
                 return GoOn(rows=rows), edits
             unowned.park(tx, self._turn, now=self._clock.now())
-            return Parked(asked=True), (*self._insert(tx, so_far), *edits)
+            return Parked(asked=True), (*self._keep(tx, so_far), *edits)
 
         outcome, edits = await self._store.write(unit, transition=transitions.TURN_WAITS)
         if isinstance(outcome, Parked):
@@ -160,7 +160,10 @@ class StoredTurn(TurnJournal):
         text = "\n\n".join(words.strip() for words in self._said if words.strip())
         return self._reply.interim_rows(text) if text else ()
 
-    def _insert(self, tx: Tx, new: tuple[NewOutbox, ...]) -> tuple[OutboxRow, ...]:
+    def _keep(self, tx: Tx, new: tuple[NewOutbox, ...]) -> tuple[OutboxRow, ...]:
+        """Store them; the turn's further words stand below what people are asked."""
+        if new:
+            sessions.keep_words(tx, self._turn.turn_id, words=len(self._said), parts=len(new))
         stored = (outbox.insert(tx, row, now=self._clock.now()) for row in new)
         return tuple(row for row in stored if row is not None)
 

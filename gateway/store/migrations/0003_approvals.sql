@@ -92,6 +92,10 @@ ALTER TABLE tool_call ADD COLUMN taints TEXT NOT NULL DEFAULT '';
 ALTER TABLE tool_call ADD COLUMN deadline_at BIGINT;
 -- halted: the sentence that ends the turn when it is taken up next.
 ALTER TABLE turn ADD COLUMN halted TEXT NOT NULL DEFAULT '';
+-- What stood in the chat when the turn last waited: its words so far, and their messages. What
+-- comes after a card stands below it, in messages of its own.
+ALTER TABLE turn ADD COLUMN words_before INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE turn ADD COLUMN parts_before INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE step ADD COLUMN reservation_id TEXT;
 
 -- Work that goes on elsewhere. state: running, stopping (its end was asked for), ended,

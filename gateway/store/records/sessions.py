@@ -36,8 +36,9 @@ class Fenced(StoreError):
 class OpenTurn:
     """A turn that this process owns at `epoch`; `resumed` if it was open before.
 
-    `said` holds the words the turn has stored for its reader so far; `asked` is the platform's
-    id of the message it answers; `stopped_by` said /stop before a crash.
+    `said` holds the words the turn has stored for its reader since it last waited for people;
+    `parts_before` counts the messages of before. `asked` is the platform's id of the message it
+    answers; `stopped_by` said /stop before a crash.
     """
 
     session_id: int
@@ -56,6 +57,7 @@ class OpenTurn:
     rows: TurnRows
     resumed: bool
     stopped_by: str | None = None
+    parts_before: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +230,17 @@ def open_sessions(tx: Tx) -> list[str]:
 def knows(tx: Tx, key: str) -> bool:
     """Whether a session has or had this key: we have answered there."""
     return tx.row("SELECT 1 FROM session WHERE key = ? LIMIT 1", key) is not None
+
+
+def keep_words(tx: Tx, turn_id: int, *, words: int, parts: int) -> None:
+    """So many more words and messages of a turn stand for good: what comes next stands below."""
+    tx.run(
+        "UPDATE turn SET words_before = words_before + ?, parts_before = parts_before + ?"
+        " WHERE id = ?",
+        words,
+        parts,
+        turn_id,
+    )
 
 
 def drain(tx: Tx, turn: OpenTurn, *, now: int) -> tuple[Message, ...]:
@@ -420,16 +433,17 @@ def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
     row = tx.row(
         "SELECT session.id, session.key, session.epoch, session.account, session.settings,"
         " turn.number, turn.reply_to, turn.grouped, turn.requester, turn.requester_name,"
-        " turn.asked, turn.stopped_by, turn.halted"
+        " turn.asked, turn.stopped_by, turn.halted, turn.words_before, turn.parts_before"
         " FROM turn JOIN session ON session.id = turn.session_id WHERE turn.id = ?",
         turn_id,
     )
     if row is None:
         raise StoreError(f"turn {turn_id} is gone")
     session_id, key, epoch, account, settings, number, reply_to, *rest = row
-    grouped, requester, name, asked, stopped_by, halted = rest
+    grouped, requester, name, asked, stopped_by, halted, words_before, parts_before = rest
     loaded = transcript.load(tx, session_id)
     own = tuple(message for owner, message in loaded if owner == turn_id)
+    said = tuple(m.text for m in own if isinstance(m, AssistantMessage | PartialReply))
     return OpenTurn(
         session_id=session_id,
         session_key=key,
@@ -442,7 +456,7 @@ def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
         requester=requester,
         requester_name=name,
         asked=asked,
-        said=tuple(m.text for m in own if isinstance(m, AssistantMessage | PartialReply)),
+        said=said[words_before:],
         settings=orjson.loads(settings),
         rows=TurnRows(
             session=str(session_id),
@@ -455,6 +469,7 @@ def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
         ),
         resumed=resumed,
         stopped_by=stopped_by,
+        parts_before=parts_before,
     )
 
 
