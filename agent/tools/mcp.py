@@ -8,6 +8,7 @@ call of class once that goes outward, and people are asked every time.
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from agent.canonical import NotCanonical, canonical
@@ -43,6 +44,8 @@ from agent.tools.operations import label_of
 
 OPERATION: Final = "call"
 TAINTS: Final = "MCP result"
+TOOLS_TOGETHER_MAX: Final = 96
+"""Of all servers. A request may name 128 tools, our own among them. Source: OpenAI, `tools`."""
 _URL: Final = re.compile(r"https?://[^\s\"'<>\\]+", re.IGNORECASE)
 
 _UNPRICED: Final = Quote(
@@ -192,12 +195,9 @@ class McpServers:
                 group.create_task(server.run(), name=f"mcp {server.entry.name}")
 
     def offered(self) -> Mapping[str, Tool]:
-        """The tools there are now, by the names models know."""
-        found: dict[str, Tool] = {}
-        for server in self._servers.values():
-            made = (self._tool(server, tool) for tool in server.offered)
-            found.update((tool.spec.name, tool) for tool in made)
-        return found
+        """The tools there are now, by the names models know; declared ones have precedence."""
+        made = (self._tool(server, tool) for server, tool in self._chosen())
+        return {tool.spec.name: tool for tool in made}
 
     def find(self, name: str) -> Tool | None:
         """A tool that is or was there, by the name of rules or of models."""
@@ -208,7 +208,8 @@ class McpServers:
 
     def facts(self) -> tuple[ServerFacts, ...]:
         """The state of every server, in the order of the configuration."""
-        return tuple(server.facts for server in self._servers.values())
+        chosen = {(server.entry.name, tool) for server, tool in self._chosen()}
+        return tuple(_within(server.facts, chosen) for server in self._servers.values())
 
     def waiting(self) -> tuple[Pin, ...]:
         """Declared tools that have changed and wait for an operator's word."""
@@ -220,6 +221,11 @@ class McpServers:
         """An operator agrees to a changed tool; False if it is not (or no longer) that one."""
         known = self._servers.get(server)
         return known is not None and await known.agree(tool, digest)
+
+    def _chosen(self) -> list[tuple[McpServer, str]]:
+        every = [(server, tool) for server in self._servers.values() for tool in server.offered]
+        every.sort(key=lambda each: each[1] not in each[0].entry.effects)
+        return every[:TOOLS_TOGETHER_MAX]
 
     def _tool(self, server: McpServer, tool: str) -> McpTool:
         """The tool as it is pinned now; made once per pin."""
@@ -281,6 +287,14 @@ class Catalogue(Mapping[str, Tool]):
 
     def __len__(self) -> int:
         return len({**self._servers.offered(), **self._fixed})
+
+
+def _within(facts: ServerFacts, chosen: set[tuple[str, str]]) -> ServerFacts:
+    """The facts of a server with the tools that are too many among all servers' left out."""
+    kept = tuple(tool for tool in facts.tools if (facts.name, tool) in chosen)
+    why = f"over {TOOLS_TOGETHER_MAX} tools of all servers"
+    left = dict.fromkeys((tool for tool in facts.tools if tool not in kept), why)
+    return replace(facts, tools=kept, left_out={**facts.left_out, **left})
 
 
 def _word(

@@ -21,7 +21,7 @@ from agent.tools.mcp_names import is_tool_name, model_name
 
 DESCRIPTION_MAX: Final = 2_000
 SCHEMA_MAX_BYTES: Final = 16 * 1024
-TOOLS_MAX: Final = 128
+TOOLS_MAX: Final = 64
 TOGETHER_MAX_BYTES: Final = 128 * 1024
 """All schemas and descriptions of one server: they are in every request to the model."""
 

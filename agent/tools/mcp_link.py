@@ -54,12 +54,11 @@ class Link:
         self.ended = ended
         self.changed = asyncio.Event()
 
-    @property
-    def why(self) -> str:
+    async def why(self) -> str:
         """Why it ended, as far as that is known; foreign text."""
         if self._process is None or not self._process.ended.is_set():
             return ""
-        return plain(self._process.why, 300)
+        return plain(await self._process.why(), 300)
 
     @property
     def about(self) -> str:
@@ -154,7 +153,8 @@ async def connected(
         except NotRunnable as exc:
             raise LinkFailed(str(exc)) from exc
         except (MCPError, ValidationError, RuntimeError, OSError, ExceptionGroup) as exc:
-            why = process.why if process and process.ended.is_set() else _reason(exc)
+            told = process is not None and process.ended.is_set()
+            why = await process.why() if process and told else _reason(exc)
             raise LinkFailed(plain(why, 300)) from exc
         try:
             yield link

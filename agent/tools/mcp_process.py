@@ -35,6 +35,7 @@ JUNK_LINES: Final = 100
 CLOSE_S: Final = 2.0
 GRACE_S: Final = 5.0
 DRAIN_S: Final = 1.0
+LAST_WORDS_S: Final = 0.5
 SAID_BYTES: Final = 2_048
 
 _SHELL: Final = "/bin/sh"
@@ -71,7 +72,7 @@ async def started(
 class Process:
     """A server's process and its guard. `read` and `write` are what the SDK takes as a transport.
 
-    `ended` is set when nothing more will come; `why` then says what is known of it.
+    `ended` is set when nothing more will come; `why` then tells what is known of it.
     """
 
     def __init__(
@@ -133,9 +134,15 @@ class Process:
         """The server's process, which leads its group."""
         return self._server.pid
 
-    @property
-    def why(self) -> str:
-        """Why the connection ended, with the last line of standard error; foreign text."""
+    async def why(self) -> str:
+        """Why the connection ended, with the last line of standard error; foreign text.
+
+        Its code and its last words may come a moment after the end of its output.
+        """
+        if not self._broken:
+            ending = asyncio.ensure_future(self._server.wait())
+            await asyncio.wait((ending, self._tasks[-1]), timeout=LAST_WORDS_S)
+            ending.cancel()
         said = self._said.decode(errors="replace").strip().rpartition("\n")[2]
         code = self._server.returncode
         if self._broken:

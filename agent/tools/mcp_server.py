@@ -256,7 +256,7 @@ class McpServer:
         try:
             await self._list(link)
         except LinkFailed as exc:
-            return link.why or str(exc)
+            return await link.why() or str(exc)
         self._about = hidden(link.about, self.entry.secrets)
         self._ready_at = asyncio.get_running_loop().time()
         self._link = link
@@ -277,7 +277,7 @@ class McpServer:
         while True:
             await _first_of(link.ended, link.changed, self._suspect)
             if link.ended.is_set():
-                return link.why or "the connection has ended"
+                return await link.why() or "the connection has ended"
             if not link.changed.is_set() and self._calls:
                 self._suspect.clear()  # the next broken call asks again
                 continue
@@ -287,7 +287,7 @@ class McpServer:
                 async with asyncio.timeout(self._patience.probe_s):
                     await self._list(link)
             except LinkFailed as exc:
-                return link.why or str(exc)
+                return await link.why() or str(exc)
             except TimeoutError:
                 return "it no longer answers"
 

@@ -14,7 +14,7 @@ from agent.messages import ResultStatus, ToolCall
 from agent.policy import judge, judge_with, relaxable
 from agent.rules import Facts, Rule, policy_of
 from agent.tools.base import EffectClass, Malformed, PreparedCall, RiskTag, Verdict
-from agent.tools.mcp import Catalogue, McpServers, look_at
+from agent.tools.mcp import TOOLS_TOGETHER_MAX, Catalogue, McpServers, look_at
 from agent.tools.mcp_definitions import TOOLS_MAX
 from agent.tools.mcp_pins import MemoryPins
 from agent.tools.mcp_server import Patience, ServerState
@@ -353,8 +353,27 @@ async def test_two_hundred_tools_are_too_many(tmp_path: Path) -> None:
         facts = await ground.states.ready()
         assert len(facts.tools) == TOOLS_MAX
         assert "tool_199" in facts.tools
-        assert facts.left_out["tool_150"] == "over 128 tools of one server"
+        assert facts.left_out["tool_150"] == "over 64 tools of one server"
         assert len(facts.left_out) == 200 - TOOLS_MAX
+
+
+async def test_the_tools_of_all_servers_fit_into_one_request(tmp_path: Path) -> None:
+    """Providers refuse too long a list, and every turn with it: declared tools go first."""
+    places = [tmp_path / name for name in ("one", "two")]
+    for place in places:
+        place.mkdir()
+    one = entry(places[0], "many=60", name="one")
+    two = entry(places[1], "many=60", name="two", effects={"tool_059": EffectClass.PURE})
+    async with at_work(one, two, place=places[0]) as ground:
+        await ground.states.until(lambda f: f.name == "one" and f.state is ServerState.READY)
+        await ground.states.until(lambda f: f.name == "two" and f.state is ServerState.READY)
+        offered = ground.servers.offered()
+        assert len(offered) == TOOLS_TOGETHER_MAX
+        assert "mcp_two__tool_059" in offered
+        _, facts = ground.servers.facts()
+        assert len(facts.tools) == TOOLS_TOGETHER_MAX - 60
+        assert facts.left_out["tool_058"] == "over 96 tools of all servers"
+        assert ground.servers.find("mcp:two/tool_058") is not None
 
 
 async def test_what_doctor_is_told(tmp_path: Path) -> None:
