@@ -10,7 +10,7 @@ MINUTES ?= 30
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test lint format browser bench soak fakes docs lock clean
+.PHONY: help setup run test lint format system bench soak fakes docs lock clean
 
 help:
 	@echo 'make run      start the gateway (ARGS="--config F" goes to `gatepost run`)'
@@ -68,25 +68,29 @@ format: setup
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 
-# Page tests need a browser; where none can be installed they are skipped and say why.
-browser:
-	@for b in chromium chromium-browser google-chrome; do \
-	  if command -v $$b >/dev/null 2>&1; then exit 0; fi; \
-	done; \
+# Page tests need a browser, those of the shell tool bubblewrap; where one can't be installed its
+# tests are skipped and say why.
+system:
+	@want=''; \
+	found=''; for b in chromium chromium-browser google-chrome; do \
+	  if command -v $$b >/dev/null 2>&1; then found=yes; fi; done; \
+	[ -n "$$found" ] || want='chromium'; \
+	command -v bwrap >/dev/null 2>&1 || want="$${want:+$$want }bubblewrap"; \
+	[ -n "$$want" ] || exit 0; \
 	if [ "$$(id -u)" = 0 ]; then as=''; \
 	elif sudo -n true >/dev/null 2>&1; then as='sudo -n'; \
-	else echo 'browser: none found and no right to install one; page tests will be skipped'; exit 0; fi; \
+	else echo "system: $$want not found and no right to install; their tests will be skipped"; exit 0; fi; \
 	if ! command -v apt-get >/dev/null 2>&1; then \
-	  echo 'browser: none found and no apt-get to install one; page tests will be skipped'; exit 0; \
+	  echo "system: $$want not found and no apt-get to install; their tests will be skipped"; exit 0; \
 	fi; \
-	echo 'browser: installing chromium for the page tests'; \
-	log=$(VENV)/browser.log; \
+	echo "system: installing $$want for the tests"; \
+	log=$(VENV)/system.log; \
 	{ $$as env DEBIAN_FRONTEND=noninteractive apt-get -qq update \
 	  && $$as env DEBIAN_FRONTEND=noninteractive \
-	    apt-get -qq install --yes --no-install-recommends chromium; } >$$log 2>&1 \
-	  || echo "browser: apt-get could not install chromium (see $$log); page tests will be skipped"
+	    apt-get -qq install --yes --no-install-recommends $$want; } >$$log 2>&1 \
+	  || echo "system: apt-get could not install $$want (see $$log); their tests will be skipped"
 
-test: setup browser lint
+test: setup system lint
 	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
 
 soak: setup

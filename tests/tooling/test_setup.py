@@ -109,20 +109,21 @@ def test_ci_runs_exactly_what_people_run() -> None:
 @pytest.mark.parametrize(
     ("programs", "said"),
     [
-        ({"chromium": "exit 0"}, ""),
-        ({"id": "echo 1000"}, "no right to install one; page tests will be skipped"),
-        ({"id": "echo 0"}, "no apt-get to install one; page tests will be skipped"),
-        ({"id": "echo 0", "apt-get": "exit 1"}, "apt-get could not install chromium"),
+        ({"chromium": "exit 0", "bwrap": "exit 0"}, ""),
+        ({"id": "echo 1000"}, "no right to install; their tests will be skipped"),
+        ({"id": "echo 0"}, "no apt-get to install; their tests will be skipped"),
+        ({"chromium": "exit 0", "id": "echo 0", "apt-get": "exit 1"}, "could not install bubblewrap"),
+        ({"id": "echo 0", "apt-get": "exit 1"}, "apt-get could not install chromium bubblewrap"),
     ],
 )
-def test_without_a_browser_the_tests_go_on_and_say_why(
+def test_without_system_programs_the_tests_go_on_and_say_why(
     clone: Path, programs: dict[str, str], said: str
 ) -> None:
-    """Page tests are the only ones that need a browser, so its absence stops nothing else."""
+    """A browser and bubblewrap are for their own tests, so their absence stops nothing else."""
     (clone / ".venv").mkdir()
     for name, script in programs.items():
         program_that(clone, name, script)
-    done = make(clone, "browser", PATH=str(clone / "bin"))
+    done = make(clone, "system", PATH=str(clone / "bin"))
     assert done.returncode == 0
     assert done.stdout.strip().endswith(said) if said.endswith("skipped") else said in done.stdout
     assert bool(done.stdout) is bool(said)
