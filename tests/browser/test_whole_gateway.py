@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
+from gateway.commands import COMMANDS
 from tests.browser.conftest import PHONE, TOO_WIDE, opened, write
 from tests.browser.whole import WholeGateway
 from tests.wire.openai import CallTool, Cut, Reply, Stream, chunk
@@ -187,7 +188,7 @@ async def test_commands(browser: Browser, tmp_path: Path) -> None:
         opened(browser, gateway.url) as tab,
     ):
         await write(tab, "/help")
-        await expect(answers(tab).locator("li")).to_have_count(6)
+        await expect(answers(tab).locator("li")).to_have_count(len(COMMANDS))
         await expect(tab.locator("#list .title")).to_have_text("/help")
         gateway.answers("Noted.", "You have not told me.")
         await write(tab, "My number is 7.")
