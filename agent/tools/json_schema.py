@@ -118,6 +118,12 @@ class _Check:
             self.problem = f"The field {place!r} {what}." if place else f"The arguments {what}."
         return False
 
+    def _unknown(self, place: str, properties: Mapping[str, Any]) -> bool:
+        if not self._silent and not self.problem:
+            known = ", ".join(sorted(properties)) or "none"
+            self.problem = f"Unknown field {place!r}. Known here: {known}."
+        return False
+
     def _referred(self, value: object, schema: Mapping[str, Any], place: str, depth: int) -> Known:
         """A reference; what stands beside it counts in some versions and in others does not."""
         target = _target(self._document, schema["$ref"])
@@ -245,8 +251,7 @@ class _Check:
                 answers.append(None)
             elif rest is False:
                 self._spend(len(properties))
-                known = ", ".join(sorted(properties)) or "none"
-                answers.append(self._wrong(here, f"is not known; known are: {known}"))
+                answers.append(self._unknown(here, properties))
             else:
                 answers.append(self.fits(item, rest, here, depth + 1))
         return all_of(answers)

@@ -199,6 +199,11 @@ class McpServers:
         made = (self._tool(server, tool) for server, tool in self._chosen())
         return {tool.spec.name: tool for tool in made}
 
+    def named(self) -> Mapping[str, Tool]:
+        """The same tools by the names rules know."""
+        made = (self._tool(server, tool) for server, tool in self._chosen())
+        return {tool.name: tool for tool in made}
+
     def find(self, name: str) -> Tool | None:
         """A tool that is or was there, by the name of rules or of models."""
         for server in self._servers.values():

@@ -7,6 +7,7 @@ can tell. Redirects are followed by the SDK, within the same origin alone.
 """
 
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -29,6 +30,9 @@ BROKEN: Final = 20_640_003
 these only says the same of itself."""
 
 _ERROR_BYTES: Final = 64 * 1024
+
+# It logs every address, and an address may carry a key.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
 @asynccontextmanager

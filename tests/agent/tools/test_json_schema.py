@@ -30,7 +30,11 @@ TREE = {
         ({"a": 1}, {"properties": {"a": {"type": "string"}}}, "'a' must be of type string"),
         ({"a": True}, {"properties": {"a": {"type": "integer"}}}, "type integer"),
         ({"a": "x"}, {"properties": {"a": {"enum": ["b", 1]}}}, "one of 'b', 1"),
-        ({"b": 1}, {"properties": {"a": {}}, "additionalProperties": False}, "known are: a"),
+        (
+            {"b": 1},
+            {"properties": {"a": {}}, "additionalProperties": False},
+            "Unknown field 'b'. Known here: a",
+        ),
         ({"a": [1, "x"]}, {"properties": {"a": {"items": {"type": "integer"}}}}, "'a[1]'"),
         ({"a": {"b": 1}}, {"properties": {"a": {"properties": {"b": False}}}}, "'a.b'"),
         ({"a": 5}, {"properties": {"a": {"exclusiveMaximum": 5}}}, "below 5"),

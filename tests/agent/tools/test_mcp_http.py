@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import logging
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -37,8 +38,11 @@ async def served(
             yield server, ground
 
 
-async def test_a_tool_at_an_address_is_called(tmp_path: Path) -> None:
-    """One session, the configured headers on every request, and a goodbye at the end."""
+async def test_a_tool_at_an_address_is_called(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One session, the configured headers on every request, a goodbye, and no key in the log."""
+    caplog.set_level(logging.INFO)
     async with McpHttpServer() as server:
         server.token = TOKEN
         headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -52,6 +56,9 @@ async def test_a_tool_at_an_address_is_called(tmp_path: Path) -> None:
             assert (output.text, output.status) == ("hello", ResultStatus.DONE)
         assert server.requests("delete")
         assert server.sessions == set()
+        assert "ready with 1 tools" in caplog.text
+        assert "k3y" not in caplog.text
+        assert "session-1" not in caplog.text
 
 
 async def test_refused_credentials_are_the_reason(tmp_path: Path) -> None:

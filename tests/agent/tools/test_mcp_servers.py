@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from agent.costs import Quote, Unknown
 from agent.errors import NotStarted, ToolError
 from agent.messages import ResultStatus, ToolCall
 from agent.policy import judge, judge_with, relaxable
+from agent.predicates import Predicate, PredicateKind
+from agent.rule_checks import check_rules
 from agent.rules import Facts, Rule, policy_of
 from agent.tools.base import EffectClass, Malformed, PreparedCall, RiskTag, Verdict
 from agent.tools.mcp import TOOLS_TOGETHER_MAX, Catalogue, McpServers, look_at
@@ -101,7 +104,7 @@ async def test_arguments_are_checked_before_anybody_is_asked(tmp_path: Path) -> 
             ({}, "'text' is missing"),
             ({"text": 5}, "must be of type string"),
             ({"text": "x", "mode": "shy"}, "one of 'plain', 'loud'"),
-            ({"text": "x", "to": "y"}, "known are: mode, text"),
+            ({"text": "x", "to": "y"}, "Unknown field 'to'. Known here: mode, text"),
             ({"text": "ghp_" + "a1" * 20}, "A secret stands in text"),
             ({"text": float("inf")}, "a number without an end"),
         ):
@@ -400,6 +403,13 @@ async def test_the_catalogue_knows_every_name(tmp_path: Path) -> None:
         assert "mcp:wire/echo" not in list(catalogue)
         assert catalogue["mcp:wire/echo"] is catalogue["mcp_wire__echo"]
         assert catalogue.get("mcp:wire/none") is None
+        named = ground.servers.named()
+        assert named["mcp:wire/echo"] is catalogue["mcp:wire/echo"]
+        when = {"text": (Predicate(kind=PredicateKind.PREFIX, value="a"),)}
+        rule = Rule(id="r", tool="mcp:wire/echo", verdict=Verdict.ASK, when=when)
+        other = replace(rule, when={"txet": when["text"]})
+        assert check_rules(policy_of((rule,)), named) == ()
+        assert [fault.at for fault in check_rules(policy_of((other,)), named)] == [("when", "txet")]
 
 
 async def test_the_gate_hears_what_is_declared(tmp_path: Path) -> None:
