@@ -62,7 +62,8 @@ class Growing:
             return tuple(row for row in rows if row is not None)
 
         rows = await self.way.store.write(unit, transition=SYNCED)
-        self.reply.deliver(rows)
+        self.way.outlet.enqueue(rows)
+        self.reply.rest()
         await self.way.settled()
         return rows
 
