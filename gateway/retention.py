@@ -7,18 +7,26 @@ of it.
     what                      words go                         the row goes
     inbox row, settled        payload and content              KEYS_DAYS later, with its keys
     outbox row, settled       content                          KEYS_DAYS later
-    turn, ended               what its calls were given        KEYS_DAYS later, with steps, calls
-                                                               and questions; not before its
-                                                               last message
+    turn, ended               what its calls were given        KEYS_DAYS later, with steps, calls,
+    and its cards             and ran, what cards showed,      cards and jobs; not before its last
+                              what people wrote on them        message, and the end of its jobs
+    grant, /auto, ended       -                                at once
+    prompt                    -                                a day after its time
+    reservation, closed       -                                after MONEY_DAYS, as do rows of the
+                                                               ledger and windows that ended
+    audit                     -                                after MONEY_DAYS; a checkpoint in
+                                                               its chain vouches for what went
     message                   -                                at once
     session                   title, once idle for so long     KEYS_DAYS later if nothing is left
     start, gap                -                                at once
     payload file              -                                when no row names it
 
-Kept whatever their age: what waits or is in work, every row of an open turn, and of a session in
-use the newest messages, as many as a model may be shown. A session is in use until `/new`, or
-until nothing happened in it for `keep_days`: then the chat begins afresh. The setting a person
-chose for a chat stays.
+Money is kept for longer than words: after MONEY_DAYS, or `keep_days` if that is more.
+
+Kept whatever their age: what waits or is in work, every row of an open turn, freezes, and of a
+session in use the newest messages, as many as a model may be shown. A session is in use until
+`/new`, or until nothing happened in it for `keep_days`: then the chat begins afresh. The setting a
+person chose for a chat stays.
 
 Reads find what is due by partial indexes; each unit changes at most `retention.UNIT_ROWS` rows
 and pauses for other writers. A crash in between costs nothing: the next pass goes on.
@@ -36,13 +44,14 @@ from gateway.errors import StoreClosed, StoreFailed
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.blobs import SHARDS, Blobs
-from gateway.store.records import retention
+from gateway.store.records import audit, retention, retention_money
 from gateway.store.records.retention import START, UNIT_ROWS, Due
 
 T = TypeVar("T")
 
 KEYS_DAYS = 7
 DAY = 86_400_000_000  # microseconds
+MONEY_DAYS = audit.KEPT_US // DAY
 FIRST_AFTER_S = 600.0  # a start has better things to do
 EVERY_S = 86_400.0
 PAUSE_S = 0.02  # after each unit; other writers go first
@@ -57,12 +66,17 @@ Change = Callable[..., int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What one pass took away: how many rows lost their words, how many went, payload files."""
+    """What one pass took away: how many rows lost their words, how many went, payload files.
+
+    `money` counts reservations, movements and windows, `audit` rows of the audit.
+    """
 
     words: int
     messages: int
     rows: int
     payloads: int
+    money: int = 0
+    audit: int = 0
 
 
 class Retention:
@@ -111,10 +125,35 @@ class Retention:
         rows += await self._each(retention.events_over, retention.delete_events, over, now)
         rows += await self._each(retention.sends_over, retention.delete_sends, over, now)
         rows += await self._one_by_one(retention.turns_over, retention.delete_turn, over, now)
-        while gone := await self._write(partial(retention.delete_runs, before=old)):
-            rows += gone
+        rows += await self._until_none(partial(retention.delete_runs, before=old))
+        rows += await self._until_none(partial(retention_money.delete_leaves, before=old))
+        rows += await self._until_none(partial(retention_money.delete_prompts, before=now - DAY))
+        money, audited = await self._money(now)
         payloads = await self._payloads(now / 1_000_000 - BLOB_REST_S)
-        return Pruned(words=words, messages=messages, rows=rows, payloads=payloads)
+        return Pruned(
+            words=words,
+            messages=messages,
+            rows=rows,
+            payloads=payloads,
+            money=money,
+            audit=audited,
+        )
+
+    async def _money(self, now: int) -> tuple[int, int]:
+        """What is too old of money and of the audit; returns how many rows of each went."""
+        old = now - max(MONEY_DAYS, self._keep_days) * DAY
+        money = await self._until_none(partial(retention_money.delete_movements, before=old))
+        money += await self._until_none(partial(retention_money.delete_reservations, before=old))
+        money += await self._until_none(partial(retention_money.delete_windows, before=old))
+        audited = partial(retention_money.prune_audit, before=old, now=now)
+        return money, await self._until_none(audited)
+
+    async def _until_none(self, unit: Callable[[Tx], int]) -> int:
+        """Run a unit again and again until it changes nothing; returns what it changed."""
+        changed = 0
+        while found := await self._write(unit):
+            changed += found
+        return changed
 
     async def _each(self, find: Find, change: Change, before: int, now: int) -> int:
         """Change everything that is found, a page in a unit; returns the changed rows."""

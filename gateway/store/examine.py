@@ -64,7 +64,7 @@ def examine(directory: Path, *, now: int, running: bool) -> Examined:
     try:
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
             tx = SqliteTx(connection)
-            if tx.row("SELECT 1 FROM sqlite_master WHERE name = 'start'") is not None:
+            if tx.row("SELECT 1 FROM sqlite_master WHERE name = 'card'") is not None:
                 rows, newest = overview(tx, now=now), last_known(tx)
             connection.set_progress_handler(lambda: time.monotonic() > deadline, PROGRESS_STEPS)
             (integrity,) = connection.execute("PRAGMA quick_check(1)").fetchone()

@@ -5,7 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.turn import Mark
+from agent.effects import (
+    Mark,
+)
 from gateway.store.base import Store, Tx
 from gateway.store.records import inbox, outbox, retention, sessions
 from gateway.store.records.explain import REASONS, explain
@@ -139,7 +141,7 @@ async def test_the_whole_story_of_a_turn(store: Store) -> None:
         "  taken up 2 times (after a restart, or when people had decided)",
         "  cause: m: timeout",
         '  step 1.1: m, done, tokens {"input":1,"output":2}',
-        "  tool files: do (once): proposed",
+        "  tool files: do (once): not_run",
         "  tool nope (not run): refused",
         f"outbox o1: post (anchor) to {CHAT} on {ACCOUNT}: sent, message 55, 0 attempts, made {AT},"
         f" settled {AT}",

@@ -4,19 +4,41 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from gateway.retention import DAY, EVERY_S, FIRST_AFTER_S, Pruned, Retention
+from agent.tools.base import RemoteJob
+from gateway.audit import verify
+from gateway.chain import Intact
+from gateway.retention import DAY, EVERY_S, FIRST_AFTER_S, MONEY_DAYS, Pruned, Retention
 from gateway.store.base import Store, StoreHealth, Transition, Tx
 from gateway.store.blobs import Blobs
-from gateway.store.records import inbox, outbox, retention, sessions, transcript
+from gateway.store.records import (
+    allowances,
+    audit,
+    balances,
+    cards,
+    inbox,
+    jobs,
+    ledger,
+    outbox,
+    prompts,
+    retention,
+    sessions,
+    transcript,
+)
+from gateway.store.records.cards import Decided
 from tests.agent.scripted import assistant, user
 from tests.gateway.hand_clock import HandClock
+from tests.gateway.records.asked import ask
+from tests.gateway.records.money import held, one
 from tests.gateway.records.rows import (
+    ANN,
     CHAT,
+    KEY,
     NOW,
     arrival,
     arrived,
@@ -27,6 +49,7 @@ from tests.gateway.records.rows import (
     opened,
     write,
 )
+from tests.gateway.records.test_overview import allowance
 
 T = TypeVar("T")
 
@@ -82,7 +105,7 @@ def settle(ident: int, state: outbox.OutboxState = "sent") -> Callable[[Tx], Non
 
 
 async def ran_tool(store: Store, turn: sessions.OpenTurn) -> None:
-    """Store a step, a call with a secret in it and a question about it."""
+    """Store a step, a call with a secret in what it was given and ran, and a card about it."""
 
     def unit(tx: Tx) -> None:
         tx.run(
@@ -92,18 +115,22 @@ async def ran_tool(store: Store, turn: sessions.OpenTurn) -> None:
             NOW,
         )
         tx.run(
-            "INSERT INTO tool_call (id, turn_id, step, ordinal, tool, arguments, effect, label,"
-            " state) VALUES ('c1', ?, 1, 0, 'files', 'private', 'once', 'files: write', 'done')",
+            "INSERT INTO tool_call (id, turn_id, step, ordinal, tool, arguments, canonical,"
+            " snapshots, effect, label, state) VALUES ('c1', ?, 1, 0, 'files', 'private',"
+            " 'private', 'private', 'once', 'files: write', 'done')",
             turn.turn_id,
-        )
-        tx.run(
-            "INSERT INTO question (token, turn_id, call_id, state, asked_at)"
-            " VALUES ('q', ?, 'c1', 'done', ?)",
-            turn.turn_id,
-            NOW,
         )
 
     await write(store, unit)
+    await ask(store, turn, "CARD2", closes_at=NOW, call_id="c1", ceilings=(1, 2))
+    decided = Decided(by=ANN, name="Ann", source="button", at=NOW, words="private")
+
+    def ended(tx: Tx) -> None:
+        for request in cards.requests_of(tx, "card CARD2"):
+            cards.decide(tx, request.id, "denied", decided)
+        cards.close(tx, "card CARD2", now=NOW)
+
+    await write(store, ended)
 
 
 async def talked(store: Store, turn: sessions.OpenTurn, messages: int) -> None:
@@ -189,12 +216,17 @@ async def test_a_turn_keeps_its_story_for_a_week(store: Store, pruning: Pruning)
     await ran_tool(store, turn)
     await closed(store, turn)
     await pruning.day(KEEP)
-    assert await pruning.rows("SELECT tool, arguments, label, state FROM tool_call") == [
-        ("files", "", None, "done")
-    ]
+    assert await pruning.rows(
+        "SELECT tool, arguments, canonical, snapshots, label, state FROM tool_call"
+    ) == [("files", "", None, "{}", None, "done")]
+    assert (
+        await pruning.rows("SELECT state, decided_name, arguments, detail, words FROM request")
+        == [("denied", "Ann", "{}", "{}", "")] * 2
+    )
+    assert await pruning.rows("SELECT code, detail FROM card") == [("CARD2", "{}")]
     assert await pruning.count("step") == 1
     await pruning.day(KEEP + 8)
-    for table in ("turn", "step", "tool_call", "question", "message", "inbox"):
+    for table in ("turn", "step", "tool_call", "request", "card", "message", "inbox"):
         assert await pruning.count(table) == 0, table
     assert await store.read(lambda tx: retention.gone(tx, "t", 1)) is not None
 
@@ -265,6 +297,105 @@ async def test_a_session_goes_when_nothing_of_it_is_left(store: Store, pruning: 
     await pruning.day(KEEP + 9)
     assert await pruning.rows("SELECT key, settings FROM session") == [("chosen", '{"model":"x"}')]
     assert await pruning.count("message") == 0
+
+
+async def test_a_turn_stays_while_its_work_elsewhere_may_go_on(
+    store: Store, pruning: Pruning
+) -> None:
+    """The duty to end a job outlives the words; with its end seen the turn goes."""
+    turn = await opened(store, arrival(1))
+    await ran_tool(store, turn)
+    job = RemoteJob(handle="h", label="job", deadline_s=60)
+    await write(
+        store,
+        lambda tx: jobs.insert(
+            tx, call_id="c1", turn_id=turn.turn_id, tool="files", job=job, now=NOW
+        ),
+    )
+    await closed(store, turn)
+    await pruning.day(KEEP)
+    await pruning.day(KEEP + 8)
+    assert (await pruning.count("turn"), await pruning.count("remote_job")) == (1, 1)
+    await write(store, lambda tx: jobs.end(tx, "c1", now=NOW))
+    await pruning.day(KEEP + 9)
+    assert (await pruning.count("turn"), await pruning.count("remote_job")) == (0, 0)
+
+
+async def test_ended_leave_and_prompts_go(store: Store, pruning: Pruning) -> None:
+    """A live grant stays with what is counted of it, an ended one goes with it."""
+
+    def unit(tx: Tx) -> None:
+        for ident in ("live", "over"):
+            allowances.insert(tx, replace(allowance(ident, "grant", 1), until_at=NOW + 999 * DAY))
+            balances.lift(tx, (f"grant:{ident}", ""), 1)
+        allowances.end(tx, "over", because="taken back", now=NOW)
+        for until_at in (NOW, NOW + (KEEP + 9) * DAY):
+            prompt = prompts.Prompt(form_id="f", field="x", person=ANN, until_at=until_at)
+            tx.run(
+                "INSERT INTO prompt (account, chat, message_id, form_id, field, person, until_at)"
+                " VALUES ('a', 'c', ?, ?, ?, ?, ?)",
+                str(until_at),
+                prompt.form_id,
+                prompt.field,
+                prompt.person,
+                prompt.until_at,
+            )
+
+    await write(store, unit)
+    assert (await pruning.day(KEEP)).rows == 2
+    assert await pruning.rows("SELECT id FROM allowance") == [("live",)]
+    assert await pruning.rows("SELECT scope FROM balance") == [("grant:live",)]
+    assert await pruning.count("prompt") == 1
+
+
+async def test_money_is_kept_for_longer_than_words(store: Store, pruning: Pruning) -> None:
+    """Closed holds, movements and windows go after 400 days; an open hold keeps its own."""
+
+    def unit(tx: Tx) -> None:
+        for ident in ("done", "held"):
+            held(tx, ident, 50, scopes=one(scope=ident), deadline_at=NOW + 2_000 * DAY)
+        ledger.settle(tx, "done", actual=20, now=NOW)
+
+    await write(store, unit)
+    assert (await pruning.day(MONEY_DAYS - 1)).money == 0
+    assert (await pruning.day(MONEY_DAYS + 1)).money == 5
+    assert await pruning.rows("SELECT id FROM reservation") == [("held",)]
+    assert await pruning.rows("SELECT kind, reservation_id FROM ledger") == [("hold", "held")]
+    assert await pruning.rows("SELECT scope FROM balance") == [("held",)]
+
+
+async def test_limits_of_a_life_go_with_what_they_were_on(store: Store, pruning: Pruning) -> None:
+    """The turn's with the turn, the session's with the session."""
+    turn = await opened(store, arrival(1))
+    scopes = (f"turn:{turn.turn_id}", f"session:{turn.session_id}", f"whole:{turn.session_id}")
+
+    def unit(tx: Tx) -> None:
+        for scope in (*scopes, "session:99"):
+            balances.lift(tx, (scope, ""), 1)
+
+    await write(store, unit)
+    await closed(store, turn)
+    await write(store, lambda tx: sessions.retire(tx, KEY, NOW))
+    await pruning.day(KEEP)
+    assert await pruning.count("balance") == 4
+    await pruning.day(KEEP + 8)
+    await pruning.day(KEEP + 9)
+    assert await pruning.rows("SELECT scope FROM balance") == [("session:99",)]
+
+
+async def test_the_audit_is_thinned_and_verifies(store: Store, pruning: Pruning) -> None:
+    """Rows of over 400 days go in small units, each vouched for by a checkpoint."""
+
+    def unit(tx: Tx) -> None:
+        for at in (*([NOW] * 450), NOW + MONEY_DAYS * DAY):
+            audit.append(tx, at=at, kind="press", actor=ANN, detail={})
+
+    await write(store, unit)
+    assert (await pruning.day(MONEY_DAYS - 1)).audit == 0
+    assert (await pruning.day(MONEY_DAYS)).audit == 450
+    found = await verify(store)
+    assert isinstance(found, Intact)
+    assert found.rows == 4  # the young one and three checkpoints
 
 
 async def test_old_runs_and_gaps_go_but_not_the_present_run(store: Store, pruning: Pruning) -> None:

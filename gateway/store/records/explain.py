@@ -1,17 +1,20 @@
 """What became of an event, a turn or a message, in lines for `gatepost why`. Reads only.
 
-Ids: `e12` an inbox row, `t5` a turn, `o7` an outbox row, or a message as platforms name it
-(`telegram:-100200/55`, `slack:T1/C1/1699.2`).
+Ids: `e12` an inbox row, `t5` a turn, `o7` an outbox row, `K7Q2F` an approval, a call or a hold by
+its own id, or a message as platforms name it (`telegram:-100200/55`, `slack:T1/C1/1699.2`). Of
+anything else the audit may know: a grant, a freeze.
 """
 
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 
 from gateway.store.base import Row, Tx
-from gateway.store.records import retention
+from gateway.store.records import retention, story
 from gateway.store.records.retention import Kind
+from gateway.store.records.story import time_text as _time
 
 _NUMBER = re.compile("[0-9]{1,18}")
+_CODE = re.compile("[2-9A-HJ-NP-Z]{5}")
 
 _EVENT = (
     "SELECT id, account, chat, author, state, reason, lane, session_key, received_at, repeats,"
@@ -30,17 +33,23 @@ def explain(tx: Tx, ident: str, zone: tzinfo = UTC) -> tuple[str, ...]:
         match kind:
             case "e":
                 row = tx.row(_EVENT + " WHERE id = ?", int(number))
-                story = _event_story(tx, row, zone) if row else ()
-                return story or _gone(tx, "e", int(number), zone)
+                told = _event_story(tx, row, zone) if row else ()
+                return told or _gone(tx, "e", int(number), zone)
             case "t":
-                story = _turn_story(tx, int(number), zone)
-                return story or _gone(tx, "t", int(number), zone)
+                told = _turn_story(tx, int(number), zone)
+                return told or _gone(tx, "t", int(number), zone)
             case _:
                 row = tx.row(_OUTBOX + " WHERE id = ?", int(number))
                 if row is None:
                     return _gone(tx, "o", int(number), zone)
                 return (_outbox_line(row, zone), *_of_turn(row[12]))
-    return _message_story(tx, ident, zone)
+    return (
+        (story.of_code(tx, ident.upper(), zone) if _CODE.fullmatch(ident.upper()) else ())
+        or story.of_call(tx, ident, zone)
+        or story.of_reservation(tx, ident, zone)
+        or _message_story(tx, ident, zone)
+        or story.of_subject(tx, ident, zone)
+    )
 
 
 def _message_story(tx: Tx, ref: str, zone: tzinfo) -> tuple[str, ...]:
@@ -137,7 +146,7 @@ def _turn_story(tx: Tx, turn_id: int, zone: tzinfo) -> tuple[str, ...]:
     if pruned:
         lines.append(f"  what its calls were given was pruned {_time(pruned, zone)}")
     lines += _steps(tx, turn_id)
-    lines += _questions(tx, turn_id, zone)
+    lines += story.of_turn(tx, turn_id, zone)
     rows = tx.rows(_OUTBOX + " WHERE turn_id = ? ORDER BY id", turn_id)
     return (*lines, *(_outbox_line(out, zone) for out in rows))
 
@@ -162,22 +171,6 @@ def _steps(tx: Tx, turn_id: int) -> list[str]:
         )
     ]
     return lines
-
-
-def _questions(tx: Tx, turn_id: int, zone: tzinfo) -> list[str]:
-    """What people were asked about calls that may have run."""
-    return [
-        f"  question about {label or tool}, asked {_time(asked, zone)}: {state}"
-        + (f" by {by}" if by else "")
-        + (f" {_time(decided, zone)}" if decided else "")
-        for tool, label, asked, state, by, decided in tx.rows(
-            "SELECT tool_call.tool, tool_call.label, question.asked_at, question.state,"
-            " question.decided_by, question.decided_at"
-            " FROM question JOIN tool_call ON tool_call.id = question.call_id"
-            " WHERE question.turn_id = ? ORDER BY question.id",
-            turn_id,
-        )
-    ]
 
 
 def _gone(tx: Tx, kind: Kind, number: int, zone: tzinfo) -> tuple[str, ...]:
@@ -207,11 +200,6 @@ def _outbox_line(row: Row, zone: tzinfo) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _time(micros: int, zone: tzinfo) -> str:
-    moment = datetime.fromtimestamp(micros / 1_000_000, tz=zone)
-    return moment.strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 REASONS = {

@@ -7,9 +7,17 @@ not what was ever stored. Lists end at LISTED; the counts beside them go on.
 from dataclasses import dataclass
 
 from gateway.store.base import Tx
+from gateway.store.records import allowances, freezes, jobs, ledger, limits, queue
+from gateway.store.records.freezes import Freeze, Suspect
+from gateway.store.records.limits import HeldLate
+from gateway.store.records.queue import OpenCard, Undelivered
 
 LISTED = 50
 DEATHS_WITHIN = 3_600_000_000  # microseconds
+UNDELIVERED_WITHIN = 86_400_000_000
+POSTED_WITHIN = 10 * 60_000_000
+FIGURE_WITHIN = 3_600_000_000
+"""How long after its deadline a hold may wait for its figure before anybody need know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +34,44 @@ class TurnOpen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QuestionOpen:
-    """A call that may have run, and that people are asked about."""
+class JobOpen:
+    """Work that goes on elsewhere and may cost money; `unknown`: nobody can tell whether it does.
 
+    `stop_by` is whoever asked for its end, None if nobody has.
+    """
+
+    call_id: str
     turn_id: int
-    session_key: str
     tool: str
-    asked_at: int
+    label: str
+    handle: str
+    state: str
+    started_at: int
+    deadline_at: int
+    stop_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveGiven:
+    """A live grant, or `/auto` of a session; money in micro-dollars.
+
+    `left` is what may still be spent on it, `uses_left` None where uses are not counted;
+    `requester` is empty where it is for everybody in the chat.
+    """
+
+    id: str
+    kind: str
+    account: str
+    chat: str
+    requester: str
+    giver_name: str
+    tool: str
+    operation: str
+    ceiling: int
+    cap: int
+    left: int
+    uses_left: int | None
+    until_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +113,16 @@ class Overview:
 
     open_turns: int
     turns: tuple[TurnOpen, ...]
-    questions: tuple[QuestionOpen, ...]
+    approvals: int
+    cards: tuple[OpenCard, ...]
+    doubts: tuple[OpenCard, ...]
+    late_cards: tuple[OpenCard, ...]
+    undelivered: tuple[Undelivered, ...]
+    leaves: tuple[LeaveGiven, ...]
+    freezes: tuple[Freeze, ...]
+    suspects: tuple[Suspect, ...]
+    jobs: tuple[JobOpen, ...]
+    held_late: HeldLate
     chats: tuple[ChatClosed, ...]
     amiss: tuple[RowAmiss, ...]
     gaps: tuple[GapLeft, ...]
@@ -87,7 +135,16 @@ def overview(tx: Tx, *, now: int) -> Overview:
     return Overview(
         open_turns=_count(tx, "SELECT COUNT(*) FROM turn WHERE state IN ('open', 'waiting')"),
         turns=_turns(tx),
-        questions=_questions(tx),
+        approvals=queue.count(tx),
+        cards=queue.listed(tx, limit=LISTED),
+        doubts=queue.in_doubt(tx, limit=LISTED),
+        late_cards=queue.late(tx, before=now - POSTED_WITHIN, limit=LISTED),
+        undelivered=queue.undelivered(tx, since=now - UNDELIVERED_WITHIN, limit=LISTED),
+        leaves=leaves(tx, now=now),
+        freezes=tuple(freezes.every(tx)),
+        suspects=tuple(freezes.suspects(tx)),
+        jobs=_jobs(tx),
+        held_late=limits.held_late(tx, before=now - FIGURE_WITHIN),
         chats=_chats(tx),
         amiss=_amiss(tx),
         gaps=_gaps(tx),
@@ -135,17 +192,51 @@ def _turns(tx: Tx) -> tuple[TurnOpen, ...]:
     )
 
 
-def _questions(tx: Tx) -> tuple[QuestionOpen, ...]:
-    rows = tx.rows(
-        "SELECT question.turn_id, session.key, tool_call.tool, question.asked_at FROM question"
-        " JOIN turn ON turn.id = question.turn_id JOIN session ON session.id = turn.session_id"
-        " JOIN tool_call ON tool_call.id = question.call_id"
-        " WHERE question.state = 'open' ORDER BY question.id LIMIT ?",
-        LISTED,
-    )
+def leaves(tx: Tx, *, now: int) -> tuple[LeaveGiven, ...]:
+    """Every live grant and `/auto`, those that end first in front."""
     return tuple(
-        QuestionOpen(turn_id=turn, session_key=key, tool=tool, asked_at=at)
-        for turn, key, tool, at in rows
+        LeaveGiven(
+            id=each.id,
+            kind=each.kind,
+            account=each.account,
+            chat=each.chat,
+            requester=each.requester,
+            giver_name=each.giver_name,
+            tool=each.tool,
+            operation=each.operation,
+            ceiling=each.ceiling,
+            cap=each.cap,
+            left=max(0, each.cap - _spent_on(tx, each)),
+            uses_left=each.uses_left if each.kind == "grant" else None,
+            until_at=each.until_at,
+        )
+        for each in allowances.live(tx, now=now)
+    )
+
+
+def _spent_on(tx: Tx, each: allowances.Allowance) -> int:
+    if each.kind == "auto":
+        return ledger.session_spent(tx, each.session_id or 0)
+    row = tx.row(
+        "SELECT settled + held FROM balance WHERE scope = ? AND span = ''", f"grant:{each.id}"
+    )
+    return int(row[0]) if row else 0
+
+
+def _jobs(tx: Tx) -> tuple[JobOpen, ...]:
+    return tuple(
+        JobOpen(
+            call_id=job.call_id,
+            turn_id=job.turn_id,
+            tool=job.tool,
+            label=job.label,
+            handle=job.handle,
+            state=job.state,
+            started_at=job.started_at,
+            deadline_at=job.deadline_at,
+            stop_by=job.stop_by,
+        )
+        for job in jobs.running(tx, limit=LISTED)
     )
 
 

@@ -174,7 +174,10 @@ def turns_due(tx: Tx, *, before: int, after: Place) -> list[Due]:
 
 
 def forget_turn(tx: Tx, ident: int, *, now: int) -> int:
-    """Take what the calls of a turn were given; how it went stays for `why`."""
+    """Take what the calls of a turn were given, and what its cards showed and people wrote.
+
+    How it went stays for `why`: who decided what when, by which rule, for how much.
+    """
     ended = tx.run(
         "UPDATE turn SET pruned_at = ? WHERE id = ? AND pruned_at IS NULL"
         " AND state IN ('done', 'failed', 'cancelled', 'halted')",
@@ -183,16 +186,28 @@ def forget_turn(tx: Tx, ident: int, *, now: int) -> int:
     )
     if not ended:
         return 0
-    return ended + tx.run(
-        "UPDATE tool_call SET arguments = '', label = NULL WHERE turn_id = ?", ident
+    changed = ended + tx.run(
+        "UPDATE tool_call SET arguments = '', canonical = NULL, snapshots = '{}', label = NULL"
+        " WHERE turn_id = ?",
+        ident,
+    )
+    changed += tx.run("UPDATE card SET detail = '{}', seen = '[]' WHERE turn_id = ?", ident)
+    return changed + tx.run(
+        "UPDATE request SET arguments = '{}', detail = '{}', edited = '', words = ''"
+        " WHERE card_id IN (SELECT id FROM card WHERE turn_id = ?)",
+        ident,
     )
 
 
 def turns_over(tx: Tx, *, before: int, after: Place) -> list[Due]:
-    """Turns that lost their arguments before a time; `held` while a message of theirs is kept."""
+    """Turns that lost their arguments before a time; `held` while something of theirs goes on.
+
+    That is a message that is kept, or work elsewhere that may not have ended.
+    """
     rows = tx.rows(
         "SELECT pruned_at, id, EXISTS (SELECT 1 FROM message WHERE message.turn_id = turn.id)"
-        " FROM turn WHERE pruned_at IS NOT NULL AND pruned_at < ?"
+        " OR EXISTS (SELECT 1 FROM remote_job WHERE remote_job.turn_id = turn.id"
+        " AND remote_job.state <> 'ended') FROM turn WHERE pruned_at IS NOT NULL AND pruned_at < ?"
         " AND (pruned_at, id) > (?, ?) ORDER BY pruned_at, id LIMIT ?",
         before,
         *after,
@@ -202,10 +217,17 @@ def turns_over(tx: Tx, *, before: int, after: Place) -> list[Due]:
 
 
 def delete_turn(tx: Tx, ident: int, *, now: int) -> int:
-    """Delete a turn with its questions, calls and steps."""
+    """Delete a turn with its cards, calls, jobs and steps, and what its own limits counted."""
     if tx.row("SELECT 1 FROM message WHERE turn_id = ? LIMIT 1", ident) is not None:
         return 0
-    deleted = tx.run("DELETE FROM question WHERE turn_id = ?", ident)
+    if tx.row("SELECT 1 FROM remote_job WHERE turn_id = ? AND state <> 'ended'", ident) is not None:
+        return 0
+    deleted = tx.run(
+        "DELETE FROM request WHERE card_id IN (SELECT id FROM card WHERE turn_id = ?)", ident
+    )
+    deleted += tx.run("DELETE FROM card WHERE turn_id = ?", ident)
+    deleted += tx.run("DELETE FROM remote_job WHERE turn_id = ?", ident)
+    deleted += tx.run("DELETE FROM balance WHERE scope = ? AND span = ''", f"turn:{ident}")
     deleted += tx.run("DELETE FROM tool_call WHERE turn_id = ?", ident)
     deleted += tx.run("DELETE FROM step WHERE turn_id = ?", ident)
     deleted += tx.run("DELETE FROM turn WHERE id = ? AND pruned_at IS NOT NULL", ident)
@@ -285,6 +307,8 @@ def delete_session(tx: Tx, ident: int, *, before: int) -> int:
     row = tx.row(_SESSION + " WHERE id = ?", ident)
     if row is None or not removable(_age(row), before=before):
         return 0
+    for scope in (f"session:{ident}", f"whole:{ident}"):
+        tx.run("DELETE FROM balance WHERE scope = ? AND span = ''", scope)
     return tx.run("DELETE FROM session WHERE id = ?", ident)
 
 

@@ -2,10 +2,31 @@
 
 from typing import Any
 
+from agent.tools.base import RemoteJob
 from gateway.store.base import Store, Tx
 from gateway.store.connection import SqliteTx
-from gateway.store.records import outbox
-from gateway.store.records.overview import LISTED, Overview, last_known, overview
+from gateway.store.records import (
+    allowances,
+    balances,
+    calls,
+    cards,
+    freezes,
+    jobs,
+    ledger,
+    outbox,
+)
+from gateway.store.records.cards import Decided
+from gateway.store.records.limits import HeldLate
+from gateway.store.records.overview import (
+    LISTED,
+    UNDELIVERED_WITHIN,
+    Overview,
+    last_known,
+    overview,
+)
+from tests.agent.scripted import call
+from tests.gateway.records.asked import ask
+from tests.gateway.records.money import hold
 from tests.gateway.records.rows import (
     ACCOUNT,
     ANN,
@@ -18,6 +39,7 @@ from tests.gateway.records.rows import (
     opened,
     write,
 )
+from tests.gateway.records.test_turns import judged
 
 MINUTE = 60_000_000
 
@@ -35,7 +57,23 @@ async def put(store: Store, sql: str, *params: Any) -> None:
 async def test_an_empty_store_wants_nothing(store: Store) -> None:
     """No lists, no counts, no last moment."""
     assert await look(store) == Overview(
-        open_turns=0, turns=(), questions=(), chats=(), amiss=(), gaps=(), outbox={}, died=0
+        open_turns=0,
+        turns=(),
+        approvals=0,
+        cards=(),
+        doubts=(),
+        late_cards=(),
+        undelivered=(),
+        leaves=(),
+        freezes=(),
+        suspects=(),
+        jobs=(),
+        held_late=HeldLate(count=0, amount=0, oldest_at=None),
+        chats=(),
+        amiss=(),
+        gaps=(),
+        outbox={},
+        died=0,
     )
     assert await store.read(last_known) == 0
 
@@ -64,28 +102,112 @@ async def test_an_open_turn_tells_when_it_last_moved(store: Store) -> None:
     assert (await look(store)).turns[0].active_at == NOW + 2 * MINUTE
 
 
-async def test_open_questions_name_their_call(store: Store) -> None:
-    """A decided one is no longer among them."""
+async def test_what_waits_for_people_is_told(store: Store) -> None:
+    """In the order in which it closes, the queue at the end; calls in doubt by themselves too."""
     turn = await opened(store, arrival(1))
-    await put(
-        store,
-        "INSERT INTO tool_call (id, turn_id, step, ordinal, tool, arguments, state)"
-        " VALUES ('c1', ?, 1, 1, 'shell', '{}', 'unknown')",
-        turn.turn_id,
+    await ask(store, turn, "SECND", closes_at=NOW + 2)
+    await ask(store, turn, "FIRST", closes_at=NOW + 1, ceilings=(5, None))
+    await ask(store, turn, "DABT2", kind="in_doubt", closes_at=NOW + 9)
+    await ask(store, turn, "QUEUE", state="queued", closes_at=None)
+    await ask(store, turn, "CLASD", closes_at=NOW + 1)
+    await write(store, lambda tx: tx.run("UPDATE card SET state = 'closed' WHERE code = 'CLASD'"))
+    seen = await look(store)
+    assert (seen.approvals, [card.code for card in seen.cards]) == (
+        4,
+        ["FIRST", "SECND", "DABT2", "QUEUE"],
     )
-    for token, state in (("a", "superseded"), ("b", "open")):
-        await put(
-            store,
-            "INSERT INTO question (token, turn_id, call_id, state, asked_at)"
-            " VALUES (?, ?, 'c1', ?, ?)",
-            token,
-            turn.turn_id,
-            state,
-            NOW,
-        )
-    (question,) = (await look(store)).questions
-    assert (question.turn_id, question.session_key) == (turn.turn_id, KEY)
-    assert (question.tool, question.asked_at) == ("shell", NOW)
+    assert [(card.code, card.turn_id, card.tool) for card in seen.doubts] == [
+        ("DABT2", turn.turn_id, "shell")
+    ]
+    first, second, *_ = seen.cards
+    assert (first.items, first.at_most, second.at_most) == (2, None, 7)
+    assert (first.session_key, first.requester, first.posted) == (KEY, ANN, False)
+    late = await look(store, NOW + 11 * MINUTE)
+    assert {card.code for card in late.late_cards} == {"FIRST", "SECND", "DABT2"}
+
+
+async def test_a_card_that_never_arrived_is_told_for_a_day(store: Store) -> None:
+    """Its code, where it should have stood, and why it did not."""
+    turn = await opened(store, arrival(1))
+    ident = await ask(store, turn, "LAST2", closes_at=NOW + MINUTE)
+
+    def unit(tx: Tx) -> None:
+        (request,) = cards.requests_of(tx, ident)
+        gone = Decided(by="", name="the gateway", source="gateway", at=NOW, words="chat deleted")
+        cards.decide(tx, request.id, "undeliverable", gone)
+        cards.close(tx, ident, now=NOW)
+
+    await write(store, unit)
+    (gone,) = (await look(store)).undelivered
+    assert (gone.code, gone.chat, gone.because, gone.at) == ("LAST2", CHAT, "chat deleted", NOW)
+    assert (await look(store, NOW + UNDELIVERED_WITHIN)).undelivered == ()
+
+
+async def test_leave_says_what_is_left_of_it(store: Store) -> None:
+    """`/auto` counts the whole session, a grant what it let through; an ended one is gone."""
+    turn = await opened(store, arrival(1))
+
+    def unit(tx: Tx) -> None:
+        for ident, kind in (("auto1", "auto"), ("grant1", "grant"), ("over1", "grant")):
+            allowances.insert(tx, allowance(ident, kind, turn.session_id))
+        allowances.end(tx, "over1", because="taken back", now=NOW)
+        balances.lift(tx, (f"whole:{turn.session_id}", ""), 0)
+        balances.move(tx, [(f"whole:{turn.session_id}", "")], settled=40, held=2)
+
+    await write(store, unit)
+    found = {leave.id: leave for leave in (await look(store)).leaves}
+    assert {ident: (each.left, each.uses_left) for ident, each in found.items()} == {
+        "auto1": (58, None),
+        "grant1": (100, 3),
+    }
+
+
+async def test_freezes_suspects_jobs_and_late_money_are_told(store: Store) -> None:
+    """Everything that wants an owner."""
+    turn = await opened(store, arrival(1))
+
+    def unit(tx: Tx) -> None:
+        ledger.reserve(tx, hold("r1", 70, deadline_at=NOW), now=NOW)
+        freezes.freeze(tx, freezes.Freeze(scope="all", by="x", name="X", reason="why", at=NOW))
+        freezes.suspect(tx, "hf_jobs", reason="too low", now=NOW)
+        calls.add(tx, turn.turn_id, 1, (judged(call("shell", ident="c1")),))
+        job = RemoteJob(handle="h1", label="hf_jobs: run", deadline_s=60)
+        jobs.insert(tx, call_id="c1", turn_id=turn.turn_id, tool="hf_jobs", job=job, now=NOW)
+        jobs.stop(tx, "c1", by="ann", now=NOW)
+        jobs.lose(tx, "c1")
+
+    await write(store, unit)
+    seen = await look(store, NOW + 59 * MINUTE)
+    assert ([f.scope for f in seen.freezes], [s.name for s in seen.suspects]) == (
+        ["all"],
+        ["hf_jobs"],
+    )
+    (job,) = seen.jobs
+    assert (job.handle, job.state, job.stop_by) == ("h1", "unknown", "ann")
+    assert seen.held_late.count == 0
+    assert (await look(store, NOW + 61 * MINUTE)).held_late == HeldLate(
+        count=1, amount=70, oldest_at=NOW
+    )
+
+
+def allowance(ident: str, kind: Any, session_id: int) -> allowances.Allowance:
+    """Leave of 100 micro-dollars."""
+    return allowances.Allowance(
+        id=ident,
+        kind=kind,
+        session_id=session_id if kind == "auto" else None,
+        account=ACCOUNT,
+        chat=CHAT,
+        requester=ANN,
+        giver=ANN,
+        giver_name="Ann",
+        bounds={},
+        ceiling=10,
+        uses_left=3,
+        cap=100,
+        created_at=NOW,
+        until_at=NOW + 60 * MINUTE,
+    )
 
 
 async def test_what_did_not_go_out_is_counted_and_listed(store: Store) -> None:
@@ -177,8 +299,14 @@ async def test_looking_goes_by_the_small_indexes(store: Store) -> None:
         overview(Explained(tx._connection), now=NOW)
 
     await store.read(query)
-    large = {"turn", "outbox", "step", "tool_call", "message", "session", "inbox", "question"}
+    large = {
+        "turn", "outbox", "step", "tool_call", "message", "session", "inbox", "card", "request",
+        "reservation", "remote_job", "balance", "allowance",
+    }  # fmt: skip
     scans = [plan for plan in plans if plan.startswith("SCAN") and plan.split()[1] in large]
     assert all("USING" in plan and "INDEX" in plan for plan in scans), plans
-    partial = {"turn_open", "outbox_leaving", "outbox_amiss", "question_open"}
+    partial = {
+        "turn_open", "outbox_leaving", "outbox_amiss", "card_open", "card_code", "card_expiry",
+        "remote_job_open", "allowance_until", "reservation_held",
+    }  # fmt: skip
     assert {plan.split("INDEX ")[1].split()[0] for plan in scans} <= partial, scans
