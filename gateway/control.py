@@ -1,38 +1,37 @@
 """The control socket: how the command line speaks to the running gateway.
 
-A Unix socket in the state directory, JSON lines, one answer a request:
-
-    {"do": "status"}                              {"ok": {...}}
-    {"do": "why", "id": ID}                       {"ok": [line, ...]}
-    {"do": "send", "chat", "text", "key"}         {"ok": outbox row}
-    {"do": "chat", "name": NAME or ""}            {"ok": chat}, then the terminal's own lines
-    {"do": "examine"}                             {"ok": {...}} about the database
-    {"do": "backup"}                              {"ok": folder}: a copy that stays until the next
-                                                  line, or the end of the connection
-    {"do": "backed_up", "path": FILE}             {"ok": null}: that copy was packed into FILE
-    anything that fails                           {"error": one sentence}
-
-Only the gateway's own user and root may speak: the file is 0600 in a 0700 directory, and the
-kernel's word on who connected is checked again.
+A Unix socket in the state directory, JSON lines, one answer a request; `gateway.control_requests`
+has the requests. Only the gateway's own user and root may speak: the file is 0600 in a 0700
+directory, and the kernel's word on who connected is checked again.
 """
 
 import asyncio
 import logging
 import os
-import pwd
 import socket
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, assert_never
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
 from gateway.clock import SystemClock
+from gateway.control_requests import (
+    AboutDesk,
+    AskStatus,
+    AskWhy,
+    BackedUp,
+    BackUp,
+    Examine,
+    OpenChat,
+    SendText,
+    read_request,
+)
 from gateway.errors import GatewayError
+from gateway.logins import login_of, shell_person
 from gateway.refs import chat_text
 from platforms.errors import PlatformError
 from platforms.terminal.limits import LINE_MAX_BYTES
@@ -52,6 +51,7 @@ PACKING_S = 6 * 3600.0
 """How long a copy is kept for whoever packs it."""
 
 NOT_A_REQUEST = "this is not a request of this version; use the gatepost command that belongs to it"
+NO_DESK = "nothing can be decided here"
 UNFORESEEN = "the gateway could not do this; its log says why"
 
 
@@ -71,6 +71,16 @@ class Operator(Protocol):
         """Store a message for a chat, power-safe when this returns; the same key stores once."""
 
 
+class Desk(Protocol):
+    """What the command line may ask of the desk; `by` is a person, `shell:LOGIN`.
+
+    Raises GatewayError with the sentence the person reads.
+    """
+
+    async def answer(self, request: AboutDesk, *, by: str) -> object:
+        """Carry a request out; the result as `gateway.control_requests` has it."""
+
+
 class Terminals(Protocol):
     """Who takes over a connection that asked to chat; the terminal's adapter."""
 
@@ -78,102 +88,6 @@ class Terminals(Protocol):
         self, person: Person, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Run it to its end; PlatformError before the first byte to refuse it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskStatus:
-    """`gatepost status`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskWhy:
-    """`gatepost why ID`."""
-
-    ident: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendText:
-    """`gatepost send CHAT TEXT`."""
-
-    chat: str
-    text: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenChat:
-    """`gatepost chat`."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examine:
-    """`gatepost doctor`, about the database."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackUp:
-    """`gatepost backup`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackedUp:
-    """The copy of this connection's BackUp is packed and on disk."""
-
-    path: str
-
-
-Request = AskStatus | AskWhy | SendText | OpenChat | Examine | BackUp | BackedUp
-
-
-def read_request(line: bytes) -> Request | None:
-    """Read a request; None if it is none of ours."""
-    try:
-        fields: Any = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
-    match fields:
-        case {"do": "status"}:
-            return AskStatus()
-        case {"do": "why", "id": str(ident)}:
-            return AskWhy(ident=ident)
-        case {"do": "send", "chat": str(chat), "text": str(text), "key": str(key)}:
-            return SendText(chat=chat, text=text, key=key)
-        case {"do": "chat", "name": str(name)}:
-            return OpenChat(name=name)
-        case {"do": "examine"}:
-            return Examine()
-        case {"do": "backup"}:
-            return BackUp()
-        case {"do": "backed_up", "path": str(path)}:
-            return BackedUp(path=path)
-        case _:
-            return None
-
-
-def request_line(request: Request) -> bytes:
-    """Write a request."""
-    fields: dict[str, Any]
-    match request:
-        case AskStatus():
-            fields = {"do": "status"}
-        case AskWhy(ident=ident):
-            fields = {"do": "why", "id": ident}
-        case SendText(chat=chat, text=text, key=key):
-            fields = {"do": "send", "chat": chat, "text": text, "key": key}
-        case OpenChat(name=name):
-            fields = {"do": "chat", "name": name}
-        case Examine():
-            fields = {"do": "examine"}
-        case BackUp():
-            fields = {"do": "backup"}
-        case BackedUp(path=path):
-            fields = {"do": "backed_up", "path": path}
-        case _:
-            assert_never(request)
-    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
 
 
 @contextmanager
@@ -193,9 +107,18 @@ def socket_address(state_dir: Path) -> Iterator[str]:
 class ControlServer:
     """Listens in a state directory whose lock this process holds."""
 
-    def __init__(self, state_dir: Path, *, operator: Operator, terminals: Terminals) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        operator: Operator,
+        terminals: Terminals,
+        desk: Desk | None = None,
+    ) -> None:
+        """Without a `desk` nothing can be decided here."""
         self._state_dir = state_dir
         self._operator = operator
+        self._desk = desk
         self._terminals = terminals
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -264,13 +187,15 @@ class ControlServer:
                 elif request is None or isinstance(request, BackedUp):
                     raise GatewayError(NOT_A_REQUEST)
                 else:
-                    result = await self._perform(request)
+                    result = await self._perform(request, person)
             except GatewayError as error:
                 await _answer(writer, error=str(error))
             else:
                 await _answer(writer, ok=result)
 
-    async def _perform(self, request: AskStatus | AskWhy | SendText | Examine) -> Any:
+    async def _perform(
+        self, request: AskStatus | AskWhy | SendText | Examine | AboutDesk, person: Person
+    ) -> Any:
         match request:
             case AskStatus():
                 return await self._operator.status()
@@ -287,7 +212,9 @@ class ControlServer:
                 now = self._clock.now()
                 return await asyncio.to_thread(examine, self._state_dir, now=now, running=True)
             case _:
-                assert_never(request)
+                if self._desk is None:
+                    raise GatewayError(NO_DESK)
+                return await self._desk.answer(request, by=shell_person(person.login))
 
     async def _back_up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Copy the state, lend the copy to this connection, and take note of what became of it."""
@@ -352,11 +279,7 @@ def _peer(writer: asyncio.StreamWriter) -> Person:
     size = struct.calcsize("3i")
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     _, uid, _ = struct.unpack("3i", credentials)
-    try:
-        login = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        login = str(uid)
-    return Person(uid=uid, login=login)
+    return Person(uid=uid, login=login_of(uid))
 
 
 async def _line(reader: asyncio.StreamReader, within_s: float = IDLE_S) -> bytes:

@@ -19,6 +19,7 @@ from gateway.entitled import Rights
 from gateway.gate import Gate, Rules
 from gateway.grants import GrantsDesk
 from gateway.ledger import Limits
+from gateway.logins import shell_owners
 from gateway.money import Money
 from gateway.notices import Notices
 from gateway.painting import Painter
@@ -66,7 +67,8 @@ async def keys_of(store: Store, clock: Clock) -> tuple[bytes, ...]:
 def rights_of(config: Config) -> Rights:
     """Who is what."""
     owners = frozenset(str(owner) for owner in config.gateway.owners)
-    return Rights(owners=owners or LOCAL_OWNERS, approvals=config.approvals, people=config.people)
+    owners = (owners or LOCAL_OWNERS) | shell_owners()
+    return Rights(owners=owners, approvals=config.approvals, people=config.people)
 
 
 def supervision(

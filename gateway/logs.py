@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
-from urllib.parse import quote
 
 import orjson
 
-from agent.messages import well_formed
 from gateway import journald
+from gateway.redaction import Redaction
 
 LogFormat = Literal["text", "json"]
 
@@ -30,8 +29,6 @@ _QUIET = (
     "openai",
 )
 """Libraries that log payloads or addresses with tokens at INFO; their warnings still show."""
-
-_HIDDEN = "[hidden]"
 
 
 def set_up(
@@ -69,14 +66,11 @@ class _Redacting(logging.Formatter):
         super().__init__()
         self._form = form
         self._prefixed = prefixed
-        self._secrets: list[str] = []
-        self.hide(secrets)
+        self._hide = Redaction(secrets)
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Take these out of every later line too."""
-        known = (secret for secret in secrets if len(secret) >= 8)
-        written = {form for secret in known for form in _written(secret)}
-        self._secrets = sorted({*self._secrets, *written}, key=len, reverse=True)
+        self._hide.add(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record as one line (text form: a traceback follows on its own lines)."""
@@ -102,14 +96,6 @@ class _Redacting(logging.Formatter):
         message = self._hide(record.getMessage())
         return message, self._hide(self.formatException(record.exc_info)) if record.exc_info else ""
 
-    def _hide(self, text: str) -> str:
-        """Text that every encoder takes, without secrets."""
-        text = well_formed(text)
-        for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, _HIDDEN)
-        return text
-
 
 def _text(record: logging.LogRecord, message: str, trace: str) -> str:
     at = datetime.fromtimestamp(record.created, tz=UTC).strftime("%H:%M:%S")
@@ -133,14 +119,3 @@ def _json(record: logging.LogRecord, message: str, trace: str) -> str:
     more = {"session": session_in_log.get(), "turn": turn_in_log.get(), "traceback": trace}
     fields.update((name, value) for name, value in more.items() if value)
     return orjson.dumps(fields).decode()
-
-
-def _written(secret: str) -> tuple[str, ...]:
-    """A secret as it may stand in a line: as it is, in JSON, in an address, in a traceback."""
-    return (
-        secret,
-        orjson.dumps(well_formed(secret)).decode()[1:-1],
-        quote(secret, safe=""),
-        quote(secret),
-        repr(secret)[1:-1],
-    )

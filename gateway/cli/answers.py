@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway.cli.asking import NotRunning, Refused
 from gateway.cli.lasting import Away, Back, Heard, LastingTalk
 from gateway.cli.talk import HungUp, ask_on, connect
-from gateway.control import AskStatus
+from gateway.control_requests import AskStatus
 from gateway.errors import GatewayError
 from platforms.terminal.wire import MessageGone, MessageShown, NotStored, Stored, push_line
 

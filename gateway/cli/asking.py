@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from gateway.control import Request, request_line, socket_address
+from gateway.control import socket_address
+from gateway.control_requests import Request, request_line
 from gateway.errors import GatewayError
 
 ANSWER_WITHIN_S = 15.0

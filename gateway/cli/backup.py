@@ -12,7 +12,7 @@ from gateway.cli.asking import Conversation, NotRunning
 from gateway.cli.place import state_dir
 from gateway.cli.status import size
 from gateway.clock import SystemClock
-from gateway.control import BackedUp, BackUp
+from gateway.control_requests import BackedUp, BackUp
 from gateway.errors import GatewayError, StoreLocked
 from gateway.store import backup as copies
 from gateway.store import lock, migrate

@@ -61,8 +61,8 @@ async def _embedded(config_path: Path | None, *, demo: bool) -> AsyncIterator[No
     """A gateway in this process with the terminal as its only surface."""
     from gateway import logs
     from gateway.app import embedded
-    from gateway.cli.run import secrets_of
     from gateway.config import load
+    from gateway.redaction import secrets_of
 
     config = load(config_path, os.environ)
     hidden = secrets_of(config, os.environ.get("OPENAI_API_KEY", ""))

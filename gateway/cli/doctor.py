@@ -28,7 +28,7 @@ from gateway.config import (
     load,
     wants_local_probe,
 )
-from gateway.control import Examine
+from gateway.control_requests import Examine
 from gateway.errors import StoreError
 from gateway.store import examine as store
 from gateway.store import lock

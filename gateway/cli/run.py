@@ -1,17 +1,16 @@
 """`gatepost run`: load, log, start, and say in a few lines what is running."""
 
-import dataclasses
 import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gateway import logs
-from gateway.config import Config, Secret, advice, configured_platforms, load
+from gateway.config import Config, advice, configured_platforms, load
+from gateway.redaction import secrets_of
 
 if TYPE_CHECKING:
     from gateway.app import Running
@@ -35,11 +34,6 @@ def run(config_path: Path | None, *, log_format: str, demo: bool) -> int:
         return fresh
 
     return serve(config, demo=demo, ready=partial(_announce, log_format), reload=reload)
-
-
-def secrets_of(config: Config, *others: str) -> tuple[str, ...]:
-    """Every secret of a configuration, for the log to hide."""
-    return (*_secrets(config), *(other for other in others if other))
 
 
 def started(config: Config, running: "Running") -> list[str]:
@@ -88,14 +82,3 @@ def _announce(log_format: str, running: "Running") -> None:
             log.warning("%s", sentence)
         return
     print("\n".join(started(config, running)), file=sys.stderr, flush=True)
-
-
-def _secrets(value: object) -> Iterator[str]:
-    if isinstance(value, Secret):
-        yield value.reveal()
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _secrets(item)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from _secrets(getattr(value, field.name))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.cli.asking import ask
 from gateway.cli.place import state_dir
-from gateway.control import SendText
+from gateway.control_requests import SendText
 from gateway.errors import GatewayError
 
 

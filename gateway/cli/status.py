@@ -11,7 +11,7 @@ import orjson
 
 from gateway.cli.asking import NotRunning, Refused, ask
 from gateway.cli.place import state_dir
-from gateway.control import AskStatus
+from gateway.control_requests import AskStatus
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

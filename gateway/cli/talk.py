@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.asking import answer_of, unreachable
-from gateway.control import OpenChat, Request, request_line, socket_address
+from gateway.control import socket_address
+from gateway.control_requests import OpenChat, Request, request_line
 from gateway.errors import GatewayError
 from platforms.terminal.wire import Act, Push, Say, act_line, read_push
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.cli.asking import ask
 from gateway.cli.place import state_dir
-from gateway.control import AskWhy
+from gateway.control_requests import AskWhy
 from gateway.errors import GatewayError
 
 

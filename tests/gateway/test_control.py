@@ -13,19 +13,30 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.control import (
+from gateway.control import ControlServer, socket_address
+from gateway.control_requests import (
+    AskApprovals,
+    AskAuditHead,
+    AskGrants,
+    AskSpend,
     AskStatus,
     AskWhy,
     BackedUp,
     BackUp,
-    ControlServer,
+    ClearEstimator,
+    Decide,
     Examine,
+    ExportAudit,
+    FreezeSpending,
     OpenChat,
     Request,
+    Revoke,
     SendText,
+    ShowCard,
+    UnfreezeSpending,
+    VerifyAudit,
     read_request,
     request_line,
-    socket_address,
 )
 from gateway.errors import GatewayError
 from gateway.store.backup import noted
@@ -142,6 +153,18 @@ async def calling(state_dir: Path) -> AsyncIterator[Caller]:
         Examine(),
         BackUp(),
         BackedUp(path="/srv/one.tar"),
+        AskApprovals(),
+        ShowCard(code="K7Q2F"),
+        Decide(verb="deny", code="K7Q2F", words="no", at_most="$2", item=3, confirmed=True),
+        AskSpend(stretch="month", by="payer"),
+        FreezeSpending(chat="all"),
+        UnfreezeSpending(chat="slack:T1/C1"),
+        ClearEstimator(name="hf_jobs"),
+        AskGrants(),
+        Revoke(ident="a1b2c3"),
+        AskAuditHead(),
+        VerifyAudit(),
+        ExportAudit(after=500),
     ],
 )
 def test_a_request_is_read_as_it_was_written(request_: Request) -> None:
@@ -152,7 +175,19 @@ def test_a_request_is_read_as_it_was_written(request_: Request) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"", b"\n", b"status\n", b"[]\n", b'{"do": "dance"}\n', b'{"do": "why", "id": 1}\n']
+    "line",
+    [
+        b"",
+        b"\n",
+        b"status\n",
+        b"[]\n",
+        b'{"do": "dance"}\n',
+        b'{"do": ["why"]}\n',
+        b'{"do": "why", "id": 1}\n',
+        b'{"do": "spend", "stretch": "year", "by": ""}\n',
+        b'{"do": "audit_export", "after": true}\n',
+        b'{"do": "freeze"}\n',
+    ],
 )
 def test_other_lines_are_no_requests(line: bytes) -> None:
     """Nothing is guessed."""

@@ -13,7 +13,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gateway.control import SendText, request_line, socket_address
+from gateway.control import socket_address
+from gateway.control_requests import SendText, request_line
 from tests.wire.openai.server import OpenAIServer
 from tests.wire.telegram.server import TelegramServer
 

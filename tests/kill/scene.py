@@ -16,7 +16,7 @@ from gateway import render
 from gateway.app import Gateway
 from gateway.cli.asking import ask
 from gateway.config import load
-from gateway.control import AskStatus, SendText
+from gateway.control_requests import AskStatus, SendText
 from gateway.equipment import providers
 from gateway.errors import GatewayError
 from gateway.store.base import Store

@@ -1,0 +1,224 @@
+"""Pure: what the command line may ask over the control socket, as JSON lines.
+
+{"do": "status"}                              {"ok": {...}}
+{"do": "why", "id": ID}                       {"ok": [line, ...]}
+{"do": "send", "chat", "text", "key"}         {"ok": outbox row}
+{"do": "chat", "name": NAME or ""}            {"ok": chat}, then the terminal's own lines
+{"do": "examine"}                             {"ok": {...}} about the database
+{"do": "backup"}                              {"ok": folder}: a copy that stays until the next
+                                              line, or the end of the connection
+{"do": "backed_up", "path": FILE}             {"ok": null}: that copy was packed into FILE
+{"do": "approvals"}                           {"ok": [card, ...]}
+{"do": "show", "code"}                        {"ok": the card's whole text}
+{"do": "decide", "verb": "approve" | "deny" | "answer", "code", "words", "at_most", "item",
+       "confirmed"}                           {"ok": {"text", "done"}}
+{"do": "spend", "stretch": "day" | "month", "by": FIELD or ""}       {"ok": {...}}
+{"do": "freeze" | "unfreeze", "chat": CHAT or "all"}                 {"ok": {"text", "done"}}
+{"do": "clear_estimator", "name"}             {"ok": {"text", "done"}}
+{"do": "grants"}                              {"ok": [grant, ...]}
+{"do": "revoke", "id"}                        {"ok": {"text", "done"}}
+{"do": "audit_head"}                          {"ok": {"seq", "hash"}}
+{"do": "audit_verify"}                        {"ok": {"whole", "rows", "seq", ...}}
+{"do": "audit_export", "after": SEQ}          {"ok": {"lines", "after": SEQ or null}}
+anything that fails                           {"error": one sentence}
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskStatus:
+    """`gatepost status`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskWhy:
+    """`gatepost why ID`."""
+
+    ident: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendText:
+    """`gatepost send CHAT TEXT`."""
+
+    chat: str
+    text: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenChat:
+    """`gatepost chat`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examine:
+    """`gatepost doctor`, about the database."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackUp:
+    """`gatepost backup`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackedUp:
+    """The copy of this connection's BackUp is packed and on disk."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskApprovals:
+    """`gatepost approvals`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowCard:
+    """`gatepost show CODE`."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decide:
+    """`gatepost approve`, `deny`, `answer`; see `gateway.shell_desk.Order`."""
+
+    verb: Literal["approve", "deny", "answer"]
+    code: str
+    words: str = ""
+    at_most: str = ""
+    item: int = 0
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskSpend:
+    """`gatepost spend`."""
+
+    stretch: Literal["day", "month"]
+    by: Literal["", "chat", "requester", "what", "kind", "payer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreezeSpending:
+    """`gatepost freeze`."""
+
+    chat: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfreezeSpending:
+    """`gatepost unfreeze`."""
+
+    chat: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearEstimator:
+    """`gatepost estimators clear`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskGrants:
+    """`gatepost grants`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoke:
+    """`gatepost revoke ID`."""
+
+    ident: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskAuditHead:
+    """`gatepost audit head`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyAudit:
+    """`gatepost audit verify`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportAudit:
+    """`gatepost audit export`: the rows behind one, a page of them."""
+
+    after: int
+
+
+LookAtDesk = (
+    AskApprovals | ShowCard | AskSpend | AskGrants | AskAuditHead | VerifyAudit | ExportAudit
+)
+ActAtDesk = Decide | FreezeSpending | UnfreezeSpending | ClearEstimator | Revoke
+AboutDesk = LookAtDesk | ActAtDesk
+"""What is asked of the desk."""
+
+Request = AskStatus | AskWhy | SendText | OpenChat | Examine | BackUp | BackedUp | AboutDesk
+
+_WORDS: dict[str, type[Request]] = {
+    "status": AskStatus,
+    "why": AskWhy,
+    "send": SendText,
+    "chat": OpenChat,
+    "examine": Examine,
+    "backup": BackUp,
+    "backed_up": BackedUp,
+    "approvals": AskApprovals,
+    "show": ShowCard,
+    "decide": Decide,
+    "spend": AskSpend,
+    "freeze": FreezeSpending,
+    "unfreeze": UnfreezeSpending,
+    "clear_estimator": ClearEstimator,
+    "grants": AskGrants,
+    "revoke": Revoke,
+    "audit_head": AskAuditHead,
+    "audit_verify": VerifyAudit,
+    "audit_export": ExportAudit,
+}
+_WORD_OF = {kind: word for word, kind in _WORDS.items()}
+
+
+def read_request(line: bytes) -> Request | None:
+    """Read a request; None if it is none of ours."""
+    try:
+        given: Any = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(given, dict) or not isinstance(given.get("do"), str):
+        return None
+    kind = _WORDS.get(given["do"])
+    if kind is None:
+        return None
+    wanted = get_type_hints(kind)
+    values: dict[str, Any] = {name: given.get(_key(name)) for name in wanted}
+    if not all(_fits(values[name], of) for name, of in wanted.items()):
+        return None
+    return kind(**values)
+
+
+def request_line(request: Request) -> bytes:
+    """Write a request."""
+    values = {_key(each.name): getattr(request, each.name) for each in fields(request)}
+    line = {"do": _WORD_OF[type(request)], **values}
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _key(name: str) -> str:
+    return "id" if name == "ident" else name
+
+
+def _fits(value: object, of: Any) -> bool:
+    if get_origin(of) is Literal:
+        return value in get_args(of)
+    return type(value) is of
