@@ -9,6 +9,7 @@ from datetime import UTC, datetime, tzinfo
 from random import random
 from types import MappingProxyType
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from agent.failover import Entry
@@ -32,6 +33,7 @@ from gateway.errors import StoreError
 from gateway.ingest import Ingest, Stored
 from gateway.notices import Notices
 from gateway.operator import Operator
+from gateway.page_desk import PageDesk
 from gateway.retention import Retention
 from gateway.router import Router
 from gateway.sessions import Agent, Sessions
@@ -44,7 +46,9 @@ from gateway.supervise import Supervisor, watch_alarms
 from gateway.surfaces import chat_adapters, web_page
 from gateway.terminal_history import TerminalHistory
 from gateway.toolbox import toolbox
+from gateway.web.approvals_site import ApprovalPages
 from gateway.web.server import WebServer
+from gateway.web.spend_site import SpendPage
 from platforms.base import Adapter, Route
 from platforms.terminal.client import TerminalAdapter
 
@@ -375,9 +379,25 @@ class Gateway:
         routes: list[Route] = []
         for supervisor in self._supervisors:
             routes.extend(supervisor.adapter.routes())
+        pages = self._page_desk()
+        routes += ApprovalPages(pages, draw=lambda: str(uuid4()), now=_now).routes()
+        routes += SpendPage(pages, now=_now).routes()
         server = WebServer(self._config.web, routes=routes, health=operator, now=_now)
         await server.start()
         return server
+
+    def _page_desk(self) -> PageDesk:
+        """The desk as the pages know it."""
+        return PageDesk(
+            store=self._store,
+            clock=self._clock,
+            desk=self._desk.desk,
+            rules=self._desk.rules,
+            roles=self._desk.roles,
+            painter=self._desk.painter,
+            spending=self._desk.spending,
+            payers=self._config.payers.accounts,
+        )
 
     async def _settled(self) -> None:
         """Wait until every surface is up or has said why not, but not for ever."""

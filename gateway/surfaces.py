@@ -19,6 +19,7 @@ from gateway.errors import StoreError
 from gateway.store import transitions
 from gateway.store.base import Store
 from gateway.store.records import cursors, gaps
+from gateway.web.frame import PLACES
 from gateway.web.history import StoredHistory
 from platforms.base import Adapter, OnGap
 from platforms.events import Account, Gap, MessageRef, PlatformName
@@ -48,6 +49,7 @@ def web_page(store: Store, entries: tuple[Entry, ...]) -> Adapter:
         secret=secrets.token_bytes(32),
         now=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
+        places=PLACES[1:],
     )
 
 

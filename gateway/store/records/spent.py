@@ -5,7 +5,7 @@ from typing import Literal
 
 from gateway.store.base import Tx
 
-By = Literal["chat", "requester", "what", "kind", "payer"]
+By = Literal["chat", "requester", "what", "kind", "payer", "model", "tool"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,12 @@ _STATEMENTS: dict[str, str] = {
     "kind": "SELECT kind, SUM(COALESCE(actual, 0)), SUM(CASE WHEN state = 'held' THEN amount"
     " ELSE 0 END), COUNT(*) FROM reservation WHERE opened_at >= ? AND opened_at < ?"
     " GROUP BY kind ORDER BY 2 DESC LIMIT 50",
+    "model": "SELECT what, SUM(COALESCE(actual, 0)), SUM(CASE WHEN state = 'held' THEN amount"
+    " ELSE 0 END), COUNT(*) FROM reservation WHERE opened_at >= ? AND opened_at < ?"
+    " AND kind = 'model' GROUP BY what ORDER BY 2 DESC LIMIT 50",
+    "tool": "SELECT estimator, SUM(COALESCE(actual, 0)), SUM(CASE WHEN state = 'held' THEN amount"
+    " ELSE 0 END), COUNT(*) FROM reservation WHERE opened_at >= ? AND opened_at < ?"
+    " AND kind = 'tool' GROUP BY estimator ORDER BY 2 DESC LIMIT 50",
     "payer": "SELECT payer, SUM(COALESCE(actual, 0)), SUM(CASE WHEN state = 'held' THEN amount"
     " ELSE 0 END), COUNT(*) FROM reservation WHERE opened_at >= ? AND opened_at < ?"
     " GROUP BY payer ORDER BY 2 DESC LIMIT 50",
