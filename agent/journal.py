@@ -70,7 +70,7 @@ class TurnJournal(Protocol):
         """
 
     async def call_left(self, call: JudgedCall, job: RemoteJob) -> None:
-        """A call whose work goes on elsewhere, on disk."""
+        """Work that goes on elsewhere, on disk; if nobody waits for it the result follows."""
 
     async def call_applied(
         self, unit: Callable[[Any], ToolOutput], settle: Callable[[ToolOutput], ToolResult]

@@ -145,12 +145,14 @@ class ToolRuns:
                 continue
             if output is None:
                 absent.add(judged.call.id)
-            elif output.remote is not None:
-                attached.add(judged.call.id)
-                await _to_its_end(self._journal.call_left(judged, output.remote))
-            else:
-                bill = Bill(spent=output.spent, record=output.record)
-                await self._finish(_result(judged, output.status, output.text), bill, results)
+                continue
+            bill = Bill(spent=output.spent, record=output.record)
+            result = _result(judged, output.status, output.text)
+            if output.remote is None:
+                await self._finish(result, bill, results)
+                continue
+            attached.update([judged.call.id] if output.remote.waits else [])
+            await _to_its_end(self._leave(judged, output.remote, result, bill, results))
 
     async def _run_queues(
         self,
@@ -181,14 +183,14 @@ class ToolRuns:
                 if call.prepared is not None and call.prepared.effect is EffectClass.LOCAL:
                     await _to_its_end(self._apply(call, results))
                     continue
-                ended = await self._run_tool(call)
-            if isinstance(ended, RemoteJob):
-                left.add(call.call.id)
-                await _to_its_end(self._journal.call_left(call, ended))
-            else:
-                await self._finish(*ended, results)
+                result, bill, job = await self._run_tool(call)
+            if job is None:
+                await self._finish(result, bill, results)
+                continue
+            left.update([call.call.id] if job.waits else [])
+            await _to_its_end(self._leave(call, job, result, bill, results))
 
-    async def _run_tool(self, judged: JudgedCall) -> tuple[ToolResult, Bill] | RemoteJob:
+    async def _run_tool(self, judged: JudgedCall) -> tuple[ToolResult, Bill, RemoteJob | None]:
         prepared, context = self._begin(judged)
         seconds = prepared.deadline_s or self._deadline_s
         deadline = asyncio.timeout(seconds)
@@ -196,18 +198,16 @@ class ToolRuns:
             async with deadline:
                 output = await self._tools[prepared.tool].run(prepared, context)
         except NotStarted as error:
-            return _result(judged, ResultStatus.FAILED, str(error)), NOTHING_BEGAN
+            return _result(judged, ResultStatus.FAILED, str(error)), NOTHING_BEGAN, None
         except ToolError as error:
-            return _result(judged, ResultStatus.FAILED, str(error)), Bill()
+            return _result(judged, ResultStatus.FAILED, str(error)), Bill(), None
         except Exception as error:
             if isinstance(error, TimeoutError) and deadline.expired():
-                return _broken_off(judged, f"No result within {seconds:.0f} s."), Bill()
+                return _broken_off(judged, f"No result within {seconds:.0f} s."), Bill(), None
             log.exception("tool %s failed", prepared.tool)
-            return _broken_off(judged, "The tool failed inside the gateway."), Bill()
-        if output.remote is not None:
-            return output.remote
+            return _broken_off(judged, "The tool failed inside the gateway."), Bill(), None
         bill = Bill(spent=output.spent, record=output.record)
-        return _result(judged, output.status, output.text), bill
+        return _result(judged, output.status, output.text), bill, output.remote
 
     async def _apply(self, judged: JudgedCall, results: dict[str, ToolResult]) -> None:
         """Run a LOCAL call: its effect and its result are one commit."""
@@ -242,6 +242,19 @@ class ToolRuns:
     def _context(self, judged: JudgedCall, prepared: PreparedCall) -> CallContext:
         snapshots = {snapshot.name: snapshot.data for snapshot in prepared.snapshots}
         return replace(self._origin, call_id=judged.call.id, snapshots=snapshots)
+
+    async def _leave(
+        self,
+        call: JudgedCall,
+        job: RemoteJob,
+        result: ToolResult,
+        bill: Bill,
+        results: dict[str, ToolResult],
+    ) -> None:
+        """Store the work a call has begun elsewhere, and its result where nobody waits for it."""
+        await self._journal.call_left(call, job)
+        if not job.waits:
+            await self._finish(result, bill, results)
 
     async def _finish(self, result: ToolResult, bill: Bill, results: dict[str, ToolResult]) -> None:
         # Before the wait: a cut in the middle of it does not take the record back.

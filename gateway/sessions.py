@@ -373,6 +373,7 @@ class Sessions:
             return turn, (*edits, stored) if stored is not None else edits
 
         turn, rows = await self._store.write(unit, transition=transitions.SESSION_RENEWED)
+        self._agent.desk.look_at_jobs()
         self._deliveries.enqueue(rows)
         if press := press_of(row.content, now=now):
             self._deliveries.end_press(row.account, press)

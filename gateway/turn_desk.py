@@ -11,7 +11,7 @@ from agent.calls import CallState, JudgedCall
 from agent.costs import Quote, Unknown
 from agent.journal import Bill, Intended
 from agent.messages import ResultStatus, ToolResult
-from agent.tools.base import Verdict
+from agent.tools.base import RemoteJob, Verdict
 from gateway import superseding
 from gateway.asking import Asking
 from gateway.clock import Clock
@@ -30,6 +30,7 @@ from gateway.store.records import (
     inbox,
     jobs,
     ledger,
+    reservations,
     sessions,
 )
 from gateway.store.records.calls import CallRow
@@ -291,6 +292,13 @@ class TurnDesk:
         """Say on their cards that calls run now."""
         return tuple(row for ident in call_ids for row in self._repaint(tx, ident))
 
+    def left(self, tx: Tx, call_id: str, job: RemoteJob) -> None:
+        """Keep the money of work that goes on elsewhere until that must have ended."""
+        stored = calls.get(tx, call_id)
+        if stored is not None and stored.reservation_id is not None:
+            ends_at = self._clock.now() + int(job.deadline_s * 1_000_000)
+            reservations.postpone(tx, stored.reservation_id, deadline_at=ends_at)
+
     def sent_by(self, result: ToolResult) -> tuple[OutboxRow, ...]:
         """The rows that a committed call of a tool on our own tables has put on their way."""
         tool = self._rules.tools.get(result.name)
@@ -329,25 +337,29 @@ class TurnDesk:
         """New words of the requester end what is pending."""
         return superseding.written_on(tx, session_key, self.decisions, now=self._clock.now())
 
-    def turn_ends(self, tx: Tx, turn: OpenTurn, *, by: str) -> tuple[OutboxRow, ...]:
-        """Withdraw what is pending of a turn that ends, and end its work elsewhere."""
+    def turn_ends(self, tx: Tx, turn: OpenTurn, *, by: str, stopped: bool) -> tuple[OutboxRow, ...]:
+        """Withdraw what is pending of a turn that ends, and end its work elsewhere.
+
+        What it does not wait for ends with it only where somebody stopped it.
+        """
         rows: list[OutboxRow] = []
         for card in cards.pending_of_turn(tx, turn.turn_id):
             text = "The turn ended before this was decided. It did not run."
             rows.extend(
                 self.decisions.end(tx, card, "withdrawn", name=by, text=text, words="turn ended")
             )
-        if jobs.stop_of_turn(tx, turn.turn_id, by=by, now=self._clock.now()):
-            self.look_at_jobs()
+        now = self._clock.now()
+        jobs.stop_of_turn(tx, turn.turn_id, by=by, now=now, everything=stopped)
         return tuple(rows)
 
     def session_ends(self, tx: Tx, session_key: str, *, by: str) -> None:
-        """What a session was allowed ends with it."""
+        """What a session was allowed ends with it, and so does its work elsewhere."""
         session = sessions.current(tx, session_key)
-        if session is not None:
-            allowances.end_of_session(
-                tx, session.id, because=f"{by} began afresh", now=self._clock.now()
-            )
+        if session is None:
+            return
+        now = self._clock.now()
+        allowances.end_of_session(tx, session.id, because=f"{by} began afresh", now=now)
+        jobs.stop_of_session(tx, session.id, by=by, now=now)
 
     def _after(self, settled: Settled) -> None:
         """What a booking leads to: owners hear of alarms."""

@@ -63,6 +63,7 @@ class StoredTurn(TurnJournal):
 
         if await self._store.write(unit, transition=transitions.STEP_INTENDED) is None:
             return True
+        self._desk.look_at_jobs()  # what stopped the call may be a freeze
         await self._reply.stop_streaming()
         so_far = self._so_far()
 
@@ -204,12 +205,18 @@ class StoredTurn(TurnJournal):
         self._desk.send(await self._store.write(unit, transition=transitions.CALL_FINISHED))
 
     async def call_left(self, call: JudgedCall, job: RemoteJob) -> None:
-        """Store work that goes on elsewhere (D2)."""
+        """Store work that goes on elsewhere (D2).
+
+        A call that nobody waits for keeps its state until its result is stored: if that does not
+        come, the call is asked about like any other that was cut.
+        """
         now = self._clock.now()
 
         def unit(tx: Tx) -> None:
             sessions.fence(tx, self._turn, now)
-            calls.leave(tx, call.call.id)
+            if job.waits:
+                calls.leave(tx, call.call.id)
+            self._desk.left(tx, call.call.id, job)
             jobs.insert(
                 tx,
                 call_id=call.call.id,
@@ -314,7 +321,8 @@ class StoredTurn(TurnJournal):
                 sessions.append(tx, self._turn, end.messages, now=now)
                 if end.step is not None:
                     self._close_step(tx, end.step, end.usage, end.spent, now)
-            edits = self._desk.turn_ends(tx, self._turn, by=end.by if end else "")
+            stopped = end is not None and end.state is TurnState.CANCELLED
+            edits = self._desk.turn_ends(tx, self._turn, by=end.by if end else "", stopped=stopped)
             sessions.close_turn(
                 tx, self._turn, state=state.value, mark=mark.value, error=error, now=now
             )
@@ -322,6 +330,7 @@ class StoredTurn(TurnJournal):
             return (*(row for row in stored if row is not None), *edits)
 
         self._deliver(await self._store.write(unit, transition=transitions.TURN_CLOSED))
+        self._desk.look_at_jobs()
 
     def _close_step(
         self, tx: Tx, step: int, usage: Usage | None, spent: int | None, now: int

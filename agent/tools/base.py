@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol, runtime_checkable
 
-from agent.costs import FREE, Quote
+from agent.costs import FREE, Ceiling, Quote
 from agent.messages import JsonObject, ResultStatus
 from agent.providers.base import ToolSpec
 
@@ -131,12 +131,35 @@ class RemoteJob:
     """Work that goes on elsewhere: `handle` finds it again after any restart.
 
     `deadline_s` from now on it is cancelled; `poll_s` is how often it is looked at, at first.
+    `record` is the provider's own id of its bill. `waits`: the turn waits for its end; else the
+    call has its result beside it, and only the money waits. `recurring`: it begins again and again
+    (see RecurringTool) until the hold of its call is used up; nobody waits for that.
     """
 
     handle: str
     label: str
     deadline_s: float
     poll_s: float = 15.0
+    record: str = ""
+    waits: bool = True
+    recurring: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of recurring work: `handle` is for `poll` and `cancel`, `record` names its bill."""
+
+    handle: str
+    record: str
+    ceiling: Ceiling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    """What recurring work has begun, oldest first, and what a further run can cost at most."""
+
+    begun: tuple[Run, ...]
+    each: Ceiling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +235,18 @@ class RemoteTool(Tool, Protocol):
 
     async def cancel(self, handle: str) -> None:
         """Ask for the end of a job; may be repeated. The end itself is seen by `poll`."""
+
+
+@runtime_checkable
+class RecurringTool(RemoteTool, Protocol):
+    """A remote tool some of whose work begins again and again without a new call.
+
+    Of that work `cancel` asks for no further run, and `poll` has an end once there is none;
+    its runs are polled and cancelled like any other work.
+    """
+
+    async def runs(self, handle: str, *, since: int) -> Runs:
+        """The runs begun since a time (microseconds since 1970). ToolError: can't tell."""
 
 
 @runtime_checkable

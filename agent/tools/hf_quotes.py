@@ -5,10 +5,10 @@ begins to count, so five minutes to start are added to every ceiling.
 Source: https://huggingface.co/docs/hub/jobs-pricing
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
-from typing import Protocol
+from typing import Any, Protocol
 
 from agent.costs import Quote, Unknown, UnknownBecause
 
@@ -91,6 +91,23 @@ def _by_minute(
         asked_payer=asked_payer,
         note=f"{note}; $0.01 for ports" if ports else note,
     )
+
+
+def repriced(quote: Quote, price: MinutePrice | Unknown) -> Quote:
+    """The same minutes at another price; what had no price before has none now either."""
+    if quote.unit_price is None:
+        return quote
+    if isinstance(quote.ceiling, Unknown):  # its minutes have no end, whatever one costs
+        known = price if isinstance(price, MinutePrice) else None
+        return quote if known is None else replace(quote, **_priced(known))
+    if isinstance(price, Unknown):
+        return replace(quote, ceiling=price, unit_price=None, quantity=0, as_of=None)
+    ceiling = quote.ceiling + quote.quantity * (price.micros - quote.unit_price)
+    return replace(quote, ceiling=ceiling, **_priced(price))
+
+
+def _priced(price: MinutePrice) -> dict[str, Any]:
+    return {"unit_price": price.micros, "source": price.source, "as_of": price.as_of}
 
 
 def endless_quote(each: Quote) -> Quote:

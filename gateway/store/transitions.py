@@ -69,6 +69,7 @@ BUDGET_RAISED: Final = _power("budget.raised")
 HOLD_CHARGED: Final = _power("hold.charged")
 JOB_LOOKED_AT: Final = _process("job.looked_at")
 JOB_ENDED: Final = _power("job.ended")
+RUN_BOOKED: Final = _power("run.booked")
 SEAL_MADE: Final = _power("seal.made")
 
 # What goes out.

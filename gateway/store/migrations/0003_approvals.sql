@@ -99,13 +99,17 @@ ALTER TABLE turn ADD COLUMN parts_before INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE step ADD COLUMN reservation_id TEXT;
 
 -- Work that goes on elsewhere. state: running, stopping (its end was asked for), ended,
--- unknown (nobody can tell; tries go on).
+-- unknown (nobody can tell; tries go on). waits: the turn waits for its end. recurring: it begins
+-- again and again, and ends before the hold of its call is used up. record: the id of its bill.
 CREATE TABLE remote_job (
     call_id TEXT PRIMARY KEY REFERENCES tool_call (id),
     turn_id BIGINT NOT NULL REFERENCES turn (id),
     tool TEXT NOT NULL,
     handle TEXT NOT NULL,
     label TEXT NOT NULL,
+    record TEXT NOT NULL DEFAULT '',
+    waits INTEGER NOT NULL DEFAULT 1,
+    recurring INTEGER NOT NULL DEFAULT 0,
     state TEXT NOT NULL CHECK (state IN ('running', 'stopping', 'ended', 'unknown')),
     started_at BIGINT NOT NULL,
     deadline_at BIGINT NOT NULL,
@@ -117,6 +121,22 @@ CREATE TABLE remote_job (
 );
 CREATE INDEX remote_job_open ON remote_job (look_at) WHERE state <> 'ended';
 CREATE INDEX remote_job_turn ON remote_job (turn_id);
+CREATE INDEX remote_job_record ON remote_job (record);
+
+-- What recurring work has begun. ceiling NULL: nobody knows its price. state: running, booked
+-- (spent is in the ledger; NULL if no figure was to be had), apart (a call of its own pays).
+CREATE TABLE remote_run (
+    record TEXT PRIMARY KEY,
+    call_id TEXT NOT NULL REFERENCES remote_job (call_id) ON DELETE CASCADE,
+    handle TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('running', 'booked', 'apart')),
+    ceiling BIGINT,
+    spent BIGINT,
+    found_at BIGINT NOT NULL,
+    ended_at BIGINT
+);
+CREATE INDEX remote_run_open ON remote_run (call_id) WHERE state = 'running';
+CREATE INDEX remote_run_call ON remote_run (call_id);
 
 -- Limits: what is settled and held per scope and window, and what people have raised it by.
 -- scope: turn:7, session:3, chat_day:ACCOUNT|CHAT, user_day:PERSON, org_month, background_day,
@@ -138,7 +158,8 @@ CREATE INDEX balance_ended ON balance (ends_at) WHERE ends_at IS NOT NULL;
 
 -- Money put aside before something can cost. scopes: JSON list of [scope, span] it counts in.
 -- leave: by whose word. estimate: what it cost as far as anyone can tell, while the figure is
--- awaited. A charged one may still be settled, when its figure comes late.
+-- awaited. booked: parts that are settled already, while the rest is held. A charged one may still
+-- be settled, when its figure comes late.
 CREATE TABLE reservation (
     id TEXT PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('model', 'tool')),
@@ -147,6 +168,7 @@ CREATE TABLE reservation (
     amount BIGINT NOT NULL,
     actual BIGINT,
     estimate BIGINT,
+    booked BIGINT NOT NULL DEFAULT 0,
     scopes TEXT NOT NULL,
     account TEXT NOT NULL,
     chat TEXT NOT NULL,
@@ -297,6 +319,6 @@ DROP TABLE question;
 -- written in a chat, when somebody last did, and which presses came before a moment.
 DROP INDEX inbox_author;
 CREATE INDEX inbox_author ON inbox (account, author, chat, message_id);
-CREATE INDEX inbox_heard ON inbox (account, chat, received_at) WHERE lane = 'turn';
+CREATE INDEX inbox_heard ON inbox (account, received_at) WHERE lane = 'turn';
 CREATE INDEX inbox_pressed ON inbox (account, received_at)
     WHERE state = 'new' AND lane IN ('now', 'press');

@@ -198,6 +198,16 @@ def settle(tx: Tx, *, session_id: int, turn_id: int, result: ToolResult, now: in
     finish(tx, result, now)
 
 
+def correct(tx: Tx, call_id: str, status: ResultStatus, *, now: int) -> None:
+    """Say how a call ended of which nobody knew; what the model was told stays as it is."""
+    tx.run(
+        "UPDATE tool_call SET state = ?, finished_at = ? WHERE id = ? AND state = 'unknown'",
+        status.value,
+        now,
+        call_id,
+    )
+
+
 def end_unfinished(tx: Tx, session_id: int, turn_id: int, now: int) -> None:
     """Give every open call of an ended turn a result, for the model of later turns."""
     begun = tx.rows(

@@ -32,13 +32,16 @@ class Job:
     looks: int
     stop_by: str | None
     stop_at: int | None
+    waits: bool = True
+    recurring: bool = False
 
 
 _SELECT = (
     "SELECT remote_job.call_id, remote_job.turn_id, session.id, session.key, turn.state,"
     " remote_job.tool, remote_job.handle, remote_job.label, remote_job.state,"
     " remote_job.started_at, remote_job.deadline_at, remote_job.looks, remote_job.stop_by,"
-    " remote_job.stop_at FROM remote_job JOIN turn ON turn.id = remote_job.turn_id"
+    " remote_job.stop_at, remote_job.waits, remote_job.recurring FROM remote_job"
+    " JOIN turn ON turn.id = remote_job.turn_id"
     " JOIN session ON session.id = turn.session_id"
 )
 
@@ -46,14 +49,17 @@ _SELECT = (
 def insert(tx: Tx, *, call_id: str, turn_id: int, tool: str, job: RemoteJob, now: int) -> None:
     """Store a job that has begun; one found again after a crash is stored once."""
     tx.run(
-        "INSERT INTO remote_job (call_id, turn_id, tool, handle, label, state, started_at,"
-        " deadline_at, look_at) VALUES (?, ?, ?, ?, ?, 'running', ?, ?, ?)"
-        " ON CONFLICT (call_id) DO NOTHING",
+        "INSERT INTO remote_job (call_id, turn_id, tool, handle, label, record, waits, recurring,"
+        " state, started_at, deadline_at, look_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?) ON CONFLICT (call_id) DO NOTHING",
         call_id,
         turn_id,
         tool,
         job.handle,
         job.label,
+        job.record,
+        int(job.waits),
+        int(job.recurring),
         now,
         now + int(job.deadline_s * 1_000_000),
         now + int(job.poll_s * 1_000_000),
@@ -84,16 +90,57 @@ def looked(tx: Tx, call_id: str, *, next_at: int) -> None:
     )
 
 
-def stop_of_turn(tx: Tx, turn_id: int, *, by: str, now: int) -> int:
-    """Let the jobs of a turn be ended, from now on until their end is seen."""
+def stop_of_turn(tx: Tx, turn_id: int, *, by: str, now: int, everything: bool = True) -> int:
+    """Let the jobs of a turn be ended, from now on until their end is seen.
+
+    Not `everything`: only those it waits for. What recurs was meant to outlive its turn.
+    """
     return tx.run(
         "UPDATE remote_job SET state = 'stopping', stop_by = ?, stop_at = ?, look_at = ?"
-        " WHERE turn_id = ? AND state = 'running'",
+        " WHERE turn_id = ? AND state = 'running' AND recurring = 0 AND waits >= ?",
         by,
         now,
         now,
         turn_id,
+        0 if everything else 1,
     )
+
+
+def stop_of_session(tx: Tx, session_id: int, *, by: str, now: int) -> int:
+    """The same for every turn of a session that ends."""
+    return tx.run(
+        "UPDATE remote_job SET state = 'stopping', stop_by = ?, stop_at = ?, look_at = ?"
+        " WHERE state <> 'ended' AND state = 'running' AND recurring = 0"
+        " AND (SELECT turn.session_id FROM turn WHERE turn.id = remote_job.turn_id) = ?",
+        by,
+        now,
+        now,
+        session_id,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spender:
+    """A job that may go on, and the chat in whose name it spends."""
+
+    call_id: str
+    account: str
+    chat: str
+
+
+def spenders(tx: Tx) -> tuple[Spender, ...]:
+    """Every job that may go on, with its chat."""
+    rows = tx.rows(
+        "SELECT remote_job.call_id, session.account, turn.reply_to FROM remote_job"
+        " JOIN turn ON turn.id = remote_job.turn_id JOIN session ON session.id = turn.session_id"
+        " WHERE remote_job.state <> 'ended'"
+    )
+    return tuple(Spender(call_id=ident, account=acc, chat=chat) for ident, acc, chat in rows)
+
+
+def is_known(tx: Tx, record: str) -> bool:
+    """Whether a call of its own pays for what this bill is about."""
+    return tx.row("SELECT 1 FROM remote_job WHERE record = ?", record) is not None
 
 
 def stop(tx: Tx, call_id: str, *, by: str, now: int) -> None:
@@ -137,7 +184,7 @@ def running(tx: Tx, *, limit: int = 200) -> tuple[Job, ...]:
 
 def _job(row: Row) -> Job:
     call_id, turn_id, session_id, key, turn_state, tool, handle, label, state, *rest = row
-    started, deadline, looks, stop_by, stop_at = rest
+    started, deadline, looks, stop_by, stop_at, waits, recurring = rest
     return Job(
         call_id=call_id,
         turn_id=turn_id,
@@ -153,4 +200,6 @@ def _job(row: Row) -> Job:
         looks=looks,
         stop_by=stop_by,
         stop_at=stop_at,
+        waits=bool(waits),
+        recurring=bool(recurring),
     )

@@ -1,6 +1,7 @@
 """Reservations and the ledger: money is put aside before anything can cost, then booked.
 
 held --settle--> settled      the figure is known: it is booked, the rest is free again
+  |--book-----> held          a part of it is known: it is booked, the rest stays held
   |--release--> released      the effect certainly did not begin
   '--charge--> charged        no figure came: booked in full
 
@@ -127,11 +128,31 @@ def settle(
             return _book_unheld(tx, stored, actual, now=now, record=record, flags=flags)
 
 
+def book(tx: Tx, reservation_id: str, *, amount: int, now: int, record: str = "") -> Settled:
+    """Book a part of what something costs and keep the rest of the hold for what follows.
+
+    Whoever calls knows each part and books it once. One that comes after the end has an alarm.
+    Raises LookupError for an id never reserved and ValueError for a part below zero.
+    """
+    if amount < 0:
+        raise ValueError("no part of a cost is below zero")
+    stored = _known(tx, reservation_id)
+    match stored.state:
+        case "held":
+            return _book_part(tx, stored, amount, now=now, record=record)
+        case "charged":  # in full: the parts are in it
+            return _closed_before(stored)
+        case "settled" | "released":
+            return _book_unheld(tx, stored, amount, now=now, record=record, flags="")
+
+
 def release(tx: Tx, reservation_id: str, *, now: int) -> Settled:
     """Free a hold whose effect certainly did not begin. Raises LookupError."""
     stored = _known(tx, reservation_id)
     if stored.state != "held":
         return _closed_before(stored)
+    if stored.booked:  # it did begin
+        return _settle_held(tx, stored, stored.booked, now=now, record="", flags="")
     moved = balances.move(tx, stored.scopes, settled=0, held=-stored.amount)
     _note(tx, "release", stored.amount, stored, now=now)
     _tell(tx, "release", stored, moved.after, held=-stored.amount, now=now)
@@ -144,12 +165,14 @@ def charge(tx: Tx, reservation_id: str, *, now: int, flags: str = "") -> Settled
     stored = _known(tx, reservation_id)
     if stored.state != "held":
         return _closed_before(stored)
-    amount = stored.amount
-    moved = balances.move(tx, stored.scopes, settled=amount, held=-amount)
-    _note(tx, "charge", amount, stored, now=now)
-    _tell(tx, "charge", stored, moved.after, settled=amount, held=-amount, now=now)
-    reservations.close(tx, stored, state="charged", actual=amount, flags=flags, now=now)
-    return Settled(reservation_id=stored.id, actual=amount, held=amount, notices=moved.notices)
+    rest, actual = stored.left, stored.booked + stored.left
+    moved = balances.move(tx, stored.scopes, settled=rest, held=-rest)
+    _note(tx, "charge", rest, stored, now=now)
+    _tell(tx, "charge", stored, moved.after, settled=rest, held=-rest, now=now)
+    reservations.close(tx, stored, state="charged", actual=actual, flags=flags, now=now)
+    return Settled(
+        reservation_id=stored.id, actual=actual, held=stored.amount, notices=moved.notices
+    )
 
 
 def unheld(tx: Tx, hold: Hold, *, actual: int, now: int, record: str = "") -> Settled:
@@ -270,13 +293,14 @@ def _closed_before(stored: Reservation) -> Settled:
 def _settle_held(
     tx: Tx, stored: Reservation, actual: int, *, now: int, record: str, flags: str
 ) -> Settled:
-    booked = min(actual, stored.amount)
-    over = actual - booked
-    held = stored.amount
-    moved = balances.move(tx, stored.scopes, settled=actual, held=-held)
-    _tell(tx, "settle", stored, moved.after, settled=actual, held=-held, now=now, record=record)
+    actual = max(actual, stored.booked)  # what is booked has been spent
+    further, held = actual - stored.booked, stored.left
+    booked = min(further, held)
+    over = further - booked
+    moved = balances.move(tx, stored.scopes, settled=further, held=-held)
+    _tell(tx, "settle", stored, moved.after, settled=further, held=-held, now=now, record=record)
     _note(tx, "settle", booked, stored, now=now, record=record)
-    if rest := stored.amount - booked:
+    if rest := held - booked:
         _note(tx, "release", rest, stored, now=now, record=record)
     if over:
         _overrun(tx, stored, over, now=now, record=record)
@@ -293,11 +317,31 @@ def _settle_held(
     )
 
 
+def _book_part(tx: Tx, stored: Reservation, amount: int, *, now: int, record: str) -> Settled:
+    part = min(amount, stored.left)
+    over = amount - part
+    moved = balances.move(tx, stored.scopes, settled=amount, held=-part)
+    _tell(tx, "book", stored, moved.after, settled=amount, held=-part, now=now, record=record)
+    _note(tx, "settle", part, stored, now=now, record=record)
+    if over:
+        _overrun(tx, stored, over, now=now, record=record)
+    reservations.note_part(tx, stored.id, amount)
+    return Settled(
+        reservation_id=stored.id,
+        actual=amount,
+        held=stored.left,
+        over=over,
+        alarm="overrun" if over else "",
+        notices=moved.notices,
+    )
+
+
 def _correct(
     tx: Tx, stored: Reservation, actual: int, *, now: int, record: str, flags: str
 ) -> Settled:
     """A figure for what was charged in full."""
-    change = actual - stored.amount
+    actual = max(actual, stored.booked)
+    change = actual - (stored.actual or 0)
     moved = balances.move(tx, stored.scopes, settled=change, held=0)
     _tell(tx, "settle", stored, moved.after, settled=change, now=now, record=record)
     if change > 0:
@@ -321,12 +365,13 @@ def _correct(
 def _book_unheld(
     tx: Tx, stored: Reservation, actual: int, *, now: int, record: str, flags: str
 ) -> Settled:
-    """A figure where nothing is held any more, or never was."""
+    """A figure where nothing is held any more, or never was; it joins what is booked."""
     moved = balances.move(tx, stored.scopes, settled=actual, held=0)
     _tell(tx, "unheld", stored, moved.after, settled=actual, now=now, record=record)
     _note(tx, "unheld", actual, stored, now=now, record=record)
     marked = f"{flags} unheld".strip() if actual else flags
-    reservations.close(tx, stored, state="settled", actual=actual, flags=marked, now=now)
+    total = (stored.actual or 0) + actual
+    reservations.close(tx, stored, state="settled", actual=total, flags=marked, now=now)
     return Settled(
         reservation_id=stored.id,
         actual=actual,
@@ -339,7 +384,8 @@ def _book_unheld(
 
 def _overrun(tx: Tx, stored: Reservation, over: int, *, now: int, record: str) -> None:
     _note(tx, "overrun", over, stored, now=now, record=record)
-    if stored.estimator:
+    by_hand = "unverified" in stored.flags.split()  # a person's figure says nothing of ours
+    if stored.estimator and not by_hand:
         reason = f"{stored.what} cost {over} micro-dollars more than was put aside"
         freezes.suspect(tx, stored.estimator, reason=reason, now=now)
 

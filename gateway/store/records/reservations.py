@@ -62,6 +62,7 @@ class Reservation:
     amount: int
     actual: int | None
     estimate: int | None
+    booked: int
     scopes: tuple[Span, ...]
     account: str
     chat: str
@@ -79,10 +80,15 @@ class Reservation:
     opened_at: int
     deadline_at: int
 
+    @property
+    def left(self) -> int:
+        """What is still held while it is: the amount less the parts that are booked."""
+        return max(0, self.amount - self.booked)
+
 
 _SELECT = (
-    "SELECT id, kind, state, leave, amount, actual, estimate, scopes, account, chat, turn_id,"
-    " step, call_id, what, payer, requester, unit_price, source, as_of, estimator, flags,"
+    "SELECT id, kind, state, leave, amount, actual, estimate, booked, scopes, account, chat,"
+    " turn_id, step, call_id, what, payer, requester, unit_price, source, as_of, estimator, flags,"
     " opened_at, deadline_at FROM reservation"
 )
 
@@ -119,9 +125,9 @@ def insert(tx: Tx, hold: Hold, spans: tuple[Span, ...], *, now: int) -> Reservat
         " step, call_id, what, payer, requester, unit_price, source, as_of, estimator, flags,"
         " opened_at, deadline_at)"
         " VALUES (?, ?, 'held', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " RETURNING id, kind, state, leave, amount, actual, estimate, scopes, account, chat,"
-        " turn_id, step, call_id, what, payer, requester, unit_price, source, as_of, estimator,"
-        " flags, opened_at, deadline_at",
+        " RETURNING id, kind, state, leave, amount, actual, estimate, booked, scopes, account,"
+        " chat, turn_id, step, call_id, what, payer, requester, unit_price, source, as_of,"
+        " estimator, flags, opened_at, deadline_at",
         hold.id,
         hold.kind,
         hold.leave.value,
@@ -146,6 +152,11 @@ def insert(tx: Tx, hold: Hold, spans: tuple[Span, ...], *, now: int) -> Reservat
     if row is None:
         raise LookupError(f"reservation {hold.id} was not stored")
     return _reservation(row)
+
+
+def note_part(tx: Tx, reservation_id: str, amount: int) -> None:
+    """Remember that a part of a hold is booked."""
+    tx.run("UPDATE reservation SET booked = booked + ? WHERE id = ?", amount, reservation_id)
 
 
 def await_figure(tx: Tx, reservation_id: str, *, estimate: int | None, now: int) -> bool:
@@ -195,7 +206,7 @@ def spans_of(text: str) -> tuple[Span, ...]:
 
 
 def _reservation(row: Row) -> Reservation:
-    ident, kind, state, leave, amount, actual, estimate, scopes, account, chat, *rest = row
+    ident, kind, state, leave, amount, actual, estimate, booked, scopes, account, chat, *rest = row
     turn_id, step, call_id, what, payer, requester, unit_price, source, as_of, *last = rest
     estimator, flags, opened_at, deadline_at = last
     return Reservation(
@@ -206,6 +217,7 @@ def _reservation(row: Row) -> Reservation:
         amount=amount,
         actual=actual,
         estimate=estimate,
+        booked=booked,
         scopes=spans_of(scopes),
         account=account,
         chat=chat,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -517,3 +518,62 @@ async def test_a_unit_that_fails_leaves_no_hold(store: Store) -> None:
         await write(store, refused)
     await write(store, lambda tx: held(tx, "r2", scopes=one()))
     assert await store.read(balances) == {("one", TODAY): (0, DOLLAR, 0)}
+
+
+def test_parts_are_booked_while_the_rest_is_held(tx: Tx) -> None:
+    """A figure of one run after the other; at the end what is left is free again."""
+    held(tx, "r1", 10 * CENT, scopes=one())
+    for part in (3 * CENT, 4 * CENT):
+        ledger.book(tx, "r1", amount=part, now=NOW)
+    assert balances(tx) == {("one", TODAY): (7 * CENT, 3 * CENT, 0)}
+    ended = ledger.settle(tx, "r1", actual=7 * CENT, now=NOW)
+    assert (ended.over, ended.alarm) == (0, "")
+    assert balances(tx) == {("one", TODAY): (7 * CENT, 0, 0)}
+    assert summed(tx) == balances(tx)
+
+
+@pytest.mark.parametrize(
+    ("end", "settled"), [(ledger.release, 4), (ledger.charge, 10)], ids=["release", "charge"]
+)
+def test_what_is_booked_stays_booked(tx: Tx, end: Any, settled: int) -> None:
+    """A hold that is given back or booked in full keeps the parts it had."""
+    held(tx, "r1", 10 * CENT, scopes=one())
+    ledger.book(tx, "r1", amount=4 * CENT, now=NOW)
+    end(tx, "r1", now=NOW)
+    assert balances(tx) == {("one", TODAY): (settled * CENT, 0, 0)}
+    assert summed(tx) == balances(tx)
+
+
+def test_a_part_above_what_is_left_is_an_overrun(tx: Tx) -> None:
+    """It is booked in full, and nothing of the hold is left."""
+    held(tx, "r1", 10 * CENT, scopes=one())
+    first = ledger.book(tx, "r1", amount=8 * CENT, now=NOW)
+    second = ledger.book(tx, "r1", amount=5 * CENT, now=NOW)
+    assert (first.over, second.over, second.alarm) == (0, 3 * CENT, "overrun")
+    assert balances(tx) == {("one", TODAY): (13 * CENT, 0, 0)}
+    assert summed(tx) == balances(tx)
+
+
+def test_a_part_after_the_end_is_an_alarm(tx: Tx) -> None:
+    """It joins what was booked, unless all of the hold was."""
+    for ident, end in (("r1", "settle"), ("r2", "charge")):
+        held(tx, ident, 10 * CENT, scopes=one(scope=ident))
+        if end == "settle":
+            ledger.settle(tx, ident, actual=2 * CENT, now=NOW)
+        else:
+            ledger.charge(tx, ident, now=NOW)
+    late = ledger.book(tx, "r1", amount=CENT, now=NOW)
+    again = ledger.book(tx, "r2", amount=CENT, now=NOW)
+    assert (late.alarm, again.alarm, again.again) == ("unheld", "", True)
+    assert balances(tx) == {
+        ("r1", TODAY): (3 * CENT, 0, 0),
+        ("r2", TODAY): (10 * CENT, 0, 0),
+    }
+    assert summed(tx) == balances(tx)
+
+
+def test_no_part_is_below_zero(tx: Tx) -> None:
+    """Nothing is given back by booking."""
+    held(tx)
+    with pytest.raises(ValueError, match="below zero"):
+        ledger.book(tx, "r1", amount=-1, now=NOW)

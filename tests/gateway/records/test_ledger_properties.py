@@ -167,6 +167,11 @@ class LedgerMachine(RuleBasedStateMachine):
         for actual in figures:
             ledger.settle(self.tx, ident, actual=actual, now=self.now)
 
+    @rule(ident=made, amount=AMOUNTS)
+    def book(self, ident: str, amount: int) -> None:
+        """A part of what it costs is known: while it is held, or after its end."""
+        ledger.book(self.tx, ident, amount=amount, now=self.now)
+
     @rule(ident=made, estimate=st.none() | AMOUNTS)
     def await_figure(self, ident: str, estimate: int | None) -> None:
         """A stream is cut."""
@@ -236,11 +241,11 @@ class LedgerMachine(RuleBasedStateMachine):
         assert summed(self.tx) == found
         kept: Counter[balance_rows.Span] = Counter()
         spent: Counter[balance_rows.Span] = Counter()
-        rows = self.tx.rows("SELECT scopes, state, amount, actual FROM reservation")
-        for scopes, state, amount, actual in rows:
+        rows = self.tx.rows("SELECT scopes, state, amount, actual, booked FROM reservation")
+        for scopes, state, amount, actual, booked in rows:
             for span in reservations.spans_of(scopes):
-                kept[span] += amount if state == "held" else 0
-                spent[span] += 0 if state == "held" else actual
+                kept[span] += max(0, amount - booked) if state == "held" else 0
+                spent[span] += booked if state == "held" else actual
         assert +kept == {span: held for span, (_, held, _) in found.items() if held}
         assert +spent == {span: settled for span, (settled, _, _) in found.items() if settled}
 
