@@ -215,9 +215,10 @@ class ListedJournal:
     async def call_left(self, call: JudgedCall, job: RemoteJob) -> None:
         def apply() -> None:
             if call.call.id in self.turn.calls:  # else somebody was faster
-                self._move(call.call.id, CallState.RUNNING)
-                self.doubts.discard(call.call.id)
                 self.jobs[call.call.id] = job
+                if job.waits:
+                    self._move(call.call.id, CallState.RUNNING)
+                    self.doubts.discard(call.call.id)
 
         self._store("call_left", (call.call.id, job), apply)
 

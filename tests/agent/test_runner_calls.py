@@ -18,7 +18,6 @@ from agent.tools.base import (
     EffectClass,
     Malformed,
     PreparedCall,
-    RemoteJob,
     Snapshot,
     ToolOutput,
 )
@@ -38,7 +37,6 @@ from tests.agent.scripted import (
 from tests.agent.test_runner import Turn
 from tests.agent.test_runner_tools import FINAL, Held, results, tools, turn
 
-JOB = RemoteJob(handle="acme/1", label="train", deadline_s=3_000)
 SCRIPT = Snapshot(name="script", data=b"print(1)")
 PRICE = Quote(ceiling=20_000, unit="call", unit_price=20_000, quantity=1, source="config")
 WAITS = Parked(asked=True)
@@ -72,10 +70,10 @@ def once(does: Run | None = None, looks: Look | None = None) -> ScriptedTool:
     return replace(made, does=does or made.does, looks=looks or made.looks)
 
 
-def entered(tool: ScriptedTool, state: CallState) -> Turn:
+def entered(tool: ScriptedTool, state: CallState, *, journal: ListedJournal | None = None) -> Turn:
     """A turn taken up again with one call of this tool in this state."""
     rows = turn_rows(user(), assistant(call(tool.name, ident="c1")), calls={"c1": stored(state)})
-    return Turn(entry(ScriptedProvider(FINAL)), rows=rows, tools={tool.name: tool})
+    return Turn(entry(ScriptedProvider(FINAL)), rows=rows, tools={tool.name: tool}, journal=journal)
 
 
 def seen_by_gate(journal: ListedJournal) -> JudgedCall:
@@ -352,96 +350,6 @@ async def test_a_stop_bills_what_ran_and_not_what_did_not() -> None:
     assert it.journal.bills[found["after"].call_id] == Bill(began=False)
 
 
-async def test_work_elsewhere_leaves_the_turn_waiting() -> None:
-    """The job is on disk, the call has no result yet, its sibling has, the model is not asked."""
-    job = ScriptedTool(
-        name="job", effect=EffectClass.PROBE, does=gives(ToolOutput(text="", remote=JOB))
-    )
-    it = turn(tools(job=job, once=once()), ("job", "{}"), ("once", "{}"))
-    assert await it.outcome() == WAITS
-    (ident,) = it.journal.in_state(CallState.RUNNING)
-    assert it.journal.named("call_left") == [(ident, JOB)]
-    assert list(results(it.journal)) == ["once"]
-    assert ident not in it.journal.bills
-    assert len(it.journal.named("step_opened")) == 1
-
-
-async def test_a_job_that_ends_while_siblings_run_is_not_waited_for() -> None:
-    """The turn looks once more before it waits."""
-    held = Held()
-    job = ScriptedTool(
-        name="job", effect=EffectClass.PROBE, does=gives(ToolOutput(text="", remote=JOB))
-    )
-    it = turn(tools(job=job, once=once(held)), ("job", "{}"), ("once", "{}"))
-    running = it.start()
-    await it.journal.stored("call_left")
-    it.journal.end_job(*it.journal.in_state(CallState.RUNNING))
-    held.go.set()
-    await running
-    assert not it.journal.named("waits")
-
-
-async def test_a_stop_does_not_take_work_elsewhere_for_cut() -> None:
-    """Its end is for whoever watches the job: the run gives it no result and no bill."""
-    held = Held()
-    job = ScriptedTool(
-        name="job", effect=EffectClass.PROBE, does=gives(ToolOutput(text="", remote=JOB))
-    )
-    it = turn(tools(job=job, once=once(held)), ("job", "{}"), ("once", "{}"))
-    running = it.start()
-    await held.began.wait()
-    await it.journal.stored("call_left")
-    it.signals.stop("Ann")
-    end = await running
-    assert end.doubts == ("once: do",)
-    assert list(results(it.journal)) == ["once"]
-
-
-@pytest.mark.parametrize(
-    ("probed", "name"),
-    [
-        (ToolOutput(text="it did", spent=7), "call_finished"),
-        (ToolOutput(text="", remote=JOB), "call_left"),
-        (None, "calls_intended"),
-        (ToolError("no idea"), "asked"),
-        (RuntimeError("broken"), "asked"),
-    ],
-)
-async def test_a_begun_call_is_probed(probed: ToolOutput | Exception | None, name: str) -> None:
-    """What it did is its result, what goes on is waited for, what did not happen runs; else ask."""
-    tool = ScriptedTool(name="probe", effect=EffectClass.PROBE, probed=probed)
-    it = entered(tool, CallState.INTENT)
-    ended = await it.outcome()
-    assert it.journal.named(name)
-    assert tool.ran == (["c1"] if probed is None else [])
-    assert isinstance(ended, Parked) == (name in ("asked", "call_left"))
-    if isinstance(probed, ToolOutput) and probed.remote is None:
-        assert it.journal.bills == {"c1": Bill(spent=7)}
-
-
-class SlowProbe(ScriptedTool):
-    """A tool that can be asked what it did, and does not answer."""
-
-    async def probe(self, call: PreparedCall, context: CallContext) -> ToolOutput | None:
-        return await self.does(call, context)
-
-
-async def test_a_stop_while_a_probe_is_out_ends_the_turn() -> None:
-    """The probe is cut, the call is named as one that may have taken effect."""
-    held = Held()
-    it = entered(SlowProbe(name="probe", effect=EffectClass.PROBE, does=held), CallState.INTENT)
-    running = it.start()
-    await held.began.wait()
-    it.signals.stop("Ann")
-    end = await running
-    assert (end.state, end.doubts, held.cancelled) == (
-        TurnState.CANCELLED,
-        ("probe: do",),
-        True,
-    )
-    assert not it.journal.named("asked")
-
-
 @pytest.mark.parametrize("state", [CallState.ALLOWED, CallState.APPROVED])
 async def test_what_is_stored_runs_and_not_what_the_model_wrote(state: CallState) -> None:
     """A person's edit, or a payer the server chose, stands in the row and nowhere else."""
@@ -483,40 +391,24 @@ async def test_a_parking_turn_judges_nothing() -> None:
     assert len(it.journal.in_state(CallState.PROPOSED)) == 1
 
 
-async def test_a_cut_does_not_lose_a_job_that_is_being_stored() -> None:
-    """A stop in that very moment: the job's row is written all the same."""
-    job = ScriptedTool(
-        name="job", effect=EffectClass.PROBE, does=gives(ToolOutput(text="", remote=JOB))
-    )
-    journal = Slowly()
-    it = turn(tools(job=job), ("job", "{}"), journal=journal)
-    running = it.start()
-    await journal.leaving.wait()
-    it.signals.stop("Ann")
-    journal.go.set()
-    end = await running
-    assert end.state is TurnState.CANCELLED
-    assert len(journal.named("call_left")) == 1
-    assert not journal.named("call_finished")
-
-
-class Slowly(ListedJournal):
-    """A journal that takes its time with a job."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.leaving = asyncio.Event()
-        self.go = asyncio.Event()
-
-    async def call_left(self, call: JudgedCall, job: RemoteJob) -> None:
-        self.leaving.set()
-        await self.go.wait()
-        await super().call_left(call, job)
-
-
 async def test_watchers_are_told_of_no_call_that_may_not_begin() -> None:
     """Neither of one that is asked nor of one that failed its last check."""
     it = turn(tools(once=once()), ("once", '{"verdict": "ask"}'), ("once", '{"n": 2}'))
     it.journal.checks = lambda judged: Check.REFUSE
     await it.outcome()
     assert not any(isinstance(event, ToolStarted) for event in it.events)
+
+
+async def test_a_call_does_not_begin_between_a_stop_and_the_cut() -> None:
+    """The stop came from a sibling's own work: what stands beside it has not begun."""
+    second = once()
+
+    async def body(prepared: PreparedCall, context: CallContext) -> ToolOutput:
+        it.signals.stop("Ann")
+        return ToolOutput(text="ok")
+
+    given = tools(first=ScriptedTool(name="first", effect=EffectClass.ONCE, does=body), once=second)
+    it = turn(given, ("first", "{}"), ("once", "{}"))
+    await it.run()
+    assert second.ran == []
+    assert results(it.journal)["once"].status is ResultStatus.NOT_RUN

@@ -232,6 +232,7 @@ class WorldTool(ScriptedTool):
             "bug",
             "stop",
             "away",
+            "beside",
         )
         if said == "crash before":
             raise Crash(self.name)
@@ -253,8 +254,9 @@ class WorldTool(ScriptedTool):
                 raise ToolError("it broke")
             case "bug":
                 raise ZeroDivisionError
-        if self.effect is EffectClass.PROBE and said == "away":
-            return ToolOutput(text="", remote=RemoteJob(handle="j", label="job", deadline_s=60))
+        if self.effect is EffectClass.PROBE and said in ("away", "beside"):
+            job = RemoteJob(handle="j", label="job", deadline_s=60, waits=said == "away")
+            return ToolOutput(text="begun", remote=job)
         return ToolOutput(text="ok", spent=1)
 
     def unit(self, call: PreparedCall, context: CallContext) -> Callable[[Any], ToolOutput]:
@@ -272,7 +274,7 @@ class WorldTool(ScriptedTool):
     async def probe(self, call: PreparedCall, context: CallContext) -> ToolOutput | None:
         world = self._world
         await asyncio.sleep(0)
-        said = world.tape.pick("truth", "unclear", "people", "stop", "crash", "away")
+        said = world.tape.pick("truth", "unclear", "people", "stop", "crash", "away", "beside")
         if said == "unclear":
             raise ToolError("no answer")
         if said == "crash":
@@ -395,7 +397,16 @@ MOMENTS = st.lists(
     min_size=80,
     max_size=150,
 )
-OFTEN = ["away", "again", "unclear", "people", "crash before", "crash after", "judge again"]
+OFTEN = [
+    "away",
+    "beside",
+    "again",
+    "unclear",
+    "people",
+    "crash before",
+    "crash after",
+    "judge again",
+]
 SELDOM = ["crash", "edit", "deny", "last", "ask again", "refuse", "error", "not started", "bug"]
 RARELY = ["unknown", "malformed", "interrupt", "fail", "no", "stop", "once", "probe"]
 OUTCOMES = st.lists(st.sampled_from([""] * 40 + OFTEN * 3 + SELDOM * 2 + RARELY), max_size=60)
