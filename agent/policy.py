@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from agent.calls import Judge, JudgedCall
+from agent.canonical import NotCanonical, canonical
 from agent.costs import Unknown, is_paid
 from agent.messages import JsonObject, ResultStatus, ToolCall, ToolResult
 from agent.rules import LOWER, Facts, Layer, Policy, Rule, matches
@@ -212,6 +213,14 @@ def judge_with(tools: Mapping[str, Tool]) -> Judge:
         prepared = tool.prepare(arguments)
         if isinstance(prepared, Malformed):
             return _refused(call, ResultStatus.MALFORMED, prepared.text)
+        try:
+            text = canonical(prepared.arguments)
+        except NotCanonical as error:
+            wrong = f"The arguments have no exact spelling: {error}."
+            return _refused(call, ResultStatus.MALFORMED, wrong)
+        if len(text) > ARGUMENTS_MAX_BYTES:
+            wrong = "The arguments are over 32 KiB. Work in smaller pieces."
+            return _refused(call, ResultStatus.MALFORMED, wrong)
         return JudgedCall(call=call, prepared=prepared)
 
     return judge

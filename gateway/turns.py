@@ -19,7 +19,7 @@ from gateway.errors import StoreError
 from gateway.gate import Verdicts
 from gateway.reply import Reply
 from gateway.store import transitions
-from gateway.store.base import Store, Transition, Tx
+from gateway.store.base import Store, Tx
 from gateway.store.records import calls, jobs, outbox, sessions, unowned
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.store.records.sessions import OpenTurn
@@ -199,7 +199,10 @@ class StoredTurn(TurnJournal):
         now = self._clock.now()
 
         def unit(tx: Tx) -> tuple[OutboxRow, ...]:
-            sessions.append(tx, self._turn, (result,), now=now)
+            if calls.has_result(tx, result.call_id):  # people have said what became of it
+                sessions.fence(tx, self._turn, now)
+            else:
+                sessions.append(tx, self._turn, (result,), now=now)
             return self._desk.ended(tx, result.call_id, bill)
 
         self._desk.send(await self._store.write(unit, transition=transitions.CALL_FINISHED))
@@ -257,8 +260,17 @@ class StoredTurn(TurnJournal):
         self._desk.send(await self._store.write(unit, transition=transitions.DOUBT_ASKED))
 
     async def messages_recorded(self, messages: tuple[Message, ...]) -> None:
-        """Store messages that join the transcript (D2)."""
-        await self._append(messages, transitions.MESSAGES_RECORDED)
+        """Store messages that join the transcript (D2); results among them are of calls unrun."""
+        now = self._clock.now()
+
+        def unit(tx: Tx) -> tuple[OutboxRow, ...]:
+            sessions.append(tx, self._turn, messages, now=now)
+            unrun = [m.call_id for m in messages if isinstance(m, ToolResult)]
+            never = Bill(began=False)
+            return tuple(row for ident in unrun for row in self._desk.ended(tx, ident, never))
+
+        rows = await self._store.write(unit, transition=transitions.MESSAGES_RECORDED)
+        self._desk.send(rows)
         self._said.extend(m.text for m in messages if isinstance(m, PartialReply))
 
     async def drain(self) -> tuple[Message, ...]:
@@ -302,12 +314,6 @@ class StoredTurn(TurnJournal):
 
     async def _fail(self, text: str, cause: str) -> None:
         await self._close(text, state=TurnState.FAILED, mark=Mark.NONE, error=cause, end=None)
-
-    async def _append(self, messages: tuple[Message, ...], transition: Transition) -> None:
-        now = self._clock.now()
-        await self._store.write(
-            lambda tx: sessions.append(tx, self._turn, messages, now=now), transition=transition
-        )
 
     async def _close(
         self, text: str, *, state: TurnState, mark: Mark, error: str | None, end: TurnEnd | None
