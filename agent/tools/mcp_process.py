@@ -93,10 +93,12 @@ class Process:
         ] = anyio.create_memory_object_stream[SessionMessage](0)
         self._arriving, self.read = incoming
         self.write, self._leaving = outgoing
-        self._tasks = (
-            asyncio.create_task(self._read_lines()),
+        self._gone = asyncio.create_task(_gone(server.pid))
+        self._reading = asyncio.create_task(self._read_lines())
+        self._words = asyncio.create_task(self._read_words())
+        self._others = (
             asyncio.create_task(self._write_lines()),
-            asyncio.create_task(self._read_words()),
+            asyncio.create_task(self._notice_end()),
         )
 
     @classmethod
@@ -141,7 +143,7 @@ class Process:
         """
         if not self._broken:
             ending = asyncio.ensure_future(self._server.wait())
-            await asyncio.wait((ending, self._tasks[-1]), timeout=LAST_WORDS_S)
+            await asyncio.wait((ending, self._words), timeout=LAST_WORDS_S)
             ending.cancel()
         said = self._said.decode(errors="replace").strip().rpartition("\n")[2]
         code = self._server.returncode
@@ -170,32 +172,34 @@ class Process:
         self.read.close()
         stdin = _stdin(self._server)
         stdin.close()
-        gone = asyncio.create_task(_gone(self.pid))
-        await asyncio.wait((gone,), timeout=close_s)
-        if not gone.done():
+        await asyncio.wait((self._gone,), timeout=close_s)
+        if not self._gone.done():
             _signal_group(self.pid, signal.SIGTERM)
-            await asyncio.wait((gone,), timeout=grace_s)
+            await asyncio.wait((self._gone,), timeout=grace_s)
         _kill_group(self.pid)
-        await gone
+        await self._gone
         _kill_group(self._guard.pid)
         await self._guard.wait()
         await self._let_go()
-        for task in self._tasks:
+        tasks = (self._reading, self._words, *self._others)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for stream in (self._arriving, self.read, self.write, self._leaving):
             stream.close()
         with contextlib.suppress(ConnectionError):
             await stdin.wait_closed()
 
     async def _let_go(self) -> None:
-        """Wait until the pipes are at their end too."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_S):
-                await self._server.wait()
-                return
-        # A child that has left the group holds them; only the transport itself can let them go.
-        self._server._transport.close()  # type: ignore[attr-defined]
+        """Let go of the pipes, at their end or after a moment: a child outside may hold them."""
+        await asyncio.wait((self._reading, self._words), timeout=DRAIN_S)
+        # Nothing public of a Process does this.
+        transport: asyncio.SubprocessTransport = self._server._transport  # type: ignore[attr-defined]
+        for descriptor in (1, 2):
+            if (pipe := transport.get_pipe_transport(descriptor)) is not None:
+                pipe.close()
+        await self._server.wait()
+        transport.close()
 
     async def _read_lines(self) -> None:
         stdout = _stream(self._server.stdout)
@@ -211,6 +215,13 @@ class Process:
             self.ended.set()
         while await stdout.read(64 * 1024):
             pass
+
+    async def _notice_end(self) -> None:
+        """A server that is gone says nothing more, even if a child of its holds its output open."""
+        await self._gone
+        await asyncio.wait((self._reading,), timeout=LAST_WORDS_S)
+        self._arriving.close()
+        self.ended.set()
 
     async def _take(self, line: bytes) -> None:
         try:

@@ -183,6 +183,17 @@ async def test_a_server_that_dies_in_a_call_is_started_again(tmp_path: Path) -> 
         assert (await ground.use("echo", text="again")).text == "again"
 
 
+async def test_a_death_is_noticed_while_a_child_holds_the_pipes(tmp_path: Path) -> None:
+    """The end of the process counts, not that of its output; its child ends with it."""
+    async with at_work(entry(tmp_path, "child"), place=tmp_path) as ground:
+        await ground.states.ready()
+        child = int((tmp_path / "child").read_text())
+        assert (await ground.use("die")).status is ResultStatus.UNKNOWN
+        assert "ended with code 3" in (await ground.states.resting()).reason
+        await gone(child)
+        await ground.states.ready(after=len(ground.states.seen))
+
+
 async def test_a_pure_call_that_was_cut_only_failed(tmp_path: Path) -> None:
     """What changes nothing cannot have taken effect."""
     async with at_work(entry(tmp_path, effects=PURE), place=tmp_path) as ground:
