@@ -69,6 +69,9 @@ class ScriptedAdapter:
         self.runs: deque[Callable[[Ingest], Awaitable[None]] | BaseException] = deque()
         self.ran = 0
         self.closed = False
+        self.held: dict[str, frozenset[str]] = {}
+        """The roles that people hold."""
+        self.roles_fail: BaseException | None = None
         self._posted: dict[str, int] = defaultdict(int)
         self._changed = asyncio.Event()
 
@@ -122,6 +125,11 @@ class ScriptedAdapter:
 
     async def direct(self, person: str) -> ChatRef:
         return ChatRef(account=self.account, chat_id=person)
+
+    async def roles(self, person: str, chat: ChatRef, asked: frozenset[str]) -> frozenset[str]:
+        if self.roles_fail is not None:
+            raise self.roles_fail
+        return self.held.get(person, frozenset()) & asked
 
     async def perform(self, operation: Operation) -> Outcome:
         self.performed.append(operation)

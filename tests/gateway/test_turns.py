@@ -1,76 +1,25 @@
 """The durable side of one turn: what is stored with what, and how durably."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from agent.calls import JudgedCall
+from agent.effects import GoOn, Mark, Parked, RecordStep, TurnEnd, TurnState
 from agent.errors import AllProvidersFailed
-from agent.messages import PartialReply, ResultStatus, ToolResult, Usage, UserMessage
-from agent.turn import (
-    Mark,
-    RecordStep,
-    TurnEnd,
-    TurnState,
-)
-from gateway.reply import Reply
-from gateway.store.base import Durability, Store, Transition, Tx
+from agent.journal import Bill
+from agent.messages import Message, PartialReply, ResultStatus, ToolResult, Usage, UserMessage
+from agent.tools.base import RemoteJob, ToolOutput
+from gateway.store.base import Durability
 from gateway.store.records import outbox
 from gateway.store.records.sessions import Fenced, OpenTurn
-from gateway.turns import StoredTurn
 from tests.agent.scripted import assistant, call, unavailable
+from tests.gateway.kept import PAID, Kept, a_call, free, kept_of, tools
 from tests.gateway.records.rows import arrival, arrived, inbox_states, next_work, opened
 from tests.gateway.records.test_turns import judged
 from tests.gateway.way_out import WayOut
 
 POWER, PROCESS = Durability.POWER, Durability.PROCESS
-
-
-class Noting:
-    """A Store that notes how durably each unit was written."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.asked: list[Durability] = []
-        self.read = store.read
-        self.close = store.close
-        self.health = store.health
-
-    async def write(self, unit: Callable[[Tx], Any], *, transition: Transition) -> Any:
-        self.asked.append(transition.durability)
-        return await self._store.write(unit, transition=transition)
-
-
-class Kept:
-    """An open turn with its journal, and what it has stored."""
-
-    def __init__(self, way: WayOut, turn: OpenTurn, *, joins: bool = True) -> None:
-        self.store = Noting(way.store)
-        self.way = way
-        self.turn = turn
-        reply = Reply(
-            turn=turn, outlet=way.outlet, store=self.store, clock=way.clock, wait=way.clock.wait
-        )
-        self.journal = StoredTurn(
-            turn=turn, reply=reply, store=self.store, clock=way.clock, joins=joins
-        )
-
-    async def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """Rows of a query."""
-        return await self.way.store.read(lambda tx: tx.rows(sql))
-
-    async def words(self) -> list[str]:
-        """What stands in the chat once everything has left."""
-        await self.way.settled()
-        return self.way.adapter.shown("1001")
-
-
-@pytest.fixture
-async def kept(way: WayOut) -> Kept:
-    """Turn 1, opened by ann's first message."""
-    return Kept(way, await opened(way.store, arrival(1)))
-
 
 ANSWER = TurnEnd(
     state=TurnState.DONE,
@@ -81,16 +30,25 @@ ANSWER = TurnEnd(
 )
 STEP = RecordStep(
     step=1,
-    message=assistant("Look.", call("files", ident="c1"), call("nope", ident="c2")),
+    message=assistant("Look.", call("once", ident="c1"), call("nope", ident="c2")),
     usage=None,
-    calls=(judged(call("files", ident="c1")), judged(call("nope", ident="c2"), None)),
+    calls=(a_call("once", "c1"), judged(call("nope", ident="c2"), None)),
 )
-RESULT = ToolResult(call_id="c1", name="files", status=ResultStatus.DONE, text="ok")
+RESULT = ToolResult(call_id="c1", name="once", status=ResultStatus.DONE, text="ok")
+PARTIAL = (PartialReply(text="half"),)
+DONE = TurnEnd(state=TurnState.DONE, text="Paris.")
+"""An end without a step of its own."""
+
+
+@pytest.fixture
+async def kept(way: WayOut) -> Kept:
+    """Turn 1, opened by ann's first message."""
+    return await kept_of(way, await opened(way.store, arrival(1)))
 
 
 async def test_the_end_is_one_commit(kept: Kept) -> None:
     """Reply row, transcript, usage, turn and input rows; on disk before anything is sent."""
-    await kept.journal.step_opened(1, "m")
+    await free(kept.journal, 1)
     kept.store.asked.clear()
     await kept.journal.closed(ANSWER)
     assert kept.store.asked[0] is POWER
@@ -118,17 +76,19 @@ async def test_an_end_that_cannot_be_stored_sends_nothing(kept: Kept) -> None:
 
 
 async def test_every_record_is_as_durable_as_promised(kept: Kept) -> None:
-    """Intents, replies, drained words and the end survive power loss; results a crash."""
-    journal = kept.journal
-    calls: tuple[JudgedCall, ...] = (STEP.calls[0],)
-    acts: list[tuple[Callable[[], Any], Durability]] = [
-        (lambda: journal.step_opened(1, "m"), POWER),
+    """What must not be done twice survives power loss; results and failed attempts a crash."""
+    journal, asked = kept.journal, (STEP.calls[0],)
+    acts: list[tuple[Callable[[], Awaitable[object]], Durability]] = [
+        (lambda: journal.step_opened(1, "m", PAID), POWER),
+        (lambda: journal.attempt_failed(1, began=False), PROCESS),
         (lambda: journal.step_recorded(STEP), POWER),
-        (lambda: journal.calls_intended(calls), POWER),
-        (lambda: journal.call_finished(RESULT), PROCESS),
-        (lambda: journal.messages_recorded((PartialReply(text="half"),)), POWER),
+        (lambda: journal.gated(asked), POWER),
+        (lambda: journal.calls_intended(asked), POWER),
+        (lambda: journal.call_left(asked[0], JOB), POWER),
+        (lambda: journal.call_finished(RESULT, Bill()), PROCESS),
+        (lambda: journal.messages_recorded(PARTIAL), POWER),
         (journal.drain, POWER),
-        (lambda: journal.closed(TurnEnd(state=TurnState.DONE, text="Paris.")), POWER),
+        (lambda: journal.closed(DONE), POWER),
     ]
     for act, durability in acts:
         kept.store.asked.clear()
@@ -136,36 +96,77 @@ async def test_every_record_is_as_durable_as_promised(kept: Kept) -> None:
         assert kept.store.asked[0] is durability
 
 
+JOB = RemoteJob(handle="job-1", label="once: do", deadline_s=60.0)
+
+
+STALE: dict[str, Callable[[Kept], Awaitable[object]]] = {
+    "step_opened": lambda kept: free(kept.journal, 2),
+    "step_recorded": lambda kept: kept.journal.step_recorded(STEP),
+    "gated": lambda kept: kept.journal.gated((STEP.calls[0],)),
+    "waits": lambda kept: kept.journal.waits(),
+    "calls_intended": lambda kept: kept.journal.calls_intended((STEP.calls[0],)),
+    "call_finished": lambda kept: kept.journal.call_finished(RESULT, Bill()),
+    "call_left": lambda kept: kept.journal.call_left(STEP.calls[0], JOB),
+    "call_applied": lambda kept: kept.journal.call_applied(
+        lambda tx: ToolOutput(text=""), lambda output: RESULT
+    ),
+    "asked": lambda kept: kept.journal.asked((STEP.calls[0],)),
+    "messages_recorded": lambda kept: kept.journal.messages_recorded(PARTIAL),
+    "drain": lambda kept: kept.journal.drain(),
+    "crashed": lambda kept: kept.journal.crashed(),
+    "stuck": lambda kept: kept.journal.stuck(900.0),
+}
+
+
+@pytest.mark.parametrize("name", STALE)
+async def test_who_was_overtaken_stores_and_sends_nothing(kept: Kept, name: str) -> None:
+    """Whatever a turn would do next: another process owns it by now."""
+    await kept.journal.step_recorded(STEP)
+    if name == "waits":
+        await kept.run("UPDATE tool_call SET state = 'asked' WHERE state = 'proposed'")
+    assert isinstance(await next_work(kept.way.store), OpenTurn)
+    tables = ("session", "turn", "step", "message", "tool_call", "outbox", "card", "reservation")
+    before = [await kept.rows(f"SELECT * FROM {name}") for name in tables]
+    with pytest.raises(Fenced):
+        await STALE[name](kept)
+    assert [await kept.rows(f"SELECT * FROM {name}") for name in tables] == before
+    assert await kept.words() == []
+
+
 async def test_a_step_is_stored_with_its_calls(kept: Kept) -> None:
     """Message, refused calls' results, and the calls themselves in one commit."""
-    await kept.journal.step_opened(1, "m")
+    await free(kept.journal, 1)
     await kept.journal.step_recorded(STEP)
     assert await kept.rows("SELECT id, state FROM tool_call ORDER BY ordinal") == [
         ("c1", "proposed"),
         ("c2", "refused"),
     ]
     assert await kept.rows("SELECT COUNT(*) FROM message") == [(3,)]
-    await kept.journal.calls_intended((STEP.calls[0],))
-    await kept.journal.call_finished(RESULT)
-    assert await kept.rows("SELECT state FROM tool_call WHERE id = 'c1'") == [("done",)]
+    await kept.journal.gated((STEP.calls[0],))
+    assert await kept.states() == {"c1": "allowed", "c2": "refused"}
+    intended = await kept.journal.calls_intended((STEP.calls[0],))
+    assert intended.begun == frozenset({"c1"})
+    assert await kept.states() == {"c1": "intent", "c2": "refused"}
+    await kept.journal.call_finished(RESULT, Bill())
+    assert await kept.states() == {"c1": "done", "c2": "refused"}
 
 
 async def test_the_reply_holds_the_words_of_every_step(kept: Kept) -> None:
     """Those of steps with calls, of interrupted requests, and of the last step."""
     await kept.journal.step_recorded(STEP)
-    await kept.journal.messages_recorded((PartialReply(text="half"), UserMessage(text="wait")))
-    await kept.journal.closed(TurnEnd(state=TurnState.DONE, text="Paris."))
+    await kept.journal.messages_recorded((*PARTIAL, UserMessage(text="wait")))
+    await kept.journal.closed(DONE)
     assert await kept.words() == ["Look.\n\nhalf\n\nParis."]
 
 
 async def test_a_resumed_turn_repeats_what_it_has_said(way: WayOut) -> None:
     """The words of its first run are part of its reply."""
-    first = Kept(way, await opened(way.store, arrival(1)))
+    first = await kept_of(way, await opened(way.store, arrival(1)))
     await first.journal.step_recorded(STEP)
     again = await next_work(way.store)
     assert isinstance(again, OpenTurn)
-    kept = Kept(way, again)
-    await kept.journal.closed(TurnEnd(state=TurnState.DONE, text="Paris."))
+    kept = await kept_of(way, again)
+    await kept.journal.closed(DONE)
     assert await kept.words() == ["Look.\n\nParis."]
 
 
@@ -182,7 +183,7 @@ async def test_a_failure_is_stored_with_its_cause(kept: Kept) -> None:
 async def test_a_crash_ends_the_turn_with_a_sentence(kept: Kept) -> None:
     """What was said stays; a step under way has failed; the input is not tried again."""
     await kept.journal.step_recorded(STEP)
-    await kept.journal.step_opened(2, "m")
+    await free(kept.journal, 2)
     await kept.journal.crashed()
     (text,) = await kept.words()
     assert text.startswith("Look.\n\nSomething went wrong on our side")
@@ -196,7 +197,7 @@ async def test_a_crash_ends_the_turn_with_a_sentence(kept: Kept) -> None:
 @pytest.mark.parametrize("joins", [True, False])
 async def test_what_came_meanwhile_joins_or_waits(way: WayOut, joins: bool) -> None:
     """With `queue` every message keeps its own turn."""
-    kept = Kept(way, await opened(way.store, arrival(1)), joins=joins)
+    kept = await kept_of(way, await opened(way.store, arrival(1)), joins=joins)
     await arrived(way.store, arrival(2, "two"))
     joined = await kept.journal.drain()
     assert joined == ((UserMessage(text="two"),) if joins else ())
@@ -211,3 +212,215 @@ async def test_the_mark_is_kept(kept: Kept, mark: Mark) -> None:
     assert await kept.rows("SELECT state, mark FROM turn") == [(state.value, mark.value)]
     rows = await kept.way.store.read(lambda tx: outbox.of_turn(tx, 1))
     assert len(rows) == 1
+
+
+# Calls: what the gate says, and what runs.
+
+
+async def test_what_may_run_and_what_is_asked(way: WayOut) -> None:
+    """One verdict each in one commit; the card stands in the chat, the refused has its result."""
+    kept = await kept_of(way, await opened(way.store, arrival(1)))
+    runs = a_call("once", "c1")
+    asks = a_call("once", "c2", verdict="ask")
+    denied = a_call("once", "c3", verdict="deny")
+    await kept.recorded(runs, asks, denied)
+    kept.store.asked.clear()
+    gated = await kept.journal.gated((runs, asks, denied))
+    assert kept.store.asked == [POWER]
+    assert [each.call.id for each in gated.allowed] == ["c1"]
+    assert [(r.call_id, r.status) for r in gated.results] == [("c3", ResultStatus.REFUSED)]
+    assert await kept.states() == {"c1": "allowed", "c2": "asked", "c3": "refused"}
+    assert await kept.rows("SELECT kind, state FROM card") == [("call", "open")]
+    (card,) = await kept.words()
+    assert card.startswith("Approval ")
+
+
+async def test_what_is_free_and_changes_nothing_needs_no_second_commit(kept: Kept) -> None:
+    """Allowed by its own default: it runs on the verdict; anything else is looked at again."""
+    reads = a_call("pure", "c1")
+    asked = a_call("pure", "c2", verdict="ask")
+    await kept.recorded(reads, asked)
+    await kept.journal.gated((reads, asked))
+    kept.store.asked.clear()
+    intended = await kept.journal.calls_intended((reads,))
+    assert (intended.begun, kept.store.asked) == (frozenset({"c1"}), [])
+    await kept.run("UPDATE tool_call SET state = 'approved' WHERE id = 'c2'")
+    intended = await kept.journal.calls_intended((asked,))
+    assert (intended.begun, kept.store.asked) == (frozenset({"c2"}), [POWER])
+    assert (await kept.states())["c2"] == "approved"  # no intent: running it again is harmless
+
+
+async def test_words_before_a_card_stand_while_people_are_waited_for(kept: Kept) -> None:
+    """And what the turn says later stands below, in a message of its own."""
+    asks = a_call("once", "c1", verdict="ask")
+    await kept.recorded(asks)
+    await kept.journal.gated((asks,))
+    assert await kept.journal.waits() == Parked(asked=True)
+    card, words = await kept.words()
+    assert (card[:8], words) == ("Approval", "Look.")
+    assert await kept.rows("SELECT state FROM turn") == [("waiting",)]
+    await kept.run("UPDATE turn SET state = 'open'")
+    again = await next_work(kept.way.store)
+    assert isinstance(again, OpenTurn)
+    assert (again.said, again.parts_before) == ((), 1)
+    later = await kept_of(kept.way, again)
+    await later.journal.closed(DONE)
+    assert (await later.words())[1:] == ["Look.", "Paris."]
+
+
+async def test_a_turn_does_not_wait_for_what_is_decided_already(kept: Kept) -> None:
+    """A press between the card and the wait: the turn goes on with the rows as they are now."""
+    asks = a_call("once", "c1", verdict="ask")
+    await kept.recorded(asks)
+    await kept.journal.gated((asks,))
+    await kept.run("UPDATE tool_call SET state = 'approved'")
+    outcome = await kept.journal.waits()
+    assert isinstance(outcome, GoOn)
+    assert outcome.rows.calls["c1"].state.value == "approved"
+    assert await kept.rows("SELECT state FROM turn") == [("open",)]
+
+
+async def test_a_halted_turn_does_not_wait(kept: Kept) -> None:
+    """Somebody ended it from outside: its rows say so, whatever is still asked."""
+    asks = a_call("once", "c1", verdict="ask")
+    await kept.recorded(asks)
+    await kept.journal.gated((asks,))
+    await kept.run("UPDATE turn SET halted = 'Stopped: it was too late.'")
+    outcome = await kept.journal.waits()
+    assert isinstance(outcome, GoOn)
+    assert outcome.rows.halted == "Stopped: it was too late."
+
+
+async def test_work_elsewhere_is_waited_for_too(kept: Kept) -> None:
+    """Its handle is on disk, the turn waits as rows, and its end opens nothing by itself."""
+    runs = a_call("once", "c1")
+    await kept.recorded(runs)
+    await kept.journal.gated((runs,))
+    await kept.journal.calls_intended((runs,))
+    await kept.journal.call_left(runs, JOB)
+    assert await kept.states() == {"c1": "running"}
+    assert await kept.rows("SELECT call_id, handle, state FROM remote_job") == [
+        ("c1", "job-1", "running")
+    ]
+    assert await kept.journal.waits() == Parked(asked=True)
+    assert await kept.rows("SELECT state FROM turn") == [("waiting",)]
+
+
+async def test_a_call_on_our_own_rows_is_one_commit_with_its_result(kept: Kept) -> None:
+    """A unit that fails leaves neither."""
+    await kept.journal.step_recorded(STEP)
+
+    def unit(tx: Any) -> ToolOutput:
+        tx.run("INSERT INTO memory (place, text, author, at) VALUES ('p', 'tea', 'ann', 1)")
+        return ToolOutput(text="noted")
+
+    def result(output: ToolOutput) -> ToolResult:
+        return ToolResult(call_id="c1", name="once", status=ResultStatus.DONE, text=output.text)
+
+    def broken(output: ToolOutput) -> ToolResult:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await kept.journal.call_applied(unit, broken)
+    assert await kept.rows("SELECT COUNT(*) FROM memory") == [(0,)]
+    kept.store.asked.clear()
+    assert (await kept.journal.call_applied(unit, result)).text == "noted"
+    assert kept.store.asked == [POWER]
+    assert await kept.rows("SELECT text FROM memory") == [("tea",)]
+    assert (await kept.states())["c1"] == "done"
+
+
+async def test_a_call_in_doubt_is_asked_about_once(kept: Kept) -> None:
+    """However often the turn comes by it."""
+    runs = a_call("once", "c1")
+    await kept.recorded(runs)
+    await kept.journal.gated((runs,))
+    await kept.journal.calls_intended((runs,))
+    for _ in range(2):
+        await kept.journal.asked((runs,))
+    assert await kept.rows("SELECT kind, state FROM card") == [("in_doubt", "open")]
+    assert await kept.journal.waits() == Parked(asked=True)
+
+
+async def test_the_end_withdraws_what_is_pending(kept: Kept) -> None:
+    """Cards of a turn that ends lose their buttons; its work elsewhere is to be ended."""
+    asks, left = a_call("once", "c1", verdict="ask"), a_call("once", "c2")
+    await kept.recorded(asks, left)
+    await kept.journal.gated((asks, left))
+    await kept.journal.calls_intended((left,))
+    await kept.journal.call_left(left, JOB)
+    await kept.journal.closed(TurnEnd(state=TurnState.CANCELLED, mark=Mark.STOPPED, by="Ann"))
+    assert await kept.rows("SELECT state FROM card") == [("closed",)]
+    assert await kept.rows("SELECT state, words FROM request") == [("withdrawn", "turn ended")]
+    assert await kept.rows("SELECT state, stop_by FROM remote_job") == [("stopping", "Ann")]
+    by_call = {result.call_id: result.status for result in await kept.results()}
+    assert by_call == {"c1": ResultStatus.NOT_RUN, "c2": ResultStatus.UNKNOWN}
+    assert len(await kept.results()) == 2
+    assert kept.journal.reference == "t1"
+
+
+# Money.
+
+
+async def test_a_model_call_is_paid_for_before_it_is_made(kept: Kept) -> None:
+    """Its ceiling is held with the intent; what it cost is booked with the reply."""
+    assert await kept.journal.step_opened(1, "m", PAID)
+    assert await kept.money() == [("model", "held", PAID.ceiling, None)]
+    assert await kept.rows("SELECT state, reservation_id IS NOT NULL FROM step") == [("intent", 1)]
+    message: Message = assistant("Paris.")
+    end = TurnEnd(state=TurnState.DONE, text="Paris.", step=1, spent=700, messages=(message,))
+    await kept.journal.closed(end)
+    assert await kept.money() == [("model", "settled", PAID.ceiling, 700)]
+
+
+@pytest.mark.parametrize("began", [True, False])
+async def test_an_attempt_without_a_reply(kept: Kept, began: bool) -> None:
+    """What certainly did not begin costs nothing; anything else is held until a figure comes."""
+    await kept.journal.step_opened(1, "m", PAID)
+    await kept.journal.attempt_failed(1, began=began)
+    state = "held" if began else "released"
+    assert [each[1] for each in await kept.money()] == [state]
+    assert await kept.journal.step_opened(1, "spare", PAID)
+    assert [each[1] for each in await kept.money()] == [state, "held"]
+    assert await kept.rows("SELECT attempt, model, state FROM step ORDER BY attempt") == [
+        (1, "m", "failed"),
+        (2, "spare", "intent"),
+    ]
+
+
+async def test_a_model_call_without_room_is_asked_for(kept: Kept) -> None:
+    """The words so far stand, the card asks, nothing is held, and the turn waits: one commit."""
+    await kept.recorded(a_call("pure", "c1"))
+    await kept.run("UPDATE tool_call SET state = 'done'")
+    kept.store.asked.clear()
+    assert not await kept.journal.step_opened(2, "m", PAID.__class__(ceiling=2_000_000))
+    assert await kept.money() == []
+    assert await kept.rows("SELECT kind, state FROM card") == [("limit", "open")]
+    assert await kept.rows("SELECT state FROM turn") == [("waiting",)]
+    assert await kept.rows("SELECT number FROM step WHERE number = 2") == []
+    words, card = await kept.words()
+    assert words == "Look."
+    assert card.startswith("Limit ")
+
+
+async def test_a_tool_is_billed_by_what_it_says(kept: Kept) -> None:
+    """A figure is booked, none keeps the hold, and what never began costs nothing."""
+    asked = tuple(a_call("paid", ident) for ident in ("c1", "c2", "c3"))
+    await kept.recorded(*asked)
+    gated = await kept.journal.gated(asked)
+    assert len(gated.allowed) == 3
+    await kept.journal.calls_intended(gated.allowed)
+    bills = {"c1": Bill(spent=400, record="inv-1"), "c2": Bill(), "c3": Bill(began=False)}
+    for ident, bill in bills.items():
+        result = ToolResult(call_id=ident, name="paid", status=ResultStatus.DONE, text="")
+        await kept.journal.call_finished(result, bill)
+    assert await kept.rows("SELECT call_id, state, actual FROM reservation ORDER BY call_id") == [
+        ("c1", "settled", 400),
+        ("c2", "held", None),
+        ("c3", "released", 0),
+    ]
+
+
+def test_there_is_a_tool_of_every_kind() -> None:
+    """Those of the effect classes, and one that costs."""
+    assert {"pure", "keyed", "local", "probe", "once", "paid"} == set(tools())
