@@ -88,7 +88,9 @@ def _field_faults(rule: Rule, tools: list[Tool]) -> Iterator[_Found]:
                 yield ("when", name), "is no argument of it", near
             continue
         seconds = f"{name}_s"
-        if seconds not in known and any(_takes(tool, seconds, frozenset()) for tool in tools):
+        # A tool that takes any field takes this one as well, and that says nothing about time.
+        closed = [t for t in tools if t.spec.parameters.get("additionalProperties") is False]
+        if seconds not in known and any(_takes(tool, seconds, frozenset()) for tool in closed):
             yield (
                 ("when", name),
                 "is a length of time, which rules know in seconds",

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 from agent.failover import Entry
 from agent.tools.base import Tool
+from agent.tools.mcp import Catalogue
+from agent.tools.mcp_server import ServerFacts
 from gateway import refs, render, starts
 from gateway.clock import Clock, SystemClock
 from gateway.command_lane import CommandLane
@@ -31,6 +33,7 @@ from gateway.echoes import Echoes
 from gateway.equipment import providers
 from gateway.errors import StoreError
 from gateway.ingest import Ingest, Stored
+from gateway.mcp_tools import mcp_servers
 from gateway.notices import Notices
 from gateway.operator import Operator
 from gateway.page_desk import PageDesk
@@ -186,6 +189,9 @@ class Gateway:
         start = self._start = await starts.begin(self._store, self._clock, boot=starts.boot_id())
         self._make_way_out(start)
         await end_of_other_rules(self._store, self._clock, self._config.policy.version)
+        self._mcp = mcp_servers(self._config, self._store, on_change=self._mcp_changed)
+        if self._mcp is not None:
+            await self._mcp.load()
         lane = self._make_sessions(start, await keys_of(self._store, self._clock))
         self._router = Router(
             store=self._store,
@@ -247,7 +253,8 @@ class Gateway:
         """Make the desk, the sessions, and the lane of what never waits behind their turns."""
         self._toolbox = toolbox(self._config, clock=self._clock, account_of=self._account_of)
         self._check_rules()
-        tools = {**self._toolbox.tools, **_demonstrated(self._entries), **self._extra_tools}
+        fixed = {**self._toolbox.tools, **_demonstrated(self._entries), **self._extra_tools}
+        tools = fixed if self._mcp is None else Catalogue(fixed, self._mcp)
         self._desk = supervision(
             config=self._config,
             store=self._store,
@@ -294,10 +301,28 @@ class Gateway:
     def _check_rules(self) -> None:
         """Hold the rules against the tools there are; a tool missing here has none to break."""
         policy = self._config.policy
-        rules = tuple(rule for rule in policy.rules if rule.tool not in self._toolbox.missing)
+        named = self._mcp.named() if self._mcp is not None else {}
+        tools = {**self._toolbox.tools, **named}
+
+        def may_be_tried(tool: str) -> bool:
+            # What an MCP server has is known once it was seen.
+            unseen = tool.startswith("mcp:") and tool not in tools
+            return tool not in self._toolbox.missing and not unseen
+
+        rules = tuple(rule for rule in policy.rules if may_be_tried(rule.tool))
         known = replace(self._config, policy=replace(policy, rules=rules))
-        if faults := rule_faults(known, self._toolbox.tools):
+        if faults := rule_faults(known, tools):
             raise ConfigError(faults)
+
+    def _mcp_changed(self, facts: ServerFacts) -> None:
+        """Tell owners once of tools that are no longer what they declared."""
+        for tool in facts.changed:
+            self._notices.tell(
+                "",
+                f"mcp:{facts.name}/{tool}",
+                f"The tool {tool} of the MCP server {facts.name} is no longer what its effect was"
+                " declared for; every call is asked until its declaration is written anew.",
+            )
 
     def _wake(self, key: str) -> None:
         self._sessions.wake(key)
@@ -351,6 +376,8 @@ class Gateway:
         self._begin(watch_alarms(self._supervisors))
         self._begin(self._desk.desk_clock.run())
         self._begin(self._desk.remote_jobs.run())
+        if self._mcp is not None:
+            self._begin(self._mcp.run())
         keep_days = self._config.gateway.retention_days
         retention = Retention(
             store=self._store, blobs=blobs, clock=self._clock, keep_days=keep_days

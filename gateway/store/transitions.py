@@ -71,6 +71,7 @@ JOB_LOOKED_AT: Final = _process("job.looked_at")
 JOB_ENDED: Final = _power("job.ended")
 RUN_BOOKED: Final = _power("run.booked")
 SEAL_MADE: Final = _power("seal.made")
+MCP_PINNED: Final = _power("mcp.pinned")
 
 # What goes out.
 REPLY_BEGUN: Final = _power("reply.begun")

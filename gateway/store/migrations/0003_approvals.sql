@@ -311,6 +311,17 @@ CREATE TABLE seal (
     made_at BIGINT NOT NULL
 );
 
+-- Tools of MCP servers as last seen, and the digest an operator's declaration is about.
+CREATE TABLE mcp_pin (
+    server TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    description TEXT NOT NULL,
+    parameters TEXT NOT NULL,
+    agreed TEXT NOT NULL,
+    declaration TEXT NOT NULL,
+    PRIMARY KEY (server, tool)
+);
+
 -- Calls in doubt are asked about on cards from now on: what waited is taken up and asked anew.
 UPDATE turn SET state = 'open' WHERE state = 'waiting';
 DROP TABLE question;
