@@ -1,19 +1,23 @@
-"""What whoever runs the gateway can ask of it: status, why, send."""
+"""What whoever runs the gateway can ask of it: status, why, send; `gateway.shell_desk` decides."""
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import tzinfo
 
+from agent.costs import Unknown
 from agent.failover import Entry
+from agent.model_prices import ModelPricing
 from gateway import notify, outgoing, refs
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
 from gateway.ingest import Ingest
 from gateway.sessions import RunningTurn, Sessions
+from gateway.spending import Spending
 from gateway.store import transitions
 from gateway.store.base import Store, StoreHealth
-from gateway.store.records import inbox, outbox
+from gateway.store.records import inbox, outbox, spent
 from gateway.store.records.explain import REASONS, explain
 from gateway.store.records.overview import Overview, overview
 from gateway.supervise import State, Supervisor
@@ -47,17 +51,40 @@ class SurfaceStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolServer:
+    """A server of tools: whether it is ready, and why not; `amiss` are remarks on its tools."""
+
+    name: str
+    ready: bool
+    reason: str = ""
+    amiss: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """What is configured and does not work: enabled tools with why they are missing, servers."""
+
+    missing: Mapping[str, str] = field(default_factory=dict)
+    servers: tuple[ToolServer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """The running gateway at one moment; ages in seconds, `waiting` and `outbox` count rows.
 
     `now` and the times in `rows` are microseconds since 1970; `loop_lag_s` is the worst lag of
-    the last minute.
+    the last minute. `spent_today` and `held` are micro-dollars. `unpriced` are models that cost
+    nobody knows what, with the reason: they are not asked.
     """
 
     now: int
     uptime_s: float
     platforms: tuple[SurfaceStatus, ...]
     models: tuple[str, ...]
+    unpriced: Mapping[str, str]
+    equipment: Equipment
+    spent_today: int
+    held: int
     running: tuple[RunningTurn, ...]
     waiting: dict[str, int]
     outbox: dict[str, int]
@@ -90,9 +117,12 @@ class Operator:
         entries: tuple[Entry, ...],
         clock: Clock,
         zone: tzinfo,
+        equipment: Callable[[], Equipment] = Equipment,
     ) -> None:
-        """`zone` is the one `why` tells its times in."""
+        """`zone` is the one of days, and of the times `why` tells."""
         self._zone = zone
+        self._spending = Spending(zone=zone)
+        self._equipment = equipment
         self._store = store
         self._ingest = ingest
         self._sessions = sessions
@@ -115,11 +145,17 @@ class Operator:
         """Look at everything once."""
         now, at = self._clock.monotonic(), self._clock.now()
         rows = await self._store.read(lambda tx: overview(tx, now=at))
+        today = self._spending.day(at)
+        spending = await self._store.read(lambda tx: spent.total(tx, since=today))
         return Status(
             now=at,
             uptime_s=now - self._started,
             platforms=self.surfaces(),
             models=tuple(entry.model for entry in self._entries),
+            unpriced=_unpriced(self._entries),
+            equipment=self._equipment(),
+            spent_today=spending.settled,
+            held=spending.held,
             running=self._sessions.running(),
             waiting=await self._store.read(inbox.counts),
             outbox=rows.outbox,
@@ -221,3 +257,13 @@ class Operator:
         }
         up = any(surface.connected for surface in surfaces)
         return HealthReport(ok=alive.ok and self._ingest.is_open and up, parts=parts)
+
+
+def _unpriced(entries: tuple[Entry, ...]) -> dict[str, str]:
+    """The models whose price nobody knows, and why."""
+    found = {}
+    for entry in entries:
+        price = entry.pricing.price if isinstance(entry.pricing, ModelPricing) else None
+        if isinstance(price, Unknown):
+            found[entry.model] = price.text
+    return found

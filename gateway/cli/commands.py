@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.desk_commands import desk_app
+from gateway.cli.options import ConfigOption, JsonOption
+
 app = typer.Typer(
     name="gatepost",
     help="One agent in Slack, Discord, Telegram, a web page and this terminal.",
@@ -26,19 +29,6 @@ class LogFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
-
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        metavar="FILE",
-        help="The configuration; else $GATEPOST_CONFIG, ./gatepost.toml,"
-        " ~/.config/gatepost/gatepost.toml, /etc/gatepost/gatepost.toml, else built-in defaults.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -155,12 +145,16 @@ def status(
 @app.command(epilog="Example: gatepost why telegram:-100200/55")
 def why(
     ident: Annotated[
-        str, typer.Argument(metavar="ID", help="An event, turn or delivery, or a message.")
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="An event, turn or delivery, a message; an approval's code, a call, a hold.",
+        ),
     ],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain what became of a message, and why."""
+    """Explain what became of a message, an approval or a call, and why."""
     from gateway.cli.why import why as explain
 
     raise typer.Exit(explain(config, ident=ident, as_json=as_json))
@@ -211,3 +205,6 @@ def doctor(
     from gateway.cli.doctor import doctor as examine
 
     raise typer.Exit(examine(config, offline=offline, as_json=as_json))
+
+
+app.add_typer(desk_app)

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from gateway.cli import check, findings
+from gateway.cli import check, desk_findings, findings
 from gateway.cli.asking import NotRunning, Refused, ask
 from gateway.cli.findings import Finding, Severity
 from gateway.cli.place import state_dir
@@ -25,6 +25,7 @@ from gateway.config import (
     LocalModel,
     advice,
     choose_providers,
+    configured_platforms,
     load,
     wants_local_probe,
 )
@@ -43,10 +44,14 @@ def doctor(config_path: Path | None, *, offline: bool, as_json: bool) -> int:
     """Check and print; 0 if all is well, 1 with warnings, 2 with errors."""
     found: list[Finding] = []
     config = _config(config_path, found)
+    status: Any = None
     with suppress(ConfigError):  # told already
-        found += _state(state_dir(config_path, os.environ))
+        status = _state(state_dir(config_path, os.environ), found)
     if config is not None:
         found += _workspace(config)
+        found += _deciders(config)
+        if status is None:
+            found += _isolation(config)
         if not offline:
             found += asyncio.run(_everyone(config))
     if as_json:
@@ -87,36 +92,40 @@ def _config(path: Path | None, found: list[Finding]) -> Config | None:
     return config
 
 
-def _state(directory: Path) -> Iterator[Finding]:
-    """The state directory, its database, and the gateway that runs over it, if one does."""
+def _state(directory: Path, found: list[Finding]) -> Any:
+    """Add what there is to say of the state directory, its database and the gateway over it.
+
+    Returns the status of the gateway, None if none answers.
+    """
     now = SystemClock().now()
-    yield from findings.of_place(store.place(directory), str(directory))
+    found += findings.of_place(store.place(directory), str(directory))
     status: Any = None
     try:
         status = look(directory)
         examined = ask(directory, Examine(), answer_within_s=EXAMINE_WITHIN_S)
     except NotRunning:
-        yield Finding(check="gateway", finding="not running; its files are looked at")
+        found.append(Finding(check="gateway", finding="not running; its files are looked at"))
         examined = _stopped(directory, now)
     except Refused as refused:
-        yield Finding(
-            check="gateway",
-            severity="error",
-            finding=str(refused),
-            remedy="run this as its user or root; if it hangs, restart it",
+        remedy = "run this as its user or root; if it hangs, restart it"
+        found.append(
+            Finding(check="gateway", severity="error", finding=str(refused), remedy=remedy)
         )
-        return
+        return None
     if status is not None:
-        yield Finding(check="gateway", finding=f"running for {age(status['uptime_s'])}")
-        yield from findings.of_status(status)
+        found.append(Finding(check="gateway", finding=f"running for {age(status['uptime_s'])}"))
+        found += findings.of_status(status)
+        found += desk_findings.of_equipment(status)
     if isinstance(examined, Finding):
-        yield examined
+        found.append(examined)
     elif examined is not None:
-        yield from findings.of_database(examined)
+        found += findings.of_database(examined)
         if examined["rows"] is not None:
-            yield from findings.of_rows(examined["rows"], now)
-        yield findings.of_clock(now, examined["last_known"])
-        yield findings.of_backup(now, noted(directory))
+            found += findings.of_rows(examined["rows"], now)
+            found += desk_findings.of_desk(examined["rows"], now)
+        found.append(findings.of_clock(now, examined["last_known"]))
+        found.append(findings.of_backup(now, noted(directory)))
+    return status
 
 
 def _stopped(directory: Path, now: int) -> Any:
@@ -152,6 +161,29 @@ def _workspace(config: Config) -> Iterator[Finding]:
             finding=f"{path} cannot be written by this user",
             remedy=f"give {there} to the gateway's user, or set tools.workspace",
         )
+
+
+def _deciders(config: Config) -> Iterator[Finding]:
+    approvals = config.approvals
+    return desk_findings.of_deciders(
+        tools=(*config.tools.enabled, *(f"mcp {server.name}" for server in config.mcp)),
+        owners=bool(config.gateway.owners),
+        approvers=bool(approvals.approvers or approvals.chats),
+        has_chats=bool(configured_platforms(config)),
+    )
+
+
+def _isolation(config: Config) -> Iterator[Finding]:
+    """Whether commands can be isolated for this user; a running gateway tells of itself."""
+    if "shell" not in config.tools.enabled:
+        return
+    from agent.tools.isolation import Isolation
+
+    why = Isolation(workspace=config.tools.workspace).available()
+    if why is not None:
+        yield from desk_findings.of_missing({"shell": why})
+    else:
+        yield Finding(check="tool shell", finding="commands can be isolated")
 
 
 async def _everyone(config: Config) -> list[Finding]:

@@ -160,7 +160,7 @@ def of_status(status: Fields) -> Iterator[Finding]:
 
 
 def of_rows(rows: Fields, now: int) -> Iterator[Finding]:
-    """What the rows say: deaths, stuck turns, questions, dead chats, what did not arrive."""
+    """What the rows say: deaths, stuck turns, dead chats, what did not arrive."""
     if rows["died"]:
         yield Finding(
             check="starts",
@@ -178,13 +178,6 @@ def of_rows(rows: Fields, now: int) -> Iterator[Finding]:
                 f" {age(idle_s)}",
                 remedy=f"gatepost why t{turn['turn_id']}; /stop in its chat ends it",
             )
-    for question in rows["questions"]:
-        yield Finding(
-            check="questions",
-            severity="warning",
-            finding=f"{question['tool']} of t{question['turn_id']} may have run",
-            remedy=f"answer the card in its chat ({question['session_key']})",
-        )
     for chat in rows["chats"]:
         dead = chat["state"] == "dead"
         yield Finding(

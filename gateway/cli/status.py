@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from agent.costs import dollars
 from gateway.cli.asking import NotRunning, Refused, ask
 from gateway.cli.place import state_dir
 from gateway.control_requests import AskStatus
+from platforms.terminal.format import escape
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 WATCH_EVERY_S = 2.0
 TURNS_SHOWN = 10
+APPROVALS_SHOWN = 5
 
 Fields = Mapping[str, Any]
 
@@ -40,7 +43,7 @@ def status(config: Path | None, *, as_json: bool, watch: bool) -> int:
 def look(place: Path) -> Fields:
     """The running gateway's status, and the age of the last backup."""
     fields: dict[str, Any] = ask(place, AskStatus())
-    if "rows" not in fields:
+    if "approvals" not in fields.get("rows", {}):
         raise Refused("the running gateway is of another version than this command; restart it")
     at = _backed_up(place)
     return {**fields, "backup_age_s": None if at is None else (fields["now"] - at) / 1e6}
@@ -77,15 +80,78 @@ def summary(fields: Fields) -> list[tuple[str, str]]:
         ("loop lag", f"{fields['loop_lag_s'] * 1000:.0f} ms at most in the last minute"),
         ("backup", _ago(fields["backup_age_s"])),
     ]
-    if rows["questions"]:
-        tools = ", ".join(f"{q['tool']} of t{q['turn_id']}" for q in rows["questions"])
-        lines.insert(3, ("questions", f"may have run, their cards wait for an answer: {tools}"))
+    at = next(number for number, (name, _) in enumerate(lines) if name == "deliveries")
+    lines[at:at] = _desk(fields)
     if rows["chats"]:
         chats = ", ".join(f"{c['chat']} {c['state']} ({c['reason']})" for c in rows["chats"])
         lines.append(("chats", chats))
     if rows["died"]:
         lines.append(("starts", f"{rows['died']} runs of the last hour ended without a stop"))
     return lines
+
+
+def _desk(fields: Fields) -> list[tuple[str, str]]:
+    """What waits for people, what was spent, and what stands in the way of spending."""
+    rows, now = fields["rows"], fields["now"]
+    lines = []
+    if rows["approvals"]:
+        shown = [_approval(card, now) for card in rows["cards"][:APPROVALS_SHOWN]]
+        more = rows["approvals"] - len(shown)
+        shown += [f"and {more} more"] if more > 0 else []
+        lines += _below("approvals", [f"{rows['approvals']} wait: gatepost approvals", *shown])
+    held = f", {money(fields['held'])} held" if fields["held"] else ""
+    lines.append(("spend", f"{money(fields['spent_today'])} today{held}"))
+    frozen = [
+        f"{place(each['scope'])} by {each['name']} {_ago(_since(now, each['at']))}"
+        f" ({each['reason']})"
+        for each in rows["freezes"]
+    ]
+    autos = [
+        f"{each['chat']}: {money(each['left'])} of {money(each['cap'])} left for"
+        f" {age(-_since(now, each['until_at']))} ({each['id']})"
+        for each in rows["leaves"]
+        if each["kind"] == "auto"
+    ]
+    jobs = [
+        f"{each['label']} of t{each['turn_id']}: {each['state']} for"
+        f" {age(_since(now, each['started_at']))}"
+        for each in rows["jobs"]
+    ]
+    return [
+        *lines,
+        *_below("frozen", frozen),
+        *_below("auto", autos),
+        *_below("jobs", jobs),
+        *_below("unpriced", [f"{name}: {why}" for name, why in fields["unpriced"].items()]),
+    ]
+
+
+def _below(name: str, values: list[str]) -> list[tuple[str, str]]:
+    """One name and a line for each value."""
+    return [(name if number == 0 else "", value) for number, value in enumerate(values)]
+
+
+def _approval(card: Fields, now: int) -> str:
+    what = f"{card['tool']} {card['operation']}".strip()
+    closes = card["closes_at"]
+    until = "queued" if closes is None else f"closes in {age(-_since(now, closes))}"
+    return f"{card['code']} {what} in {card['chat']}, {money(card['at_most'])}, {until}"
+
+
+def money(amount: int | None) -> str:
+    """Micro-dollars for people, None for what nobody knows."""
+    if amount is None:
+        return "price unknown"
+    return dollars(amount) if amount else "$0.00"
+
+
+def place(scope: str) -> str:
+    """Where a freeze holds."""
+    return "everywhere" if scope == "all" else str(scope).partition("|")[2]
+
+
+def _since(now: int, at: int) -> float:
+    return (now - at) / 1e6
 
 
 def open_turns(fields: Fields) -> list[str]:
@@ -173,7 +239,7 @@ def _page(fields: Fields) -> "RenderableType":
         cells[1].stylize("green" if row[1] == "connected" else "red")
         table.add_row(*cells)
     lines = [Text(f"Gatepost, running for {age(fields['uptime_s'])}", style="bold"), Text()]
-    rest = [Text.assemble((f"{name:<11}", "dim"), value) for name, value in summary(fields)]
+    rest = [Text.assemble((f"{name:<11}", "dim"), escape(value)) for name, value in summary(fields)]
     alarms = [Text(sentence, style="red") for sentence in wrong]
     return Group(*lines, table, Text(), *rest, *alarms)
 

@@ -1,4 +1,4 @@
-"""`gatepost why`: what became of an event, a turn or a message."""
+"""`gatepost why`: what became of an event, a turn, a message, an approval or a call."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from gateway.cli.asking import ask
 from gateway.cli.place import state_dir
 from gateway.control_requests import AskWhy
 from gateway.errors import GatewayError
+from platforms.terminal.format import escape
 
 
 def why(config: Path | None, *, ident: str, as_json: bool) -> int:
@@ -18,7 +19,8 @@ def why(config: Path | None, *, ident: str, as_json: bool) -> int:
         return 0 if lines else 1
     if not lines:
         raise GatewayError(
-            f"nothing here has the id {ident}; ids look like e12, t5, o7 or telegram:-100200/55"
+            f"nothing here has the id {ident}; ids look like e12, t5, o7, K7Q2F or"
+            " telegram:-100200/55"
         )
-    print("\n".join(lines))
+    print("\n".join(map(escape, lines)))
     return 0

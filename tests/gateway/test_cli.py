@@ -13,14 +13,25 @@ from gateway.cli.main import PlainRun, main, plain_run
 from gateway.cli.place import state_dir
 from gateway.cli.status import age, open_turns, platform_rows, size, summary, troubles
 from gateway.config import ConfigError
-from tests.gateway.shown_status import PLATFORM, ROWS, STATUS, TURN
+from tests.gateway.shown_status import (
+    CARD,
+    FREEZE,
+    JOB,
+    LEAVE,
+    PLATFORM,
+    ROWS,
+    STATUS,
+    TURN,
+)
 from tests.gateway.shown_status import SHOWN_AT as NOW
 
 ROOT = Path(__file__).parents[2]
 
 COMMANDS = (
     ("run",), ("check",), ("config", "schema"), ("chat",), ("send",), ("status",), ("why",),
-    ("backup",), ("restore",), ("doctor",),
+    ("backup",), ("restore",), ("doctor",), ("approvals",), ("show",), ("approve",), ("deny",),
+    ("answer",), ("spend",), ("freeze",), ("unfreeze",), ("estimators", "clear"), ("grants",),
+    ("revoke",), ("audit", "verify"), ("audit", "head"), ("audit", "export"),
 )  # fmt: skip
 
 
@@ -65,6 +76,12 @@ def test_without_a_command_the_commands_are_listed(capsys: pytest.CaptureFixture
         ("backup",),
         ("backup", "--keep", "0", "."),
         ("restore",),
+        ("approve",),
+        ("approve", "K7Q2F", "K7Q2G"),
+        ("answer", "K7Q2F"),
+        ("spend", "--by", "moon"),
+        ("spend", "--day", "--month"),
+        ("audit", "dance"),
     ],
     ids=" ".join,
 )
@@ -76,7 +93,22 @@ def test_misuse_ends_with_2(arguments: tuple[str, ...], capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize(
     "arguments",
-    [("status",), ("status", "--json"), ("why", "e1"), ("send", "web:local", "hi")],
+    [
+        ("status",),
+        ("status", "--json"),
+        ("why", "e1"),
+        ("send", "web:local", "hi"),
+        ("approvals", "--json"),
+        ("show", "K7Q2F"),
+        ("approve", "K7Q2F"),
+        ("deny", "K7Q2F", "no"),
+        ("spend", "--month"),
+        ("freeze",),
+        ("unfreeze", "slack:T1/C1"),
+        ("estimators", "clear", "hf_jobs"),
+        ("grants",),
+        ("revoke", "a1b2c3"),
+    ],
     ids=" ".join,
 )
 def test_without_a_gateway_the_sentence_says_how_to_start_one(
@@ -219,6 +251,7 @@ def test_what_a_status_shows() -> None:
     assert summary(STATUS) == [
         ("models", "gpt-5, local"),
         ("turns", "1 running, 3 waiting"),
+        ("spend", "$1.20 today"),
         ("deliveries", "2 dead, 1 pending"),
         ("store", "survives power loss; 9 commits, 0 queued"),
         ("", "last commit 1 s ago, log 1.9 MiB"),
@@ -239,17 +272,15 @@ def test_open_turns_tell_how_old_they_are_and_when_they_moved() -> None:
 
 
 def test_what_needs_a_person_is_shown() -> None:
-    """Questions, closed chats, deaths; alarms and gaps beside their platform."""
+    """Closed chats, deaths; alarms and gaps beside their platform."""
     rows = {
         **ROWS,
-        "questions": [{"turn_id": 5, "session_key": "a|b", "tool": "shell", "asked_at": NOW}],
         "chats": [
             {"account": "a", "chat": "slack:T/C", "state": "dead", "reason": "kicked", "since": NOW}
         ],
         "died": 2,
     }
     shown = dict(summary({**STATUS, "rows": rows, "backup_age_s": 7200.0}))
-    assert shown["questions"].endswith(": shell of t5")
     assert shown["chats"] == "slack:T/C dead (kicked)"
     assert shown["starts"] == "2 runs of the last hour ended without a stop"
     assert shown["backup"] == "2 h ago"
@@ -257,6 +288,32 @@ def test_what_needs_a_person_is_shown() -> None:
     (row,) = platform_rows({**STATUS, "platforms": [alarmed]})
     assert row[4] == "two gateways; what came since 30 s ago is not read back yet"
     assert troubles({**STATUS, "platforms": [alarmed]}) == ["telegram: two gateways"]
+
+
+def test_a_status_shows_what_waits_for_people_and_money() -> None:
+    """Approvals, spend and holds, freezes, /auto, work elsewhere, models without a price."""
+    rows = {
+        **ROWS,
+        "approvals": 8,
+        "cards": [CARD, {**CARD, "code": "QUEUE", "closes_at": None, "at_most": None}],
+        "freezes": [FREEZE, {**FREEZE, "scope": "all"}],
+        "leaves": [LEAVE, {**LEAVE, "kind": "grant"}],
+        "jobs": [JOB],
+    }
+    fields = {**STATUS, "rows": rows, "held": 90, "unpriced": {"gpt-9": "no price for it"}}
+    assert summary(fields)[2:13] == [
+        ("approvals", "8 wait: gatepost approvals"),
+        ("", "K7Q2F hf_jobs run in slack:T1/C1, $2.09, closes in 50 min"),
+        ("", "QUEUE hf_jobs run in slack:T1/C1, price unknown, queued"),
+        ("", "and 6 more"),
+        ("spend", "$1.20 today, $0.0001 held"),
+        ("frozen", "slack:T1/C1 by Dana 5 min ago (/freeze)"),
+        ("", "everywhere by Dana 5 min ago (/freeze)"),
+        ("auto", "slack:T1/C1: $3.80 of $5.00 left for 90 min (a1b2c3)"),
+        ("jobs", "hf_jobs: run of t5: running for 10 min"),
+        ("unpriced", "gpt-9: no price for it"),
+        ("deliveries", "2 dead, 1 pending"),
+    ]
 
 
 def test_what_is_not_well_is_named() -> None:

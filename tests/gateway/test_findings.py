@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.cli.desk_findings import of_deciders, of_desk, of_equipment
 from gateway.cli.doctor import line
 from gateway.cli.findings import (
     Finding,
@@ -17,7 +18,17 @@ from gateway.cli.findings import (
     worst,
 )
 from gateway.store.examine import Place
-from tests.gateway.shown_status import MINUTE, PLATFORM, ROWS, STATUS, TURN
+from tests.gateway.shown_status import (
+    CARD,
+    FREEZE,
+    JOB,
+    LEAVE,
+    MINUTE,
+    PLATFORM,
+    ROWS,
+    STATUS,
+    TURN,
+)
 from tests.gateway.shown_status import SHOWN_AT as NOW
 
 GIB = 1 << 30
@@ -139,10 +150,6 @@ GAP = {"account": "discord:1", "since": NOW - 9 * MINUTE, "until": NOW - MINUTE,
         ({"turns": [{**TURN, "active_at": NOW - 20 * MINUTE}]}, ["gatepost why t5"]),
         ({"turns": [{**TURN, "active_at": NOW - DAY, "state": "waiting"}]}, []),
         (
-            {"questions": [{"turn_id": 5, "session_key": "a|b", "tool": "shell", "asked_at": NOW}]},
-            ["answer the card in its chat (a|b)"],
-        ),
-        (
             {"chats": [{"chat": "c", "state": "dead", "reason": "kicked"}]},
             ["let the bot back in"],
         ),
@@ -161,6 +168,95 @@ def test_the_rows(fields: dict[str, Any], expected: list[str]) -> None:
     for finding, remedy in zip(found, expected, strict=True):
         assert remedy in finding.remedy
         assert finding.severity == ("warning" if remedy else "ok")
+
+
+LOST = {"code": "LAST2", "chat": "slack:T1/C1", "because": "channel is gone", "at": NOW - MINUTE}
+
+
+@pytest.mark.parametrize(
+    ("fields", "severity", "says", "remedy"),
+    [
+        ({"freezes": [FREEZE]}, "warning", "slack:T1/C1, by Dana", "unfreeze slack:T1/C1"),
+        ({"freezes": [{**FREEZE, "scope": "all"}]}, "error", "everywhere", "unfreeze all"),
+        (
+            {"suspects": [{"name": "hf_jobs", "since": NOW, "reason": "too low"}]},
+            "warning",
+            "hf_jobs is not trusted: too low",
+            "gatepost estimators clear hf_jobs",
+        ),
+        ({"doubts": [CARD]}, "warning", "hf_jobs run of t5 may have run", "gatepost show K7Q2F"),
+        ({"late_cards": [CARD]}, "warning", "K7Q2F does not stand in", "gatepost approve K7Q2F"),
+        ({"undelivered": [LOST]}, "warning", "channel is gone", "gatepost why LAST2"),
+        ({"jobs": [{**JOB, "state": "unknown"}]}, "error", "nobody can tell", "acme/job1"),
+        (
+            {"held_late": {"count": 2, "amount": 90_000, "oldest_at": NOW - 180 * MINUTE}},
+            "warning",
+            "2 holds ($0.0900) wait for their bill, one for 3 h",
+            "a day after its deadline",
+        ),
+    ],
+)
+def test_the_desk(fields: dict[str, Any], severity: str, says: str, remedy: str) -> None:
+    """What stands in the way of money, or waits for a person who has to be told where."""
+    (finding,) = of_desk({**ROWS, **fields}, NOW)
+    assert finding.severity == severity
+    assert says in finding.finding
+    assert remedy in finding.remedy
+
+
+def test_a_desk_in_order_has_no_findings() -> None:
+    """Open cards, running jobs and live leave are no trouble."""
+    rows = {**ROWS, "approvals": 1, "cards": [CARD], "jobs": [JOB], "leaves": [LEAVE]}
+    assert list(of_desk(rows, NOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("equipment", "unpriced", "expected"),
+    [
+        ({}, {}, []),
+        ({"missing": {"shell": "no bubblewrap"}}, {}, [("tool shell", "error")]),
+        (
+            {"servers": [{"name": "github", "ready": True, "reason": "", "amiss": []}]},
+            {},
+            [("mcp github", "ok")],
+        ),
+        (
+            {"servers": [{"name": "github", "ready": True, "reason": "", "amiss": ["changed: x"]}]},
+            {},
+            [("mcp github", "warning")],
+        ),
+        (
+            {"servers": [{"name": "github", "ready": False, "reason": "exit 1", "amiss": []}]},
+            {},
+            [("mcp github", "error")],
+        ),
+        ({}, {"gpt-9": "not in the table"}, [("prices", "error")]),
+    ],
+)
+def test_equipment(
+    equipment: dict[str, Any], unpriced: dict[str, str], expected: list[tuple[str, str]]
+) -> None:
+    """Tools that are missing, servers that are down, models without a price."""
+    given = {**STATUS, "equipment": {"missing": {}, "servers": [], **equipment}}
+    assert severities(of_equipment({**given, "unpriced": unpriced})) == expected
+
+
+@pytest.mark.parametrize(
+    ("tools", "owners", "approvers", "chats", "expected"),
+    [
+        (("files", "memory"), False, False, True, []),
+        (("files", "shell"), False, False, True, ["error"]),
+        (("shell",), False, True, True, ["warning"]),
+        (("shell",), True, False, True, []),
+        (("shell",), False, False, False, []),
+    ],
+)
+def test_somebody_has_to_decide(
+    tools: tuple[str, ...], owners: bool, approvers: bool, chats: bool, expected: list[str]
+) -> None:
+    """Gated tools in chats without owners or approvers are asked for in vain."""
+    found = of_deciders(tools=tools, owners=owners, approvers=approvers, has_chats=chats)
+    assert [finding.severity for finding in found] == expected
 
 
 def test_the_worst_decides_the_exit_code() -> None:

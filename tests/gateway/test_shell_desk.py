@@ -217,7 +217,7 @@ async def test_why_tells_the_whole_story_of_an_approval(shell: Shell, store: Sto
     steps = [
         "judged: ask by rule",
         "asked: card rev 1, requester decides",
-        "refused: approve by telegram:1002",
+        "by telegram:1002: Only whoever asked",
         f"hold: {JOB}",
         f"approved by {SHELL} (shell, rev 1)",
         f"settle: {JOB}",

@@ -209,6 +209,8 @@ def _entry_text(entry: Entry) -> str:
         case "refused press":
             what = str(detail.get("decision", "a press")).lower().replace("_", " ")
             text = f"refused: {what} by {actor}: {_inline(detail.get('because'))}"
+        case "shown":
+            text = f"shown in full to {actor} ({detail.get('from')}, rev {detail.get('rev')})"
         case "hold" | "settle" | "release" | "charge" | "unheld":
             text = _movement_text(link.kind, detail)
         case _:
