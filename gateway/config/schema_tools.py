@@ -98,6 +98,11 @@ class HuggingFaceSection(Section):
 
     token: SecretText = key("An access token with the rights these tools need.")
     base_url: Url = key("Root of the Hub.", values.HUGGINGFACE_URL)
+    secrets: dict[Variable, SecretText] = key(
+        "What jobs may be given as environment variables, by the name the model and the card show;"
+        ' a call never holds a value: `{ WANDB_API_KEY = "${WANDB_API_KEY}" }`.',
+        {},
+    )
 
 
 class ToolsSection(Section):

@@ -191,10 +191,14 @@ class ShellConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HuggingFaceConfig:
-    """`[tools.huggingface]`, for every `hf_` tool. `base_url` has no slash at its end."""
+    """`[tools.huggingface]`, for every `hf_` tool. `base_url` has no slash at its end.
+
+    `secrets` are what jobs may be given, by name.
+    """
 
     token: Secret
     base_url: str = HUGGINGFACE_URL
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,6 +113,8 @@ destinations = { team = "slack:T1/C9" }
 [tools.huggingface]
 token = "hf_1"
 base_url = "http://127.0.0.1:2/"
+[tools.huggingface.secrets]
+WANDB_API_KEY = "${WANDB}"
 
 [[mcp]]
 name = "github"
@@ -147,7 +149,7 @@ def faults_of(directory: Path, text: str) -> list[str]:
 @pytest.fixture
 def full(tmp_path: Path) -> Config:
     """The configuration above."""
-    return load(written(tmp_path, SPENDING), {})
+    return load(written(tmp_path, SPENDING), {"WANDB": "value-of-wandb"})
 
 
 def test_money_and_deciders(full: Config) -> None:
@@ -272,7 +274,11 @@ def test_tools_and_servers(full: Config, tmp_path: Path) -> None:
         web_search=WebSearchConfig(
             base_url="http://127.0.0.1:1/search", api_key=Secret("k"), price=5000, max_price=10_000
         ),
-        huggingface=HuggingFaceConfig(token=Secret("hf_1"), base_url="http://127.0.0.1:2"),
+        huggingface=HuggingFaceConfig(
+            token=Secret("hf_1"),
+            base_url="http://127.0.0.1:2",
+            secrets={"WANDB_API_KEY": Secret("value-of-wandb")},
+        ),
         destinations={"team": ChatPattern(platform="slack", parts=("T1", "C9"))},
     )
     github, notes = full.mcp
