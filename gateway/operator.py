@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from typing import TYPE_CHECKING
 
 from agent.costs import Unknown
 from agent.failover import Entry
@@ -24,6 +25,9 @@ from gateway.supervise import State, Supervisor
 from gateway.web.health import HealthReport
 from platforms.events import PlatformName
 from platforms.markup import parse
+
+if TYPE_CHECKING:
+    from agent.tools.mcp_server import ServerFacts
 
 LOOP_PROBE_S = 0.5
 LAG_KEPT_S = 60.0
@@ -257,6 +261,21 @@ class Operator:
         }
         up = any(surface.connected for surface in surfaces)
         return HealthReport(ok=alive.ok and self._ingest.is_open and up, parts=parts)
+
+
+def tool_server(facts: "ServerFacts") -> ToolServer:
+    """A server of tools as `status` and `doctor` tell of it."""
+    amiss = [
+        *(f"{tool} has changed and waits for your word" for tool in facts.changed),
+        *(f"{tool} is declared and not there" for tool in facts.missing),
+        *(f"{tool} is left out: {why}" for tool, why in facts.left_out.items()),
+    ]
+    return ToolServer(
+        name=facts.name,
+        ready=facts.state.value == "ready",
+        reason=facts.reason,
+        amiss=tuple(amiss),
+    )
 
 
 def _unpriced(entries: tuple[Entry, ...]) -> dict[str, str]:

@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 
-from gateway.operator import SendResult
+from agent.costs import Unknown, UnknownBecause
+from agent.model_prices import ModelPricing
+from agent.tools.mcp_server import ServerFacts, ServerState
+from gateway.operator import Equipment, Operator, SendResult, tool_server
 from gateway.store.base import Store
 from gateway.store.sqlite import SqliteStore
 from platforms.content import Post
@@ -46,12 +50,56 @@ async def test_status_is_one_look_at_everything(core: Core) -> None:
         ("telegram", "running", True)
     ]
     assert status.models == ("loopback-1", "loopback-1")
+    assert (status.spent_today, status.held, status.unpriced) == (0, 0, {})
+    assert status.equipment == Equipment()
     assert [turn.turn_id for turn in status.running] == [1]
     assert status.waiting == {"turn": 1}
     assert status.outbox == {}
     assert status.outcomes == {"admitted": 2, "duplicate": 1}
     assert status.admitted_age_s == {"telegram:77": 30.0}
     assert status.store.failed is None
+
+
+async def test_what_does_not_work_is_in_the_status(
+    store: SqliteStore, tmp_path: Path, clock: HandClock
+) -> None:
+    """A model without a price, a tool that is missing, a server that is down or has changed."""
+    core = Core(store, tmp_path, clock)
+    nobody_knows = Unknown(because=UnknownBecause.PRICE, text="not in the table")
+    entry = replace(core.entries[0], pricing=ModelPricing(nobody_knows))
+    down = ServerFacts(name="a", state=ServerState.RESTING, reason="exit 1", left_out={})
+    changed = ServerFacts(
+        name="b",
+        state=ServerState.READY,
+        changed=("x",),
+        missing=("y",),
+        left_out={"z": "too long a name"},
+    )
+    equipment = Equipment(
+        missing={"shell": "no bubblewrap"}, servers=(tool_server(down), tool_server(changed))
+    )
+    operator = Operator(
+        store=store,
+        ingest=core.ingest,
+        sessions=core.sessions,
+        deliveries=core.deliveries,
+        supervisors=(),
+        entries=(entry,),
+        clock=clock,
+        zone=UTC,
+        equipment=lambda: equipment,
+    )
+    status = await operator.status()
+    assert status.unpriced == {"loopback-1": "not in the table"}
+    assert status.equipment.missing == {"shell": "no bubblewrap"}
+    first, second = status.equipment.servers
+    assert (first.ready, first.reason, second.ready) == (False, "exit 1", True)
+    assert second.amiss == (
+        "x has changed and waits for your word",
+        "y is declared and not there",
+        "z is left out: too long a name",
+    )
+    await core.close()
 
 
 async def test_why_tells_stories_by_every_id(core: Core) -> None:
