@@ -48,7 +48,7 @@ from gateway.store.sqlite import open_sqlite
 from gateway.supervise import Supervisor, watch_alarms
 from gateway.surfaces import chat_adapters, web_page
 from gateway.terminal_history import TerminalHistory
-from gateway.toolbox import toolbox
+from gateway.toolbox import Toolbox, toolbox
 from gateway.web.approvals_site import ApprovalPages
 from gateway.web.server import WebServer
 from gateway.web.spend_site import SpendPage
@@ -101,6 +101,7 @@ class Gateway:
         self._tasks: set[asyncio.Task[None]] = set()
         self._supervisors: tuple[Supervisor, ...] = ()
         self._web: WebServer | None = None
+        self._toolbox = Toolbox(tools={})
 
     async def start(self, entries: tuple[Entry, ...]) -> Running:
         """Open the store, connect every surface, take messages.
@@ -166,8 +167,11 @@ class Gateway:
         await self._store.close()
 
     async def _close_providers(self) -> None:
+        """Let go of models and tools."""
         for entry in self._entries:
             await entry.provider.close()
+        for close in self._toolbox.close:
+            await close()
 
     async def _end_run(self) -> None:
         """Store that the run ended in order; one that could not even begin is no death."""

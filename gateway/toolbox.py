@@ -1,18 +1,25 @@
 """The tools a gateway has: those that are enabled and can work here, and why others are missing.
 
-Each is imported only if it is enabled.
+Each is imported only if it is enabled. The hf_* tools share one account of one Hub.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from agent.tools.base import Tool
 from gateway.clock import Clock
-from gateway.config import Config
+from gateway.config import Config, HuggingFaceConfig
+from gateway.redaction import secrets_of
+
+if TYPE_CHECKING:
+    from agent.tools.hf_access import HubAccess
 
 AccountOf = Callable[[str], str | None]
+Sleep = Callable[[float], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
@@ -26,20 +33,25 @@ class Toolbox:
     close: tuple[Callable[[], Awaitable[None]], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Making:
     config: Config
     clock: Clock
     account_of: AccountOf
+    sleep: Sleep
+    close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    hub: "HubAccess | None" = None
 
 
 class Missing(Exception):
     """A tool can't work here; the text says why."""
 
 
-def toolbox(config: Config, *, clock: Clock, account_of: AccountOf) -> Toolbox:
+def toolbox(
+    config: Config, *, clock: Clock, account_of: AccountOf, sleep: Sleep = asyncio.sleep
+) -> Toolbox:
     """Make the enabled tools; `account_of` names the connected account of a platform."""
-    making = _Making(config=config, clock=clock, account_of=account_of)
+    making = _Making(config=config, clock=clock, account_of=account_of, sleep=sleep)
     tools: dict[str, Tool] = {}
     missing: dict[str, str] = {}
     for name in config.tools.enabled:
@@ -48,7 +60,7 @@ def toolbox(config: Config, *, clock: Clock, account_of: AccountOf) -> Toolbox:
         except Missing as why:
             missing[name] = str(why)
             log.warning("the tool %s is missing: %s", name, why)
-    return Toolbox(tools=tools, missing=missing)
+    return Toolbox(tools=tools, missing=missing, close=tuple(making.close))
 
 
 def _files(making: _Making) -> Tool:
@@ -112,6 +124,88 @@ def _ask_user(making: _Making) -> Tool:
     return AskUserTool()
 
 
+def _huggingface(making: _Making) -> HuggingFaceConfig:
+    if making.config.tools.huggingface is None:
+        raise Missing("[tools.huggingface] names no token")
+    return making.config.tools.huggingface
+
+
+def _hub(making: _Making) -> "HubAccess":
+    """The one account at the one Hub that all of these tools share."""
+    if making.hub is not None:
+        return making.hub
+    from agent.hardware import Catalogue
+    from agent.hub import Hub
+    from agent.tools.hf_access import HubAccess
+    from agent.tools.literal_secrets import holds_one_of
+
+    account, payers = _huggingface(making), making.config.payers
+    hub = Hub(
+        token=account.token.reveal(),
+        base_url=account.base_url,
+        now_s=making.clock.monotonic,
+        wait=making.sleep,
+    )
+
+    async def close() -> None:
+        hub.close()
+
+    making.close.append(close)
+    making.hub = HubAccess(
+        hub=hub,
+        payer=payers.default or "",
+        accounts=payers.accounts,
+        holds=holds_one_of(frozenset(secrets_of(making.config))),
+        prices=Catalogue(),
+        now_us=making.clock.now,
+    )
+    return making.hub
+
+
+def _hf_jobs(making: _Making) -> Tool:
+    from agent.tools.hf_jobs import HfJobsTool
+
+    secrets, approvals = _huggingface(making).secrets, making.config.approvals
+    return HfJobsTool(
+        access=_hub(making),
+        workspace=making.config.tools.workspace,
+        secrets={name: value.reveal() for name, value in secrets.items()},
+        confirm_cpu_jobs=approvals.confirm_cpu_jobs,
+        confirm_scheduled_reads=approvals.confirm_scheduled_reads,
+    )
+
+
+def _hf_sandbox(making: _Making) -> Tool:
+    from agent.tools.hf_sandbox import HfSandboxTool, available
+
+    access = _hub(making)
+    if (why := available()) is not None:
+        raise Missing(why)
+    return HfSandboxTool(access=access)
+
+
+def _hf_private_repos(making: _Making) -> Tool:
+    from agent.tools.hf_private_repos import HfPrivateReposTool
+
+    return HfPrivateReposTool(
+        access=_hub(making),
+        workspace=making.config.tools.workspace,
+        auto_file_upload=making.config.approvals.auto_file_upload,
+    )
+
+
+def _hf_repo_files(making: _Making) -> Tool:
+    from agent.tools.hf_repo_files import HfRepoFilesTool
+
+    return HfRepoFilesTool(access=_hub(making), workspace=making.config.tools.workspace)
+
+
+def _hf_repo_git(making: _Making) -> Tool:
+    from agent.tools.hf_repo_git import HfRepoGitTool
+
+    return HfRepoGitTool(access=_hub(making), workspace=making.config.tools.workspace)
+
+
 _MAKERS: Mapping[str, Callable[[_Making], Tool]] = {
     "files": _files,
     "shell": _shell,
@@ -120,4 +214,9 @@ _MAKERS: Mapping[str, Callable[[_Making], Tool]] = {
     "send_message": _send_message,
     "memory": _memory,
     "ask_user": _ask_user,
+    "hf_jobs": _hf_jobs,
+    "hf_sandbox": _hf_sandbox,
+    "hf_private_repos": _hf_private_repos,
+    "hf_repo_files": _hf_repo_files,
+    "hf_repo_git": _hf_repo_git,
 }
