@@ -112,7 +112,10 @@ def test_ci_runs_exactly_what_people_run() -> None:
         ({"chromium": "exit 0", "bwrap": "exit 0"}, ""),
         ({"id": "echo 1000"}, "no right to install; their tests will be skipped"),
         ({"id": "echo 0"}, "no apt-get to install; their tests will be skipped"),
-        ({"chromium": "exit 0", "id": "echo 0", "apt-get": "exit 1"}, "could not install bubblewrap"),
+        (
+            {"chromium": "exit 0", "id": "echo 0", "apt-get": "exit 1"},
+            "could not install bubblewrap",
+        ),
         ({"id": "echo 0", "apt-get": "exit 1"}, "apt-get could not install chromium bubblewrap"),
     ],
 )
