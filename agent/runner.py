@@ -20,6 +20,7 @@ from agent.effects import (
     EffectResult,
     GateCalls,
     Gated,
+    GoOn,
     Interrupted,
     ModelFailed,
     ModelOutcome,
@@ -145,15 +146,13 @@ class Runner:
             case GateCalls(calls=calls):
                 return await self._gate(calls)
             case AskPeople(calls=calls):
-                await self._journal.asked(calls)
+                await self._ask(calls)
             case Wait():
-                if self._signals.stopped_by is not None:
-                    return Stopped(by=self._signals.stopped_by, shown="")
-                return await self._journal.waits()
+                return await self._wait()
             case RecordMessages(messages=messages):
                 await self._journal.messages_recorded(messages)
             case DrainInbox():
-                return Drained(messages=await self._journal.drain())
+                return await self._drain()
             case CloseTurn(end=end):
                 await self._journal.closed(end)
             case unknown:
@@ -165,6 +164,20 @@ class Runner:
         if isinstance(inspected, Stopped):
             return inspected
         return await self._journal.gated(inspected)
+
+    async def _ask(self, calls: tuple[JudgedCall, ...]) -> None:
+        if self._signals.stopped_by is None:  # else the turn ends, and nobody is to decide
+            await self._journal.asked(calls)
+
+    async def _wait(self) -> Parked | GoOn | Stopped:
+        if self._signals.stopped_by is not None:
+            return Stopped(by=self._signals.stopped_by, shown="")
+        return await self._journal.waits()
+
+    async def _drain(self) -> Drained:
+        if self._signals.stopped_by is not None:  # what waits gets a turn of its own
+            return Drained(messages=())
+        return Drained(messages=await self._journal.drain())
 
     async def _call_model(self, effect: CallModel) -> ModelOutcome:
         """Ask along the plan until someone answers, nobody is left, or the call is cut."""

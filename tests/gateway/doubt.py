@@ -1,6 +1,7 @@
 """A call that the end of a gateway leaves in doubt, and the gateways after it."""
 
 import asyncio
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,8 @@ from gateway import admission
 from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, Config, GatewayConfig
 from gateway.store.sqlite import SqliteStore
-from platforms.content import AnswerPress, Button, Post
+from platforms import blocks
+from platforms.content import AnswerPress, Button, Edit, Post
 from platforms.events import Author, MessageReceived
 from tests.agent.scripted import ScriptedTool, call
 from tests.gateway.core import Core, says
@@ -28,11 +30,6 @@ CONFIG = Config(
         users=tuple(parse_user(f"telegram:{each}") for each in (1001, 1002, 1003)),
         chats=(parse_chat("telegram:-100200"),),
     ),
-)
-CARD = (
-    "This may have run already: once: do\n\n"
-    "The gateway stopped while it ran, so nobody knows whether it took effect."
-    " It was not run again. What should happen?"
 )
 
 
@@ -83,14 +80,14 @@ class Story:
         self.numbers = iter(range(100, 200))
         self.made: list[Core] = []
         self._path = path
-        self._clock = clock
+        self.clock = clock
 
     def start(self) -> Core:
         """A gateway that is not connected yet."""
         core = Core(
             self.store,
             self._path,
-            self._clock,
+            self.clock,
             config=CONFIG,
             tools=self.tools,
             adapter=self.adapter,
@@ -98,12 +95,18 @@ class Story:
         self.made.append(core)
         return core
 
-    async def died(self, *calls: Any, event: Any = None) -> Core:
-        """Take a message, begin its calls, end in the middle of one; the next gateway is up."""
+    async def died(self, *calls: Any, event: Any = None, approve: bool = False) -> Core:
+        """Take a message, begin its calls, end in the middle of one; the next gateway is up.
+
+        `approve`: its calls ask, and are approved.
+        """
         core = self.start()
         await core.connect()
         core.answers(says("Look.", calls=calls or (call("once"),)))
         await core.take(event or message("do it", number=1))
+        if approve:
+            (card,) = await self.cards()
+            await self.press(card, "Approve once")
         await asyncio.wait_for(self.fatal.began.wait(), 5)
         return await self.restarted()
 
@@ -115,7 +118,7 @@ class Story:
         return core
 
     async def cards(self, count: int = 1) -> list[Post]:
-        """Wait until so many questions were posted."""
+        """Wait until so many cards were posted."""
 
         def posted() -> list[Post]:
             performed = self.adapter.performed
@@ -128,7 +131,8 @@ class Story:
     async def press(self, card: Post, label: str, author: Author = ANN) -> str:
         """Press a button of a card; what its presser reads."""
         core, number = self.made[-1], next(self.numbers)
-        pressed = press(buttons(card)[label].payload, number=number, chat=card.chat, author=author)
+        (button,) = [b for name, b in buttons(card).items() if name.startswith(label)]
+        pressed = press(button.payload, number=number, chat=card.chat, author=author)
         token = replace(pressed.press, value=str(number), usable_until=FAR)
         await core.take(replace(pressed, press=token))
         await core.router.settled()
@@ -154,10 +158,14 @@ class Story:
             while self.made[-1].sessions.stoppable(key):
                 await self.turns()
 
+    async def waits(self, chat: str = "1001") -> None:
+        """Wait until the turn waits for people: then its words so far stand."""
+        await self.says("Look.", chat)
+
     async def ends(self, *states: tuple[str, str | None]) -> None:
         """Wait until every turn has ended, and compare how."""
         await self.made[-1].finish()
-        assert await self.turns() == list(states)
+        assert await self.turns() == list(states), await self.turns()
 
     async def says(self, text: str, chat: str = "1001") -> None:
         """Wait until a text stands in a chat."""
@@ -173,12 +181,28 @@ class Story:
         rows = await self.store.read(lambda tx: tx.rows("SELECT state, mark FROM turn ORDER BY id"))
         return [(state, mark) for state, mark in rows]
 
-    async def questions(self) -> list[tuple[str, str | None]]:
-        """State of every question, and by whom it was decided."""
+    async def decided(self) -> list[tuple[str, str | None]]:
+        """What was decided of every call in doubt, and by whom, oldest first."""
         rows = await self.store.read(
-            lambda tx: tx.rows("SELECT state, decided_by FROM question ORDER BY id")
+            lambda tx: tx.rows(
+                "SELECT request.state, request.decided_name FROM request"
+                " JOIN card ON card.id = request.card_id WHERE card.kind = 'in_doubt'"
+                " ORDER BY card.created_at, card.id"
+            )
         )
         return [(state, by) for state, by in rows]
+
+    async def stands(self, card: Post, *parts: str) -> None:
+        """Wait until a card has no buttons and all of these words."""
+        code = code_of(card)
+
+        def over() -> bool:
+            shown = [op for op in self.adapter.performed if isinstance(op, Edit)]
+            mine = [op for op in shown if code in blocks.plain_text(op.body)]
+            text = blocks.plain_text(mine[-1].body) if mine else ""
+            return bool(mine) and not mine[-1].controls and all(part in text for part in parts)
+
+        await self.adapter.until(over)
 
 
 def people(core: Core, request: int = 0) -> list[str]:
@@ -188,8 +212,16 @@ def people(core: Core, request: int = 0) -> list[str]:
 
 
 def buttons(card: Post) -> dict[str, Button]:
-    """The buttons of a card by their labels."""
-    return {button.label: button for row in card.controls for button in row}
+    """The buttons of a card by their labels, menus aside."""
+    controls = (control for row in card.controls for control in row)
+    return {each.label: each for each in controls if isinstance(each, Button)}
+
+
+def code_of(card: Post) -> str:
+    """The five characters that name a card."""
+    found = re.search(r"\b[2-9A-Z]{5}\b", blocks.plain_text(card.body))
+    assert found is not None
+    return found[0]
 
 
 def in_topic(text: str, *, number: int, author: Author = ANN) -> MessageReceived:

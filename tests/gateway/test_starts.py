@@ -234,7 +234,7 @@ async def test_a_turn_people_decided_about_is_no_suspect(runs: Runs) -> None:
     await began.wait()
     core = await runs.run(await runs.start())
     await core.connect()
-    await core.adapter.until(lambda: bool(core.adapter.shown("1001")))
+    await core.adapter.until(lambda: len(core.adapter.shown("1001")) == 2)  # card, words so far
     assert await runs.counted() == [("waiting", 1)]
     core.answers(says("Once", asyncio.Event()))
     await core.take(message("forget it", number=2))
