@@ -6,7 +6,6 @@ client reports to its person as not delivered, the person gives again.
 
 import asyncio
 import dataclasses
-import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -17,15 +16,17 @@ from typing import Any, Protocol
 import aiohttp
 
 from platforms.terminal.wire import Press, Say
+from tests.scenarios.cards import Card, Hands
 from tests.scenarios.discord import DiscordSurface
 from tests.scenarios.slack import GROUP, PEOPLE, SlackHttpSurface, SlackSurface
-from tests.scenarios.stage import WAIT_S, Surface
+from tests.scenarios.stage import WAIT_S
 from tests.scenarios.telegram import PEOPLE as PEOPLE_AT_TELEGRAM
 from tests.scenarios.telegram import TelegramSurface, TelegramWebhookSurface
 from tests.scenarios.terminal import TerminalSurface
 from tests.scenarios.web import WebSurface, Written
 from tests.wire.discord.faults import rate_limited
 from tests.wire.discord.interactions import Interaction
+from tests.wire.discord.world import Message
 from tests.wire.server import Answer, limited
 from tests.wire.slack.server import BOT_TOKEN
 from tests.wire.slack.transport import Delivery
@@ -36,7 +37,7 @@ RETRY_CLOCK_S = 400.0
 """More than any platform waits before it delivers again."""
 
 
-class Person(Surface, Protocol):
+class Person(Hands, Protocol):
     """Ann at one surface of a gateway that may die at any time."""
 
     private_answers: bool
@@ -58,8 +59,11 @@ class Person(Surface, Protocol):
     async def give(self, name: str, args: str = "") -> None:
         """Give a command, and again after `come_back` if the platform says it did not arrive."""
 
-    async def press(self, label: str) -> None:
-        """Press the newest button with this label; repeated as `give` is."""
+    async def press(self, words: str) -> None:
+        """Choose on the newest card with a button or choice whose label begins with these words.
+
+        Like everything chosen it is repeated as `give` is.
+        """
 
     async def come_back(self, stage: Any) -> None:
         """The gateway runs again: return to it, with whatever it has not taken yet."""
@@ -112,6 +116,13 @@ class _Rated:
     async def arrived(self) -> None:
         """What was said is stored when `say` returns."""
 
+    async def press(self: Person, words: str) -> None:
+        for group in (False, True) if self.has_groups else (False,):
+            for card in reversed(self.cards(group=group)):
+                if any(label.startswith(words) for label in (*card.buttons, *card.choices)):
+                    await self.choose(card, words)
+                    return
+
 
 class TelegramPerson(_Rated, TelegramSurface):
     """Telegram keeps what was not confirmed; nobody can ask it what stands in a chat."""
@@ -130,16 +141,9 @@ class TelegramPerson(_Rated, TelegramSurface):
         ours = self.server.ours(PEOPLE_AT_TELEGRAM["ann"])
         return [[version.text for version in message.history] for message in ours]
 
-    async def press(self, label: str) -> None:
-        chat = PEOPLE_AT_TELEGRAM["ann"]
-        for message in reversed(self.server.ours(chat)):
-            labels = [key.label for row in message.history[-1].keyboard for key in row]
-            if label in labels:
-                self.given += 1
-                await self.server.press(
-                    chat=chat, message_id=message.message_id, user=chat, label=label
-                )
-                return
+    async def choose(self, card: Card, words: str, *, by: str = "ann") -> None:
+        self.given += 1
+        await super().choose(card, words, by=by)
 
     async def come_back(self, stage: Any) -> None:
         await self.meet(stage)
@@ -188,19 +192,13 @@ class SlackPerson(_Rated, SlackSurface):
         text = f"{name} {args}".strip()
         await self._act(lambda: self.server.command(chat=self._chat, user=PEOPLE["ann"], text=text))
 
-    async def press(self, label: str) -> None:
-        for message in reversed(self.server.ours(self._chat)):
-            if label in message.labels:
-                await self._act(
-                    partial(
-                        self.server.press,
-                        chat=self._chat,
-                        ts=message.ts,
-                        user=PEOPLE["ann"],
-                        label=label,
-                    )
-                )
-                return
+    async def choose(self, card: Card, words: str, *, by: str = "ann") -> None:
+        chat, ts = card.handle
+        label, place = card.label(words), {"chat": chat, "ts": ts, "user": PEOPLE[by]}
+        if label in card.choices:
+            await self._act(partial(self.server.choose, **place, option=label))
+        else:
+            await self._act(partial(self.server.press, **place, label=label))
 
     async def redeliver(self, message: Any) -> None:
         _, ts = message
@@ -288,13 +286,16 @@ class DiscordPerson(_Rated, DiscordSurface):
         chat, ann = self.direct["ann"], self.people["ann"]
         await self._act(lambda: self.server.invoke(chat, ann, name, args or None))
 
-    async def press(self, label: str) -> None:
-        for message in reversed(self.server.bot_messages(self.direct["ann"])):
-            if label in message.buttons:
-                await self._act(
-                    partial(self.server.press, message, self.people["ann"], message.buttons[label])
-                )
-                return
+    async def choose(self, card: Card, words: str, *, by: str = "ann") -> None:
+        message, user, label = card.handle, self.people[by], card.label(words)
+        if label in card.choices:
+            await self._act(
+                lambda: self.server.choose(message, user, _choices(message).get(label, ""))
+            )
+        else:
+            await self._act(
+                lambda: self.server.press(message, user, message.buttons.get(label, ""))
+            )
 
     async def _act(self, act: Callable[[], Awaitable[Interaction]]) -> None:
         self.given += 1
@@ -332,6 +333,10 @@ class DiscordPerson(_Rated, DiscordSurface):
         return f"discord:{self.direct['bob'].id}"
 
 
+def _choices(message: Message) -> dict[str, str]:
+    return {label: value for options in message.menus.values() for label, value in options.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pressed:
     """A press as the page sends it."""
@@ -363,14 +368,11 @@ class WebPerson(_Rated, WebSurface):
         self.given += 1
         await self.command(name, args)
 
-    async def press(self, label: str) -> None:
-        for ident, foot in reversed(self._page.feet.items()):
-            found = re.search(rf'name="payload" value="([^"]+)"[^>]*>{label}<', foot)
-            if found is not None:
-                self.given += 1
-                pressed = Pressed(key=str(uuid.uuid4()), message=ident, payload=found[1])
-                await self._send("press", pressed)
-                return
+    async def choose(self, card: Card, words: str, *, by: str = "ann") -> None:
+        self.given += 1
+        payload = card.payload(words)
+        pressed = Pressed(key=str(uuid.uuid4()), message=card.handle, payload=payload)
+        await self._send("press", pressed)
 
     async def come_back(self, stage: Any) -> None:
         await self.meet(stage)
@@ -434,18 +436,12 @@ class TerminalPerson(_Rated, TerminalSurface):
             await self.changed(self.position)
         return said
 
-    async def press(self, label: str) -> None:
-        for shown in reversed(self._screen.values()):
-            payload = next(
-                (b.payload for row in shown.controls for b in row if b.label == label), None
-            )
-            if payload is not None:
-                self.given += 1
-                key = str(uuid.uuid4())
-                pressed = Press(key=key, message_id=shown.message_id, payload=payload)
-                self._said[key] = pressed
-                self._talk.send(pressed)
-                return
+    async def choose(self, card: Card, words: str, *, by: str = "ann") -> None:
+        self.given += 1
+        key = str(uuid.uuid4())
+        pressed = Press(key=key, message_id=card.handle, payload=card.payload(words))
+        self._said[key] = pressed
+        self._talk.send(pressed)
 
     async def malformed(self) -> None:
         self._talk.send(Say(key="this is no UUID", text="Hello?"))

@@ -7,7 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,15 +20,18 @@ from gateway.control_requests import AskStatus, SendText
 from gateway.equipment import providers
 from gateway.errors import GatewayError
 from gateway.store.base import Store
-from tests.kill.effects import MAIL, ORDER, STAMP, counting_tools, runs
+from tests.kill import books, requests
+from tests.kill.effects import NEVER_TWICE, PRICES, STAMP, charged, counting_tools, runs
 from tests.kill.people import Person
 from tests.kill.verdict import Ending, Whole, fit, is_placeholder_or_repeat, without_asides
 from tests.kill.victim import Moment, WatchedStore
+from tests.scenarios.cards import is_card
 from tests.scenarios.stage import Stage
 from tests.wire.openai import Reply
+from tests.wire.openai.script import usage_of
 
 if TYPE_CHECKING:
-    from tests.kill.stories import Story
+    from tests.kill.story import Story
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 40.0
@@ -37,6 +40,14 @@ LATE_S = 10.0
 
 GREETING, PARTING = "good day", "that was all"
 GREETED, PARTED = "The day is good, and so is the answer.", "It was, and this is the end of it."
+
+READ_MICROS, WRITTEN_MICROS = 2, 8
+"""What a token costs, in micro-dollars, which is dollars per million tokens."""
+
+MODEL_PRICE = f"""
+max_output_tokens = 4000
+price = {{ input = {READ_MICROS}, output = {WRITTEN_MICROS} }}
+"""
 
 Model = Callable[["Scene", tuple[str, ...], bool], Reply]
 
@@ -57,12 +68,21 @@ class Scene(Stage):
     """`async with Scene(...) as scene: problems = await scene.run(...)`."""
 
     def __init__(self, person: Person, story: "Story", path: Path) -> None:
-        super().__init__(person, path=path, sessions=story.sessions, default=self._reply)
+        super().__init__(
+            person,
+            path=path,
+            sessions=story.sessions,
+            default=self._reply,
+            price=MODEL_PRICE,
+            extra=story.config,
+            owners=(person.me,) if story.told else (),
+        )
         self.person = person
         self.story = story
         self.hold = asyncio.Event()
         self.effects = path / "effects"
         self.extra: tuple[str, ...] = ()
+        self.billed = 0
         self._armed = path / "armed"
         self._log = path / "victim.log"
         self._victim: asyncio.subprocess.Process | None = None
@@ -75,8 +95,7 @@ class Scene(Stage):
     async def start(self) -> None:
         """Write the configuration; who runs by it comes later."""
         file = self.path / "gatepost.toml"
-        owners = f"owners = ['{self.person.me}']" if self.story.told else ""
-        file.write_text(self._config().replace("[gateway]", f"[gateway]\n{owners}", 1))
+        file.write_text(self._config())
         file.chmod(0o600)
 
     async def run(self, *deaths: Death) -> list[str]:
@@ -105,12 +124,47 @@ class Scene(Stage):
     async def sees(self, *phrases: str, at: Any = None) -> str:
         """Wait until some text in the chat holds one of these phrases, however it is broken."""
 
-        def found() -> str | None:
-            texts = (" ".join(text.split()) for text in self.person.shown())
-            return next((t for t in texts if any(" ".join(p.split()) in t for p in phrases)), None)
+        await self.until(lambda: bool(self._standing(*phrases)), timeout=WAIT_S)
+        return self._standing(*phrases)
 
-        await self.until(lambda: found() is not None, timeout=WAIT_S)
-        return found() or ""
+    def _standing(self, *phrases: str) -> str:
+        texts = (" ".join(text.split()) for text in self.person.shown())
+        return next((t for t in texts if any(" ".join(p.split()) in t for p in phrases)), "")
+
+    async def decide(self, words: str, **presses: str) -> str:
+        """Press on every card that opens, once each, until some text holds these words.
+
+        `presses` name the button by the kind of card: approval, question, limit, in_doubt.
+        """
+        done: set[tuple[str, str]] = set()
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                position = self.person.position
+                if found := self._standing(words):
+                    return found
+                for card in self.person.cards():
+                    label = presses.get(requests.kind_of(card.text), "")
+                    can = any(each.startswith(label) for each in (*card.buttons, *card.choices))
+                    if label and can and (card.code, label) not in done:
+                        done.add((card.code, label))
+                        await self.person.choose(card, label)
+                if self.person.position == position:
+                    await self.person.changed(position)
+
+    async def holds(self, query: str) -> None:
+        """Wait, write by write, until the database answers this query with a row."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                self._written.clear()
+                with closing(sqlite3.connect(self._database)) as database:
+                    if database.execute(query).fetchone() is not None:
+                        return
+                await self._written.wait()
+
+    def age(self, change: str) -> None:
+        """Let time pass for some rows: what is due by now can't be waited for."""
+        with closing(sqlite3.connect(self._database, timeout=WAIT_S)) as database, database:
+            database.execute(change)
 
     async def send(self, text: str, *, chat: str = "") -> None:
         """Let the operator send words to a chat, until the gateway says that they are stored."""
@@ -267,7 +321,20 @@ class Scene(Stage):
 
     # The model.
 
+    @property
+    def _database(self) -> Path:
+        return self.path / "state" / "gatepost.db"
+
     def _reply(self, request: Mapping[str, Any]) -> Reply:
+        """The model's answer, with its bill: every request is charged for, whatever is read."""
+        reply = self._words(request)
+        counted = usage_of(replace(reply, usage=None), request)
+        usage = {**counted, **(reply.usage or {})}
+        read, written = usage["prompt_tokens"], usage["completion_tokens"]
+        self.billed += read * READ_MICROS + written * WRITTEN_MICROS
+        return replace(reply, usage={**usage, "total_tokens": read + written})
+
+    def _words(self, request: Mapping[str, Any]) -> Reply:
         said, tools_ran = news(request["messages"])
         if said and GREETING in said[-1]:
             return Reply(deltas=(GREETED,))
@@ -278,7 +345,7 @@ class Scene(Stage):
     # What is left.
 
     def _problems(self) -> list[str]:
-        shown = self.person.shown()
+        shown = [text for text in self.person.shown() if not is_card(text)]
         allowed = self._deaths if self.person.doubles else 0
         asides, at_most = self.story.asides, self.person.given
         rest, problems = without_asides(
@@ -300,11 +367,26 @@ class Scene(Stage):
         calls = len(self.model.asked)
         if calls > found.ending.calls + self._deaths:
             problems.append(f"{calls} model calls instead of {found.ending.calls}")
-        return [*problems, *self._wrong_rows(found.ending), *self._wrong_effects()]
+        problems += self._wrong_rows(found.ending)
+        return [*problems, *self._wrong_effects(), *self._wrong_cards(), *self._wrong_books()]
+
+    def _wrong_cards(self) -> list[str]:
+        stored = requests.read(self._database)
+        shown = [(card.code, card.text, card.is_open) for card in self.person.cards()]
+        extra = self._deaths if self.person.doubles else 0
+        return requests.problems(stored, shown, extra=extra)
+
+    def _wrong_books(self) -> list[str]:
+        found = books.read(self._database)
+        problems = found.problems({**books.LIMITS, **self.story.limits})
+        if self.billed > found.of("model"):
+            problems.append(f"the model charged {self.billed}, covered is {found.of('model')}")
+        problems += books.uncovered(self._database, charged(self.effects))
+        return problems + books.unapproved(self._database, runs(self.effects), set(PRICES))
 
     def _wrong_rows(self, ending: Ending) -> list[str]:
         problems = []
-        with closing(sqlite3.connect(self.path / "state" / "gatepost.db")) as database:
+        with closing(sqlite3.connect(self._database)) as database:
             turns = database.execute("SELECT COUNT(*) FROM turn").fetchone()[0]
             if turns != ending.turns:
                 problems.append(f"{turns} turns instead of {ending.turns}")
@@ -320,8 +402,9 @@ class Scene(Stage):
 
     def _wrong_effects(self) -> list[str]:
         counted = runs(self.effects)
-        once = {MAIL, ORDER}
-        twice = [call for (name, call), times in counted.items() if name in once and times > 1]
+        twice = [
+            call for (name, call), times in counted.items() if name in NEVER_TWICE and times > 1
+        ]
         keys = {call for name, call in counted if name == STAMP}
         problems = [f"{call} took effect twice" for call in twice]
         if len(keys) > 1:
@@ -332,6 +415,9 @@ class Scene(Stage):
 _UNFINISHED = {
     "events that wait": "SELECT id, state, lane FROM inbox WHERE state IN ('new', 'claimed')",
     "turns that are open": "SELECT id, state FROM turn WHERE state IN ('open', 'waiting')",
+    "calls that are open": "SELECT id, tool, state FROM tool_call WHERE state IN"
+    " ('proposed', 'allowed', 'asked', 'approved', 'intent', 'running')",
+    "work that goes on": "SELECT call_id, state FROM remote_job WHERE state <> 'ended'",
     "rows that wait": "SELECT id, op, state FROM outbox WHERE state IN ('pending', 'in_flight')",
 }
 _DIED = "SELECT purpose, op, reason FROM outbox WHERE state = 'dead'"

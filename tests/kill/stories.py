@@ -1,114 +1,25 @@
-"""Small stories, each with the writes it passes and the ends it may have.
-
-A story is what people do and wait for. It goes on while the gateway dies and comes back, so
-every wait in it is for something that holds in the end whatever happened. `Scene.hold` keeps the
-model in the middle of its answer until the story, or the death of the gateway, lets it go on.
-"""
-
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+"""Stories of messages, tools and commands; those with cards are in `card_stories`."""
 
 from gateway.echoes import EXPLAIN_WITHIN_S, PAUSE_S
 from gateway.store import transitions
-from gateway.store.base import Transition
-from tests.kill.effects import EFFECTS, LOOK
-from tests.kill.people import Person
-from tests.kill.scene import Death, Model, Scene
+from tests.kill.scene import Death, Scene
+from tests.kill.story import (
+    LONG_WORDS,
+    ONE,
+    PRESSED,
+    TWO,
+    Story,
+    answer,
+    at_length,
+    from_the_beginning,
+    haltingly,
+    long_answer,
+    looking_first,
+    passes_by,
+    plainly,
+    with_tools,
+)
 from tests.kill.verdict import Aside, Cut, Ending, Whole
-from tests.wire.openai import CallTool, Reply
-
-ONE, TWO = "question one", "question two"
-LONG_WORDS = 1_100
-
-
-def answer(*said: str) -> str:
-    """The answer to what was said."""
-    return f"This is the answer to {' and '.join(said)}, and it is whole."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """`passes` names the writes it makes for sure, and how often at least.
-
-    `asides` are answers of the gateway itself that stand somewhere among the rest. `first` is a
-    death that comes before the one that is tried. `told` makes ann an owner; rows of the purposes
-    `dies_at` can't be delivered.
-    """
-
-    name: str
-    passes: Mapping[str, int]
-    play: Callable[[Scene], Coroutine[Any, Any, None]]
-    endings: tuple[Ending, ...]
-    reply: Model
-    asides: tuple[Aside, ...] = ()
-    sessions: str = ""
-    first: Death | None = None
-    told: bool = False
-    dies_at: tuple[str, ...] = ()
-    possible: Callable[[Person], bool] = field(default=lambda _: True)
-
-
-def _passes(*named: Transition) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for transition in named:
-        counts[transition.name] = counts.get(transition.name, 0) + 1
-    return counts
-
-
-# Models.
-
-
-def plainly(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
-    """A whole answer."""
-    return Reply(deltas=(answer(*said),))
-
-
-def haltingly(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
-    """An answer whose beginning stands before its end is there."""
-    if ONE not in said:
-        return plainly(scene, said, tools_ran)
-    whole = answer(*said)
-    cut = whole.index(", and")
-    return Reply(deltas=(whole[:cut], scene.hold, whole[cut:]))
-
-
-def with_tools(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
-    """Five calls, one of each effect, then an answer."""
-    if tools_ran or ONE not in said:
-        return plainly(scene, said, tools_ran)
-    calls = tuple(CallTool(name=name, arguments="{}", id=f"call_{name}") for name in EFFECTS)
-    return Reply(deltas=("Let me see to it first.",), calls=calls)
-
-
-def looking_first(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
-    """A call that others may speak into, then an answer."""
-    if tools_ran or ONE not in said:
-        return plainly(scene, said, tools_ran)
-    call = CallTool(name=LOOK, arguments="{}")
-    return Reply(deltas=("Let me look at it first.", scene.hold), calls=(call,))
-
-
-def from_the_beginning(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
-    """An answer that is easily interrupted."""
-    if said != (ONE,):
-        return plainly(scene, said or ("nothing new",), tools_ran)
-    return Reply(deltas=("Let me begin at the very beginning:", scene.hold, " it is so."))
-
-
-def at_length(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
-    """More words than one message of most platforms can hold."""
-    if ONE not in said:
-        return plainly(scene, said, tools_ran)
-    words = long_answer().split(" ")
-    pieces = [" ".join(words[at : at + 50]) + " " for at in range(0, len(words), 50)]
-    return Reply(deltas=(*pieces[:2], scene.hold, *pieces[2:]))
-
-
-def long_answer() -> str:
-    """Words that show when one is missing, doubled or out of order."""
-    return " ".join(f"word{number}" for number in range(1, LONG_WORDS + 1))
-
 
 # What people do.
 
@@ -131,9 +42,7 @@ async def ask_slowed_down(scene: Scene) -> None:
 async def ask_for_work(scene: Scene) -> None:
     """A question that takes tools; where people are asked about one, it is noted as done."""
     await scene.person.say(ONE)
-    if IN_DOUBT in await scene.sees(answer(ONE), IN_DOUBT):
-        await scene.person.press("Mark done")
-    await scene.sees(answer(ONE))
+    await scene.decide(answer(ONE), in_doubt="Mark done")
 
 
 async def ask_twice(scene: Scene) -> None:
@@ -237,10 +146,7 @@ CHOSEN = "From the next turn on, this session uses loopback-1."
 FRESH = "Fresh session. The old one is kept."
 REFUSED = "frobnicate"
 OPERATOR_SAYS = "A word from the operator."
-IN_DOUBT = "This may have run already"
-DECIDED = "says it took effect"
 BUSY = Aside(phrases=("Still at work on what came before",), needed=False)
-THANKS = Aside(phrases=("Noted as done", "This is decided already"), needed=False, answers=True)
 BURIED = "can't be written to any more"
 STOPPED = ("waiting message", "Stopped.", "Nothing is running here.")
 
@@ -254,7 +160,7 @@ MAIL_IS_IN_DOUBT = Death(transition=transitions.CALL_FINISHED.name, moment="befo
 STORIES: tuple[Story, ...] = (
     Story(
         name="plain",
-        passes=_passes(
+        passes=passes_by(
             transitions.EVENT_STORED,
             transitions.SESSION_TAKEN,
             transitions.STEP_INTENDED,
@@ -269,7 +175,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="tools",
-        passes=_passes(
+        passes=passes_by(
             *[transitions.STEP_INTENDED] * 2,
             transitions.STEP_RECORDED,
             transitions.CALLS_INTENDED,
@@ -281,15 +187,17 @@ STORIES: tuple[Story, ...] = (
         play=ask_for_work,
         endings=(WORK,),
         reply=with_tools,
-        asides=(Aside(phrases=(DECIDED,), needed=False, repeats=False), THANKS),
+        asides=(PRESSED,),
     ),
     Story(
         name="doubt",
-        passes=_passes(
+        passes=passes_by(
             transitions.RUN_BEGUN,
-            transitions.QUESTION_ASKED,
-            transitions.QUESTION_DECIDED,
+            transitions.DOUBT_ASKED,
+            transitions.REQUEST_DECIDED,
             transitions.COMMAND_DONE,
+            transitions.SEAL_MADE,
+            transitions.ALLOWANCE_ENDED,
             *[transitions.ROW_DEPARTED] * 2,
             *[transitions.ROW_SETTLED] * 2,
             transitions.TURN_CLOSED,
@@ -297,12 +205,12 @@ STORIES: tuple[Story, ...] = (
         play=ask_for_work,
         endings=(WORK,),
         reply=with_tools,
-        asides=(Aside(phrases=(DECIDED,), repeats=False), THANKS),
+        asides=(PRESSED,),
         first=MAIL_IS_IN_DOUBT,
     ),
     Story(
         name="join",
-        passes=_passes(
+        passes=passes_by(
             *[transitions.EVENT_STORED] * 2,
             transitions.CALL_FINISHED,
             transitions.INBOX_DRAINED,
@@ -329,7 +237,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="interrupt",
-        passes=_passes(
+        passes=passes_by(
             transitions.MESSAGES_RECORDED, transitions.INBOX_DRAINED, transitions.TURN_CLOSED
         ),
         play=interrupt,
@@ -355,7 +263,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="long",
-        passes=_passes(
+        passes=passes_by(
             *[transitions.REPLY_BEGUN] * 1,
             *[transitions.ROW_DEPARTED] * 3,
             *[transitions.ROW_SETTLED] * 3,
@@ -368,7 +276,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="stop",
-        passes=_passes(
+        passes=passes_by(
             transitions.STOP_MARKED,
             transitions.WAITING_WITHDRAWN,
             transitions.COMMAND_DONE,
@@ -387,7 +295,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="help",
-        passes=_passes(transitions.EVENT_STORED, transitions.COMMAND_DONE),
+        passes=passes_by(transitions.EVENT_STORED, transitions.COMMAND_DONE),
         play=ask_for_help,
         endings=(SILENT,),
         reply=plainly,
@@ -395,7 +303,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="model",
-        passes=_passes(transitions.MODEL_CHOSEN, transitions.COMMAND_DONE),
+        passes=passes_by(transitions.MODEL_CHOSEN, transitions.COMMAND_DONE),
         play=choose_model,
         endings=(SILENT,),
         reply=plainly,
@@ -403,7 +311,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="new",
-        passes=_passes(transitions.SESSION_RENEWED),
+        passes=passes_by(transitions.SESSION_RENEWED),
         play=begin_anew,
         endings=(PLAIN_TWO,),
         reply=plainly,
@@ -411,7 +319,9 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="refused",
-        passes=_passes(transitions.EVENT_STORED, transitions.ROW_DEPARTED, transitions.ROW_SETTLED),
+        passes=passes_by(
+            transitions.EVENT_STORED, transitions.ROW_DEPARTED, transitions.ROW_SETTLED
+        ),
         play=mistype,
         endings=(SILENT,),
         reply=plainly,
@@ -420,14 +330,16 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="send",
-        passes=_passes(transitions.SEND_STORED, transitions.ROW_DEPARTED, transitions.ROW_SETTLED),
+        passes=passes_by(
+            transitions.SEND_STORED, transitions.ROW_DEPARTED, transitions.ROW_SETTLED
+        ),
         play=be_told,
         endings=(Ending(texts=(Whole(words=OPERATOR_SAYS),), calls=0, turns=0),),
         reply=plainly,
     ),
     Story(
         name="nonsense",
-        passes=_passes(transitions.EVENT_IGNORED),
+        passes=passes_by(transitions.EVENT_IGNORED),
         play=nonsense_first,
         endings=(PLAIN_TWO,),
         reply=plainly,
@@ -436,7 +348,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="slowed",
-        passes=_passes(transitions.ROW_HELD),
+        passes=passes_by(transitions.ROW_HELD),
         play=ask_slowed_down,
         endings=(PLAIN,),
         reply=haltingly,
@@ -444,7 +356,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="gap",
-        passes=_passes(transitions.GAP_STORED),
+        passes=passes_by(transitions.GAP_STORED),
         play=ask,
         endings=(PLAIN,),
         reply=haltingly,
@@ -453,14 +365,14 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="leave",
-        passes=_passes(transitions.RUN_ENDED),
+        passes=passes_by(transitions.RUN_ENDED),
         play=ask_and_stop_the_gateway,
         endings=(PLAIN_TWO,),
         reply=plainly,
     ),
     Story(
         name="closed",
-        passes=_passes(transitions.CHAT_BURIED, transitions.NOTICE_STORED),
+        passes=passes_by(transitions.CHAT_BURIED, transitions.NOTICE_STORED),
         play=write_to_a_closed_door,
         endings=(SILENT,),
         reply=plainly,
@@ -471,7 +383,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="meddler",
-        passes=_passes(transitions.CHAT_PAUSED, transitions.CHAT_RESUMED),
+        passes=passes_by(transitions.CHAT_PAUSED, transitions.CHAT_RESUMED),
         play=meddle,
         endings=(SILENT,),
         reply=plainly,
@@ -479,7 +391,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="watched",
-        passes=_passes(transitions.CHAT_SHOWN),
+        passes=passes_by(transitions.CHAT_SHOWN),
         play=ask,
         endings=(PLAIN,),
         reply=haltingly,
@@ -487,7 +399,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="prune",
-        passes=_passes(transitions.RETENTION_PRUNED),
+        passes=passes_by(transitions.RETENTION_PRUNED),
         play=prune,
         endings=(SILENT,),
         reply=plainly,

@@ -11,7 +11,8 @@ from gateway.store import transitions
 from tests.kill.matrix import OUTCOME, RECORD
 from tests.kill.people import PEOPLE_AT
 from tests.kill.scene import Death, Scene
-from tests.kill.stories import STORIES, Story
+from tests.kill.stories import STORIES
+from tests.kill.story import Story
 from tests.kill.victim import MOMENTS
 
 
