@@ -70,8 +70,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "scheduled ps": Operation(effect=EffectClass.PURE, fields=("namespace",)),
     "scheduled inspect": Operation(effect=EffectClass.PURE, fields=_ONE, required=("job_id",)),
     "scheduled suspend": _by_hand(*_ONE, required=("job_id",)),
-    "scheduled resume": _by_hand(*_ONE, "payer", required=("job_id",)),
-    "scheduled trigger": _by_hand(*_ONE, "payer", required=("job_id",)),
+    "scheduled resume": _by_hand(*_ONE, "payer", "size", required=("job_id",)),
+    "scheduled trigger": _by_hand(*_ONE, "payer", "size", required=("job_id",)),
     "scheduled delete": _by_hand(*_ONE, required=("job_id",)),
 }
 
@@ -140,6 +140,7 @@ PROPERTIES: Final[Mapping[str, dict[str, Any]]] = {
         "description": "Account of the job. Who pays is decided by configuration.",
     },
     "payer": {"type": "string", "pattern": _NAMESPACE},
+    "size": {"type": "string", "maxLength": 64, "pattern": r"[a-z0-9][a-z0-9-]*"},
     "schedule": {
         "type": "string",
         "maxLength": 128,
@@ -153,7 +154,10 @@ PROPERTIES: Final[Mapping[str, dict[str, Any]]] = {
     "tail": {"type": "integer", "minimum": 1, "maximum": TAIL_LINES, "default": TAIL_LINES},
     "all": {"type": "boolean", "default": False, "description": "ps: those that ended, too."},
 }
-_SHOWN: Final = {k: v for k, v in PROPERTIES.items() if k not in ("payer", "script_sha256")}
+_OURS: Final = ("payer", "script_sha256", "size")
+"""What `inspect` adds; the model is not asked for it."""
+
+_SHOWN: Final = {name: shape for name, shape in PROPERTIES.items() if name not in _OURS}
 SPEC: Final = ToolSpec(
     name=NAME,
     description=(

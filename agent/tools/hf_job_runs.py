@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 LISTINGS_APART_S: Final = 10.0
 FINAL: Final = frozenset({"COMPLETED", "CANCELED", "ERROR", "DELETED"})
+SCHEDULE: Final = "schedule:"
+CAP_DAYS: Final = 30
+"""How long the cap of a schedule is for."""
 SCRIPT_VARIABLE: Final = "GATEPOST_SCRIPT"
 SCRIPT_PLACE: Final = "/tmp/gatepost_script.py"  # noqa: S108 - inside the job's own machine
 _BEGIN_SCRIPT: Final = (
@@ -235,7 +238,10 @@ def begun(job: "JobInfo", fields: JsonObject, minute: int | None) -> ToolOutput:
         text=f"Job {job.id} of {namespace} was started on {fields['flavor']}.",
         record=job.id,
         remote=RemoteJob(
-            handle=str(handle), label=f"job {job.id} on {fields['flavor']}", deadline_s=minutes * 60
+            handle=str(handle),
+            label=f"job {job.id} on {fields['flavor']}",
+            deadline_s=minutes * 60,
+            record=job.id,
         ),
     )
 
@@ -245,6 +251,18 @@ def scheduled(made: "ScheduledJobInfo") -> ToolOutput:
     return ToolOutput(
         text=f"Scheduled job {made.id} of {made.owner.name} runs {made.schedule} (UTC).",
         record=f"{made.owner.name}/{made.id}",
+        remote=watched(made.owner.name, made.id),
+    )
+
+
+def watched(namespace: str, schedule_id: str) -> RemoteJob:
+    """A schedule as work that recurs: its runs are paid by the call that let it run."""
+    return RemoteJob(
+        handle=f"{SCHEDULE}{namespace}/{schedule_id}",
+        label=f"scheduled job {schedule_id}",
+        deadline_s=CAP_DAYS * 24 * 3_600,
+        waits=False,
+        recurring=True,
     )
 
 

@@ -24,11 +24,13 @@ from agent.tools.base import (
     Malformed,
     PreparedCall,
     RiskTag,
+    Runs,
     Snapshot,
     ToolOutput,
     Verdict,
 )
 from agent.tools.hf_access import SESSION_LABEL, HubAccess, in_doubt, payer_in, session_label
+from agent.tools.hf_fires import Fires, is_schedule, schedule_in
 from agent.tools.hf_job_form import (
     CPU_FLAVORS,
     IMAGE,
@@ -41,8 +43,9 @@ from agent.tools.hf_job_form import (
     read_job_call,
     timeout_of,
 )
-from agent.tools.hf_job_runs import FINAL, JobRuns, begun, handle_of, scheduled
-from agent.tools.hf_quotes import endless_quote, job_quote
+from agent.tools.hf_job_runs import JobRuns, begun, handle_of, scheduled, watched
+from agent.tools.hf_job_text import job_line, job_text, schedule_line, schedule_text
+from agent.tools.hf_quotes import endless_quote, job_quote, repriced
 from agent.tools.hf_schedule import fields_of, fires
 from agent.tools.literal_secrets import literal_secret
 from agent.tools.operations import both_ends, label_of
@@ -69,7 +72,7 @@ _ENDLESS: Final = Quote(ceiling=Unknown(because=UnknownBecause.ENDLESS, text="it
 
 
 class HfJobsTool:
-    """A Tool, InspectingTool, ProbingTool and RemoteTool over the jobs of one Hub.
+    """An Inspecting-, Paying-, Quoting-, Probing- and RecurringTool over the jobs of one Hub.
 
     `secrets` are the values a job may be given, by name.
     """
@@ -88,6 +91,7 @@ class HfJobsTool:
         self._workspace = Workspace(workspace)
         self._secret_names = frozenset(secrets)
         self._runs = JobRuns(access.hub, secrets=secrets)
+        self._fires = Fires(access)
         self._confirm_cpu_jobs = confirm_cpu_jobs
         self._confirm_scheduled_reads = confirm_scheduled_reads
 
@@ -145,12 +149,23 @@ class HfJobsTool:
         self, call: PreparedCall, context: CallContext
     ) -> PreparedCall | Malformed | None:
         """Add payer, script and price to a call, or whose job it is; see InspectingTool."""
-        return await self.paid_by(call, context, payer=self._access.payer)
+        return await self._inspected(call, context, self._access.payer)
 
     async def paid_by(
         self, call: PreparedCall, context: CallContext, *, payer: str
     ) -> PreparedCall | Malformed | None:
-        """Inspect a call for an account that a person chose among the configured ones."""
+        """Inspect a call for an account that a person chose; see PayingTool."""
+        unpaid = {name: value for name, value in call.arguments.items() if name != "payer"}
+        return await self._inspected(replace(call, arguments=unpaid), context, payer)
+
+    def requote(self, call: PreparedCall, quote: Quote) -> Quote:
+        """The quote at the prices known now; see QuotingTool."""
+        size = call.arguments.get("flavor", call.arguments.get("size"))
+        return quote if size is None else repriced(quote, self._access.minute(str(size)))
+
+    async def _inspected(
+        self, call: PreparedCall, context: CallContext, payer: str
+    ) -> PreparedCall | Malformed | None:
         try:
             if call.operation in STARTING:
                 return await self._inspect_start(call, payer)
@@ -262,7 +277,8 @@ class HfJobsTool:
         if call.operation == "scheduled resume":
             warnings = (*warnings, *self._forecast(str(found.schedule), quote))
             quote = endless_quote(quote)
-        completed = {**call.arguments, "namespace": namespace, "payer": namespace}
+        known = {"namespace": namespace, "payer": namespace, "size": fields["flavor"]}
+        completed = {**call.arguments, **known}
         return replace(call, arguments=completed, quote=quote, warnings=warnings)
 
     async def _inspect_cancel(self, call: PreparedCall, context: CallContext) -> PreparedCall:
@@ -297,12 +313,12 @@ class HfJobsTool:
         namespace, job_id = self._access.namespace_of(fields), str(fields["job_id"])
         match call.operation:
             case "inspect":
-                return ToolOutput(text=_job_text(await self._runs.look(namespace, job_id)))
+                return ToolOutput(text=job_text(await self._runs.look(namespace, job_id)))
             case "cancel":
                 await self._runs.cancel(namespace, job_id)
-                return ToolOutput(text=_job_text(await self._runs.look(namespace, job_id)))
+                return ToolOutput(text=job_text(await self._runs.look(namespace, job_id)))
             case "scheduled inspect":
-                return ToolOutput(text=_schedule_text(await self._schedule(namespace, job_id)))
+                return ToolOutput(text=schedule_text(await self._schedule(namespace, job_id)))
             case "scheduled trigger":
                 payer_in(fields)
                 return await self._trigger(namespace, job_id)
@@ -327,11 +343,20 @@ class HfJobsTool:
         raise ToolError("Nobody can tell whether it has happened.")
 
     async def poll(self, handle: str) -> ToolOutput | None:
-        """The end of a job with what it cost; see RemoteTool."""
+        """The end of a job with what it cost, or of a schedule; see RemoteTool."""
+        if is_schedule(handle):
+            return await self._fires.end_of(schedule_in(handle))
         return await self._runs.poll(handle_of(handle))
 
+    async def runs(self, handle: str, *, since: int) -> Runs:
+        """What a schedule has set off; see RecurringTool."""
+        return await self._fires.runs(schedule_in(handle), since=since)
+
     async def cancel(self, handle: str) -> None:
-        """Ask for the end of a job; see RemoteTool."""
+        """Ask for the end of a job, or that a schedule begins nothing more; see RemoteTool."""
+        if is_schedule(handle):
+            await self._fires.suspend(schedule_in(handle))
+            return
         job = handle_of(handle)
         await self._runs.cancel(job.namespace, job.job_id)
 
@@ -347,7 +372,7 @@ class HfJobsTool:
             return list(islice(api.list_jobs(namespace=namespace, status=stages), LISTED + 1))
 
         jobs = await self._hub.ask(listing)
-        lines = [_job_line(job) for job in jobs[:LISTED]]
+        lines = [job_line(job) for job in jobs[:LISTED]]
         if len(jobs) > LISTED:
             lines.append("[there are more]")
         return ToolOutput(text="\n".join(lines) or f"{namespace} has no such jobs.")
@@ -373,7 +398,7 @@ class HfJobsTool:
     async def _scheduled_ps(self, fields: JsonObject) -> ToolOutput:
         namespace = self._access.namespace_of(fields)
         found = await self._hub.ask(lambda api: api.list_scheduled_jobs(namespace=namespace))
-        lines = [_schedule_line(schedule) for schedule in found[:LISTED]]
+        lines = [schedule_line(schedule) for schedule in found[:LISTED]]
         return ToolOutput(text="\n".join(lines) or f"{namespace} has no scheduled jobs.")
 
     async def _trigger(self, namespace: str, job_id: str) -> ToolOutput:
@@ -391,13 +416,14 @@ class HfJobsTool:
             getattr(api, f"{what}_scheduled_job")(scheduled_job_id=job_id, namespace=namespace)
 
         await self._hub.ask(change)
-        return ToolOutput(text=_CHANGED[what].format(job_id), spent=0)
+        return _after(what, namespace, job_id)
 
     async def _changed(self, call: PreparedCall) -> ToolOutput | None:
         what, job_id = call.operation.split()[1], str(call.arguments["job_id"])
-        done = ToolOutput(text=_CHANGED[what].format(job_id), spent=0)
+        namespace = self._access.namespace_of(call.arguments)
+        done = _after(what, namespace, job_id)
         try:
-            found = await self._schedule(self._access.namespace_of(call.arguments), job_id)
+            found = await self._schedule(namespace, job_id)
         except HubRefused as refused:
             if refused.missing and what == "delete":
                 return done
@@ -411,6 +437,14 @@ _CHANGED: Final = {
     "resume": "Scheduled job {} runs again.",
     "delete": "Scheduled job {} is deleted.",
 }
+
+
+def _after(what: str, namespace: str, job_id: str) -> ToolOutput:
+    """What is told of a schedule that was changed; one that runs again is watched."""
+    text = _CHANGED[what].format(job_id)
+    if what != "resume":
+        return ToolOutput(text=text, spent=0)
+    return ToolOutput(text=text, remote=watched(namespace, job_id))
 
 
 def _holds_a_secret(place: str) -> Malformed:
@@ -461,37 +495,3 @@ def _matters(name: str, fields: JsonObject) -> tuple[str, ...]:
     if fields.get("image", usual) != usual:
         found.append("image")
     return tuple(found)
-
-
-def _stage(job: "JobInfo") -> str:
-    return str(getattr(job.status.stage, "value", job.status.stage))
-
-
-def _job_line(job: "JobInfo") -> str:
-    flavor = getattr(job.flavor, "value", job.flavor)
-    created = f"{job.created_at:%Y-%m-%d %H:%M}" if job.created_at else "?"
-    return f"{job.id} {_stage(job)} {flavor} since {created}: {' '.join(job.command or ())[:120]}"
-
-
-def _job_text(job: "JobInfo") -> str:
-    lines = [_job_line(job)]
-    lines += [f"started {job.started_at:%Y-%m-%d %H:%M:%S} UTC"] if job.started_at else []
-    lines += [f"finished {job.finished_at:%Y-%m-%d %H:%M:%S} UTC"] if job.finished_at else []
-    lines += [f"message: {job.status.message[:300]}"] if job.status.message else []
-    lines += [f"reachable at {url}" for url in job.status.expose_urls or ()]
-    if _stage(job) not in FINAL:
-        lines.append("It goes on.")
-    return "\n".join(lines)
-
-
-def _schedule_line(schedule: "ScheduledJobInfo") -> str:
-    state = "suspended" if schedule.suspend else "active"
-    flavor = getattr(schedule.job_spec.flavor, "value", schedule.job_spec.flavor)
-    command = " ".join(schedule.job_spec.command or ())[:120]
-    return f"{schedule.id} {state} {schedule.schedule} (UTC) {flavor}: {command}"
-
-
-def _schedule_text(schedule: "ScheduledJobInfo") -> str:
-    last = schedule.status.last_job
-    ran = f"\nlast run: job {last.id} at {last.at:%Y-%m-%d %H:%M} UTC" if last else ""
-    return _schedule_line(schedule) + ran

@@ -11,7 +11,6 @@ which is paid for; any other size is priced in full and takes its place.
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +24,7 @@ from agent.tools.base import (
     EffectClass,
     Malformed,
     PreparedCall,
+    RemoteJob,
     RiskTag,
     ToolOutput,
     Verdict,
@@ -38,17 +38,23 @@ from agent.tools.hf_access import (
     session_label,
 )
 from agent.tools.hf_job_runs import Handle, JobRuns, handle_of, labels_for
-from agent.tools.hf_quotes import MINUTE_S, PORT_FEE, START_MINUTES, WINDOW_MINUTES
+from agent.tools.hf_quotes import MINUTE_S, PORT_FEE, START_MINUTES, WINDOW_MINUTES, repriced
 from agent.tools.hf_quotes import window_quote as quoted
+from agent.tools.hf_sandbox_form import (
+    FILE_BYTES,
+    FLAVOR,
+    IMAGE,
+    NAME,
+    OPERATIONS,
+    PROPERTIES,
+    SPEC,
+)
 from agent.tools.literal_secrets import literal_secret
-from agent.tools.operations import Operation, both_ends, label_of, read_call
+from agent.tools.operations import both_ends, label_of, read_call
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, JobInfo
 
-NAME: Final = "hf_sandbox"
-FLAVOR: Final = "cpu-basic"
-IMAGE: Final = "python:3.12"
 ALLOWED_WINDOW: Final = 50_000
 """Micro-dollars: a window of the default size up to this needs no question."""
 LIFE_S: Final = (WINDOW_MINUTES - START_MINUTES) * MINUTE_S
@@ -56,7 +62,6 @@ IDLE_S: Final = 15 * 60
 READY_S: Final = 90.0
 WARN_S: Final = 5 * 60
 EACH: Final = 8 * 1024
-FILE_BYTES: Final = 1024 * 1024
 _TAINT: Final = "sandbox output"
 _ALIVE: Final = ["SCHEDULING", "RUNNING"]
 _KEPT_PID: Final = 'echo $$ > "$0"; exec "$@"'
@@ -64,90 +69,6 @@ _END: Final = (  # without `--`, which the shell of Debian does not take after a
     'p=$(cat "$0") || exit 0; kill -TERM "-$p" 2>/dev/null || kill -TERM "$p" 2>/dev/null; '
     'for i in 1 2 3 4 5; do kill -0 "-$p" 2>/dev/null || kill -0 "$p" 2>/dev/null || exit 0; '
     'sleep 1; done; kill -KILL "-$p" 2>/dev/null || kill -KILL "$p" 2>/dev/null; true'
-)
-
-_MADE: Final = ("flavor", "image", "namespace", "payer", "replaces")
-OPERATIONS: Final[Mapping[str, Operation]] = {
-    "create": Operation(
-        effect=EffectClass.PROBE,
-        fields=(*_MADE, "reuses"),
-        default=Verdict.ASK,
-        reason="it is not the small size",
-        deadline_s=240.0,
-    ),
-    "replace": Operation(
-        effect=EffectClass.PROBE,
-        fields=_MADE,
-        default=Verdict.ASK,
-        reason="what is in the present sandbox is lost",
-        deadline_s=240.0,
-    ),
-    "exec": Operation(
-        effect=EffectClass.ONCE, fields=("command", "cwd", "timeout_s"), required=("command",)
-    ),
-    "write": Operation(
-        effect=EffectClass.ONCE, fields=("path", "content"), required=("path", "content")
-    ),
-    "read": Operation(effect=EffectClass.PURE, fields=("path",), required=("path",)),
-    "kill": Operation(effect=EffectClass.ONCE),
-}
-_ACCOUNT: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
-PROPERTIES: Final[Mapping[str, dict[str, Any]]] = {
-    "operation": {"type": "string", "enum": list(OPERATIONS)},
-    "flavor": {
-        "type": "string",
-        "default": FLAVOR,
-        "maxLength": 64,
-        "pattern": r"[a-z0-9][a-z0-9-]*",
-        "description": "create, replace: hardware, such as cpu-basic, t4-small.",
-    },
-    "image": {
-        "type": "string",
-        "default": IMAGE,
-        "maxLength": 256,
-        "pattern": r"[A-Za-z0-9][A-Za-z0-9._:/@-]*",
-        "description": "create, replace: Docker image with /bin/sh.",
-    },
-    "namespace": {
-        "type": "string",
-        "pattern": _ACCOUNT,
-        "description": "create, replace: account; who pays is decided by configuration.",
-    },
-    "payer": {"type": "string", "pattern": _ACCOUNT},
-    "replaces": {"type": "string", "pattern": r"[A-Za-z0-9_-]{1,64}"},
-    "reuses": {"type": "string", "pattern": r"[A-Za-z0-9_-]{1,64}"},
-    "command": {
-        "type": "array",
-        "items": {"type": "string", "maxLength": 32_768},
-        "minItems": 1,
-        "description": 'exec: program and arguments; for a shell: ["sh", "-c", "..."].',
-    },
-    "cwd": {"type": "string", "maxLength": 1_000, "description": "exec: working directory."},
-    "timeout_s": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": 600,
-        "default": 120,
-        "description": "exec: seconds until the command is ended.",
-    },
-    "path": {"type": "string", "maxLength": 1_000, "description": "write, read: absolute path."},
-    "content": {"type": "string", "maxLength": FILE_BYTES, "description": "write: the whole text."},
-}
-_HIDDEN: Final = ("payer", "replaces", "reuses")
-SPEC: Final = ToolSpec(
-    name=NAME,
-    description=(
-        "A machine on Hugging Face hardware to try things in, one per session. `create` starts it "
-        "(or gives the one that runs in that size) for at most 55 minutes, `exec` runs a command "
-        "in it, `write` and `read` handle its files, `replace` gives a fresh or bigger one, `kill` "
-        "ends it. Nothing in it is kept."
-    ),
-    parameters={
-        "type": "object",
-        "properties": {k: v for k, v in PROPERTIES.items() if k not in _HIDDEN},
-        "required": ["operation"],
-        "additionalProperties": False,
-    },
 )
 _NOT_LOOKED_UP: Final = Quote(
     ceiling=Unknown(because=UnknownBecause.PRICE, text="its price could not be looked up")
@@ -166,7 +87,7 @@ def available() -> str | None:
 
 
 class HfSandboxTool:
-    """A Tool, InspectingTool, ProbingTool and RemoteTool over the sandboxes of one Hub."""
+    """An Inspecting-, Paying-, Quoting-, Probing- and RemoteTool over the sandboxes of one Hub."""
 
     def __init__(self, *, access: HubAccess) -> None:
         self._access = access
@@ -219,7 +140,7 @@ class HfSandboxTool:
     async def paid_by(
         self, call: PreparedCall, context: CallContext, *, payer: str
     ) -> PreparedCall | Malformed | None:
-        """Inspect a call for an account that a person chose among the configured ones."""
+        """Inspect a call for an account that a person chose; see PayingTool."""
         if call.effect is not EffectClass.PROBE:
             return call
         try:
@@ -232,6 +153,11 @@ class HfSandboxTool:
         except ToolError:
             return None
         return self._completed(call, payer, present)
+
+    def requote(self, call: PreparedCall, quote: Quote) -> Quote:
+        """The quote at the prices known now; see QuotingTool."""
+        size = call.arguments.get("flavor")
+        return quote if size is None else repriced(quote, self._access.minute(str(size)))
 
     def _completed(self, call: PreparedCall, payer: str, present: "JobInfo | None") -> PreparedCall:
         fields = {k: v for k, v in call.arguments.items() if k not in ("replaces", "reuses")}
@@ -323,12 +249,20 @@ class HfSandboxTool:
         try:
             await self._await_ready(job)
         except ToolError as error:
-            await self._runs.cancel(payer, job.id)
-            raise ToolError(f"The sandbox did not come up and was ended: {error}") from error
+            return await self._not_up(job, fields, error)
         except asyncio.CancelledError:
             await asyncio.shield(self._runs.cancel(payer, job.id))
             raise
         return self._made(job, fields)
+
+    async def _not_up(self, job: "JobInfo", fields: JsonObject, error: ToolError) -> ToolOutput:
+        """End a sandbox that did not come up; what it cost is seen with its end."""
+        text = f"The sandbox did not come up and was ended: {error}"
+        try:
+            await self._runs.cancel(str(fields["payer"]), job.id)
+        except ToolError as failed:
+            text = f"The sandbox did not come up ({error}), and could not be ended ({failed})."
+        return replace(self._made(job, fields), text=text, status=ResultStatus.FAILED)
 
     async def _start(self, fields: JsonObject, context: CallContext) -> "JobInfo":
         from agent import hub_sandbox
@@ -375,7 +309,14 @@ class HfSandboxTool:
         return ToolOutput(
             text=f"Sandbox {job.id} of {payer} is there ({fields['flavor']}). It ends by itself "
             f"{LIFE_S // 60} min after its start, or after {IDLE_S // 60} idle minutes.",
-            record=str(handle),
+            record=job.id,
+            remote=RemoteJob(
+                handle=str(handle),
+                label=f"sandbox {job.id} on {fields['flavor']}",
+                deadline_s=WINDOW_MINUTES * MINUTE_S,
+                record=job.id,
+                waits=False,
+            ),
         )
 
     async def _exec(self, fields: JsonObject, context: CallContext) -> ToolOutput:

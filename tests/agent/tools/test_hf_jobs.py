@@ -766,3 +766,49 @@ async def test_no_answer_holds_the_token(tmp_path: Path) -> None:
 
     assert token not in str(caught.value)
     assert "***" in str(caught.value)
+
+
+def listed(name: str, micros: int) -> list[dict[str, Any]]:
+    """A catalogue with one price."""
+    return [{"name": name, "unitCostMicroUSD": micros, "unitLabel": "minute"}]
+
+
+async def test_prices_that_change_before_the_press_are_seen(tmp_path: Path) -> None:
+    """Doubled, halved, forgotten: from what is known already, with nothing asked of the Hub."""
+    async with hub_room(tmp_path) as room:
+        tool, prices = room.jobs(), room.access.prices
+        call = await inspected(tool, **RUN, flavor="l4x1", timeout="30m", expose=[80])
+        await carried_out(
+            tool, operation="scheduled run", command=["true"], schedule="@daily", flavor="l4x1"
+        )
+        [schedule] = room.server.world.schedules.values()
+        trigger = await inspected(tool, operation="scheduled trigger", job_id=schedule.id)
+        resume = await inspected(tool, operation="scheduled resume", job_id=schedule.id)
+        asked = len(room.server.record)
+        ceilings = []
+        for micros in (2 * 13_334, 6_667):
+            prices.take(listed("l4x1", micros), now=room.access.now_us())
+            ceilings.append(tool.requote(stored(tool, call), call.quote).ceiling)
+        triggered = tool.requote(stored(tool, trigger), trigger.quote)
+        resumed = tool.requote(stored(tool, resume), resume.quote)
+        room.server.world.clock.advance(days=8)
+        forgotten = tool.requote(stored(tool, call), call.quote)
+
+        assert len(room.server.record) == asked
+
+    assert ceilings == [35 * 26_668 + 10_000, 35 * 6_667 + 10_000]
+    assert triggered.ceiling == 35 * 6_667
+    assert resumed.ceiling == resume.quote.ceiling
+    assert resumed.unit_price == 6_667
+    assert isinstance(forgotten.ceiling, Unknown)
+
+
+async def test_a_call_nobody_looked_at_is_not_priced_at_the_press(tmp_path: Path) -> None:
+    """What had no price on the card has none later."""
+    async with hub_room(tmp_path) as room:
+        tool = room.jobs()
+        call = prepared(tool, **RUN)
+        ps = prepared(tool, operation="ps")
+
+        assert tool.requote(call, call.quote) == call.quote
+        assert tool.requote(ps, ps.quote) == ps.quote

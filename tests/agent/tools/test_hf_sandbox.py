@@ -105,7 +105,10 @@ async def test_a_sandbox_lives_at_most_its_window_and_holds_no_key(tmp_path: Pat
     assert job.labels["gatepost-call"] == "c0ffee"
     assert list(job.spec["secrets"]) == ["SBX_TOKEN"]
     assert job.owner == TEAM
-    assert output.remote is None
+    assert output.remote is not None
+    assert not output.remote.waits
+    assert output.remote.deadline_s == 3_600
+    assert output.record == output.remote.record == job.id
     assert job.id in output.text
 
 
@@ -327,8 +330,35 @@ async def test_a_sandbox_that_does_not_come_up_is_ended(tmp_path: Path) -> None:
         await room.server.seen(lambda seen: seen.operation == "sandbox.health")
         [job] = jobs(room)
         world.finish(job, "ERROR", "image not found")
-        with pytest.raises(ToolError, match="did not come up and was ended"):
-            await work
+        output = await work
+        assert output.remote is not None
+        end = await tool.poll(output.remote.handle)
+
+    assert "did not come up and was ended" in output.text
+    assert output.status is ResultStatus.FAILED
+    assert end is not None
+    assert end.spent == 0
+
+
+async def test_a_sandbox_that_can_neither_start_nor_end_is_watched(tmp_path: Path) -> None:
+    """Its hold waits for its end, and whoever watches it ends it."""
+    async with hub_room(tmp_path) as room:
+        tool, world = room.sandbox(), room.server.world
+        call = stored(tool, await inspected(tool, **CREATE))
+        room.server.sandboxes.healthy.clear()
+        room.server.faults.add("jobs.cancel", BAD)
+        work = asyncio.create_task(tool.run(call, context()))
+        await room.server.seen(lambda seen: seen.operation == "sandbox.health")
+        [job] = jobs(room)
+        job.owner = "elsewhere"
+        output = await work
+        job.owner = TEAM
+
+        assert "could not be ended" in output.text
+        assert output.remote is not None
+        assert await tool.poll(output.remote.handle) is None
+        world.finish(job)
+        assert await tool.poll(output.remote.handle) is not None
 
 
 async def test_a_stop_while_it_starts_ends_the_machine(tmp_path: Path) -> None:
@@ -375,14 +405,15 @@ async def test_a_start_that_is_nowhere_did_not_happen(tmp_path: Path) -> None:
 
 
 async def test_a_window_is_billed_by_started_minutes(tmp_path: Path) -> None:
-    """Its record finds it again after any restart, and settles what was held."""
+    """Its handle finds it again after any restart, and settles what was held."""
     async with hub_room(tmp_path) as room:
         tool, world = room.sandbox(), room.server.world
         output = await carried_out(tool, **CREATE)
-        assert await tool.poll(output.record) is None
+        handle = output.remote.handle
+        assert await tool.poll(handle) is None
         world.clock.advance(minutes=9, seconds=30)
-        await tool.cancel(output.record)
-        end = await room.sandbox().poll(output.record)
+        await tool.cancel(handle)
+        end = await room.sandbox().poll(handle)
 
     assert end is not None
     assert end.spent == 10 * 167 + 10_000
@@ -409,3 +440,21 @@ async def test_what_does_not_fit_says_why(tmp_path: Path) -> None:
         assert "a list of strings" in refused(tool, operation="exec", command="ls -l")
         assert "at most 600" in refused(tool, operation="exec", command=["x"], timeout=601)
         assert "must be one of" in refused(tool, operation="resize")
+
+
+async def test_a_price_that_rises_before_the_press_is_seen(tmp_path: Path) -> None:
+    """From what is known already: nothing is asked of the Hub."""
+    async with hub_room(tmp_path) as room:
+        tool = room.sandbox()
+        call = await inspected(tool, **BIG)
+        room.access.prices.take(
+            [{"name": "a100-large", "unitCostMicroUSD": 83_334, "unitLabel": "minute"}],
+            now=room.access.now_us(),
+        )
+        asked = len(room.server.record)
+        dearer = tool.requote(stored(tool, call), call.quote)
+
+        assert len(room.server.record) == asked
+
+    assert call.quote.ceiling == 60 * 41_667 + 10_000
+    assert dearer.ceiling == 60 * 83_334 + 10_000
