@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,15 +12,16 @@ from agent.events import (
 )
 from gateway.reply import Reply
 from gateway.store.base import Tx
-from gateway.store.records import outbox
+from gateway.store.records import outbox, sessions
+from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.sessions import OpenTurn
 from platforms.content import Edit, Post, Typing
 from platforms.errors import MessageGone, SendUncertain
 from platforms.pacing import Budget
 from tests.gateway.growing import ENOUGH, Growing, growing
-from tests.gateway.records.rows import next_work
+from tests.gateway.records.rows import NOW, arrival, next_work
 from tests.gateway.way_out import WayOut, limited
-from tests.transitions import KEPT
+from tests.transitions import KEPT, SYNCED
 
 
 class Gate:
@@ -231,7 +233,7 @@ async def taken_up(way: WayOut) -> Growing:
     turn = await next_work(way.store)
     assert isinstance(turn, OpenTurn)
     rows = await way.store.read(lambda tx: outbox.of_turn(tx, 1))
-    posted = tuple(row for row in rows if row.op == "post")
+    posted = tuple(row for row in rows if row.op == "post" and row.part >= turn.parts_before)
     reply = Reply(
         turn=turn,
         outlet=way.outlet,
@@ -272,3 +274,74 @@ async def test_a_resumed_turn_whose_placeholder_never_left(way: WayOut) -> None:
     again = await taken_up(way)
     await again.ends("Paris.")
     assert again.adapter.shown("1001") == ["Paris."]
+
+
+# A turn that waits.
+
+
+async def interim(it: Growing, text: str) -> None:
+    """Let the words so far stand, as a turn that begins to wait does."""
+    await it.reply.stop_streaming()
+    news = it.reply.interim_rows(text)
+
+    def unit(tx: Tx) -> tuple[OutboxRow, ...]:
+        sessions.keep_words(tx, 1, words=1, parts=len(news))
+        rows = (outbox.insert(tx, new, now=NOW) for new in news)
+        return tuple(row for row in rows if row is not None)
+
+    it.way.outlet.enqueue(await it.way.store.write(unit, transition=SYNCED))
+    it.reply.rest()
+    await it.way.settled()
+
+
+async def test_words_before_a_wait_stand_whatever_was_shown(way: WayOut) -> None:
+    """Nothing yet: they are posted; a part of them: it is edited to the end."""
+    it = await growing(way)
+    it.say(ENOUGH)
+    await interim(it, ENOUGH)
+    assert it.adapter.shown("1001") == [ENOUGH]
+
+
+async def test_a_live_part_becomes_the_words_so_far(way: WayOut) -> None:
+    """The placeholder is theirs; its mark of work under way is gone."""
+    it = await growing(way)
+    await it.first_post()
+    it.say("And more.")
+    await interim(it, f"{ENOUGH}\n\nAnd more.")
+    assert it.adapter.shown("1001") == [f"{ENOUGH}\n\nAnd more."]
+    assert it.posts() == 1
+
+
+async def test_what_comes_after_a_wait_stands_below(way: WayOut) -> None:
+    """Another message, even if the answer is short; the first is not touched again."""
+    it = await growing(way)
+    await it.first_post()
+    await interim(it, ENOUGH)
+    later = await taken_up(way)
+    await later.ends("Done.")
+    assert it.adapter.shown("1001") == [ENOUGH, "Done."]
+    rows = await way.store.read(lambda tx: outbox.of_turn(tx, 1))
+    assert [row.part for row in rows if row.op == "post"] == [0, 1]
+
+
+async def test_a_turn_that_does_not_wait_after_all_grows_on(way: WayOut) -> None:
+    """A decision came between the card and the wait: its words are shown further."""
+    it = await growing(way)
+    await it.first_post()
+    await it.reply.stop_streaming()
+    it.reply.go_on()
+    it.say("And a lot more words behind it.\n")
+    await it.adapter.shows("1001", f"{ENOUGH}\n\nAnd a lot more words behind it.")
+    await it.ends("Done.")
+    assert it.adapter.shown("1001") == ["Done."]
+
+
+async def test_only_the_first_message_of_a_turn_answers_in_a_group(way: WayOut) -> None:
+    """What stands below a card quotes nothing: it is clear by then who is answered."""
+    content = replace(arrival(1).content, grouped=True)
+    it = await growing(way, content=content)
+    await interim(it, ENOUGH)
+    later = await taken_up(way)
+    await later.ends("Done.")
+    posts = [op for op in it.adapter.performed if isinstance(op, Post)]
+    assert [post.quote is not None for post in posts] == [True, False]
