@@ -15,7 +15,8 @@ from gateway.store.records.explain import explain
 from gateway.tokens import Decision
 from tests.agent.scripted import call
 from tests.gateway.hand_clock import HandClock
-from tests.gateway.records.rows import write
+from tests.gateway.records.asked import ask
+from tests.gateway.records.rows import arrival, opened, write
 from tests.gateway.shell import JOB, SECRET, SHELL, Shell, at_the_shell
 
 CEILING = 30 * 7_000
@@ -99,6 +100,43 @@ async def test_words_take_the_place_of_a_call(shell: Shell) -> None:
     await shell.ends()
     assert await shell.states() == ["done"]
     assert "old weights" in str(shell.core.model.requests[-1].messages)
+
+
+async def test_a_question_is_answered_by_number_or_in_words(shell: Shell, store: Store) -> None:
+    """A number is one of the answers it offers; a verb that means nothing says what does."""
+    turn = await opened(store, arrival(90))
+    detail = {"question": "Which split?", "options": ["old", "new"]}
+    for code in ("WHCH2", "WHCH3"):
+        await ask(store, turn, code, kind="question", closes_at=None, detail=detail)
+    with pytest.raises(GatewayError, match="gatepost answer WHCH2 TEXT"):
+        await shell.decides("approve", "WHCH2")
+    assert (await shell.decides("answer", "WHCH2", "2")).done
+    assert (await shell.decides("answer", "WHCH3", "both of them")).done
+    words = await store.read(lambda tx: tx.rows("SELECT words FROM request ORDER BY id"))
+    assert words == [("new",), ("both of them",)]
+
+
+async def test_a_call_in_doubt_is_spoken_for_by_a_word(shell: Shell, store: Store) -> None:
+    """Neither yes nor no is an answer to it; done, again and skip are."""
+    turn = await opened(store, arrival(90))
+    await ask(store, turn, "DABT2", kind="in_doubt", closes_at=None)
+    for verb, words in (("approve", ""), ("deny", ""), ("answer", "maybe")):
+        with pytest.raises(GatewayError, match="gatepost answer DABT2 done, again, or skip"):
+            await shell.decides(verb, "DABT2", words)
+    assert (await shell.decides("answer", "DABT2", "Skip")).done
+
+
+async def test_a_used_up_budget_is_raised_by_what_is_needed(shell: Shell, store: Store) -> None:
+    """In its window, as the card says; nothing can be answered there."""
+    turn = await opened(store, arrival(90))
+    short = {"scope": "org_month", "span": "2025-10", "limit": 1, "spent": 1, "held": 0}
+    detail = {**short, "short_by": 5, "needed": 5, "what": "the next answer"}
+    await ask(store, turn, "LWMWT", kind="limit", closes_at=None, detail=detail)
+    with pytest.raises(GatewayError, match="gatepost approve LWMWT raises it"):
+        await shell.decides("answer", "LWMWT", "more")
+    assert (await shell.decides("approve", "LWMWT")).done
+    rows = await store.read(lambda tx: tx.rows("SELECT scope, span, raised FROM balance"))
+    assert rows == [("org_month", "2025-10", 5)]
 
 
 async def test_a_code_nobody_has_is_an_error(shell: Shell) -> None:
