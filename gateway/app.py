@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -35,11 +36,13 @@ from gateway.errors import StoreError
 from gateway.ingest import Ingest, Stored
 from gateway.mcp_tools import mcp_servers
 from gateway.notices import Notices
-from gateway.operator import Operator
+from gateway.operator import Equipment, Operator, tool_server
 from gateway.page_desk import PageDesk
+from gateway.redaction import Redaction, secrets_of
 from gateway.retention import Retention
 from gateway.router import Router
 from gateway.sessions import Agent, Sessions
+from gateway.shell_desk import ShellDesk
 from gateway.starts import Start
 from gateway.store import migrate
 from gateway.store.base import Durability, Store
@@ -222,7 +225,10 @@ class Gateway:
         self._supervisors = tuple(map(self._supervised, (terminal, *self._surfaces())))
         operator = self._made_operator()
         self._control = ControlServer(
-            self._config.gateway.state_dir, operator=operator, terminals=terminal
+            self._config.gateway.state_dir,
+            operator=operator,
+            terminals=terminal,
+            desk=self._made_shell_desk(),
         )
         self._web = await self._listen(operator)
         await self._control.start()
@@ -368,6 +374,30 @@ class Gateway:
             entries=self._entries,
             clock=self._clock,
             zone=_zone(self._config.gateway.timezone),
+            equipment=self._equipment,
+        )
+
+    def _equipment(self) -> Equipment:
+        """What is configured and does not work."""
+        facts = self._mcp.facts() if self._mcp is not None else ()
+        return Equipment(
+            missing=self._toolbox.missing, servers=tuple(tool_server(each) for each in facts)
+        )
+
+    def _made_shell_desk(self) -> ShellDesk:
+        desk = self._desk
+        secrets = secrets_of(self._config, os.environ.get("OPENAI_API_KEY", ""))
+        return ShellDesk(
+            store=self._store,
+            clock=self._clock,
+            desk=desk.desk,
+            painter=desk.painter,
+            grants=desk.grants,
+            spending=desk.spending,
+            limits=desk.rules.money.limits,
+            account_of=self._account_of,
+            freeze=self._freeze,
+            hide=Redaction(secrets),
         )
 
     def _begin_all(self, operator: Operator, echoes: Echoes, blobs: Blobs) -> None:
