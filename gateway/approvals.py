@@ -5,6 +5,7 @@ allowed now; then `gateway.decisions` carries it out in the same unit. Everythin
 card of this chat reads the same to whoever pressed: there is nothing to decide here.
 """
 
+import asyncio
 import difflib
 import re
 from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ from agent.tools.base import (
 )
 from gateway import audit, refs
 from gateway.clock import Clock
-from gateway.decisions import Decisions, Outcome, Person
+from gateway.decisions import WHOLE, Decisions, Outcome, Person
 from gateway.entitled import Standing, may_approve, may_deny
 from gateway.facts import facts_of
 from gateway.gate import Gate, Rules
@@ -46,6 +47,7 @@ NOTHING = "There is nothing to decide here (any more)."
 CHANGED = "The card changed; look again."
 REASON_MAX = 500
 ANSWER_MAX = 2_000
+INSPECT_S = 5.0
 FIVE, TWENTY = 5 * DOLLAR, 20 * DOLLAR
 
 _APPROVALS = frozenset({Decision.APPROVE, Decision.APPROVE_ALL})
@@ -54,6 +56,16 @@ _DENIALS = frozenset({Decision.DENY, Decision.DENY_ALL, Decision.DENY_REASON, De
 _VIEWS = frozenset(
     {Decision.MORE, Decision.BACK, Decision.PAGE, Decision.ONE_BY_ONE, Decision.ITEM}
 )
+_GRANTS = frozenset(
+    {
+        Decision.GRANT,
+        Decision.GRANT_ALL,
+        Decision.GRANT_CONFIRM,
+        Decision.GRANT_ALL_CONFIRM,
+    }
+)
+_BY_ITEM = _APPROVALS | _CONFIRMED | _DENIALS | {Decision.CEILING, Decision.EDIT}
+_LESS_THAN_YES = _VIEWS | _DENIALS | {Decision.SHOW, Decision.EDIT, Decision.PAYER}
 _SECOND_ASKED = frozenset({RiskTag.DESTRUCTIVE.value, RiskTag.RECURRING.value})
 
 
@@ -163,6 +175,8 @@ class Desk:
         )
         if form := await self._form(card, act, standing):
             return form
+        if refusal := self._entitled(card, act, standing):
+            return await self._refused(act, card, refusal, refusal)
         edited = await self._inspected(card, act)
         if isinstance(edited, str):
             return Answer(text=edited)
@@ -189,8 +203,10 @@ class Desk:
         if act.message is None:
             return True
         found = outbox.keys_of_message(tx, act.account, (act.chat, card.chat), act.message)
-        if not found:  # its id is not known (yet): what is pressed is sealed for this chat and card
-            return act.rev is not None
+        if not found:
+            # A copy whose id is not known yet is sealed for this chat and card; once the card's
+            # own message is known, a message that is not it was passed on.
+            return act.rev is not None and outbox.state_of(tx, f"card:{card.id}:post") != "sent"
         return any(key.startswith(f"card:{card.id}:") for key in found)
 
     def _in_order(
@@ -211,22 +227,33 @@ class Desk:
         pending = [r for r in cards.requests_of(tx, card.id) if r.state == "pending"]
         if refusal := self._entitled(card, act, standing):
             return self._turned_away(tx, card, act, refusal)
-        if not pending:
+        meant = [r for r in pending if act.option in (WHOLE, r.ordinal + 1)]
+        by_item = card.kind == "call" and act.decision in _BY_ITEM
+        if not (meant if by_item else pending):
             return Outcome(text=self._ended(tx, card, act, standing))
         if card.state == "queued":
             return Outcome(text="It waits until others in this chat are decided.")
         if card.expires_at is not None and act.at >= card.expires_at:
-            return Outcome(text="Its time is over.", wake={card.session_key})
+            rows = self._decisions.halt(tx, card, "expired", "nobody decided in time")
+            return Outcome(text="Its time is over.", rows=list(rows), wake={card.session_key})
         if act.rev is not None and act.rev < card.rev and act.decision not in _VIEWS:
             return self._turned_away(tx, card, act, CHANGED)
-        return self._carry_out(tx, card, pending, act, person=person, groups=groups, edited=edited)
+        done = self._carry_out(
+            tx,
+            card,
+            meant if by_item else pending,
+            act,
+            person=person,
+            groups=groups,
+            edited=edited,
+        )
+        if not done.accepted:
+            self._turned_away(tx, card, act, done.text)
+        return done
 
     def _entitled(self, card: Card, act: Act, standing: Standing) -> str:
         """Why a person may not do this; empty if they may."""
-        if act.decision in _VIEWS or act.decision is Decision.SHOW:
-            looks = may_deny(standing, card, rights=self._rules.rights)
-            return "" if looks else _who(card)
-        if act.decision in _DENIALS or act.decision in (Decision.EDIT, Decision.PAYER):
+        if act.decision in _LESS_THAN_YES:
             may = may_deny(standing, card, rights=self._rules.rights)
         else:
             may = may_approve(
@@ -254,7 +281,7 @@ class Desk:
         decision = act.decision
         if decision in _VIEWS or decision is Decision.SHOW:
             return self._look(tx, card, act, person)
-        if decision in _DENIALS:
+        if decision in _DENIALS and card.kind != "in_doubt":
             return self._deny(tx, card, act, person)
         match card.kind:
             case "question":
@@ -291,7 +318,8 @@ class Desk:
                 tx, card, option=act.option, person=person, groups=groups, typed=typed
             )
         if edited is not None:
-            weighed = self._gate.reweigh(tx, edited.prepared, self._facts(tx, card, groups))
+            facts = self._facts(tx, card, groups, edited.prepared)
+            weighed = self._gate.reweigh(tx, edited.prepared, facts)
             return self._decisions.revise(
                 tx, card, edited.request, weighed, by=person, difference=edited.difference
             )
@@ -300,6 +328,8 @@ class Desk:
             if not words:
                 return Outcome(text="Write what the model is to read.")
             return self._decisions.answer(tx, card, person, words)
+        if decision in _GRANTS and (wait := self._precondition(tx, card, pending, act, person)):
+            return wait
         return self._grants.give(tx, card, pending, decision, person=person, groups=groups)
 
     def _precondition(
@@ -311,7 +341,7 @@ class Desk:
             return Outcome(text="Nothing bounds what it costs: edit it, or deny it.")
         if view.ceiling_wanted and act.decision is not Decision.CEILING:
             return Outcome(text="Its price is unknown: an owner has to say what it may cost.")
-        cut = self._painter.face(view, card, Look()).cut
+        cut = self._painter.face(view, card, Look(item=act.option)).cut
         if cut and person.standing.person not in card.seen and not act.anywhere:
             return Outcome(text="It is longer than what is shown: press Show all first.")
         second = card.two_person or any(not _SECOND_ASKED.isdisjoint(r.tags) for r in pending)
@@ -326,6 +356,7 @@ class Desk:
         """Another view of the card, or all of it."""
         if act.decision is Decision.SHOW:
             cards.mark_seen(tx, card, person.standing.person)
+            self._keep(tx, card, act, kind="shown", because="")
             rows = self._painter.in_full(tx, card)
             return Outcome(text="All of it stands below.", rows=list(rows), accepted=True)
         look = {
@@ -349,15 +380,17 @@ class Desk:
                 return self._decisions.answer(tx, card, person, str(options[act.option - 1]))
             case Decision.ANSWER:
                 words = _words(act.values.get("answer", ""), ANSWER_MAX)
+                if words.isdecimal() and 0 < int(words) <= len(options):
+                    words = str(options[int(words) - 1])
                 if words:
                     return self._decisions.answer(tx, card, person, words)
         return Outcome(text=f"Write your answer: /answer {card.code} TEXT")
 
     def _raise(self, tx: Tx, card: Card, request: Request, act: Act, person: Person) -> Outcome:
-        if act.decision is not Decision.RAISE:
+        if act.decision not in (Decision.RAISE, Decision.APPROVE):
             return Outcome(text="Raise it, or stop.")
         amounts = {1: int(request.detail["short_by"]), 2: FIVE, 3: TWENTY}
-        if act.option == 4:
+        if act.option == 4 and str(request.detail["scope"]).startswith("whole:"):
             return self._decisions.end_auto(tx, card, person)
         amount = amounts.get(act.option or 1)
         if amount is None:
@@ -368,6 +401,9 @@ class Desk:
 
     def _doubt(self, tx: Tx, card: Card, act: Act, person: Person) -> Outcome:
         choices = {Decision.DONE: "done", Decision.AGAIN: "again", Decision.SKIP: "skip"}
+        words = act.values.get("answer", "").strip().lower()
+        if act.decision is Decision.ANSWER and words in choices.values():
+            return self._decisions.settle_doubt(tx, card, words, person)
         if act.decision is Decision.EVIDENCE:
             rows = self._painter.evidence(tx, card)
             text = "What is known is in the chat." if rows else "It stands in the chat already."
@@ -378,7 +414,8 @@ class Desk:
 
     def _ended(self, tx: Tx, card: Card, act: Act, standing: Standing) -> str:
         """What became of a card; who repeats their own decision reads what they read then."""
-        for request in cards.requests_of(tx, card.id):
+        ended = cards.requests_of(tx, card.id)
+        for request in [r for r in ended if r.ordinal + 1 == act.option] or ended:
             mine = request.decided_by == standing.person
             if mine and request.state == "approved" and act.decision in _APPROVALS | _CONFIRMED:
                 return "Approved."
@@ -390,17 +427,22 @@ class Desk:
         return NOTHING
 
     def _turned_away(self, tx: Tx, card: Card, act: Act, text: str) -> Outcome:
+        self._keep(tx, card, act, kind="refused press", because=text)
+        return Outcome(text=text)
+
+    def _keep(self, tx: Tx, card: Card, act: Act, *, kind: str, because: str) -> None:
+        """Put into the audit what somebody did without deciding anything."""
+        detail = {"decision": act.decision.name, "rev": act.rev or card.rev, "from": act.source}
         audit.append(
             tx,
             at=self._clock.now(),
-            kind="refused press",
+            kind=kind,
             actor=act.person,
             account=act.account,
             chat=act.chat,
             subject=card.id,
-            detail={"decision": act.decision.name, "rev": act.rev, "because": text},
+            detail={**detail, **({"because": because} if because else {})},
         )
-        return Outcome(text=text)
 
     async def _refused(self, act: Act, card: Card | None, why: str, text: str) -> Answer:
         """Turn somebody away before any row is theirs; that is kept too."""
@@ -420,15 +462,10 @@ class Desk:
         await self._store.write(unit, transition=transitions.PRESS_REFUSED)
         return Answer(text=text)
 
-    def _facts(self, tx: Tx, card: Card, groups: Mapping[str, bool | None]) -> Facts:
-        return facts_of(
-            tx,
-            session_id=card.session_id,
-            turn_id=card.turn_id,
-            chat=card.origin,
-            requester=card.requester,
-            groups=groups,
-        )
+    def _facts(
+        self, tx: Tx, card: Card, groups: Mapping[str, bool | None], prepared: PreparedCall
+    ) -> Facts:
+        return facts_of(tx, card, groups=groups, rights=self._rules.rights, prepared=(prepared,))
 
     # -- forms and edits
 
@@ -470,7 +507,10 @@ class Desk:
             return found.text if isinstance(found, Malformed) else "It can't be looked up now."
         prepared = found
         before, after = request.arguments, canonical(prepared.arguments).decode()
-        return _Edited(request=request, prepared=prepared, difference=_difference(before, after))
+        if act.decision is Decision.EDIT and before == after:
+            return "Nothing was changed."
+        difference = _difference(before, after) or f"Payer: {prepared.quote.payer}"
+        return _Edited(request=request, prepared=prepared, difference=difference)
 
     async def _looked_at(
         self, tool: Tool, prepared: PreparedCall, card: Card, request: Request, act: Act
@@ -486,10 +526,14 @@ class Desk:
         payer = str(request.quote.get("payer", ""))
         if act.decision is Decision.PAYER:
             payer = self._payers[act.option - 1]
-        if isinstance(tool, PayingTool) and payer in self._payers:
-            return await tool.paid_by(prepared, context, payer=payer)
-        if isinstance(tool, InspectingTool):
-            return await tool.inspect(prepared, context)
+        try:
+            async with asyncio.timeout(INSPECT_S):
+                if isinstance(tool, PayingTool) and payer in self._payers:
+                    return await tool.paid_by(prepared, context, payer=payer)
+                if isinstance(tool, InspectingTool):
+                    return await tool.inspect(prepared, context)
+        except TimeoutError:
+            return None
         return prepared
 
     def _changed(
@@ -505,6 +549,8 @@ class Desk:
         for name, text in act.values.items():
             if name not in editable:
                 return f"{name} can't be changed."
+            if text == "" and name not in arguments:
+                continue  # a field that was left as it was
             arguments[name] = _typed_like(arguments.get(name), text)
         return arguments
 

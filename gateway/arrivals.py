@@ -14,6 +14,8 @@ from platforms.events import (
     MessageDeleted,
     MessageEdited,
     MessageReceived,
+    PlatformName,
+    Quote,
 )
 
 
@@ -35,6 +37,7 @@ def content_of(event: InboundEvent) -> inbox.Content:
                 text=event.text,
                 quote=quote.text if quote else "",
                 quote_author=quote.author.name if quote else "",
+                quote_by=_quoted(quote, platform),
                 attachments=tuple(a.name or a.kind for a in event.attachments),
                 album=event.album or "",
                 forwarded=event.forwarded,
@@ -90,6 +93,13 @@ def waiting(ident: int, arrival: inbox.Arrival) -> inbox.Waiting:
         content=arrival.content,
         received_at=arrival.received_at,
     )
+
+
+def _quoted(quote: Quote | None, platform: PlatformName) -> str:
+    """Whose words a message quotes; nobody's if they are ours."""
+    if quote is None or quote.author.is_us:
+        return ""
+    return refs.person_text(quote.author, platform)
 
 
 def message_id_of(event: InboundEvent) -> str | None:

@@ -10,20 +10,21 @@ from hashlib import sha256
 from typing import Any
 
 from agent.calls import CallState
-from agent.costs import Unknown
+from agent.costs import Unknown, dollars
 from agent.messages import ResultStatus, ToolResult
 from agent.policy import Judgement
 from agent.tools.base import PreparedCall
-from gateway import audit
+from gateway import audit, refs
 from gateway.clock import Clock
 from gateway.config.ids import UserId
 from gateway.entitled import Needed, Rights, needed_to_raise, strictest
 from gateway.painting import Painter
 from gateway.quotes import quote_row, unknown_row
 from gateway.store.base import Tx
-from gateway.store.records import calls, cards, inbox
+from gateway.store.records import calls, cards, inbox, reservations
+from gateway.store.records.allowances import Allowance
 from gateway.store.records.calls import CallRow, Decided
-from gateway.store.records.cards import Card, CardKind, Request, Tier
+from gateway.store.records.cards import Card, CardKind, Origin, Request, Tier
 from gateway.store.records.ledger import NoRoom
 from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.sessions import OpenTurn
@@ -48,6 +49,7 @@ class Item:
     decided: Decided
     schema: str
     reason: str
+    taint: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> str:
@@ -96,8 +98,17 @@ class Asking:
     """Makes cards; every method runs in the caller's unit."""
 
     def __init__(
-        self, *, rights: Rights, times: Times, owner_spot: OwnerSpot, painter: Painter, clock: Clock
+        self,
+        *,
+        rights: Rights,
+        times: Times,
+        owner_spot: OwnerSpot,
+        painter: Painter,
+        clock: Clock,
+        policy: str = "",
     ) -> None:
+        """`policy` is the version of the rules in force."""
+        self._policy = policy
         self._rights = rights
         self._times = times
         self._owner_spot = owner_spot
@@ -114,7 +125,7 @@ class Asking:
         refused: list[ToolResult] = []
         fitting = []
         for item in items:
-            if _shown_bytes(item) > SHOWN_MAX_BYTES:
+            if shown_bytes(item) > SHOWN_MAX_BYTES:
                 refused.append(_too_large(item))
             else:
                 fitting.append(item)
@@ -130,7 +141,7 @@ class Asking:
         self, tx: Tx, turn: OpenTurn, short: NoRoom, *, what: str, needs: int
     ) -> tuple[OutboxRow, ...]:
         """Ask for more money, since `what` comes next and needs so many micro-dollars."""
-        tier = needed_to_raise(short.scope)
+        tier = needed_to_raise(short.scope, shared=_is_shared(turn))
         detail = {
             "scope": short.scope,
             "span": short.span,
@@ -188,9 +199,9 @@ class Asking:
             row = calls.get(tx, call_id)
             if row is None:
                 raise LookupError(f"no call {call_id}")
-            card = self._card(
-                tx, turn, "in_doubt", Needed(tier="requester"), {}, expire_s=IN_DOUBT_S
-            )
+            tier: Tier = "requester" if turn.requester else "approver"
+            card = self._card(tx, turn, "in_doubt", Needed(tier=tier), {}, expire_s=IN_DOUBT_S)
+            held = reservations.find(tx, row.reservation_id) if row.reservation_id else None
             request = Request(
                 id=self._ident(),
                 card_id=card.id,
@@ -201,6 +212,7 @@ class Asking:
                 arguments=row.arguments,
                 fingerprint=row.fingerprint,
                 effect=row.effect,
+                ceiling=held.amount if held else 0,
                 quote={},
                 detail={"label": row.label, "intended_at": row.intended_at},
             )
@@ -215,6 +227,25 @@ class Asking:
         card = self._card(tx, turn, "call", item.needed, {"note": note}, expire_s=None)
         request = self._request(card.id, 0, item, earlier=earlier.id if earlier else None)
         return self._put(tx, card, (request,))
+
+    def receipt(
+        self, tx: Tx, turn: OpenTurn, item: Item, auto: Allowance, *, left: int
+    ) -> tuple[OutboxRow, ...]:
+        """One line about a call that runs under `/auto`, with what is left."""
+        price = item.prepared.quote.ceiling
+        cost = "free" if price == 0 else f"at most {dollars(price)}"
+        text = (
+            f"/auto: {item.prepared.label}, {cost};"
+            f" {dollars(left) if left else '$0.00'} left until {self._painter.time(auto.until_at)}."
+        )
+        key = f"auto:{item.decided.call_id}:{self._clock.nonce()}"
+        origin = Origin(
+            account=turn.account,
+            chat=turn.reply_to,
+            session_id=turn.session_id,
+            turn_id=turn.turn_id,
+        )
+        return self._painter.line(tx, origin, key, text)
 
     def let_out(self, tx: Tx, account: str, chat: str) -> tuple[OutboxRow, ...]:
         """Put the next queued card of a chat before people, if there is room for it."""
@@ -310,7 +341,7 @@ class Asking:
             two_person=needs.two_person,
             requester=turn.requester,
             requester_name=turn.requester_name,
-            policy="",
+            policy=self._policy,
             detail=detail,
             created_at=now,
             opened_at=None if queued else now,
@@ -340,7 +371,7 @@ class Asking:
             ceiling=None if isinstance(ceiling, Unknown) else ceiling,
             unknown=unknown_row(ceiling),
             quote=quote_row(prepared.quote),
-            detail=request_detail(prepared),
+            detail=request_detail(prepared, item.taint),
             earlier=earlier,
         )
 
@@ -364,7 +395,10 @@ class Asking:
         if any(not isinstance(each, UserId) for each in approvers):
             return True  # a group, whose members nobody knows beforehand
         known = (*self._rights.owners, *(str(each) for each in approvers))
-        return any(inbox.wrote_in(tx, turn.account, turn.reply_to, person) for person in known)
+        places = {turn.reply_to, refs.root_text(turn.reply_to)}
+        return any(
+            inbox.wrote_in(tx, turn.account, place, person) for place in places for person in known
+        )
 
     def _is_owner_spot(self, account: str, chat: str) -> bool:
         spot = self._owner_spot.spot
@@ -390,7 +424,7 @@ class Asking:
                 return code
 
 
-def request_detail(prepared: PreparedCall) -> dict[str, Any]:
+def request_detail(prepared: PreparedCall, taint: tuple[str, ...]) -> dict[str, Any]:
     """What a card shows of a call beside its arguments and price."""
     asking = prepared.asking
     return {
@@ -404,6 +438,7 @@ def request_detail(prepared: PreparedCall) -> dict[str, Any]:
         "question": asking.question if asking else "",
         "options": list(asking.options) if asking else [],
         "free_text": bool(asking and asking.free_text),
+        "taint": list(taint),
     }
 
 
@@ -412,7 +447,8 @@ def _snapshot(name: str, data: bytes) -> dict[str, Any]:
     return {"name": name, "bytes": len(data), "lines": lines, "sha256": sha256(data).hexdigest()}
 
 
-def _shown_bytes(item: Item) -> int:
+def shown_bytes(item: Item) -> int:
+    """How much there is to read of what would run."""
     snapshots = sum(len(each.data) for each in item.prepared.snapshots)
     return len(item.arguments.encode()) + snapshots
 
@@ -421,6 +457,12 @@ def _times(now: int, seconds: int) -> tuple[int, int | None]:
     """When a card closes, and when people are reminded of it."""
     expires_at = now + seconds * 1_000_000
     return expires_at, now + seconds * 500_000 if seconds >= REMINDER_FROM_S else None
+
+
+def _is_shared(turn: OpenTurn) -> bool:
+    """Whether several people write in the session of a turn."""
+    own = turn.session_key.endswith(f"|{turn.requester}")
+    return turn.grouped and not own
 
 
 def _counts(card: Card) -> bool:

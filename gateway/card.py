@@ -469,7 +469,9 @@ def _choices(view: CardView, item: int) -> Iterator[str]:
             yield "An answer goes to the model as yours. Deny: it is told that nobody answers."
         case "limit":
             yield "The reply so far is kept and no model call is repeated."
-            yield "Raise: the turn goes on. Stop: it ends here."
+            frozen = view.limit is not None and view.limit.because
+            yield f"{'Go on, once it may' if frozen else 'Raise'}: the turn goes on."
+            yield "Stop: it ends here."
         case "in_doubt":
             yield "Mark done: the model is told that it took effect. Run again: a new approval."
             yield "Skip: it is not run again."

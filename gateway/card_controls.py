@@ -265,7 +265,9 @@ class _Choices:
 
     def _amounts(self) -> Iterator[Button]:
         limit = self._view.limit
-        if limit is not None:
+        if limit is not None and limit.because:
+            yield self.button("Go on", Decision.RAISE, RAISE_NEEDED)
+        elif limit is not None:
             yield self.button(f"Raise by {dollars(limit.short_by)}", Decision.RAISE, RAISE_NEEDED)
             for option, amount in enumerate(AMOUNTS, start=RAISE_FIVE):
                 if amount > limit.short_by:

@@ -136,7 +136,8 @@ class Item:
 class LimitReached:
     """A budget that is used up: in micro-dollars what it is, what is gone, what going on needs.
 
-    `auto`: it is the cap of `/auto`, which may also just end.
+    `auto`: it is the cap of `/auto`, which may also just end. `because`: nothing may be spent at
+    all for now, and why.
     """
 
     scope: str
@@ -146,6 +147,7 @@ class LimitReached:
     needed: int
     short_by: int
     auto: bool = False
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

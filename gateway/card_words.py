@@ -169,7 +169,9 @@ def foreign_text(each: Foreign, *, digits: int = 8) -> Spans:
 
 
 def limit_text(limit: LimitReached) -> str:
-    """How a budget stands."""
+    """How a budget stands, or why nothing may be spent."""
+    if limit.because:
+        return f"Nothing is spent here now: {limit.because}"
     return (
         f"Spent {dollars(limit.spent)}, held {dollars(limit.held)} of {dollars(limit.limit)};"
         f" going on needs at most {dollars(limit.needed)}: {dollars(limit.short_by)} short"

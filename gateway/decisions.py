@@ -6,31 +6,44 @@ returns what to say to whoever decided; nothing here is decided by a missing val
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from agent.calls import CallState
 from agent.costs import Unknown, dollars, is_paid
 from agent.messages import ResultStatus, ToolResult
 from agent.policy import Facts, parse_arguments
-from agent.tools.base import Malformed, PreparedCall, QuotingTool, Snapshot, Verdict
+from agent.tools.base import (
+    Malformed,
+    PreparedCall,
+    QuotingTool,
+    RiskTag,
+    Snapshot,
+    Verdict,
+)
 from gateway import audit
-from gateway.asking import Asking, Item, request_detail
+from gateway.asking import SHOWN_MAX_BYTES, Asking, Item, request_detail, shown_bytes
 from gateway.clock import Clock
-from gateway.entitled import Standing, may_approve, strictest
+from gateway.entitled import Needed, Standing, may_approve, strictest
 from gateway.facts import facts_of
 from gateway.gate import Gate, Reweighed, Rules, item_of, no_room_text
 from gateway.ledger import Leave
-from gateway.money import Spender
+from gateway.looks import looks
+from gateway.money import Spender, spender_in
 from gateway.painting import Look, Painter
 from gateway.quotes import ceiling_from, quote_from, quote_row, unknown_row
 from gateway.scopes import scope_name
 from gateway.store.base import Tx
-from gateway.store.records import allowances, calls, cards, ledger, unowned
+from gateway.store.records import allowances, calls, cards, freezes, ledger, unowned
 from gateway.store.records.cards import Card, Decided, Request
 from gateway.store.records.ledger import Frozen, NoRoom, Reserved
 from gateway.store.records.outbox import OutboxRow
 
 WHOLE = 0
 """The option that means every item of a card."""
+
+DOUBT = "The gateway stopped while this ran, so it may or may not have taken effect."
+LASTING_TAGS = frozenset({RiskTag.DESTRUCTIVE, RiskTag.RECURRING, RiskTag.OUTWARD})
+"""Tags that looking at the world may have given; the others follow from price and turn."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,24 +108,31 @@ class Decisions:
         `typed` is the ceiling an owner gave for an unknown price, in micro-dollars.
         """
         done = Outcome()
-        items = _meant(cards.requests_of(tx, card.id), option)
-        weighed = [self._weigh(tx, card, request, groups) for request in items]
-        found = [each for each in weighed if isinstance(each, _Weighed)]
-        for each in weighed:
-            if isinstance(each, Request):
-                self._break(tx, card, each, done)
+        if frozen := self._rules.money.frozen(tx, _spender(card)):
+            done.text = f"Not approved: spending is frozen by {frozen.name}. Deny still works."
+            return done
+        found = self._whole(tx, card, option, groups, done)
+        if not found:
+            self._finish(tx, card, done)
+            return done
         if changed := self._dearer(tx, card, found, done, typed=typed):
             return changed
-        short = self._not_entitled(card, found, person)
-        if short:
+        if short := self._not_entitled(card, found, person):
             done.text = short
             return done
-        if card.two_person and self._needs_another_vote(tx, card, found, person=person, done=done):
-            return done
+        if card.two_person:
+            found = self._twice_approved(tx, card, found, person=person, done=done)
+        approved = 0
         for each in found:
             if not self._approve_one(tx, card, each, person=person, done=done, typed=typed):
                 break
-        self._finish(tx, card, done)
+            approved += 1
+        if approved and approved < len(found):
+            done.text = f"{approved} of {len(found)} approved. {done.text}"
+        if done.accepted:
+            self._finish(tx, card, done)
+        else:
+            done.rows.extend(self._painter.repaint(tx, card.id))
         return done
 
     def deny(
@@ -122,6 +142,7 @@ class Decisions:
         done = Outcome(accepted=True)
         named = person.standing.name or "someone"
         concerned = cards.pending_of_turn(tx, card.turn_id) if stop else (card,)
+        waited = unowned.waits(tx, card.turn_id)
         for each in concerned:
             if each.kind == "in_doubt":
                 continue
@@ -132,6 +153,8 @@ class Decisions:
             self._finish(tx, each, done)
         if stop:
             unowned.mark_stopped(tx, card.turn_id, named)
+            if not waited:  # it runs now, and reads its rows before it calls the model again
+                unowned.halt(tx, card.turn_id, f"Stopped by {named}.")
         done.text = "Denied, and the turn is stopped." if stop else "Denied."
         return done
 
@@ -146,8 +169,10 @@ class Decisions:
         difference: str,
     ) -> Outcome:
         """Put other contents on the card, by a person's edit or choice of payer."""
-        done = Outcome(accepted=True)
         item = self._as_item(tx, card, request, weighed)
+        if refusal := _unaskable(item):
+            return Outcome(text=refusal)
+        done = Outcome(accepted=True)
         self._store_revision(tx, card, request, item, edited=difference, by=by.standing.name)
         done.rows.extend(self._painter.repaint(tx, card.id))
         self._note(tx, card, request, "revised", by, difference=difference)
@@ -176,10 +201,15 @@ class Decisions:
         (request,) = cards.requests_of(tx, card.id)
         scope, span = str(request.detail["scope"]), str(request.detail["span"])
         now = self._clock.now()
+        if scope == "frozen":
+            return self._thaw(tx, card, request, person)
         if scope.startswith("whole:"):
             auto = allowances.auto_of(tx, card.session_id, now=now)
             if auto is None:
-                done.text = "/auto has ended; go on without it, or stop."
+                return self.end_auto(tx, card, person)
+            most = self._rules.rights.approvals.auto_max
+            if auto.cap + amount > most and not person.standing.owner:
+                done.text = f"/auto goes up to {dollars(most)} without an owner; go on asking."
                 return done
             allowances.enlarge(tx, auto.id, cap=auto.cap + amount, until_at=auto.until_at)
         else:
@@ -189,6 +219,19 @@ class Decisions:
         self._finish(tx, card, done)
         done.accepted = True
         done.text = f"The budget of {scope_name(scope)} is raised by {dollars(amount)}."
+        return done
+
+    def _thaw(self, tx: Tx, card: Card, request: Request, person: Person) -> Outcome:
+        """Let a turn go on that waited for a freeze to be lifted."""
+        if frozen := self._rules.money.frozen(tx, _spender(card)):
+            where = " all" if frozen.scope == freezes.EVERYWHERE else ""
+            return Outcome(
+                text=f"Spending is still frozen by {frozen.name}: an owner writes /unfreeze{where}."
+            )
+        done = Outcome(accepted=True, text="It goes on.")
+        cards.decide(tx, request.id, "approved", person.decided("go on"))
+        self._note(tx, card, request, "go on", person)
+        self._finish(tx, card, done)
         return done
 
     def end_auto(self, tx: Tx, card: Card, person: Person) -> Outcome:
@@ -217,8 +260,8 @@ class Decisions:
                 done.text = "Noted as done."
             case "skip":
                 state = "denied"
-                text = "The gateway stopped while this ran, so it may or may not have taken effect."
-                status, text = ResultStatus.UNKNOWN, f"{text} {named} decided not to run it again."
+                status = ResultStatus.UNKNOWN
+                text = f"{DOUBT} {named} decided not to run it again."
                 done.text = "Skipped."
             case _:
                 state, status, text = "approved", None, ""
@@ -247,9 +290,12 @@ class Decisions:
         """Close what is pending on a card; `text` is the result of its calls."""
         done = Outcome()
         decided = Decided(by="", name=name, source="gateway", at=self._clock.now(), words=words)
+        status = ResultStatus.NOT_RUN
+        if card.kind == "in_doubt":
+            status = ResultStatus.UNKNOWN
+            text = f"{DOUBT} Nobody said which: {text.removeprefix('Not run: ')}"
         for request in _meant(cards.requests_of(tx, card.id), WHOLE):
             if cards.decide(tx, request.id, state, decided):
-                status = ResultStatus.UNKNOWN if card.kind == "in_doubt" else ResultStatus.NOT_RUN
                 self._result(tx, card, request, text, status=status)
                 nobody = Person(
                     standing=Standing(person="gateway", name=name), source="gateway", at=decided.at
@@ -258,39 +304,71 @@ class Decisions:
         self._close(tx, card, done)
         return tuple(done.rows)
 
+    def halt(
+        self, tx: Tx, card: Card, state: Literal["expired", "undeliverable"], why: str
+    ) -> tuple[OutboxRow, ...]:
+        """End a card that nobody decided, with everything its turn has asked, and the turn."""
+        rows: list[OutboxRow] = []
+        name = "time" if state == "expired" else "the gateway"
+        for each in cards.pending_of_turn(tx, card.turn_id):
+            same = each.id == card.id
+            ended: cards.RequestState = state if same else "withdrawn"
+            text = f"Not run: {why}." if same else "Not run: the turn was stopped."
+            rows.extend(self.end(tx, each, ended, name=name, text=text, words=why))
+        unowned.halt(tx, card.turn_id, f"Stopped: approval {card.code}: {why}.")
+        unowned.reopen(tx, card.turn_id, now=self._clock.now())
+        return tuple(rows)
+
     # -- inside
+
+    def _whole(
+        self,
+        tx: Tx,
+        card: Card,
+        option: int,
+        groups: Mapping[str, bool | None],
+        done: Outcome,
+    ) -> list[_Weighed]:
+        """The items that are meant and can still run; the others end alone."""
+        found = []
+        for request in _meant(cards.requests_of(tx, card.id), option):
+            match self._weigh(tx, card, request, groups):
+                case _Weighed() as weighed:
+                    found.append(weighed)
+                case why:
+                    self._break(tx, card, request, done, why)
+        return found
 
     def _weigh(
         self, tx: Tx, card: Card, request: Request, groups: Mapping[str, bool | None]
-    ) -> _Weighed | Request:
-        """Judge a pending item by today's rules and prices; the request itself if it is broken."""
+    ) -> _Weighed | str:
+        """Judge a pending item by today's rules and prices, or say why it can't run any more."""
+        stored = calls.get(tx, str(request.call_id))
+        if stored is None or stored.state != CallState.ASKED.value:
+            return "its turn has ended"
         tool = self._rules.tools.get(request.tool)
         arguments = parse_arguments(request.arguments)
         if tool is None or isinstance(arguments, Malformed):
-            return request
+            return "the tool has changed since this was asked"
         prepared = tool.prepare(arguments)
         if (
             isinstance(prepared, Malformed)
             or self._rules.schema(request.tool) != request.schema_hash
         ):
-            return request
-        quote = quote_from(request.quote)
-        prepared = replace(prepared, quote=quote, snapshots=_snapshots(tx, request))
+            return "the tool has changed since this was asked"
+        prepared = _as_inspected(prepared, request, snapshots_of(tx, request))
         if isinstance(tool, QuotingTool):
-            prepared = replace(prepared, quote=tool.requote(prepared, quote))
-        weighed = self._gate.reweigh(tx, prepared, self._facts(tx, card, groups))
+            quote = tool.requote(prepared, prepared.quote)
+            prepared = replace(prepared, quote=replace(quote, payer=prepared.quote.payer))
+        facts = self._facts(tx, card, groups, prepared)
+        weighed = self._gate.reweigh(tx, prepared, facts)
         item = self._as_item(tx, card, request, weighed)
         return _Weighed(request=request, item=item, prepared=weighed.prepared)
 
-    def _facts(self, tx: Tx, card: Card, groups: Mapping[str, bool | None]) -> Facts:
-        return facts_of(
-            tx,
-            session_id=card.session_id,
-            turn_id=card.turn_id,
-            chat=card.origin,
-            requester=card.requester,
-            groups=groups,
-        )
+    def _facts(
+        self, tx: Tx, card: Card, groups: Mapping[str, bool | None], prepared: PreparedCall
+    ) -> Facts:
+        return facts_of(tx, card, groups=groups, rights=self._rules.rights, prepared=(prepared,))
 
     def _as_item(self, tx: Tx, card: Card, request: Request, weighed: Reweighed) -> Item:
         return item_of(
@@ -330,7 +408,8 @@ class Decisions:
                 continue
             else:
                 changed = True
-            self._store_revision(tx, card, each.request, each.item, edited="", by="")
+            edited = each.request.edited
+            self._store_revision(tx, card, each.request, each.item, edited=edited, by="")
         if not changed:
             return None
         done.rows.extend(self._painter.repaint(tx, card.id))
@@ -342,7 +421,9 @@ class Decisions:
     ) -> None:
         prepared = item.prepared
         ceiling = prepared.quote.ceiling
-        detail = {**request_detail(prepared), "edited_by": by} if by else request_detail(prepared)
+        detail = request_detail(prepared, item.taint)
+        if changed_by := by or request.detail.get("edited_by"):
+            detail["edited_by"] = changed_by
         cards.revise(
             tx,
             replace(
@@ -361,9 +442,28 @@ class Decisions:
         )
         now = self._clock.now()
         calls.decide(tx, item.decided, state=CallState.ASKED, by="", now=now)
-        needs = strictest((item.needed,))
         fresh = cards.get(tx, card.id) or card
+        siblings = [r for r in cards.requests_of(tx, card.id) if r.id != request.id]
+        before = Needed(tier=fresh.tier, two_person=fresh.two_person)
+        needs = strictest((item.needed, *([before] if siblings else [])))
         cards.next_rev(tx, fresh, tier=needs.tier, two=needs.two_person)
+        audit.append(
+            tx,
+            at=now,
+            kind="card",
+            actor="gateway",
+            account=card.account,
+            chat=card.chat,
+            subject=card.id,
+            detail={
+                "code": card.code,
+                "rev": fresh.rev + 1,
+                "tier": needs.tier,
+                "call": request.call_id,
+                "fingerprint": item.decided.fingerprint,
+                "quote": quote_row(prepared.quote),
+            },
+        )
 
     def _not_entitled(self, card: Card, found: list[_Weighed], person: Person) -> str:
         """Why a person may not approve under today's policy, whatever the card says."""
@@ -382,27 +482,22 @@ class Decisions:
                 return f"By today's rules {needs.tier}s decide this."
         return ""
 
-    def _needs_another_vote(
+    def _twice_approved(
         self, tx: Tx, card: Card, found: list[_Weighed], *, person: Person, done: Outcome
-    ) -> bool:
-        """Count a first yes where two must say it; True if another person has to."""
+    ) -> list[_Weighed]:
+        """The items to which another person said yes before; to the others this is the first."""
         mine = self._rules.rights.person(person.standing.person)
-        others = [
-            vote
-            for each in found
-            for vote in each.request.votes
-            if self._rules.rights.person(vote) != mine
-        ]
-        if others:
-            return False
+        twice = []
         for each in found:
+            if any(self._rules.rights.person(vote) != mine for vote in each.request.votes):
+                twice.append(each)
+                continue
             if person.standing.person not in each.request.votes:
                 cards.vote(tx, each.request, person.standing.person)
                 self._note(tx, card, each.request, "vote", person)
-        done.rows.extend(self._painter.repaint(tx, card.id))
-        done.accepted = True
-        done.text = "Your yes is noted; one more person has to approve it."
-        return True
+            done.accepted = True
+            done.text = "Your yes is noted; one more person has to approve it."
+        return twice
 
     def _approve_one(
         self,
@@ -433,27 +528,36 @@ class Decisions:
                 case Frozen(by=by):
                     done.text = f"Not approved: spending is frozen by {by}. Deny still works."
                     return False
-        if not cards.decide(tx, each.request.id, "approved", person.decided()):
-            return True
-        calls.approve(
+        decided = cards.decide(tx, each.request.id, "approved", person.decided())
+        if not decided or not calls.approve(
             tx,
             str(each.request.call_id),
             reservation_id=reservation,
             by=person.standing.person,
             now=person.at,
-        )
+        ):
+            raise ValueError(f"{each.request.call_id} was decided in between")
         self._note(tx, card, each.request, "approved", person, reservation=reservation)
         done.accepted = True
         done.text = "Approved."
         return True
 
-    def _break(self, tx: Tx, card: Card, request: Request, done: Outcome) -> None:
-        """End an item whose stored arguments no longer fit its tool; the others go on."""
-        decided = Decided(by="", name="the gateway", source="gateway", at=self._clock.now())
+    def _break(self, tx: Tx, card: Card, request: Request, done: Outcome, why: str) -> None:
+        """End an item that can't run any more; the others go on."""
+        decided = Decided(
+            by="", name="the gateway", source="gateway", at=self._clock.now(), words=why
+        )
         if cards.decide(tx, request.id, "withdrawn", decided):
-            text = "Not run: the tool has changed since this was asked. Ask again if need be."
+            text = f"Not run: {why}. Ask again if need be."
             self._result(tx, card, request, text, status=ResultStatus.FAILED)
-        done.text = "This can't run any more: the tool has changed since."
+            nobody = Person(
+                standing=Standing(person="gateway", name="the gateway"),
+                source="gateway",
+                at=decided.at,
+            )
+            self._note(tx, card, request, "withdrawn", nobody, because=why)
+        done.accepted = True
+        done.text = f"This can't run any more: {why}."
 
     def _result(
         self,
@@ -525,19 +629,50 @@ def _meant(requests: tuple[Request, ...], option: int) -> list[Request]:
     ]
 
 
-def _snapshots(tx: Tx, request: Request) -> tuple[Snapshot, ...]:
+def snapshots_of(tx: Tx, request: Request) -> tuple[Snapshot, ...]:
+    """The bytes that an item would run."""
     found = calls.snapshots_of(tx, str(request.call_id))
     return tuple(Snapshot(name=name, data=data) for name, data in found.items())
 
 
+def _as_inspected(
+    prepared: PreparedCall, request: Request, snapshots: tuple[Snapshot, ...]
+) -> PreparedCall:
+    """A call prepared anew, with what looking at the world had found when it was asked."""
+    detail = request.detail
+    tags = {RiskTag(tag) for tag in request.tags} & LASTING_TAGS
+    return replace(
+        prepared,
+        quote=quote_from(request.quote),
+        snapshots=snapshots,
+        tags=prepared.tags | tags,
+        declared=prepared.declared and detail.get("declared") is not False,
+        summary=str(detail.get("summary", prepared.summary)),
+        warnings=tuple(detail.get("warnings", prepared.warnings)),
+        urls=tuple(detail.get("urls", prepared.urls)),
+    )
+
+
+def _unaskable(item: Item) -> str:
+    """Why nobody can be asked about contents that somebody edited; empty if people can."""
+    if item.judgement.verdict is Verdict.DENY:
+        return f"Not allowed: {item.judgement.reason}. The card stays as it was."
+    prepared = item.prepared
+    names = looks(prepared.arguments, urls=prepared.urls, payer=prepared.quote.payer)
+    if names.refusal:
+        return f"{names.refusal} The card stays as it was."
+    if shown_bytes(item) > SHOWN_MAX_BYTES:
+        return "That is over 256 KiB, more than anybody can look at. The card stays as it was."
+    return ""
+
+
 def _spender(card: Card) -> Spender:
-    return Spender(
-        account=card.origin_account,
-        chat=card.origin,
+    return spender_in(
+        card.origin_account,
+        card.origin,
         requester=card.requester,
         session_id=card.session_id,
         turn_id=card.turn_id,
-        unattended=not card.requester,
     )
 
 

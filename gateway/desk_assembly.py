@@ -121,7 +121,14 @@ def supervision(
     times = Times(
         expire_s=config.approvals.expire_s, owner_expire_s=config.approvals.owner_expire_s
     )
-    asking = Asking(rights=rights, times=times, owner_spot=owner_spot, painter=painter, clock=clock)
+    asking = Asking(
+        rights=rights,
+        times=times,
+        owner_spot=owner_spot,
+        painter=painter,
+        clock=clock,
+        policy=config.policy.version,
+    )
     gate = Gate(rules=rules, asking=asking, clock=clock)
     decisions = Decisions(rules=rules, gate=gate, asking=asking, painter=painter, clock=clock)
     grants = GrantsDesk(rules=rules, decisions=decisions, painter=painter, clock=clock)
@@ -141,6 +148,7 @@ def supervision(
         decisions=decisions,
         painter=painter,
         roles=roles,
+        store=store,
         clock=clock,
         send=deliveries.enqueue,
         look_at_jobs=look_at_jobs,
@@ -174,6 +182,7 @@ def supervision(
             enqueue=deliveries.enqueue,
             wake=wake,
             tell_owners=notices_to(notices),
+            booked=turn_desk.booked,
             wait=wait,
         ),
         remote_jobs=jobs,

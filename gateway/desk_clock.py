@@ -12,6 +12,7 @@ A press that was journaled in time is decided before its card expires, however l
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Literal
 
 from gateway import outgoing
 from gateway.clock import Clock
@@ -21,8 +22,9 @@ from gateway.painting import Painter
 from gateway.progress import Wait
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import allowances, cards, inbox, ledger, outbox, unowned
+from gateway.store.records import allowances, cards, inbox, ledger, outbox
 from gateway.store.records.cards import Card
+from gateway.store.records.ledger import Settled
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from platforms.markup import parse
 
@@ -47,9 +49,14 @@ class DeskClock:
         enqueue: Callable[[tuple[OutboxRow, ...]], None],
         wake: Callable[[str], None],
         tell_owners: Callable[[str, str], None],
+        booked: Callable[[Tx, Settled], tuple[OutboxRow, ...]],
         wait: Wait,
     ) -> None:
-        """`wait` waits for an event, or for so many seconds; `tell_owners` takes key, sentence."""
+        """`wait` waits for an event, or for so many seconds; `tell_owners` takes key, sentence.
+
+        `booked` gives what is to be sent because money was booked.
+        """
+        self._booked = booked
         self._store = store
         self._clock = clock
         self._decisions = decisions
@@ -83,7 +90,8 @@ class DeskClock:
         return more | await self._overdue(now)
 
     async def _posted(self, now: int) -> bool:
-        found = await self._store.read(lambda tx: _posts(tx, now))
+        since = self._started_at  # before that nothing could be sent
+        found = await self._store.read(lambda tx: _posts(tx, now, since=since))
         for card, state in found:
             if state == "sent":
                 await self._store.write(
@@ -102,10 +110,11 @@ class DeskClock:
             ended += await self._end(card, "expired", "nobody decided in time")
         return ended == AT_ONCE
 
-    async def _end(self, card: Card, state: cards.RequestState, why: str) -> bool:
+    async def _end(self, card: Card, state: Literal["expired", "undeliverable"], why: str) -> bool:
         """End a card and halt its turn; False if a press on it has to be decided first."""
         now = self._clock.now()
-        waits = now - self._started_at < PRESSES_FIRST_US
+        due_at = max(self._started_at, card.expires_at or 0)
+        waits = now - due_at < PRESSES_FIRST_US
 
         def unit(tx: Tx) -> tuple[OutboxRow, ...] | None:
             fresh = cards.get(tx, card.id)
@@ -114,7 +123,7 @@ class DeskClock:
             before = fresh.expires_at or now
             if waits and inbox.presses_before(tx, (card.account, card.origin_account), before):
                 return None
-            return self._halt(tx, fresh, state, why)
+            return self._decisions.halt(tx, fresh, state, why)
 
         rows = await self._store.write(unit, transition=transitions.CARD_ENDED)
         if rows is None:
@@ -127,27 +136,6 @@ class DeskClock:
                 f"Approval {card.code} of {card.origin} was not asked: {why}. Its turn is stopped.",
             )
         return True
-
-    def _halt(
-        self, tx: Tx, card: Card, state: cards.RequestState, why: str
-    ) -> tuple[OutboxRow, ...]:
-        rows: list[OutboxRow] = []
-        for each in cards.pending_of_turn(tx, card.turn_id):
-            same = each.id == card.id
-            text = f"Not run: {why}." if same else "Not run: the turn was stopped."
-            rows.extend(
-                self._decisions.end(
-                    tx,
-                    each,
-                    state if same else "withdrawn",
-                    name="time" if state == "expired" else "the gateway",
-                    text=text,
-                    words=why,
-                )
-            )
-        unowned.halt(tx, card.turn_id, f"Stopped: approval {card.code}: {why}.")
-        unowned.reopen(tx, card.turn_id, now=self._clock.now())
-        return tuple(rows)
 
     async def _remind(self, now: int) -> bool:
         due = await self._store.read(lambda tx: cards.to_remind(tx, now=now, limit=AT_ONCE))
@@ -191,18 +179,23 @@ class DeskClock:
         if not await self._store.read(lambda tx: ledger.any_overdue(tx, now=now)):
             return False
 
-        closed = await self._store.write(
-            lambda tx: ledger.close_overdue(tx, now=now), transition=transitions.HOLD_CHARGED
-        )
-        return len(closed) >= AT_ONCE
+        def unit(tx: Tx) -> tuple[int, tuple[OutboxRow, ...]]:
+            closed = ledger.close_overdue(tx, now=now)
+            return len(closed), tuple(
+                row for settled in closed for row in self._booked(tx, settled)
+            )
+
+        count, rows = await self._store.write(unit, transition=transitions.HOLD_CHARGED)
+        self._enqueue(rows)
+        return count >= AT_ONCE
 
 
-def _posts(tx: Tx, now: int) -> list[tuple[Card, str]]:
+def _posts(tx: Tx, now: int, *, since: int) -> list[tuple[Card, str]]:
     """Open cards with news of their message: it stands, is dead, or is late."""
     found = []
     for card in cards.unposted(tx, limit=AT_ONCE * 4):
         state = outbox.state_of(tx, f"card:{card.id}:post")
-        late = now - (card.opened_at or card.created_at) > UNDELIVERABLE_US
+        late = now - max(card.opened_at or card.created_at, since) > UNDELIVERABLE_US
         if state in ("sent", "dead") or late:
             found.append((card, state or "missing"))
     return found[:AT_ONCE]

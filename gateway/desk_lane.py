@@ -11,10 +11,11 @@ from gateway.approvals import Act, Answer, Desk
 from gateway.clock import Clock
 from gateway.decisions import Person
 from gateway.delivery import Deliveries
-from gateway.entitled import Standing
+from gateway.entitled import Standing, may_approve, needed_to_raise
 from gateway.gate import Rules
 from gateway.grants import GrantsDesk, Here
-from gateway.money import Spender
+from gateway.ledger import Leave, chat_scope
+from gateway.money import spender_in
 from gateway.presses import press_of
 from gateway.roles import Roles
 from gateway.scopes import scope_name
@@ -22,6 +23,7 @@ from gateway.spending import Spending
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import cards, freezes, ledger, prompts, sessions
+from gateway.store.records.balances import Room
 from gateway.store.records.inbox import Waiting
 from gateway.tokens import Decision
 from platforms.content import OpenForm, Sent
@@ -130,7 +132,7 @@ class DeskLane:
     # -- deciding by code
 
     async def _approve(self, row: Waiting) -> str:
-        codes = row.content.args.split()
+        codes = row.content.args.upper().split()
         if not codes or len(codes) > 2 or (len(codes) == 2 and codes[0] != codes[1]):
             return "Write `/approve CODE`; twice the code where a second word is asked for."
         act = replace(self._act(row, Decision.APPROVE), confirmed=len(codes) == 2)
@@ -185,7 +187,7 @@ class DeskLane:
             here = Here(
                 session_id=session.id,
                 account=row.account,
-                chat=_place(row),
+                chat=_chat(row),
                 shared=row.content.shared,
                 requester=row.content.author,
             )
@@ -196,9 +198,7 @@ class DeskLane:
     async def _list_grants(self, row: Waiting) -> str:
         def query(tx: Tx) -> str:
             session = sessions.current(tx, row.session_key)
-            return self._grants.listed(
-                tx, row.account, _place(row), session.id if session else None
-            )
+            return self._grants.listed(tx, row.account, _chat(row), session.id if session else None)
 
         return await self._store.read(query)
 
@@ -208,7 +208,7 @@ class DeskLane:
         if not ident:
             return "Write `/revoke ID`; `/grants` lists them."
         return await self._store.write(
-            lambda tx: self._grants.revoke(tx, ident, person.standing, chat=_place(row)),
+            lambda tx: self._grants.revoke(tx, ident, person.standing, chat=_chat(row)),
             transition=transitions.ALLOWANCE_CHANGED,
         )
 
@@ -235,13 +235,15 @@ class DeskLane:
         )
 
     def _raise(self, tx: Tx, row: Waiting, scope: str, amount: int, person: Person) -> str:
-        rooms = self._rules.money.rooms(tx, self._spender(tx, row), now=self._clock.now())
+        rooms = self._rooms(tx, row)
         room = next((r for r in rooms if r.scope.partition(":")[0] == scope), None)
-        if room is None or room.limit is None:
-            known = ", ".join(r.scope.partition(":")[0] for r in rooms if r.limit is not None)
-            return f"There is no such limit here. There are: {known}."
-        if not person.standing.owner:
-            return "Only owners raise it."
+        if room is None or room.scope.startswith("whole:"):
+            known = ", ".join(r.scope.partition(":")[0] for r in rooms)
+            return f"No such limit can be raised here. There are: {known}."
+        tier, standing = needed_to_raise(room.scope), person.standing
+        rights = self._rules.rights
+        if not may_approve(standing, tier, two_person=False, requester="", rights=rights):
+            return "Only owners raise it." if tier == "owner" else "Only approvers raise it."
         now = self._clock.now()
         ledger.raise_limit(
             tx, room.scope, room.window.span, amount, by=person.standing.person, now=now
@@ -249,25 +251,26 @@ class DeskLane:
         return f"The budget of {scope_name(room.scope)} is raised by {dollars(amount)}."
 
     def _limits_told(self, tx: Tx, row: Waiting) -> str:
-        rooms = self._rules.money.rooms(tx, self._spender(tx, row), now=self._clock.now())
         lines = [
             f"- `{r.scope.partition(':')[0]}` {scope_name(r.scope)}:"
             f" {_money(r.settled)} spent, {_money(r.held)} held,"
-            f" {_money(r.left or 0)} left of {_money(r.limit + r.raised)}"
-            for r in rooms
-            if r.limit is not None
+            f" {_money(r.left or 0)} left of {_money((r.limit or 0) + r.raised)}"
+            for r in self._rooms(tx, row)
         ]
         return "\n".join(lines)
 
-    def _spender(self, tx: Tx, row: Waiting) -> Spender:
+    def _rooms(self, tx: Tx, row: Waiting) -> tuple[Room, ...]:
+        """The limits that bind whoever writes here; a turn's own is on its card."""
         session = sessions.current(tx, row.session_key)
-        return Spender(
-            account=row.account,
-            chat=_place(row),
+        spender = spender_in(
+            row.account,
+            _place(row),
             requester=row.content.author,
-            session_id=session.id if session else 0,
-            turn_id=0,
+            session_id=session.id if session else None,
+            turn_id=None,
         )
+        rooms = self._rules.money.rooms(tx, spender, now=self._clock.now(), leave=Leave.POLICY)
+        return tuple(room for room in rooms if room.limit is not None)
 
     async def _freeze(self, row: Waiting) -> str:
         person = await self._person(row)
@@ -275,7 +278,7 @@ class DeskLane:
         standing = person.standing
         if not (standing.owner or (standing.approver and not everywhere)):
             return "Owners freeze spending; chat approvers freeze their chat."
-        scope = freezes.EVERYWHERE if everywhere else f"{row.account}|{_place(row)}"
+        scope = freezes.EVERYWHERE if everywhere else chat_scope(row.account, _chat(row))
         name = standing.name or standing.person
         freeze = freezes.Freeze(
             scope=scope, by=standing.person, name=name, reason="/freeze", at=self._clock.now()
@@ -293,14 +296,14 @@ class DeskLane:
         if not person.standing.owner:
             return "Only an owner can unfreeze."
         everywhere = row.content.args.strip() == "all"
-        scope = freezes.EVERYWHERE if everywhere else f"{row.account}|{_place(row)}"
+        scope = freezes.EVERYWHERE if everywhere else chat_scope(row.account, _chat(row))
 
         def unit(tx: Tx) -> bool:
             by, now = person.standing.person, self._clock.now()
             return freezes.unfreeze(tx, scope, by=by, now=now)
 
         lifted = await self._store.write(unit, transition=transitions.FREEZE_CHANGED)
-        other = await self._store.read(lambda tx: freezes.standing(tx, row.account, _place(row)))
+        other = await self._store.read(lambda tx: freezes.standing(tx, row.account, _chat(row)))
         if other is not None:
             return f"It is still frozen by {other.name} ({other.scope}): /unfreeze all."
         return "Spending goes on." if lifted else "Nothing was frozen here."
@@ -339,6 +342,11 @@ class DeskLane:
 def _place(row: Waiting) -> str:
     """Where answers to a message go: what cards, grants and limits of its turn go by."""
     return row.content.reply_to or row.chat
+
+
+def _chat(row: Waiting) -> str:
+    """The chat of it, whose threads share leave, freezes and limits."""
+    return refs.root_text(_place(row))
 
 
 def _dollars(text: str) -> int | None:

@@ -92,8 +92,10 @@ def needed(
     return Needed(tier=tier, two_person=_two(ceiling, rights))
 
 
-def needed_to_raise(scope: str) -> Tier:
-    """Whose word raises a limit."""
+def needed_to_raise(scope: str, *, shared: bool = True) -> Tier:
+    """Whose word raises a limit; a cap of `/auto` is raised by who may give it."""
+    if scope.startswith("whole:") and not shared:
+        return "requester"
     return "owner" if scope.startswith(_DAILY) else "approver"
 
 

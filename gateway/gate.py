@@ -16,7 +16,7 @@ from agent.effects import Gated
 from agent.messages import ResultStatus, ToolResult
 from agent.policy import Facts, Judgement, Policy, judge, relaxable
 from agent.tools.base import PreparedCall, Snapshot, Tool, Verdict
-from gateway import audit
+from gateway import audit, refs
 from gateway.asking import Asking, Item
 from gateway.clock import Clock
 from gateway.entitled import Needed, Rights, needed
@@ -26,7 +26,7 @@ from gateway.money import Money, Spender, spender_of
 from gateway.quotes import quote_row
 from gateway.scopes import scope_name
 from gateway.store.base import Tx
-from gateway.store.records import allowances, calls, cards, freezes
+from gateway.store.records import allowances, calls, cards, freezes, ledger
 from gateway.store.records.allowances import Allowance
 from gateway.store.records.ledger import Frozen, NoRoom, Reserved
 from gateway.store.records.outbox import OutboxRow
@@ -50,6 +50,10 @@ class Rules:
         known = self.tools.get(tool)
         return schema_hash(known.spec) if known is not None else ""
 
+    def schemas(self) -> dict[str, str]:
+        """The hash of every tool's schema, by its name."""
+        return {name: self.schema(name) for name in sorted(self.tools)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reweighed:
@@ -58,6 +62,7 @@ class Reweighed:
     prepared: PreparedCall
     judgement: Judgement
     needed: Needed
+    taint: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +78,7 @@ class _Sum:
     allowed: list[JudgedCall] = field(default_factory=list)
     results: list[ToolResult] = field(default_factory=list)
     asked: list[Item] = field(default_factory=list)
+    rows: list[OutboxRow] = field(default_factory=list)
 
 
 class Gate:
@@ -97,15 +103,14 @@ class Gate:
         for each in judged:
             self._one(tx, turn, each, facts=replace(facts, inspected=each.inspected), found=found)
         halted = self._enough(tx, turn, found)
-        rows: tuple[OutboxRow, ...] = ()
         if found.asked and not halted:
             asked = self._asking.ask(tx, turn, tuple(found.asked), words)
             found.results.extend(asked.refused)
-            rows = asked.rows
+            found.rows.extend(asked.rows)
         for result in found.results:
             self._refuse(tx, turn, result)
         gated = Gated(allowed=tuple(found.allowed), results=tuple(found.results), halted=halted)
-        return Verdicts(gated=gated, rows=rows)
+        return Verdicts(gated=gated, rows=tuple(found.rows))
 
     def reweigh(self, tx: Tx, prepared: PreparedCall, facts: Facts) -> Reweighed:
         """Judge a call by today's rules and prices."""
@@ -121,6 +126,7 @@ class Gate:
                 rights=self._rules.rights,
                 unattended=facts.unattended,
             ),
+            taint=facts.taint,
         )
 
     def _one(self, tx: Tx, turn: OpenTurn, judged: JudgedCall, facts: Facts, found: _Sum) -> None:
@@ -218,7 +224,30 @@ class Gate:
         decided = replace(item.decided, reservation_id=reservation)
         calls.decide(tx, decided, state=CallState.ALLOWED, by=by, now=now)
         found.allowed.append(replace(judged, prepared=item.prepared))
+        if covering is not None:
+            self._passed(tx, turn, item, covering, found)
         return True
+
+    def _passed(self, tx: Tx, turn: OpenTurn, item: Item, covering: Allowance, found: _Sum) -> None:
+        """Keep by whose leave a call runs that would be asked; `/auto` says so in the chat."""
+        audit.append(
+            tx,
+            at=self._clock.now(),
+            kind="leave",
+            actor=covering.giver,
+            account=turn.account,
+            chat=turn.reply_to,
+            subject=item.decided.call_id,
+            detail={
+                "by": f"{covering.kind} {covering.id}",
+                "fingerprint": item.decided.fingerprint,
+                "quote": quote_row(item.prepared.quote),
+            },
+        )
+        if covering.kind == "auto":
+            left = max(0, covering.cap - ledger.session_spent(tx, turn.session_id))
+            receipt = self._asking.receipt(tx, turn, item, covering, left=left)
+            found.rows.extend(receipt)
 
     def hold(
         self,
@@ -249,13 +278,16 @@ class Gate:
     def _leave(self, tx: Tx, turn: OpenTurn, item: Item) -> Allowance | None:
         """The live grant or `/auto` that covers a call that would be asked."""
         now = self._clock.now()
-        for grant in allowances.grants_in(tx, turn.account, turn.reply_to, now=now):
+        chat = refs.root_text(turn.reply_to)
+        for grant in allowances.grants_in(tx, turn.account, chat, now=now):
             fits = relaxable(item.prepared, item.judgement, auto=False)
             if fits and covers(grant, item, turn.requester, self._rules.policy.version):
                 return grant
         auto = allowances.auto_of(tx, turn.session_id, now=now)
         if auto is None or auto.policy != self._rules.policy.version:
             return None
+        if auto.bounds.get("schemas", {}).get(item.prepared.tool) != item.schema:
+            return None  # a tool of that time, and as it was
         return auto if relaxable(item.prepared, item.judgement, auto=True) else None
 
     def _item(self, turn: OpenTurn, judged: JudgedCall, weighed: Reweighed) -> Item:
@@ -323,6 +355,7 @@ def item_of(
         decided=decided,
         schema=schema,
         reason=judgement.reason,
+        taint=weighed.taint,
     )
 
 

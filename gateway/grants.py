@@ -14,7 +14,7 @@ import orjson
 
 from agent.costs import DOLLAR, Unknown, dollars
 from agent.tools.base import EffectClass, RiskTag
-from gateway import audit
+from gateway import audit, refs
 from gateway.clock import Clock
 from gateway.decisions import Decisions, Outcome, Person
 from gateway.entitled import Standing, may_approve
@@ -22,7 +22,7 @@ from gateway.gate import Rules
 from gateway.painting import Look, Painter
 from gateway.quotes import ceiling_from, quote_from
 from gateway.store.base import Tx
-from gateway.store.records import allowances, ledger
+from gateway.store.records import allowances, cards, ledger
 from gateway.store.records.allowances import Allowance
 from gateway.store.records.cards import Card, Request
 from gateway.tokens import Decision
@@ -79,7 +79,7 @@ class GrantsDesk:
         if decision not in (Decision.GRANT_CONFIRM, Decision.GRANT_ALL_CONFIRM):
             return Outcome(text="That can't be done here.")
         done = self._decisions.approve(tx, card, option=0, person=person, groups=groups)
-        if done.accepted and not done.text.startswith("Your yes"):
+        if _is_approved(tx, request):
             allowances.insert(tx, new)
             self._note(tx, new, person, "given")
             done.text = f"Approved, and for this chat until used up (grant {new.id})."
@@ -117,7 +117,7 @@ class GrantsDesk:
         else:
             live = self._new_auto(here, person.standing, cap=cap, until_at=until_at)
             allowances.insert(tx, live)
-        self._note(tx, live, person, "auto")
+        self._note(tx, allowances.get(tx, live.id) or live, person, "auto")
         return self._auto_told(tx, here, allowances.auto_of(tx, here.session_id, now=now))
 
     def revoke(self, tx: Tx, ident: str, standing: Standing, *, chat: str) -> str:
@@ -169,6 +169,8 @@ class GrantsDesk:
         unknown = isinstance(ceiling_from(request.ceiling, request.unknown), Unknown)
         if not _NEVER.isdisjoint(request.tags) or tainted_once or undeclared or unknown:
             return "This can't be allowed beforehand; each such call is asked."
+        if card.two_person:
+            return "Two people decide this, each time it is asked."
         if request.rule.startswith("floor"):
             return "This can't be allowed beforehand; each such call is asked."
         standing = person.standing
@@ -200,7 +202,7 @@ class GrantsDesk:
             kind="grant",
             session_id=None,
             account=card.origin_account,
-            chat=card.origin,
+            chat=refs.root_text(card.origin),
             requester="" if everybody else card.requester,
             giver=giver.person,
             giver_name=giver.name or giver.person,
@@ -245,7 +247,7 @@ class GrantsDesk:
             requester=here.requester,
             giver=giver.person,
             giver_name=giver.name or giver.person,
-            bounds={},
+            bounds={"schemas": self._rules.schemas()},
             ceiling=cap,
             uses_left=1_000_000,
             cap=cap,
@@ -284,6 +286,11 @@ class GrantsDesk:
                 "until": each.until_at,
             },
         )
+
+
+def _is_approved(tx: Tx, request: Request) -> bool:
+    items = cards.requests_of(tx, request.card_id)
+    return any(each.id == request.id and each.state == "approved" for each in items)
 
 
 def _auto_words(words: str) -> tuple[int, int, bool] | None:

@@ -6,6 +6,7 @@ Pure but for the rows it is given: limits, zones and people come from configurat
 from dataclasses import dataclass, field
 
 from agent.costs import Quote
+from gateway import refs
 from gateway.config import PeopleConfig
 from gateway.ledger import Cap, Leave, Limits, Place, scopes_for
 from gateway.store.base import Tx
@@ -22,25 +23,38 @@ TOOL_LASTS_US = 60 * 60 * 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spender:
-    """Whose turn spends, and where it answers."""
+    """Whose turn spends, and in which chat: its threads have no budget of their own."""
 
     account: str
     chat: str
     requester: str
-    session_id: int
-    turn_id: int
+    session_id: int | None
+    turn_id: int | None
     unattended: bool = False
 
 
-def spender_of(turn: OpenTurn) -> Spender:
-    """The turn as a spender; one without a requester is a clock's."""
+def spender_in(
+    account: str, chat: str, *, requester: str, session_id: int | None, turn_id: int | None
+) -> Spender:
+    """Who spends in a chat or in a thread of it; without a requester it is a clock."""
     return Spender(
-        account=turn.account,
-        chat=turn.reply_to,
+        account=account,
+        chat=refs.root_text(chat),
+        requester=requester,
+        session_id=session_id,
+        turn_id=turn_id,
+        unattended=not requester,
+    )
+
+
+def spender_of(turn: OpenTurn) -> Spender:
+    """The turn as a spender."""
+    return spender_in(
+        turn.account,
+        turn.reply_to,
         requester=turn.requester,
         session_id=turn.session_id,
         turn_id=turn.turn_id,
-        unattended=not turn.requester,
     )
 
 
@@ -137,6 +151,8 @@ class Money:
         return freezes.standing(tx, spender.account, spender.chat)
 
     def _auto(self, tx: Tx, spender: Spender, now: int) -> Cap | None:
+        if spender.session_id is None:
+            return None
         found = allowances.auto_of(tx, spender.session_id, now=now)
         return Cap(id=found.id, micros=found.cap) if found else None
 

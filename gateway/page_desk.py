@@ -304,17 +304,7 @@ class PageDesk(ApprovalsDesk, SpendBook):
         prepared = tool.prepare(arguments)
         if isinstance(prepared, Malformed):
             return ""
-        facts = facts_of(
-            tx,
-            session_id=card.session_id,
-            turn_id=card.turn_id,
-            account=card.origin_account,
-            chat=card.origin,
-            requester=card.requester,
-            groups={},
-            rights=self._rules.rights,
-            reaches=bool(prepared.urls),
-        )
+        facts = facts_of(tx, card, groups={}, rights=self._rules.rights, prepared=(prepared,))
         call = replace(prepared, quote=quote_from(request.quote))
         name = f"{request.tool}-{card.code}".lower().replace("_", "-")
         return draft_rule(call, facts, self._rules.policy, ident=name)

@@ -35,13 +35,13 @@ from gateway.clock import Clock
 from gateway.delivery import Deliveries
 from gateway.entitled import deciders
 from gateway.looks import looks
-from gateway.money import Money, Spender
+from gateway.money import Money, spender_in
 from gateway.quotes import ceiling_from, quote_from
 from gateway.scopes import scope_name
 from gateway.shown import shown
 from gateway.store.base import Tx
 from gateway.store.records import calls, cards, outbox, reservations
-from gateway.store.records.cards import Card, Request
+from gateway.store.records.cards import Card, Origin, Request
 from gateway.store.records.outbox import NewOutbox, Op, OutboxRow
 from platforms import blocks
 from platforms.blocks import Blocks
@@ -108,6 +108,8 @@ class Painter:
         """The card as it stands now, in place of what its message shows."""
         card = _known(tx, card_id)
         target = outbox.by_key(tx, f"card:{card.id}:post")
+        if target is None and card.state == "closed":
+            target = outbox.by_key(tx, f"card:{card.id}:queued")  # it never came before anybody
         if target is None:
             return ()
         words = self.words(tx, card, look or Look())
@@ -143,6 +145,24 @@ class Painter:
         row = self._row(card, op="post", key="evidence", words=words)
         stored_row = outbox.insert(tx, row, now=self._clock.now())
         return (stored_row,) if stored_row is not None else ()
+
+    def line(self, tx: Tx, origin: Origin, key: str, text: str) -> tuple[OutboxRow, ...]:
+        """One line of our own where a turn answers; a key is told once."""
+        new = NewOutbox(
+            dedupe_key=key,
+            account=origin.account,
+            chat=origin.chat,
+            line=f"s{origin.session_id}",
+            turn_id=origin.turn_id,
+            part=0,
+            purpose="notice",
+            op="post",
+            target_id=None,
+            content=outgoing.dump(_line(text)),
+            nonce=self._clock.nonce(),
+        )
+        stored = outbox.insert(tx, new, now=self._clock.now())
+        return (stored,) if stored is not None else ()
 
     def words(self, tx: Tx, card: Card, look: Look) -> outgoing.Words:
         """What stands in the chat of a card."""
@@ -255,6 +275,10 @@ class Painter:
 
     def _ran(self, tx: Tx, request: Request, stored: calls.CallRow | None) -> Outcome | None:
         """How an approved call ended, with what it cost."""
+        if stored is not None and _was_asked_again(tx, request):
+            return Ended(
+                how="lapsed", at=self.time(request.decided_at), by=request.decided_name or ""
+            )
         if stored is None or stored.state not in _ENDED:
             return None
         money = reservations.find(tx, stored.reservation_id) if stored.reservation_id else None
@@ -277,9 +301,9 @@ class Painter:
         ceilings = [r.ceiling for r in requests if r.state == "pending" and r.ceiling]
         if card.kind != "call" or not ceilings:
             return ()
-        spender = Spender(
-            account=card.origin_account,
-            chat=card.origin,
+        spender = spender_in(
+            card.origin_account,
+            card.origin,
             requester=card.requester,
             session_id=card.session_id,
             turn_id=card.turn_id,
@@ -367,6 +391,12 @@ class Painter:
         return time_text(at, now=now)
 
 
+def _was_asked_again(tx: Tx, request: Request) -> bool:
+    """Whether an approval could not be used, and its call was put before people once more."""
+    newest = cards.request_of_call(tx, str(request.call_id))
+    return newest is not None and newest.id != request.id and newest.earlier is not None
+
+
 _RUNNING = frozenset({"intent", "running"})
 _ENDED: dict[str, Any] = {
     "done": "done",
@@ -388,6 +418,7 @@ def _limit(request: Request) -> LimitReached:
         needed=detail["needed"],
         short_by=detail["short_by"],
         auto=str(detail["scope"]).startswith("whole:"),
+        because=str(detail["what"]) if detail["scope"] == "frozen" else "",
     )
 
 

@@ -14,6 +14,7 @@ from agent.errors import ToolError
 from agent.journal import Bill
 from agent.messages import ToolResult, well_formed
 from agent.tools.base import RecurringTool, RemoteTool, Tool, ToolOutput
+from gateway import refs
 from gateway.clock import Clock
 from gateway.errors import StoreClosed, StoreError, StoreFailed
 from gateway.progress import Wait
@@ -224,6 +225,6 @@ def _frozen(tx: Tx) -> dict[str, str]:
         return {}
     found = {}
     for each in jobs.spenders(tx):
-        if freeze := freezes.standing(tx, each.account, each.chat):
+        if freeze := freezes.standing(tx, each.account, refs.root_text(each.chat)):
             found[each.call_id] = freeze.name
     return found

@@ -15,6 +15,8 @@ from platforms.errors import PlatformError
 
 REMEMBERED_S = 60.0
 REMEMBERED_MAX = 10_000
+SHELL = "shell:"
+"""What people are called who speak on the control socket: the gateway's own user, or root."""
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class Roles:
         """
         if not human:
             return Standing(person=person, name=name, human=False)
-        if self._rights.owns(person):
+        if person.startswith(SHELL) or self._rights.owns(person):
             return Standing(person=person, name=name, owner=True, approver=True)
         approvers = self._rights.approvers_in(account, chat)
         approver: bool | None = self._rights.is_named(person, approvers)

@@ -9,6 +9,7 @@ _NAMES = {
     "org_month": "everybody this month",
     "background_day": "scheduled jobs today",
     "grant": "the grant",
+    "frozen": "spending",
 }
 
 

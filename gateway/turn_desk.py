@@ -4,24 +4,28 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from agent.calls import CallState, JudgedCall
-from agent.costs import Quote, Unknown
+from agent.costs import Quote, Unknown, dollars
 from agent.journal import Bill, Intended
 from agent.messages import ResultStatus, ToolResult
+from agent.policy import Facts
 from agent.tools.base import RemoteJob, Verdict
 from gateway import superseding
-from gateway.asking import Asking
+from gateway.asking import Asking, Item
 from gateway.clock import Clock
 from gateway.decisions import Decisions
+from gateway.entitled import Standing, may_approve
 from gateway.facts import facts_of
-from gateway.gate import Gate, Rules, Verdicts, item_of
+from gateway.gate import Gate, Reweighed, Rules, Verdicts, item_of
+from gateway.ledger import VELOCITY_WINDOW_US
 from gateway.money import Spender, spender_of
 from gateway.painting import Painter
 from gateway.roles import Roles
-from gateway.store.base import Tx
+from gateway.scopes import scope_name
+from gateway.store.base import Store, Tx
 from gateway.store.records import (
     allowances,
     calls,
@@ -33,12 +37,17 @@ from gateway.store.records import (
     reservations,
     sessions,
 )
+from gateway.store.records.balances import Notice
 from gateway.store.records.calls import CallRow
+from gateway.store.records.cards import Card
 from gateway.store.records.ledger import Frozen, NoRoom, Settled
 from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.sessions import OpenTurn
 
 START_WINDOW_US = 15 * 60 * 1_000_000
+
+_DECIDED = (CallState.ALLOWED.value, CallState.APPROVED.value)
+_OF_OWNERS = ("org_month", "background_day")
 
 Short = NoRoom | Frozen | Unknown
 """Why a model call can't be paid for."""
@@ -64,6 +73,7 @@ class TurnDesk:
         decisions: Decisions,
         painter: Painter,
         roles: Roles,
+        store: Store,
         clock: Clock,
         send: Callable[[tuple[OutboxRow, ...]], None],
         look_at_jobs: Callable[[], None],
@@ -76,6 +86,7 @@ class TurnDesk:
         self.decisions = decisions
         self._painter = painter
         self._roles = roles
+        self._store = store
         self._clock = clock
         self.send = send
         self.look_at_jobs = look_at_jobs
@@ -115,7 +126,8 @@ class TurnDesk:
 
     def _too_fast(self, tx: Tx, spender: Spender, now: int) -> Frozen | None:
         """Freeze a chat that spends faster than people can follow, and tell owners why."""
-        heard_at = inbox.heard_at(tx, spender.account, spender.chat)
+        lately = now - VELOCITY_WINDOW_US
+        heard_at = inbox.heard_at(tx, spender.account, spender.chat, since=lately)
         reason = ledger.velocity(
             tx,
             spender.account,
@@ -153,10 +165,9 @@ class TurnDesk:
                     tx, turn, by="the gateway", reason=text or f"nobody knows what {model} costs"
                 )
 
-    def model_spent(self, tx: Tx, turn: OpenTurn, ident: str, spent: int) -> None:
+    def model_spent(self, tx: Tx, turn: OpenTurn, ident: str, spent: int) -> tuple[OutboxRow, ...]:
         """Book what a model call has cost."""
-        settled = ledger.settle(tx, ident, actual=spent, now=self._clock.now())
-        self._after(settled)
+        return self.booked(tx, ledger.settle(tx, ident, actual=spent, now=self._clock.now()))
 
     # -- calls
 
@@ -169,43 +180,71 @@ class TurnDesk:
         words: str,
     ) -> Verdicts:
         """Judge the calls of a step."""
-        facts = facts_of(
-            tx,
-            session_id=turn.session_id,
-            turn_id=turn.turn_id,
-            chat=turn.reply_to,
-            requester=turn.requester,
-            groups=groups,
-        )
+        facts = self._facts(tx, turn, judged, groups)
         return self._gate.judge(tx, turn, judged, facts, words=words)
 
+    async def last_look(self, turn: OpenTurn, judged: tuple[JudgedCall, ...]) -> "LastLook":
+        """What has to be asked outside a unit before calls begin: who is what by now."""
+        ids = [each.call.id for each in judged]
+        approvals = await self._store.read(lambda tx: _approvals(tx, ids))
+        standings: dict[str, Standing] = {}
+        for card, people in approvals.values():
+            for person in people:
+                if person not in standings:
+                    standings[person] = await self._roles.standing(
+                        account=turn.account,
+                        chat=turn.reply_to,
+                        person=person,
+                        name="",
+                        fresh=card.tier != "requester",
+                    )
+        return LastLook(groups=await self.groups(turn), approvals=approvals, standings=standings)
+
     def check(
-        self,
-        tx: Tx,
-        turn: OpenTurn,
-        judged: tuple[JudgedCall, ...],
-        groups: Mapping[str, bool | None],
+        self, tx: Tx, turn: OpenTurn, judged: tuple[JudgedCall, ...], look: "LastLook"
     ) -> tuple[Intended, tuple[OutboxRow, ...]]:
-        """The last look before the first byte leaves: freeze, rules, time, and what is stored."""
+        """The last look before the first byte leaves: freeze, rules, people, time, contents."""
         begun: list[str] = []
         results: list[ToolResult] = []
         rows: list[OutboxRow] = []
         frozen = self._rules.money.frozen(tx, spender_of(turn))
+        facts = self._facts(tx, turn, judged, look.groups)
         for each in judged:
             stored = calls.get(tx, each.call.id)
             if stored is None:
                 raise LookupError(f"no call {each.call.id}")
             if stored.state == CallState.INTENT.value:
                 begun.append(each.call.id)  # a harmless repeat after a crash
-                continue
-            late = self._clock.now() - (stored.decided_at or 0) > START_WINDOW_US
-            if late:
-                rows.extend(self._lapse(tx, turn, each, stored, groups))
-            elif why := self._why_not(tx, turn, each, stored, groups=groups, frozen=frozen):
+            elif stored.state not in _DECIDED:
+                continue  # it has its result, or is asked about, by now
+            elif again := self._asked_again(stored, look):
+                rows.extend(self._lapse(tx, turn, each, stored, facts=facts, why=again))
+            elif why := self._why_not(tx, turn, each, stored, facts=facts, frozen=frozen):
                 results.append(self._turned_down(tx, each, stored, why))
             else:
                 begun.append(each.call.id)
         return Intended(begun=frozenset(begun), results=tuple(results)), tuple(rows)
+
+    def _asked_again(self, stored: CallRow, look: "LastLook") -> str:
+        """Why an approval can't be used (any more), as its next card says; empty if it can."""
+        if self._clock.now() - (stored.decided_at or 0) > START_WINDOW_US:
+            return "could not start in time"
+        if stored.id not in look.approvals:
+            return ""
+        card, people = look.approvals[stored.id]
+        for person in people:
+            may = may_approve(
+                look.standings[person],
+                card.tier,
+                two_person=card.two_person,
+                requester=card.requester,
+                rights=self._rules.rights,
+            )
+            if may is None:
+                return "nobody could look up whether that still counts"
+            if not may:
+                return "may not decide this any more"
+        return ""
 
     def _why_not(
         self,
@@ -214,7 +253,7 @@ class TurnDesk:
         judged: JudgedCall,
         stored: CallRow,
         *,
-        groups: Mapping[str, bool | None],
+        facts: Facts,
         frozen: freezes.Freeze | None,
     ) -> str:
         """Why a decided call may not begin after all; empty if it may."""
@@ -223,29 +262,34 @@ class TurnDesk:
         prepared = judged.prepared
         if prepared is None:
             return "Not run: it no longer fits its tool."
-        facts = facts_of(
-            tx,
-            session_id=turn.session_id,
-            turn_id=turn.turn_id,
-            chat=turn.reply_to,
-            requester=turn.requester,
-            groups=groups,
-        )
         weighed = self._gate.reweigh(tx, prepared, replace(facts, inspected=judged.inspected))
         if weighed.judgement.verdict is Verdict.DENY:
             return f"Not allowed (any more): {weighed.judgement.reason}."
-        item = item_of(
-            turn_key=(turn.account, turn.reply_to, turn.session_key, turn.turn_id),
-            call_id=judged.call.id,
-            weighed=weighed,
-            schema=self._rules.schema(prepared.tool),
-        )
+        item = self._item(turn, judged, weighed)
         if item.decided.fingerprint != stored.fingerprint:
             return "Not run: what would run is not what was decided. Ask again."
         ident = stored.decided_by.partition(" ")
         if ident[0] in ("grant", "auto") and allowances.get(tx, ident[2]) is None:
             return f"Not run: {stored.decided_by} was taken back."
         return ""
+
+    def _facts(
+        self,
+        tx: Tx,
+        turn: OpenTurn,
+        judged: tuple[JudgedCall, ...],
+        groups: Mapping[str, bool | None],
+    ) -> Facts:
+        prepared = [each.prepared for each in judged if each.prepared is not None]
+        return facts_of(tx, turn, groups=groups, rights=self._rules.rights, prepared=prepared)
+
+    def _item(self, turn: OpenTurn, judged: JudgedCall, weighed: Reweighed) -> Item:
+        return item_of(
+            turn_key=(turn.account, turn.reply_to, turn.session_key, turn.turn_id),
+            call_id=judged.call.id,
+            weighed=weighed,
+            schema=self._rules.schema(weighed.prepared.tool),
+        )
 
     def _turned_down(self, tx: Tx, judged: JudgedCall, stored: CallRow, why: str) -> ToolResult:
         if stored.reservation_id is not None:
@@ -260,33 +304,26 @@ class TurnDesk:
         turn: OpenTurn,
         judged: JudgedCall,
         stored: CallRow,
-        groups: Mapping[str, bool | None],
+        *,
+        facts: Facts,
+        why: str,
     ) -> tuple[OutboxRow, ...]:
-        """Give back the money of a call that could not begin in time, and have it judged anew."""
+        """Give back the money of a call whose leave can't be used; it is judged or asked anew."""
         if stored.reservation_id is not None:
             ledger.release(tx, stored.reservation_id, now=self._clock.now())
         if stored.state != CallState.APPROVED.value or judged.prepared is None:
             calls.propose_again(tx, stored.id)
             return ()
         calls.ask_again(tx, stored.id)
-        facts = facts_of(
-            tx,
-            session_id=turn.session_id,
-            turn_id=turn.turn_id,
-            chat=turn.reply_to,
-            requester=turn.requester,
-            groups=groups,
-        )
+        earlier = cards.request_of_call(tx, stored.id)
+        name = (earlier.decided_name if earlier else "") or "someone"
+        note = f"approved by {name} {self._painter.time(stored.decided_at)}, {why}"
         weighed = self._gate.reweigh(tx, judged.prepared, facts)
-        item = item_of(
-            turn_key=(turn.account, turn.reply_to, turn.session_key, turn.turn_id),
-            call_id=judged.call.id,
-            weighed=weighed,
-            schema=self._rules.schema(judged.prepared.tool),
-        )
-        when = self._painter.time(stored.decided_at)
-        note = f"approved by {stored.decided_by} {when}, could not start"
-        return self._asking.ask_again(tx, turn, stored, item, note)
+        item = self._item(turn, judged, weighed)
+        rows = self._asking.ask_again(tx, turn, stored, item, note)
+        if earlier is None:
+            return rows
+        return (*rows, *self._painter.repaint(tx, earlier.card_id))
 
     def began(self, tx: Tx, call_ids: list[str]) -> tuple[OutboxRow, ...]:
         """Say on their cards that calls run now."""
@@ -317,7 +354,7 @@ class TurnDesk:
                 settled = ledger.settle(
                     tx, stored.reservation_id, actual=bill.spent, now=now, record=bill.record
                 )
-                self._after(settled)
+                return (*self._repaint(tx, call_id), *self.booked(tx, settled))
         return self._repaint(tx, call_id)
 
     def _repaint(self, tx: Tx, call_id: str) -> tuple[OutboxRow, ...]:
@@ -350,6 +387,8 @@ class TurnDesk:
             )
         now = self._clock.now()
         jobs.stop_of_turn(tx, turn.turn_id, by=by, now=now, everything=stopped)
+        for ident in calls.end_unfinished(tx, turn.session_id, turn.turn_id, now):
+            rows.extend(self._repaint(tx, ident))
         return tuple(rows)
 
     def session_ends(self, tx: Tx, session_key: str, *, by: str) -> None:
@@ -361,16 +400,55 @@ class TurnDesk:
         allowances.end_of_session(tx, session.id, because=f"{by} began afresh", now=now)
         jobs.stop_of_session(tx, session.id, by=by, now=now)
 
-    def _after(self, settled: Settled) -> None:
-        """What a booking leads to: owners hear of alarms."""
+    def booked(self, tx: Tx, settled: Settled) -> tuple[OutboxRow, ...]:
+        """What a booking leads to: owners hear of alarms, a chat of limits nearly spent."""
         if settled.again:
-            return
+            return ()
         if settled.alarm:
             self._tell_owners(
                 f"overrun:{settled.reservation_id}",
                 f"Something cost more than was put aside for it ({settled.alarm}):"
                 f" gatepost why {settled.reservation_id}.",
             )
+        rows: list[OutboxRow] = []
+        for notice in settled.notices:
+            rows.extend(self._nearly_spent(tx, settled, notice))
+        return tuple(rows)
+
+    def _nearly_spent(self, tx: Tx, settled: Settled, notice: Notice) -> tuple[OutboxRow, ...]:
+        """Tell those whom a limit binds that four fifths of it are spent: once per window."""
+        text = (
+            f"Of the budget of {scope_name(notice.scope)}, {dollars(notice.settled)} of"
+            f" {dollars(notice.limit)} are spent. /budget shows what is left."
+        )
+        key = f"budget:{notice.scope}:{notice.span}"
+        if notice.scope in _OF_OWNERS:
+            self._tell_owners(key, text)
+            return ()
+        stored = reservations.find(tx, settled.reservation_id)
+        turn_id = stored.turn_id if stored is not None else None
+        origin = cards.origin_of(tx, turn_id) if turn_id is not None else None
+        return self._painter.line(tx, origin, key, text) if origin is not None else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastLook:
+    """Who is what just before calls begin: `approvals` are cards with who said yes on them."""
+
+    groups: Mapping[str, bool | None]
+    approvals: Mapping[str, tuple[Card, tuple[str, ...]]]
+    standings: Mapping[str, Standing]
+
+
+def _approvals(tx: Tx, call_ids: list[str]) -> dict[str, tuple[Card, tuple[str, ...]]]:
+    """The cards by which calls were approved, and everybody whose yes that took."""
+    found = {}
+    for ident, decider in calls.deciders(tx, call_ids).items():
+        request = cards.request_of_call(tx, ident)
+        card = cards.get(tx, request.card_id) if request is not None else None
+        if request is not None and card is not None:
+            found[ident] = card, tuple(dict.fromkeys((*request.votes, decider)))
+    return found
 
 
 def _is_asked(tx: Tx, call_id: str) -> bool:

@@ -110,12 +110,13 @@ class StoredTurn(TurnJournal):
         now = self._clock.now()
         refusals = tuple(c.refusal for c in record.calls if c.refusal is not None)
 
-        def unit(tx: Tx) -> None:
+        def unit(tx: Tx) -> tuple[OutboxRow, ...]:
             sessions.append(tx, self._turn, (record.message, *refusals), now=now)
-            self._close_step(tx, record.step, record.usage, record.spent, now)
+            notices = self._close_step(tx, record.step, record.usage, record.spent, now)
             calls.add(tx, self._turn.turn_id, record.step, record.calls)
+            return notices
 
-        await self._store.write(unit, transition=transitions.STEP_RECORDED)
+        self._desk.send(await self._store.write(unit, transition=transitions.STEP_RECORDED))
         self._said.append(record.message.text)
 
     async def gated(self, judged: tuple[JudgedCall, ...]) -> Gated:
@@ -177,11 +178,11 @@ class StoredTurn(TurnJournal):
         if all(_is_free_and_pure(each) for each in judged):
             return Intended(begun=frozenset(each.call.id for each in judged))
         now = self._clock.now()
-        groups = await self._desk.groups(self._turn)
+        look = await self._desk.last_look(self._turn, judged)
 
         def unit(tx: Tx) -> tuple[Intended, tuple[OutboxRow, ...]]:
             sessions.fence(tx, self._turn, now)
-            intended, rows = self._desk.check(tx, self._turn, judged, groups)
+            intended, rows = self._desk.check(tx, self._turn, judged, look)
             begin = [each for each in judged if each.call.id in intended.begun]
             effects = [
                 e.call.id for e in begin if e.prepared and e.prepared.effect not in _NO_INTENT
@@ -323,27 +324,30 @@ class StoredTurn(TurnJournal):
         now = self._clock.now()
 
         def unit(tx: Tx) -> tuple[OutboxRow, ...]:
+            notices: tuple[OutboxRow, ...] = ()
             if end is not None:
                 sessions.append(tx, self._turn, end.messages, now=now)
                 if end.step is not None:
-                    self._close_step(tx, end.step, end.usage, end.spent, now)
+                    notices = self._close_step(tx, end.step, end.usage, end.spent, now)
             stopped = end is not None and end.state is TurnState.CANCELLED
             edits = self._desk.turn_ends(tx, self._turn, by=end.by if end else "", stopped=stopped)
             sessions.close_turn(
                 tx, self._turn, state=state.value, mark=mark.value, error=error, now=now
             )
             stored = (outbox.insert(tx, row, now=now) for row in new_rows)
-            return (*(row for row in stored if row is not None), *edits)
+            return (*(row for row in stored if row is not None), *edits, *notices)
 
         self._deliver(await self._store.write(unit, transition=transitions.TURN_CLOSED))
         self._desk.look_at_jobs()
 
     def _close_step(
         self, tx: Tx, step: int, usage: Usage | None, spent: int | None, now: int
-    ) -> None:
+    ) -> tuple[OutboxRow, ...]:
+        """Book what a model call has cost; returns what is to be told of it."""
         ident = sessions.close_step(tx, self._turn, number=step, usage=_usage(usage), now=now)
-        if ident is not None and spent is not None:
-            self._desk.model_spent(tx, self._turn, ident, spent)
+        if ident is None or spent is None:
+            return ()
+        return self._desk.model_spent(tx, self._turn, ident, spent)
 
 
 _NO_INTENT = (EffectClass.PURE, EffectClass.LOCAL)

@@ -112,12 +112,17 @@ def command(
 
 
 def press(
-    payload: str = "x", *, number: int = 1, chat: ChatRef = DM, author: Author = ANN
+    payload: str = "x",
+    *,
+    number: int = 1,
+    chat: ChatRef = DM,
+    author: Author = ANN,
+    card: MessageRef | None = None,
 ) -> ButtonPressed:
-    """A press of a button under our message 5."""
+    """A press of a button; under which message only where a test says it."""
     return ButtonPressed(
         **_envelope(number, chat, author),
-        card=MessageRef(chat=chat, message_id="5"),
+        card=card,
         payload=payload,
         press=PressToken(kind="callback", value="cb1", usable_until=AT),
     )

@@ -105,6 +105,7 @@ async def test_everything_of_an_event_is_kept(intake: Intake) -> None:
         text="look",
         quote="the past",
         quote_author="Ben",
+        quote_by="telegram:1002",
     )
 
 

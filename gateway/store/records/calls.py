@@ -16,7 +16,7 @@ from agent.messages import ResultStatus, ToolResult
 from agent.tools.base import Snapshot
 from gateway.quotes import quote_from, quote_row
 from gateway.store.base import Row, Tx
-from gateway.store.records import transcript
+from gateway.store.records import ledger, transcript
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,8 @@ class CallRow:
     finished_at: int | None
 
 
+_WITHOUT_RESULT = frozenset(state.value for state in CallState)
+
 _SELECT = (
     "SELECT tool_call.id, tool_call.turn_id, session.id, session.key, tool_call.step,"
     " tool_call.tool, tool_call.operation, tool_call.label, tool_call.canonical,"
@@ -92,6 +94,12 @@ def get(tx: Tx, call_id: str) -> CallRow | None:
     """One call, whatever its state."""
     row = tx.row(_SELECT + " WHERE tool_call.id = ?", call_id)
     return _call(row) if row else None
+
+
+def has_result(tx: Tx, call_id: str) -> bool:
+    """Whether a call is over; a result is stored once."""
+    found = tx.row("SELECT finished_at FROM tool_call WHERE id = ?", call_id)
+    return found is not None and found[0] is not None
 
 
 def open_of_turn(tx: Tx, turn_id: int) -> dict[str, StoredCall]:
@@ -172,14 +180,21 @@ def propose_again(tx: Tx, call_id: str) -> None:
 
 
 def begin(tx: Tx, ids: Iterable[str], *, now: int) -> None:
-    """Store the intent to run calls with effects."""
+    """Store the intent to run decided calls. Raises ValueError for one that is not decided."""
     for ident in ids:
-        tx.run("UPDATE tool_call SET state = 'intent', intended_at = ? WHERE id = ?", now, ident)
+        changed = tx.run(
+            "UPDATE tool_call SET state = 'intent', intended_at = ?"
+            " WHERE id = ? AND state IN ('allowed', 'approved', 'intent')",
+            now,
+            ident,
+        )
+        if not changed:
+            raise ValueError(f"call {ident} was not decided and can't begin")
 
 
 def leave(tx: Tx, call_id: str) -> None:
     """A call whose work goes on elsewhere."""
-    tx.run("UPDATE tool_call SET state = 'running' WHERE id = ?", call_id)
+    tx.run("UPDATE tool_call SET state = 'running' WHERE id = ? AND finished_at IS NULL", call_id)
 
 
 def finish(tx: Tx, result: ToolResult, now: int) -> None:
@@ -193,7 +208,10 @@ def finish(tx: Tx, result: ToolResult, now: int) -> None:
 
 
 def settle(tx: Tx, *, session_id: int, turn_id: int, result: ToolResult, now: int) -> None:
-    """Store a result that came from outside the run of its turn."""
+    """Store a result that came from outside the run of its turn; only the first one counts."""
+    stored = tx.row("SELECT state FROM tool_call WHERE id = ?", result.call_id)
+    if stored is not None and stored[0] not in _WITHOUT_RESULT:
+        return
     transcript.append(tx, session_id=session_id, turn_id=turn_id, messages=(result,), now=now)
     finish(tx, result, now)
 
@@ -208,23 +226,39 @@ def correct(tx: Tx, call_id: str, status: ResultStatus, *, now: int) -> None:
     )
 
 
-def end_unfinished(tx: Tx, session_id: int, turn_id: int, now: int) -> None:
-    """Give every open call of an ended turn a result, for the model of later turns."""
+def end_unfinished(tx: Tx, session_id: int, turn_id: int, now: int) -> tuple[str, ...]:
+    """Give every open call of an ended turn a result, for the model of later turns; their ids.
+
+    What certainly did not begin gives its money back.
+    """
     begun = tx.rows(
-        "SELECT id, tool, state FROM tool_call WHERE turn_id = ? AND state IN"
-        " ('proposed', 'allowed', 'asked', 'approved', 'intent', 'running')"
+        "SELECT id, tool, state, reservation_id FROM tool_call WHERE turn_id = ?"
+        " AND state IN ('proposed', 'allowed', 'asked', 'approved', 'intent', 'running')"
         " ORDER BY step, ordinal",
         turn_id,
     )
-    for ident, tool, state in begun:
+    for ident, tool, state, reservation in begun:
         if state in ("intent", "running"):
             status = ResultStatus.UNKNOWN
             text = "The turn ended before this did. It may have taken effect; check before you"
             text += " repeat it."
         else:
             status, text = ResultStatus.NOT_RUN, "The turn ended before this began. It did not run."
+            if reservation is not None:
+                ledger.release(tx, str(reservation), now=now)
         result = ToolResult(call_id=ident, name=tool, status=status, text=text)
         settle(tx, session_id=session_id, turn_id=turn_id, result=result, now=now)
+    return tuple(str(ident) for ident, *_ in begun)
+
+
+def deciders(tx: Tx, call_ids: Iterable[str]) -> dict[str, str]:
+    """Who approved each of these calls, as far as people did."""
+    found = {}
+    for ident in call_ids:
+        row = tx.row("SELECT decided_by FROM tool_call WHERE id = ? AND state = 'approved'", ident)
+        if row is not None and row[0]:
+            found[ident] = str(row[0])
+    return found
 
 
 def tainted_by(tx: Tx, turn_id: int) -> tuple[str, ...]:

@@ -101,6 +101,16 @@ class Card:
     session_key: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a turn answers."""
+
+    account: str
+    chat: str
+    session_id: int
+    turn_id: int
+
+
 _CARD = (
     "SELECT card.id, card.code, card.kind, card.state, card.rev, card.account, card.chat,"
     " card.origin_account, card.origin, card.session_id, card.turn_id, card.step, card.tier,"
@@ -202,6 +212,19 @@ def requests_of(tx: Tx, card_id: str) -> tuple[Request, ...]:
     """The items of a card, in the model's order."""
     rows = tx.rows(_REQUEST + " WHERE card_id = ? ORDER BY ordinal", card_id)
     return tuple(_request(row) for row in rows)
+
+
+def origin_of(tx: Tx, turn_id: int) -> Origin | None:
+    """Where a turn answers, whatever has become of it."""
+    row = tx.row(
+        "SELECT session.account, turn.reply_to, session.id FROM turn"
+        " JOIN session ON session.id = turn.session_id WHERE turn.id = ?",
+        turn_id,
+    )
+    if row is None:
+        return None
+    account, chat, session_id = row
+    return Origin(account=account, chat=chat, session_id=session_id, turn_id=turn_id)
 
 
 def request_of_call(tx: Tx, call_id: str) -> Request | None:

@@ -29,6 +29,9 @@ class Content:
     text: str = ""
     quote: str = ""
     quote_author: str = ""
+    quote_by: str = ""
+    """Whose words are quoted, by id; empty for our own."""
+
     attachments: tuple[str, ...] = ()
     command: str = ""
     args: str = ""
@@ -115,13 +118,16 @@ def wrote_in(tx: Tx, account: str, chat: str, person: str) -> bool:
     return found is not None
 
 
-def heard_at(tx: Tx, account: str, chat: str) -> int | None:
-    """When a person's message last came in a chat, microseconds since 1970."""
+def heard_at(tx: Tx, account: str, chat: str, *, since: int) -> int | None:
+    """When a person's message last came in a chat or a thread of it; None if not since then."""
     row = tx.row(
-        "SELECT received_at FROM inbox WHERE account = ? AND chat = ? AND lane = 'turn'"
-        " ORDER BY received_at DESC LIMIT 1",
+        "SELECT received_at FROM inbox WHERE account = ? AND received_at > ? AND lane = 'turn'"
+        " AND (chat = ? OR substr(chat, 1, ?) = ?) ORDER BY received_at DESC LIMIT 1",
         account,
+        since,
         chat,
+        len(chat) + 1,
+        f"{chat}/",
     )
     return row[0] if row else None
 
@@ -263,6 +269,14 @@ def claim(tx: Tx, ids: list[int], turn_id: int) -> None:
             turn_id,
             ident,
         )
+
+
+def claimed_by(tx: Tx, turn_id: int) -> tuple[Content, ...]:
+    """What an open turn answers, oldest first."""
+    rows = tx.rows(
+        "SELECT content FROM inbox WHERE turn_id = ? AND state = 'claimed' ORDER BY id", turn_id
+    )
+    return tuple(Content.from_json(row[0]) for row in rows)
 
 
 def withdraw_inputs(tx: Tx, ids: list[int]) -> None:

@@ -31,6 +31,11 @@ def reopen(tx: Tx, turn_id: int, *, now: int) -> bool:
     return True
 
 
+def waits(tx: Tx, turn_id: int) -> bool:
+    """Whether a turn waits as rows, and nobody runs it."""
+    return tx.row("SELECT 1 FROM turn WHERE id = ? AND state = 'waiting'", turn_id) is not None
+
+
 def mark_stopped(tx: Tx, turn_id: int, by: str) -> None:
     """Remember who said /stop: whoever takes the turn up next ends it."""
     tx.run(

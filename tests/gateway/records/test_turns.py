@@ -103,7 +103,7 @@ async def test_a_step_that_is_made_again_is_another_attempt(store: Store) -> Non
 
 
 async def test_calls_and_their_states(store: Store) -> None:
-    """Proposed, then intended, then with a result; a refused call was never open."""
+    """Proposed, allowed, intended, then with a result; a refused call was never open."""
     turn = await opened(store, arrival(1))
     await record_step(
         store,
@@ -118,6 +118,7 @@ async def test_calls_and_their_states(store: Store) -> None:
     assert loaded.calls == {"c1": proposed, "c2": proposed}
     assert loaded.calls_made == 3
     turn = await again(store)
+    await write(store, lambda tx: tx.run("UPDATE tool_call SET state = 'allowed' WHERE id = 'c1'"))
     await write(store, lambda tx: calls.begin(tx, ("c1",), now=NOW))
     await write(store, lambda tx: sessions.append(tx, turn, (done("c2"),), now=NOW))
     assert (await again(store)).rows.calls == {"c1": StoredCall(state=CallState.INTENT)}

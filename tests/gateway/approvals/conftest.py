@@ -1,0 +1,19 @@
+"""A house of the desk for every test."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.store.sqlite import SqliteStore
+from tests.gateway.approvals.house import House
+from tests.gateway.hand_clock import HandClock
+
+
+@pytest.fixture
+async def house(store: SqliteStore, tmp_path: Path, clock: HandClock) -> AsyncIterator[House]:
+    """A gateway with a desk, connected."""
+    made = House(store, tmp_path, clock)
+    await made.open()
+    yield made
+    await made.shut()
