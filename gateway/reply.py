@@ -10,7 +10,7 @@ the final text arrives even if every edit before it was dropped.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import assert_never
 
@@ -296,8 +296,14 @@ class Reply:
             self._ids.append(None)
             self._shown.append(body)
             posted = self._outlet.post(row)
-        self._ids[part] = await posted
+        # Its id is kept even if nobody waits for it any more: growth may go on later.
+        posted.add_done_callback(partial(self._stands, part))
+        await asyncio.shield(posted)
         return True
+
+    def _stands(self, part: int, posted: "asyncio.Future[str | None]") -> None:
+        if not posted.cancelled():
+            self._ids[part] = posted.result()
 
     async def _edit(self, part: int, body: Blocks) -> None:
         message_id = self._ids[part]

@@ -330,7 +330,9 @@ async def test_a_turn_that_does_not_wait_after_all_grows_on(way: WayOut) -> None
     await it.first_post()
     await it.reply.stop_streaming()
     it.reply.go_on()
+    await way.settled()
     it.say("And a lot more words behind it.\n")
+    await it.passes(1.0)
     await it.adapter.shows("1001", f"{ENOUGH}\n\nAnd a lot more words behind it.")
     await it.ends("Done.")
     assert it.adapter.shown("1001") == ["Done."]
