@@ -26,9 +26,9 @@ from tests.kill.people import Person
 from tests.kill.verdict import Ending, Whole, fit, is_placeholder_or_repeat, without_asides
 from tests.kill.victim import Moment, WatchedStore
 from tests.scenarios.cards import is_card
-from tests.scenarios.stage import Stage
-from tests.wire.openai import Reply
-from tests.wire.openai.script import usage_of
+from tests.scenarios.stage import KEY, Stage
+from tests.wire.openai import OpenAIServer, Reply
+from tests.wire.openai.script import Script, usage_of
 
 if TYPE_CHECKING:
     from tests.kill.story import Story
@@ -49,7 +49,7 @@ max_output_tokens = 4000
 price = {{ input = {READ_MICROS}, output = {WRITTEN_MICROS} }}
 """
 
-Model = Callable[["Scene", tuple[str, ...], bool], Reply]
+Model = Callable[["Scene", tuple[str, ...], bool], Script]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +72,11 @@ class Scene(Stage):
             person,
             path=path,
             sessions=story.sessions,
-            default=self._reply,
             price=MODEL_PRICE,
             extra=story.config,
             owners=(person.me,) if story.told else (),
         )
+        self.model = OpenAIServer(key=KEY, default=self._reply)
         self.person = person
         self.story = story
         self.hold = asyncio.Event()
@@ -325,16 +325,18 @@ class Scene(Stage):
     def _database(self) -> Path:
         return self.path / "state" / "gatepost.db"
 
-    def _reply(self, request: Mapping[str, Any]) -> Reply:
+    def _reply(self, request: Mapping[str, Any]) -> Script:
         """The model's answer, with its bill: every request is charged for, whatever is read."""
         reply = self._words(request)
+        if not isinstance(reply, Reply):
+            return reply
         counted = usage_of(replace(reply, usage=None), request)
         usage = {**counted, **(reply.usage or {})}
         read, written = usage["prompt_tokens"], usage["completion_tokens"]
         self.billed += read * READ_MICROS + written * WRITTEN_MICROS
         return replace(reply, usage={**usage, "total_tokens": read + written})
 
-    def _words(self, request: Mapping[str, Any]) -> Reply:
+    def _words(self, request: Mapping[str, Any]) -> Script:
         said, tools_ran = news(request["messages"])
         if said and GREETING in said[-1]:
             return Reply(deltas=(GREETED,))
@@ -396,6 +398,8 @@ class Scene(Stage):
             for what, query in _UNFINISHED.items():
                 if rows := database.execute(query).fetchall():
                     problems.append(f"{what}: {json.dumps(rows)}")
+            if self.story.leaves and database.execute(self.story.leaves).fetchone() is None:
+                problems.append(f"does not hold: {self.story.leaves}")
             if not self.person.doubles and (rows := database.execute(_UNKNOWN).fetchall()):
                 problems.append(f"nobody knows of: {json.dumps(rows)}")
         return problems

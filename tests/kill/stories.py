@@ -2,6 +2,7 @@
 
 from gateway.echoes import EXPLAIN_WITHIN_S, PAUSE_S
 from gateway.store import transitions
+from tests.kill.card_stories import CARD_STORIES
 from tests.kill.scene import Death, Scene
 from tests.kill.story import (
     LONG_WORDS,
@@ -157,7 +158,7 @@ SILENT = Ending(texts=(), calls=0, turns=0)
 WORK = Ending(texts=(Whole(words=f"Let me see to it first. {answer(ONE)}"),), calls=2, turns=1)
 MAIL_IS_IN_DOUBT = Death(transition=transitions.CALL_FINISHED.name, moment="before", nth=4)
 
-STORIES: tuple[Story, ...] = (
+PLAIN_STORIES: tuple[Story, ...] = (
     Story(
         name="plain",
         passes=passes_by(
@@ -407,3 +408,5 @@ STORIES: tuple[Story, ...] = (
         possible=lambda person: person.name != "web",
     ),
 )
+
+STORIES = PLAIN_STORIES + CARD_STORIES

@@ -48,6 +48,7 @@ class Story:
     `asides` are answers of the gateway itself that stand somewhere among the rest. `first` is a
     death that comes before the one that is tried. `told` makes ann an owner; rows of the purposes
     `dies_at` can't be delivered. `config` are further tables, `limits` what they say of budgets.
+    `leaves` is a query that the database answers with a row in the end.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Story:
     told: bool = False
     config: str = ""
     limits: Mapping[str, int] = field(default_factory=dict)
+    leaves: str = ""
     dies_at: tuple[str, ...] = ()
     possible: Callable[[Person], bool] = field(default=lambda _: True)
 
