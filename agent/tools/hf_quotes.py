@@ -82,7 +82,7 @@ def _by_minute(
         return Quote(ceiling=price, payer=payer, asked_payer=asked_payer, note=note)
     return Quote(
         ceiling=minutes * price.micros + (PORT_FEE if ports else 0),
-        unit="minute",
+        unit="min",
         unit_price=price.micros,
         quantity=minutes,
         source=price.source,
