@@ -22,7 +22,7 @@ from gateway.scopes import scope_name
 from gateway.spending import Spending
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import cards, freezes, ledger, prompts, sessions
+from gateway.store.records import cards, freezes, inbox, ledger, prompts, sessions
 from gateway.store.records.balances import Room
 from gateway.store.records.inbox import Waiting
 from gateway.tokens import Decision
@@ -193,7 +193,7 @@ class DeskLane:
             )
             return self._grants.auto(tx, here, words, person)
 
-        return await self._store.write(unit, transition=transitions.ALLOWANCE_CHANGED)
+        return await self._store.write(_once(row, unit), transition=transitions.ALLOWANCE_CHANGED)
 
     async def _list_grants(self, row: Waiting) -> str:
         def query(tx: Tx) -> str:
@@ -230,7 +230,7 @@ class DeskLane:
                 "Write `/budget SCOPE $N`, for example `/budget chat_day $5`: it raises by so much."
             )
         return await self._store.write(
-            lambda tx: self._raise(tx, row, words[0], amount, person),
+            _once(row, lambda tx: self._raise(tx, row, words[0], amount, person)),
             transition=transitions.BUDGET_RAISED,
         )
 
@@ -337,6 +337,20 @@ class DeskLane:
             human=not content.barred,
             roles=frozenset(content.roles),
         )
+
+
+def _once(row: Waiting, unit: Callable[[Tx], str]) -> Callable[[Tx], str]:
+    """A command that adds something: done once, though a crash may come before its answer."""
+
+    def once(tx: Tx) -> str:
+        kept = inbox.kept_answer(tx, row.id)
+        if kept is not None:
+            return kept
+        text = unit(tx)
+        inbox.keep_answer(tx, row.id, text)
+        return text
+
+    return once
 
 
 def _place(row: Waiting) -> str:

@@ -73,7 +73,7 @@ class Scene(Stage):
             path=path,
             sessions=story.sessions,
             price=MODEL_PRICE,
-            extra=story.config,
+            extra=story.config.replace("{python}", sys.executable).replace("{path}", str(path)),
             owners=(person.me,) if story.told else (),
         )
         self.model = OpenAIServer(key=KEY, default=self._reply)
@@ -166,6 +166,10 @@ class Scene(Stage):
         with closing(sqlite3.connect(self._database, timeout=WAIT_S)) as database, database:
             database.execute(change)
 
+    async def present(self) -> None:
+        """Wait until ann is at a gateway that runs."""
+        await self._up.wait()
+
     async def send(self, text: str, *, chat: str = "") -> None:
         """Let the operator send words to a chat, until the gateway says that they are stored."""
         request = SendText(chat=chat or self.person.address, text=text, key="the-operators-word")
@@ -211,8 +215,15 @@ class Scene(Stage):
     # The lives of the gateway.
 
     async def _begin(self, death: Death) -> None:
-        """The victim runs and has spoken with ann once, so that it knows the chat."""
+        """The victim runs and has spoken with ann once, so that it knows the chat.
+
+        One that is to die in its first start has not.
+        """
+        if self.story.newborn:
+            self._armed.touch()
         await self._spawn(death)
+        if self.story.newborn:
+            return
         await self.person.say(GREETING)
         await self.sees(GREETED)
         await self._idles()
@@ -357,7 +368,7 @@ class Scene(Stage):
             extra=allowed,
             extra_answers=self._deaths if self.person.private_answers else 0,
         )
-        whole = [_between(ending) for ending in self.story.endings]
+        whole = [_between(each, greeted=not self.story.newborn) for each in self.story.endings]
         found = fit(rest, whole, extra=allowed)
         if found is None:
             return [*problems, f"the chat reads {shown}"]
@@ -445,10 +456,11 @@ def news(messages: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], bool]:
     return tuple(reversed(said)), tools_ran
 
 
-def _between(ending: Ending) -> Ending:
-    """The ending with the greeting before it and the parting behind."""
+def _between(ending: Ending, *, greeted: bool) -> Ending:
+    """The ending with the greeting before it, if there was one, and the parting behind."""
+    before = (Whole(words=GREETED),) if greeted else ()
     return Ending(
-        texts=(Whole(words=GREETED), *ending.texts, Whole(words=PARTED)),
-        calls=ending.calls + 2,
-        turns=ending.turns + 2,
+        texts=(*before, *ending.texts, Whole(words=PARTED)),
+        calls=ending.calls + len(before) + 1,
+        turns=ending.turns + len(before) + 1,
     )

@@ -33,6 +33,13 @@ async def ask(scene: Scene) -> None:
     await scene.sees(answer(ONE))
 
 
+async def begin(scene: Scene) -> None:
+    """A first question to a gateway that never ran before."""
+    await scene.present()
+    await scene.person.say(TWO)
+    await scene.sees(answer(TWO))
+
+
 async def ask_slowed_down(scene: Scene) -> None:
     """The platform refuses the first post."""
     scene.person.slow_down()
@@ -156,6 +163,11 @@ PLAIN_TWO = Ending(texts=(Whole(words=answer(TWO)),), calls=1, turns=1)
 JOINED = Ending(texts=(Whole(words=answer(ONE, TWO)),), calls=2, turns=1)
 SILENT = Ending(texts=(), calls=0, turns=0)
 WORK = Ending(texts=(Whole(words=f"Let me see to it first. {answer(ONE)}"),), calls=2, turns=1)
+SERVERS = """
+[[mcp]]
+name = "far"
+command = ["{python}", "tests/wire/mcp_server.py", "{path}"]
+"""
 MAIL_IS_IN_DOUBT = Death(transition=transitions.CALL_FINISHED.name, moment="before", nth=4)
 
 PLAIN_STORIES: tuple[Story, ...] = (
@@ -197,8 +209,6 @@ PLAIN_STORIES: tuple[Story, ...] = (
             transitions.DOUBT_ASKED,
             transitions.REQUEST_DECIDED,
             transitions.COMMAND_DONE,
-            transitions.SEAL_MADE,
-            transitions.ALLOWANCE_ENDED,
             *[transitions.ROW_DEPARTED] * 2,
             *[transitions.ROW_SETTLED] * 2,
             transitions.TURN_CLOSED,
@@ -208,6 +218,23 @@ PLAIN_STORIES: tuple[Story, ...] = (
         reply=with_tools,
         asides=(PRESSED,),
         first=MAIL_IS_IN_DOUBT,
+    ),
+    Story(
+        name="begin",
+        passes=passes_by(transitions.RUN_BEGUN, transitions.SEAL_MADE, transitions.ALLOWANCE_ENDED),
+        play=begin,
+        endings=(PLAIN_TWO,),
+        reply=plainly,
+        newborn=True,
+    ),
+    Story(
+        name="servers",
+        passes=passes_by(transitions.MCP_PINNED),
+        play=begin,
+        endings=(PLAIN_TWO,),
+        reply=plainly,
+        config=SERVERS,
+        newborn=True,
     ),
     Story(
         name="join",

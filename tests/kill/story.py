@@ -46,7 +46,8 @@ class Story:
     """`passes` names the writes it makes for sure, and how often at least.
 
     `asides` are answers of the gateway itself that stand somewhere among the rest. `first` is a
-    death that comes before the one that is tried. `told` makes ann an owner; rows of the purposes
+    death that comes before the one that is tried; a `newborn` victim dies in its first start, which
+    `play` has to wait for. `told` makes ann an owner; rows of the purposes
     `dies_at` can't be delivered. `config` are further tables, `limits` what they say of budgets.
     `leaves` is a query that the database answers with a row in the end.
     """
@@ -59,6 +60,7 @@ class Story:
     asides: tuple[Aside, ...] = ()
     sessions: str = ""
     first: Death | None = None
+    newborn: bool = False
     told: bool = False
     config: str = ""
     limits: Mapping[str, int] = field(default_factory=dict)

@@ -346,6 +346,17 @@ def finish(tx: Tx, ident: int) -> bool:
     return tx.run("UPDATE inbox SET state = 'done' WHERE id = ? AND state = 'new'", ident) == 1
 
 
+def keep_answer(tx: Tx, ident: int, text: str) -> None:
+    """Remember what a command led to, so that a crash before its answer does not repeat it."""
+    tx.run("UPDATE inbox SET reason = ? WHERE id = ? AND state = 'new'", text, ident)
+
+
+def kept_answer(tx: Tx, ident: int) -> str | None:
+    """What a waiting command has led to already; None if it was not carried out yet."""
+    row = tx.row("SELECT reason FROM inbox WHERE id = ? AND state = 'new'", ident)
+    return row[0] if row else None
+
+
 def counts(tx: Tx) -> dict[str, int]:
     """How many rows wait, by lane."""
     rows = tx.rows("SELECT lane, COUNT(*) FROM inbox WHERE state = 'new' GROUP BY lane")

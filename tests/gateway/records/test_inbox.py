@@ -169,6 +169,16 @@ async def test_finish_says_whether_the_row_waited(store: Store) -> None:
     assert not await write(store, lambda tx: inbox.finish(tx, ident))
 
 
+async def test_a_command_keeps_its_answer_until_it_is_done(store: Store) -> None:
+    """So that a crash between what it did and its answer does not do it again."""
+    (ident,) = await arrived(store, arrival(1, lane="now"))
+    assert await write(store, lambda tx: inbox.kept_answer(tx, ident)) is None
+    await write(store, lambda tx: inbox.keep_answer(tx, ident, "It is raised."))
+    assert await write(store, lambda tx: inbox.kept_answer(tx, ident)) == "It is raised."
+    assert await write(store, lambda tx: inbox.finish(tx, ident))
+    assert await write(store, lambda tx: inbox.kept_answer(tx, ident)) is None
+
+
 async def edited(store: Store, **fields: str) -> bool:
     """Edit message 1 as ann would."""
     given = {"account": ACCOUNT, "chat": CHAT, "message_id": "1", "author": ANN, "text": "edited"}
