@@ -59,7 +59,7 @@ class Refused:
     """It is turned away with a word."""
 
     session_key: str
-    reason: Literal["unknown_command", "too_large"]
+    reason: Literal["unknown_command", "too_large", "form_over"]
     text: str
 
 
@@ -105,6 +105,16 @@ def admit(event: InboundEvent, facts: Facts) -> Admission:
             )
         case _:
             assert_never(event)
+
+
+def form_over(event: MessageReceived, sessions: SessionsConfig) -> Refused:
+    """An answer to a prompt that nobody waits for any more: it is not taken for other words."""
+    return Refused(
+        session_key=session_key(event, sessions),
+        reason="form_over",
+        text="This came too late, or was answered already; nothing was done with it."
+        " Press the button again.",
+    )
 
 
 def session_place(event: InboundEvent) -> ChatRef:

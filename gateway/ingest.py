@@ -239,9 +239,13 @@ class Ingest:
         if isinstance(outcome, admission.Amends) and not _amendable(tx, event):
             # Of a chat nobody listed, as far as anyone can tell.
             return Stored(outcomes=("amends_nothing",))
+        prompt = self._answered(tx, event, outcome)
+        if isinstance(event, MessageReceived) and prompt is not None and not prompt.form_id:
+            prompt, outcome = None, admission.form_over(event, self._config.sessions)
         arrival = self._arrival(event, outcome, raw)
-        if (form := self._as_form(tx, event, arrival)) is not None:
-            arrival, outcome = form, admission.Admitted(session_key=key, lane="press")
+        if prompt is not None:
+            arrival = _as_form(arrival, prompt)
+            outcome = admission.Admitted(session_key=key, lane="press")
         ident = inbox.insert(tx, arrival)
         if ident is None:
             return Stored(outcomes=("duplicate",))
@@ -280,26 +284,28 @@ class Ingest:
             case unknown:
                 assert_never(unknown)
 
-    def _as_form(self, tx: Tx, event: InboundEvent, arrival: inbox.Arrival) -> inbox.Arrival | None:
-        """A reply that fills in a form, where forms are replies: only its own person's, in time."""
+    def _answered(
+        self, tx: Tx, event: InboundEvent, outcome: admission.Admission
+    ) -> prompts.Prompt | None:
+        """The prompt that a reply answers, where forms are replies: only its own person's.
+
+        Its form is empty if that is over. Whoever may not speak here fills in nothing.
+        """
         if not isinstance(event, MessageReceived) or event.quote is None:
             return None
-        place = {
-            "account": arrival.account,
-            "chat": refs.root_text(refs.chat_text(event.chat)),
-            "message_id": event.quote.message.message_id,
-        }
-        prompt = prompts.find(tx, **place)
-        if prompt is None or prompt.person != arrival.author:
+        if isinstance(outcome, admission.Ignored | admission.NotListed):
             return None
-        if self._clock.now() > prompt.until_at:
+        account, chat = refs.account_text(event.account), refs.chat_text(event.chat)
+        place = {"account": account, "chat": refs.root_text(chat)}
+        message_id = event.quote.message.message_id
+        prompt = prompts.find(tx, **place, message_id=message_id)
+        author = refs.person_text(event.author, event.account.platform)
+        if prompt is None or prompt.person != author:
             return None
-        prompts.forget(tx, **place)
-        values = ((prompt.field, event.text),)
-        content = replace(arrival.content, kind="form", args=prompt.form_id, values=values)
-        return replace(
-            arrival, state="new", reason=None, lane="press", content=content, message_id=None
-        )
+        if not prompt.is_open(self._clock.now()):
+            return replace(prompt, form_id="")
+        prompts.answered(tx, **place, message_id=message_id)
+        return prompt
 
     def _crowded(self, tx: Tx, ident: int, arrival: inbox.Arrival) -> Crowded | None:
         """Whether a message that may enter finds no room, or comes too fast."""
@@ -410,6 +416,15 @@ class Ingest:
             content=inbox.Content(kind="none"),
             raw=raw,
         )
+
+
+def _as_form(arrival: inbox.Arrival, prompt: prompts.Prompt) -> inbox.Arrival:
+    """A reply to a prompt as the form it fills in; it is no message that could be edited."""
+    values = ((prompt.field, arrival.content.text),)
+    content = replace(arrival.content, kind="form", args=prompt.form_id, values=values)
+    return replace(
+        arrival, state="new", reason=None, lane="press", content=content, message_id=None
+    )
 
 
 def _amendable(tx: Tx, event: InboundEvent) -> bool:

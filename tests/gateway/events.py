@@ -11,6 +11,7 @@ from platforms.events import (
     ChatRef,
     CommandInvoked,
     Delivery,
+    FormSubmitted,
     Ignored,
     InboundEvent,
     Mention,
@@ -126,6 +127,14 @@ def press(
         payload=payload,
         press=PressToken(kind="callback", value="cb1", usable_until=AT),
     )
+
+
+def form(
+    *, number: int = 1, chat: ChatRef = DM, author: Author = ANN, **fields: Any
+) -> FormSubmitted:
+    """A form whose one field asked for a reason."""
+    given = _envelope(number, chat, author) | {"form_id": "token", "values": {"reason": "too dear"}}
+    return FormSubmitted(**given | fields)
 
 
 def quote_of(author: Author, text: str = "before") -> Quote:

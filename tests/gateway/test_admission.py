@@ -19,6 +19,7 @@ from gateway.admission import (
     NotListed,
     Refused,
     admit,
+    may_press,
     session_key,
 )
 from gateway.config.ids import parse_chat, parse_user
@@ -47,6 +48,7 @@ from tests.gateway.events import (
     command,
     deleted,
     edited,
+    form,
     in_group,
     message,
     press,
@@ -312,9 +314,42 @@ def test_an_edit_into_a_command_commands_nothing() -> None:
     assert admit(edited("/stop all"), facts()) == Amends()
 
 
-def test_a_press_never_waits() -> None:
-    """Its lane is its own."""
-    assert admit(press(), facts()) == Admitted(session_key=DM_KEY, lane="press")
+@pytest.mark.parametrize("event", [press(), form(), press(author=BEN), form(author=BEN)])
+def test_a_press_never_waits(event: InboundEvent) -> None:
+    """Its lane is its own; a stranger's comes to the desk too, which answers it."""
+    assert admit(event, facts()) == Admitted(session_key=DM_KEY, lane="press")
+
+
+@pytest.mark.parametrize("make", [press, form])
+@pytest.mark.parametrize(
+    ("author", "chat", "access", "may"),
+    [
+        (ANN, DM, {}, True),
+        (BEN, DM, {}, False),
+        (BEN, DM, {"dm": "open"}, True),
+        (GUEST, DM, {"dm": "open"}, False),
+        (FOREIGN, DM, {"dm": "open"}, False),
+        (LISTED_GUEST, DM, {}, True),
+        (BEN, GROUP, {}, True),
+        (BEN, TOPIC, {}, True),
+        (BEN, GROUP, {"chats": ()}, False),
+        (GUEST, GROUP, {}, False),
+        (FOREIGN, GROUP, {"dm": "open"}, False),
+        (LISTED_FOREIGN, GROUP, {}, True),
+    ],
+)
+def test_who_may_press(
+    make: Any, author: Author, chat: ChatRef, access: dict[str, Any], may: bool
+) -> None:
+    """Whose message would be answered there, and nobody else."""
+    assert may_press(make(author=author, chat=chat), facts(**access)) is may
+
+
+@pytest.mark.parametrize("platform", ["web", "terminal"])
+def test_own_surfaces_prove_who_presses(platform: Any) -> None:
+    """By their own token, or by the system's user."""
+    chat = ChatRef(account=Account(platform=platform, id="local"), chat_id="c1")
+    assert may_press(press(chat=chat, author=Author(id="local")), facts(users=()))
 
 
 @pytest.mark.parametrize(

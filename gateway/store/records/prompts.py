@@ -10,9 +10,15 @@ class Prompt:
     """Who is asked what until when (microseconds since 1970); the answer is `field` of the form."""
 
     form_id: str
+    """What its button carried; empty once it was answered."""
+
     field: str
     person: str
     until_at: int
+
+    def is_open(self, now: int) -> bool:
+        """Whether an answer still fills in the form."""
+        return bool(self.form_id) and now <= self.until_at
 
 
 def insert(tx: Tx, *, account: str, chat: str, message_id: str, prompt: Prompt) -> None:
@@ -46,10 +52,10 @@ def find(tx: Tx, *, account: str, chat: str, message_id: str) -> Prompt | None:
     return Prompt(form_id=form_id, field=field, person=person, until_at=until_at)
 
 
-def forget(tx: Tx, *, account: str, chat: str, message_id: str) -> None:
-    """It was answered."""
+def answered(tx: Tx, *, account: str, chat: str, message_id: str) -> None:
+    """Close a prompt; its row stays for a while, so that a second answer is told apart."""
     tx.run(
-        "DELETE FROM prompt WHERE account = ? AND chat = ? AND message_id = ?",
+        "UPDATE prompt SET form_id = '' WHERE account = ? AND chat = ? AND message_id = ?",
         account,
         chat,
         message_id,

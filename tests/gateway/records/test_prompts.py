@@ -35,13 +35,16 @@ async def test_a_prompt_is_one_message_of_one_chat(store: Store) -> None:
     assert await find(store, "5", "telegram:9") is None
 
 
-async def test_an_answered_prompt_is_forgotten(store: Store) -> None:
-    """A second reply to it is a message like any other."""
+async def test_an_answered_prompt_takes_no_second_answer(store: Store) -> None:
+    """Its row stays, so that the second one is told apart from other words."""
     await put(store, "5")
     await put(store, "6")
-    await write(store, lambda tx: prompts.forget(tx, account=ACCOUNT, chat=CHAT, message_id="5"))
-    assert await find(store, "5") is None
-    assert await find(store, "6") == REASON
+    await write(store, lambda tx: prompts.answered(tx, account=ACCOUNT, chat=CHAT, message_id="5"))
+    over, waits = await find(store, "5"), await find(store, "6")
+    assert over is not None
+    assert waits == REASON
+    assert (over.person, over.is_open(NOW), waits.is_open(NOW)) == (ANN, False, True)
+    assert not waits.is_open(NOW + 1)
 
 
 async def test_prompts_long_over_go_with_the_next_one(store: Store) -> None:
