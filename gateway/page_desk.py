@@ -335,7 +335,7 @@ class PageDesk(ApprovalsDesk, SpendBook):
             tools=tuple(_shares(tx, "tool", since)),
             limits=tuple(
                 LimitState(
-                    name=f"{scope_name(each.scope)} ({each.scope.partition(':')[2] or each.span})",
+                    name=_limit_name(each.scope),
                     limit=each.limit,
                     settled=each.settled,
                     held=each.held,
@@ -355,6 +355,18 @@ class PageDesk(ApprovalsDesk, SpendBook):
                 for each in freezes.every(tx)
             ),
         )
+
+
+def _limit_name(scope: str) -> str:
+    """A limit with whose it is."""
+    kind, _, whose = scope.partition(":")
+    match kind:
+        case "chat_day":
+            return f"{whose.partition('|')[2]}, today"
+        case "user_day":
+            return f"asked by {whose}, today"
+        case _:
+            return scope_name(scope)
 
 
 def _line(card: OpenCard) -> QueueLine:
