@@ -41,6 +41,7 @@ from gateway.store.records.outbox import OutboxRow
 WHOLE = 0
 """The option that means every item of a card."""
 
+VOTED = "Your yes is noted; one more person has to approve it."
 DOUBT = "The gateway stopped while this ran, so it may or may not have taken effect."
 LASTING_TAGS = frozenset({RiskTag.DESTRUCTIVE, RiskTag.RECURRING, RiskTag.OUTWARD})
 """Tags that looking at the world may have given; the others follow from price and turn."""
@@ -120,15 +121,16 @@ class Decisions:
         if short := self._not_entitled(card, found, person):
             done.text = short
             return done
+        asked, approved = len(found), 0
         if card.two_person:
             found = self._twice_approved(tx, card, found, person=person, done=done)
-        approved = 0
         for each in found:
             if not self._approve_one(tx, card, each, person=person, done=done, typed=typed):
                 break
             approved += 1
-        if approved and approved < len(found):
-            done.text = f"{approved} of {len(found)} approved. {done.text}"
+        if 0 < approved < asked:
+            rest = done.text if approved < len(found) else VOTED
+            done.text = f"{approved} of {asked} approved. {rest}"
         if done.accepted:
             self._finish(tx, card, done)
         else:
@@ -496,7 +498,7 @@ class Decisions:
                 cards.vote(tx, each.request, person.standing.person)
                 self._note(tx, card, each.request, "vote", person)
             done.accepted = True
-            done.text = "Your yes is noted; one more person has to approve it."
+            done.text = VOTED
         return twice
 
     def _approve_one(

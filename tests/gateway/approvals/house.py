@@ -31,7 +31,6 @@ from gateway.store.blobs import Blobs
 from gateway.store.records import audit as audit_rows
 from gateway.store.records import cards
 from gateway.store.records.cards import Card, Request
-from platforms import blocks
 from platforms.content import (
     AnswerPress,
     Button,
@@ -177,7 +176,7 @@ class Core:
             tools=tools,
             zone=UTC,
             keys=(KEY,),
-            wake=lambda key: self.sessions.wake(key),
+            wake=self._wake,
         )
         entries: tuple[Entry, ...] = (entry(house.model, pricing=house.price),)
         self.sessions = Sessions(
@@ -224,6 +223,9 @@ class Core:
             clock=clock,
             route=self.router.route,
         )
+
+    def _wake(self, key: str) -> None:
+        self.sessions.wake(key)
 
     async def _freeze(self, scope: str, by: str) -> None:
         self.sessions.stop_in(scope, by)
@@ -542,7 +544,7 @@ class House:
 
     async def audited(self, kind: str = "") -> list[Audited]:
         """The rows of the audit, of one kind or all."""
-        found = await self.store.read(lambda tx: audit_rows.page(tx))
+        found = await self.store.read(audit_rows.page)
         return [each for each in found if kind in ("", each.link.kind)]
 
     async def audit_holds(self) -> None:
@@ -557,6 +559,12 @@ class House:
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait, operation by operation, until something holds."""
         await self.adapter.until(holds)
+
+
+def made_calls(*calls: str) -> tuple[Any, ...]:
+    """Calls as a provider reports them, from `NAME {arguments}` each."""
+    pieces = (each.partition(" ") for each in calls)
+    return tuple(call(name, rest or "{}") for name, _, rest in pieces)
 
 
 def _chat(name: str) -> ChatRef:
