@@ -61,7 +61,8 @@ class HeldLate:
 def held_late(tx: Tx, *, before: int) -> HeldLate:
     """Holds whose deadline lies before a time."""
     row = tx.row(
-        "SELECT COUNT(*), SUM(amount), MIN(deadline_at) FROM reservation"
+        "SELECT COUNT(*), SUM(CASE WHEN amount > booked THEN amount - booked ELSE 0 END),"
+        " MIN(deadline_at) FROM reservation"
         " WHERE state = 'held' AND deadline_at < ?",
         before,
     )

@@ -18,28 +18,21 @@ class Spent:
     count: int
 
 
+_SUMS = (
+    "SUM(COALESCE(actual, booked)), SUM(CASE WHEN state = 'held' AND amount > booked"
+    " THEN amount - booked ELSE 0 END), COUNT(*) FROM reservation"
+    " WHERE opened_at >= ? AND opened_at < ?"
+)
 _STATEMENTS: dict[str, str] = {
-    "chat": "SELECT chat, SUM(COALESCE(actual, 0)), SUM(CASE WHEN state = 'held' THEN amount"
-    " ELSE 0 END), COUNT(*) FROM reservation WHERE opened_at >= ? AND opened_at < ?"
-    " GROUP BY chat ORDER BY 2 DESC LIMIT 50",
-    "requester": "SELECT requester, SUM(COALESCE(actual, 0)), SUM(CASE WHEN state = 'held' THEN"
-    " amount ELSE 0 END), COUNT(*) FROM reservation WHERE opened_at >= ? AND opened_at < ?"
-    " GROUP BY requester ORDER BY 2 DESC LIMIT 50",
-    "what": "SELECT what, SUM(COALESCE(actual, 0)), SUM(CASE WHEN state = 'held' THEN amount"
-    " ELSE 0 END), COUNT(*) FROM reservation WHERE opened_at >= ? AND opened_at < ?"
-    " GROUP BY what ORDER BY 2 DESC LIMIT 50",
-    "kind": "SELECT kind, SUM(COALESCE(actual, 0)), SUM(CASE WHEN state = 'held' THEN amount"
-    " ELSE 0 END), COUNT(*) FROM reservation WHERE opened_at >= ? AND opened_at < ?"
-    " GROUP BY kind ORDER BY 2 DESC LIMIT 50",
-    "model": "SELECT what, SUM(COALESCE(actual, 0)), SUM(CASE WHEN state = 'held' THEN amount"
-    " ELSE 0 END), COUNT(*) FROM reservation WHERE opened_at >= ? AND opened_at < ?"
-    " AND kind = 'model' GROUP BY what ORDER BY 2 DESC LIMIT 50",
-    "tool": "SELECT estimator, SUM(COALESCE(actual, 0)), SUM(CASE WHEN state = 'held' THEN amount"
-    " ELSE 0 END), COUNT(*) FROM reservation WHERE opened_at >= ? AND opened_at < ?"
-    " AND kind = 'tool' GROUP BY estimator ORDER BY 2 DESC LIMIT 50",
-    "payer": "SELECT payer, SUM(COALESCE(actual, 0)), SUM(CASE WHEN state = 'held' THEN amount"
-    " ELSE 0 END), COUNT(*) FROM reservation WHERE opened_at >= ? AND opened_at < ?"
-    " GROUP BY payer ORDER BY 2 DESC LIMIT 50",
+    "chat": "SELECT chat, " + _SUMS + " GROUP BY chat ORDER BY 2 DESC LIMIT 50",
+    "requester": "SELECT requester, " + _SUMS + " GROUP BY requester ORDER BY 2 DESC LIMIT 50",
+    "what": "SELECT what, " + _SUMS + " GROUP BY what ORDER BY 2 DESC LIMIT 50",
+    "kind": "SELECT kind, " + _SUMS + " GROUP BY kind ORDER BY 2 DESC LIMIT 50",
+    "model": "SELECT what, " + _SUMS + " AND kind = 'model' GROUP BY what ORDER BY 2 DESC LIMIT 50",
+    "tool": "SELECT estimator, "
+    + _SUMS
+    + " AND kind = 'tool' GROUP BY estimator ORDER BY 2 DESC LIMIT 50",
+    "payer": "SELECT payer, " + _SUMS + " GROUP BY payer ORDER BY 2 DESC LIMIT 50",
 }
 
 _END = 1 << 62
@@ -47,12 +40,7 @@ _END = 1 << 62
 
 def total(tx: Tx, *, since: int, until: int = _END) -> Spent:
     """All of a stretch of time."""
-    row = tx.row(
-        "SELECT SUM(COALESCE(actual, 0)), SUM(CASE WHEN state = 'held' THEN amount ELSE 0 END),"
-        " COUNT(*) FROM reservation WHERE opened_at >= ? AND opened_at < ?",
-        since,
-        until,
-    )
+    row = tx.row("SELECT " + _SUMS, since, until)
     settled, held, count = row or (0, 0, 0)
     return Spent(name="", settled=settled or 0, held=held or 0, count=count or 0)
 

@@ -115,8 +115,9 @@ def of_turn(tx: Tx, turn_id: int, zone: tzinfo = UTC) -> Lines:
         )
     found = reservations.of_turn(tx, turn_id)
     if found:
-        spent = sum(each.actual or 0 for each in found)
-        held = sum(each.amount for each in found if each.state == "held")
+        closed = (each.booked if each.actual is None else each.actual for each in found)
+        spent = sum(closed)
+        held = sum(each.left for each in found if each.state == "held")
         lines.append(f"  money: {money(spent)} spent, {money(held)} held, in {len(found)} holds")
     return tuple(lines)
 
@@ -211,7 +212,7 @@ def _entry_text(entry: Entry) -> str:
             text = f"refused: {what} by {actor}: {_inline(detail.get('because'))}"
         case "shown":
             text = f"shown in full to {actor} ({detail.get('from')}, rev {detail.get('rev')})"
-        case "hold" | "settle" | "release" | "charge" | "unheld":
+        case "hold" | "book" | "settle" | "release" | "charge" | "unheld":
             text = _movement_text(link.kind, detail)
         case _:
             text = f"{link.kind} by {actor}: {_inline(orjson.dumps(detail).decode())}"
