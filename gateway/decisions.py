@@ -286,19 +286,20 @@ class Decisions:
         state: cards.RequestState,
         *,
         name: str,
-        text: str,
+        text: str = "",
         words: str = "",
     ) -> tuple[OutboxRow, ...]:
-        """Close what is pending on a card; `text` is the result of its calls."""
+        """Close what is pending on a card; `text` is the result of its calls, if this ends them."""
         done = Outcome()
         decided = Decided(by="", name=name, source="gateway", at=self._clock.now(), words=words)
         status = ResultStatus.NOT_RUN
-        if card.kind == "in_doubt":
+        if card.kind == "in_doubt" and text:
             status = ResultStatus.UNKNOWN
             text = f"{DOUBT} Nobody said which: {text.removeprefix('Not run: ')}"
         for request in _meant(cards.requests_of(tx, card.id), WHOLE):
             if cards.decide(tx, request.id, state, decided):
-                self._result(tx, card, request, text, status=status)
+                if text:
+                    self._result(tx, card, request, text, status=status)
                 nobody = Person(
                     standing=Standing(person="gateway", name=name), source="gateway", at=decided.at
                 )

@@ -3,7 +3,7 @@
 `StoredTurn` calls these inside the transactions in which it stores what it does itself.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -365,8 +365,17 @@ class TurnDesk:
         self, tx: Tx, turn: OpenTurn, call_ids: tuple[str, ...]
     ) -> tuple[OutboxRow, ...]:
         """Ask about calls that a crash left in doubt, unless it was asked already."""
-        new = tuple(each for each in call_ids if not _is_asked(tx, each))
+        new = tuple(each for each in call_ids if _in_doubt(tx, each) and not _doubt(tx, each))
         return self._asking.ask_in_doubt(tx, turn, new)
+
+    def cleared(self, tx: Tx, call_ids: Iterable[str]) -> tuple[OutboxRow, ...]:
+        """Take back what people are asked about calls that are not in doubt any more."""
+        rows: list[OutboxRow] = []
+        for card in (_doubt(tx, ident) for ident in call_ids):
+            if card is not None:
+                why = "it is known by now what became of it"
+                rows.extend(self.decisions.end(tx, card, "withdrawn", name="", words=why))
+        return tuple(rows)
 
     # -- ends
 
@@ -451,9 +460,16 @@ def _approvals(tx: Tx, call_ids: list[str]) -> dict[str, tuple[Card, tuple[str, 
     return found
 
 
-def _is_asked(tx: Tx, call_id: str) -> bool:
+def _in_doubt(tx: Tx, call_id: str) -> bool:
+    """Whether a call was begun and nothing more is known of it."""
+    stored = calls.get(tx, call_id)
+    return stored is not None and stored.state == CallState.INTENT.value
+
+
+def _doubt(tx: Tx, call_id: str) -> Card | None:
+    """The card that asks what became of a call, while it can be decided."""
     request = cards.request_of_call(tx, call_id)
     if request is None or request.state != "pending":
-        return False
+        return None
     card = cards.get(tx, request.card_id)
-    return card is not None and card.kind == "in_doubt"
+    return card if card is not None and card.kind == "in_doubt" else None

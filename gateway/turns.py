@@ -189,7 +189,8 @@ class StoredTurn(TurnJournal):
             ]
             calls.begin(tx, effects, now=now)
             sessions.append(tx, self._turn, intended.results, now=now)
-            return intended, (*rows, *self._desk.began(tx, effects))
+            cleared = self._desk.cleared(tx, intended.begun)
+            return intended, (*rows, *cleared, *self._desk.began(tx, effects))
 
         intended, rows = await self._store.write(unit, transition=transitions.CALLS_INTENDED)
         self._desk.send(rows)
@@ -204,7 +205,8 @@ class StoredTurn(TurnJournal):
                 sessions.fence(tx, self._turn, now)
             else:
                 sessions.append(tx, self._turn, (result,), now=now)
-            return self._desk.ended(tx, result.call_id, bill)
+            cleared = self._desk.cleared(tx, (result.call_id,))
+            return (*cleared, *self._desk.ended(tx, result.call_id, bill))
 
         self._desk.send(await self._store.write(unit, transition=transitions.CALL_FINISHED))
 
@@ -216,7 +218,7 @@ class StoredTurn(TurnJournal):
         """
         now = self._clock.now()
 
-        def unit(tx: Tx) -> None:
+        def unit(tx: Tx) -> tuple[OutboxRow, ...]:
             sessions.fence(tx, self._turn, now)
             if job.waits:
                 calls.leave(tx, call.call.id)
@@ -229,8 +231,9 @@ class StoredTurn(TurnJournal):
                 job=job,
                 now=now,
             )
+            return self._desk.cleared(tx, (call.call.id,))
 
-        await self._store.write(unit, transition=transitions.CALL_LEFT)
+        self._desk.send(await self._store.write(unit, transition=transitions.CALL_LEFT))
         self._desk.look_at_jobs()
 
     async def call_applied(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from agent.calls import JudgedCall
 from agent.effects import GoOn, Mark, Parked, RecordStep, TurnEnd, TurnState
 from agent.errors import AllProvidersFailed
 from agent.journal import Bill
@@ -340,6 +341,53 @@ async def test_a_call_in_doubt_is_asked_about_once(kept: Kept) -> None:
         await kept.journal.asked((runs,))
     assert await kept.rows("SELECT kind, state FROM card") == [("in_doubt", "open")]
     assert await kept.journal.waits() == Parked(asked=True)
+
+
+async def test_what_was_decided_beside_the_run_is_not_begun_again(kept: Kept) -> None:
+    """Somebody said meanwhile what became of it: no intent, no second result."""
+    runs = a_call("once", "c1")
+    await kept.recorded(runs)
+    await kept.journal.gated((runs,))
+    await kept.settled(RESULT)
+    intended = await kept.journal.calls_intended((runs,))
+    assert (intended.begun, intended.results) == (frozenset(), ())
+    assert await kept.states() == {"c1": "done"}
+    late = ToolResult(call_id="c1", name="once", status=ResultStatus.FAILED, text="late")
+    await kept.journal.call_finished(late, Bill())
+    await kept.journal.call_left(runs, JOB)
+    assert await kept.states() == {"c1": "done"}
+    assert await kept.results() == [RESULT]
+
+
+CLEARED: dict[str, Callable[[Kept, JudgedCall], Awaitable[object]]] = {
+    "it took effect": lambda kept, runs: kept.journal.call_finished(RESULT, Bill()),
+    "it goes on": lambda kept, runs: kept.journal.call_left(runs, JOB),
+    "it did not begin": lambda kept, runs: kept.journal.calls_intended((runs,)),
+}
+
+
+@pytest.mark.parametrize("how", CLEARED)
+async def test_a_doubt_that_is_cleared_up_is_asked_about_no_more(kept: Kept, how: str) -> None:
+    """The tool knows after all what became of its call: nobody can decide it any more."""
+    runs = a_call("probe", "c1")
+    await kept.recorded(runs)
+    await kept.journal.gated((runs,))
+    await kept.journal.calls_intended((runs,))
+    await kept.journal.asked((runs,))
+    assert await kept.rows("SELECT state FROM card") == [("open",)]
+    await CLEARED[how](kept, runs)
+    assert await kept.rows("SELECT card.state, request.state, words FROM card, request") == [
+        ("closed", "withdrawn", "it is known by now what became of it")
+    ]
+    assert await kept.results() == ([RESULT] if how == "it took effect" else [])
+
+
+async def test_a_call_that_is_judged_anew_is_not_asked_about(kept: Kept) -> None:
+    """Somebody said on its card that it runs again, while the turn went by other calls."""
+    runs = a_call("once", "c1")
+    await kept.recorded(runs)
+    await kept.journal.asked((runs,))
+    assert await kept.rows("SELECT COUNT(*) FROM card") == [(0,)]
 
 
 async def test_the_end_withdraws_what_is_pending(kept: Kept) -> None:

@@ -208,6 +208,7 @@ REASONS = {
     "bot_not_listed": "bots are not answered",
     "chat_not_listed": "list the chat in [access] chats to let it in",
     "deleted_by_author": "its author deleted it before it was answered",
+    "form_over": "it answered a form too late, or for the second time; the sender was told",
     "malformed": "the payload could not be read; it is kept in the inbox row",
     "not_addressed": "in a group I answer to a mention, a reply, or in a thread I am part of",
     "other_addressee": "it was meant for someone else",

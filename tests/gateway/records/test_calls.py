@@ -1,5 +1,6 @@
 """Tool call rows: what was decided of a call is what stands in its row and runs."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from agent.calls import CallState, StoredCall
 from agent.canonical import canonical
 from agent.costs import DOLLAR, Quote, Unknown, UnknownBecause
-from agent.messages import Message, ResultStatus, ToolResult
+from agent.messages import ResultStatus, ToolResult
 from agent.tools.base import EffectClass, Snapshot
 from gateway.store.base import Store
 from gateway.store.records import calls, transcript
@@ -74,7 +75,13 @@ async def finish(store: Store, result: ToolResult) -> None:
     await write(store, lambda tx: calls.finish(tx, result, NOW))
 
 
-async def said(store: Store, turn: OpenTurn) -> list[Message]:
+async def settle(store: Store, turn: OpenTurn, result: ToolResult) -> None:
+    """Give a call its result from outside the run of its turn."""
+    ids = {"session_id": turn.session_id, "turn_id": turn.turn_id}
+    await write(store, lambda tx: calls.settle(tx, **ids, result=result, now=NOW + 5))
+
+
+async def said(store: Store, turn: OpenTurn) -> list[ToolResult]:
     """The results of the transcript."""
     loaded = await store.read(lambda tx: transcript.load(tx, turn.session_id))
     return [message for _, message in loaded if isinstance(message, ToolResult)]
@@ -186,14 +193,21 @@ async def test_a_result_from_outside_joins_the_transcript(store: Store, turn: Op
     result = ToolResult(
         call_id="c1", name="files", status=ResultStatus.REFUSED, text="Denied by Ann."
     )
-    await write(
-        store,
-        lambda tx: calls.settle(
-            tx, session_id=turn.session_id, turn_id=turn.turn_id, result=result, now=NOW + 5
-        ),
-    )
+    await settle(store, turn, result)
     assert (await row(store)).state == "refused"
     assert await said(store, turn) == [result]
+
+
+async def test_a_call_has_one_result(store: Store, turn: OpenTurn) -> None:
+    """Whoever is second changes neither row nor transcript, and nothing is waited for."""
+    assert not await store.read(lambda tx: calls.has_result(tx, "c1"))
+    for text in ("first", "second"):
+        await settle(store, turn, replace(done("c1"), text=text))
+    await write(store, lambda tx: calls.leave(tx, "c1"))
+    assert [each.text for each in await said(store, turn)] == ["first"]
+    assert (await row(store)).state == "done"
+    assert await store.read(lambda tx: calls.has_result(tx, "c1"))
+    assert not await store.read(lambda tx: calls.has_result(tx, "c2"))
 
 
 @pytest.mark.parametrize("state", OPEN)
@@ -205,8 +219,6 @@ async def test_the_end_of_a_turn_leaves_no_call_without_a_result(
     await write(store, lambda tx: calls.end_unfinished(tx, turn.session_id, turn.turn_id, NOW + 6))
     begun = state in ("intent", "running")
     first, second = await said(store, turn)
-    assert isinstance(first, ToolResult)
-    assert isinstance(second, ToolResult)
     assert first.status is (ResultStatus.UNKNOWN if begun else ResultStatus.NOT_RUN)
     assert second.status is ResultStatus.NOT_RUN
     assert (first.call_id, second.call_id) == ("c1", "c2")
