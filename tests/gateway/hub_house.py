@@ -2,10 +2,11 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -23,7 +24,7 @@ from gateway.config.values import (
     PayersConfig,
     ToolsConfig,
 )
-from gateway.store.base import Store
+from gateway.store.base import Store, StoreHealth, Transition, Tx
 from gateway.store.records import cards
 from gateway.store.records.cards import Card
 from gateway.tokens import Decision
@@ -38,6 +39,8 @@ from tests.gateway.records.rows import KEY
 from tests.gateway.scripted_adapter import ScriptedAdapter
 from tests.wire.hub import HubServer
 from tests.wire.hub.world import Job
+
+T = TypeVar("T")
 
 TEAM = "acme-research"
 TOOLS = ("hf_jobs", "hf_sandbox", "hf_private_repos", "hf_repo_files", "hf_repo_git")
@@ -59,6 +62,33 @@ class SameClock:
         """Move both."""
         self._clock.advance(timedelta(**span).total_seconds())
         return self.now
+
+
+class Halting:
+    """A store in which the write of a name never comes to pass, as if the process died there."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.halts_at = ""
+        self.reached = asyncio.Event()
+
+    async def write(self, unit: Callable[[Tx], T], *, transition: Transition) -> T:
+        """Write, unless this is where it ends."""
+        if transition.name == self.halts_at:
+            self.reached.set()
+            await asyncio.Event().wait()
+        return await self._store.write(unit, transition=transition)
+
+    async def read(self, query: Callable[[Tx], T]) -> T:
+        """Read."""
+        return await self._store.read(query)
+
+    async def close(self) -> None:
+        """Nothing: the store outlives this."""
+
+    def health(self) -> StoreHealth:
+        """The store's own."""
+        return self._store.health()
 
 
 def configured(server: HubServer, path: Path, **approvals: Any) -> Config:
@@ -89,7 +119,7 @@ class HubHouse:
         self.server = server
         self.world = server.world
         self.world.clock = SameClock(clock)  # type: ignore[assignment]
-        self.store = store
+        self.store = Halting(store)
         self.clock = clock
         self.path = path
         self.config = configured(server, path / "workspace")

@@ -281,6 +281,24 @@ async def test_a_small_sandbox_comes_unasked_and_goes_on(house: HubHouse) -> Non
     assert len(house.core.model.requests) == 2
 
 
+@pytest.mark.parametrize("died_at", ["call.left", "call.finished"])
+async def test_a_sandbox_made_before_a_crash_is_found(house: HubHouse, died_at: str) -> None:
+    """Whether or not it stood in a row: one machine, one hold, one result."""
+    house.store.halts_at = died_at
+    await house.asks("hf_sandbox", operation="create")
+    await asyncio.wait_for(house.store.reached.wait(), 5)
+    await house.close()
+    house.store.halts_at = ""
+    await house.open()
+    house.core.answers("Done.")
+    await house.shows("Done.")
+    await house.rests()
+    assert len(house.jobs) == 1
+    assert [result.status for result in house.results()] == [ResultStatus.DONE]
+    assert await house.rows("SELECT state, waits FROM remote_job") == [("running", 0)]
+    assert await house.money() == (0, 60 * 167 + 10_000)
+
+
 async def test_a_large_sandbox_beside_a_small_one_is_priced_in_full(house: HubHouse) -> None:
     """What runs already is no discount; the small one's hold is settled by its own figure."""
     await house.asks("hf_sandbox", operation="create")
