@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from gateway.command_lane import NOTHING_TO_DECIDE
+from agent.tools.base import CallContext, EffectClass, PreparedCall, ToolOutput
+from gateway.approvals import NOTHING
 from gateway.store.base import Store
 from gateway.store.records import inbox
 from gateway.store.sqlite import SqliteStore
 from platforms.content import AnswerPress, Post
 from platforms.errors import PlatformUnavailable, PressExpired
 from platforms.events import CommandInvoked, PressToken
+from tests.agent.scripted import ScriptedTool, call
 from tests.gateway.core import Core, says
 from tests.gateway.events import (
     BEN,
@@ -147,6 +149,101 @@ async def test_stop_all_takes_back_what_waits(core: Core, store: Store) -> None:
     assert len(core.model.requests) == 1
 
 
+class Slow:
+    """What a tool does: it begins, and ends when it may."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+        self.may_end = asyncio.Event()
+
+    async def __call__(self, prepared: PreparedCall, context: CallContext) -> ToolOutput:
+        self.began.set()
+        await self.may_end.wait()
+        return ToolOutput(text="ran")
+
+
+@pytest.fixture
+async def slow() -> Slow:
+    """What the tool of the asking gateway does."""
+    return Slow()
+
+
+@pytest.fixture
+async def asking(
+    store: SqliteStore, tmp_path: Path, clock: HandClock, slow: Slow
+) -> AsyncIterator[Core]:
+    """A connected gateway with a tool that is asked for where its call says so."""
+    tool = ScriptedTool(name="once", effect=EffectClass.ONCE, does=slow)
+    core = Core(store, tmp_path, clock, tools={"once": tool})
+    await core.connect()
+    yield core
+    slow.may_end.set()
+    await core.close()
+
+
+ASKS = call("once", '{"verdict": "ask"}')
+
+
+async def requests(core: Core) -> list[tuple[str, str | None]]:
+    """State and decider of every request."""
+    rows = await core.store.read(
+        lambda tx: tx.rows("SELECT state, decided_name FROM request ORDER BY id")
+    )
+    return [(state, name) for state, name in rows]
+
+
+async def test_stop_ends_a_wait_for_people(asking: Core) -> None:
+    """What was asked is withdrawn, the turn ends by its stopper's name, and no model is called."""
+    asking.answers(says("Look.", calls=(ASKS,)))
+    await asking.take(message("do it", number=1))
+    await asking.adapter.until(lambda: "Look." in asking.adapter.shown("1001"))
+    await asking.take(message("/stop", number=2))
+    await asking.adapter.until(lambda: "Stopped by Ann." in asking.adapter.shown("1001"))
+    await asking.finish()
+    assert await requests(asking) == [("withdrawn", "Ann")]
+    turns = await asking.store.read(lambda tx: tx.rows("SELECT state, mark FROM turn"))
+    assert turns == [("cancelled", "stopped")]
+    assert len(asking.model.requests) == 1
+
+
+async def test_stop_of_a_step_that_asks_and_runs(asking: Core, slow: Slow) -> None:
+    """What runs is cut, what is asked is withdrawn: one end, and both have their result."""
+    asking.answers(says("Look.", calls=(call("once"), ASKS)))
+    await asking.take(message("do it", number=1))
+    await slow.began.wait()
+    await asking.take(message("/stop", number=2))
+    await asking.finish()
+    assert [state for state, _ in await requests(asking)] == ["withdrawn"]
+    calls = await asking.store.read(
+        lambda tx: tx.rows("SELECT state FROM tool_call ORDER BY ordinal")
+    )
+    assert calls == [("unknown",), ("not_run",)]
+    assert "may have taken effect: once: do" in asking.adapter.shown("1001")[-1]
+
+
+async def test_status_while_a_turn_waits(asking: Core) -> None:
+    """Nothing of it runs, and what is asked can be listed."""
+    asking.answers(says("Look.", calls=(ASKS,)))
+    await asking.take(message("do it", number=1))
+    await asking.adapter.until(lambda: "Look." in asking.adapter.shown("1001"))
+    await asking.take(message("/status", number=2), message("/approvals", number=3))
+    await asking.finish()
+    shown = "\n".join(asking.adapter.shown("1001"))
+    assert "nothing is running, 0 waiting" in shown
+    assert "once do" in shown
+    assert await requests(asking) == [("pending", None)]  # commands replace nothing
+
+
+async def test_a_yes_in_words_is_no_press(asking: Core) -> None:
+    """It approves nothing: as all words of who asked it replaces what is pending."""
+    asking.answers(says("Look.", calls=(ASKS,)), "As you say.")
+    await asking.take(message("do it", number=1))
+    await asking.adapter.until(lambda: "Look." in asking.adapter.shown("1001"))
+    await asking.take(message("yes, do it", number=2))
+    await asking.adapter.until(lambda: "As you say." in asking.adapter.shown("1001"))
+    assert await requests(asking) == [("superseded", "Ann")]
+
+
 async def test_stop_in_a_chat_reaches_the_persons_thread(core: Core) -> None:
     """Native commands can't always be given inside the thread they are about; only one's own."""
     core.answers(says("Once", asyncio.Event()))
@@ -222,13 +319,13 @@ async def test_a_native_stop_says_that_it_did(core: Core) -> None:
     assert told.text == "Stopped."
 
 
-async def test_a_press_has_nothing_to_decide_yet(core: Core, store: Store) -> None:
+async def test_a_press_that_decides_nothing_is_told_so(core: Core, store: Store) -> None:
     """It is answered on itself; too late for that, it is settled in silence."""
     await core.take(press(number=1))
     await core.finish()
     (told,) = core.adapter.performed
     assert isinstance(told, AnswerPress)
-    assert told.text == NOTHING_TO_DECIDE
+    assert told.text == NOTHING
     late = press(number=2)
     expired = replace(late.press, usable_until=datetime(2020, 1, 1, tzinfo=UTC))
     await core.take(replace(late, press=expired))
