@@ -159,6 +159,9 @@ class Gate:
             case Verdict.DENY:
                 why = f"Not allowed: {weighed.judgement.reason} ({weighed.judgement.rule})."
                 found.results.append(_refused(judged, why))
+            case Verdict.ALLOW if item.prepared.asking is not None:
+                # A question is allowed, and is itself a card: nothing of it ever runs.
+                self._ask(tx, turn, judged, item, facts=facts, found=found)
             case Verdict.ALLOW:
                 self._allow(tx, turn, judged, item, leave=Leave.POLICY, covering=None, found=found)
             case Verdict.ASK:
