@@ -240,7 +240,7 @@ class Painter:
     def _flags(self, card: Card, request: Request) -> tuple[Flag, ...]:
         """Why a person should look: tags, warnings, names that look odd."""
         detail = request.detail
-        tainted = ", ".join(detail.get("taint", ()))
+        tainted = f"{', '.join(taint)} read" if (taint := detail.get("taint")) else ""
         flags = [Flag(name=tag, detail=tainted if tag == "tainted" else "") for tag in request.tags]
         if detail.get("declared") is False:
             flags.append(Flag(name="undeclared", detail="nobody has declared what it does"))

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from agent.calls import CallState, JudgedCall
-from agent.costs import Quote, Unknown, dollars
+from agent.costs import Quote, Unknown, dollars, is_paid
 from agent.journal import Bill, Intended
 from agent.messages import ResultStatus, ToolResult
 from agent.policy import Facts
-from agent.tools.base import RemoteJob, Verdict
+from agent.tools.base import EffectClass, RemoteJob, Verdict
 from gateway import superseding
 from gateway.asking import Asking, Item
 from gateway.clock import Clock
@@ -214,7 +214,10 @@ class TurnDesk:
             if stored is None:
                 raise LookupError(f"no call {each.call.id}")
             if stored.state == CallState.INTENT.value:
-                begun.append(each.call.id)  # a harmless repeat after a crash
+                if _costs_again(each):
+                    rows.extend(self._paid_in_vain(tx, stored))
+                else:
+                    begun.append(each.call.id)  # a harmless repeat after a crash
             elif stored.state not in _DECIDED:
                 continue  # it has its result, or is asked about, by now
             elif again := self._asked_again(stored, look):
@@ -224,6 +227,13 @@ class TurnDesk:
             else:
                 begun.append(each.call.id)
         return Intended(begun=frozenset(begun), results=tuple(results)), tuple(rows)
+
+    def _paid_in_vain(self, tx: Tx, stored: CallRow) -> tuple[OutboxRow, ...]:
+        """Book a paid call that a crash cut in full, and have its repeat judged on new money."""
+        calls.propose_again(tx, stored.id)
+        if stored.reservation_id is None:
+            return ()
+        return self.booked(tx, ledger.charge(tx, stored.reservation_id, now=self._clock.now()))
 
     def _asked_again(self, stored: CallRow, look: "LastLook") -> str:
         """Why an approval can't be used (any more), as its next card says; empty if it can."""
@@ -325,8 +335,8 @@ class TurnDesk:
             return rows
         return (*rows, *self._painter.repaint(tx, earlier.card_id))
 
-    def began(self, tx: Tx, call_ids: list[str]) -> tuple[OutboxRow, ...]:
-        """Say on their cards that calls run now."""
+    def moved(self, tx: Tx, call_ids: list[str]) -> tuple[OutboxRow, ...]:
+        """Say on their cards that calls run now, or that they don't."""
         return tuple(row for ident in call_ids for row in self._repaint(tx, ident))
 
     def left(self, tx: Tx, call_id: str, job: RemoteJob) -> None:
@@ -458,6 +468,14 @@ def _approvals(tx: Tx, call_ids: list[str]) -> dict[str, tuple[Card, tuple[str, 
         if request is not None and card is not None:
             found[ident] = card, tuple(dict.fromkeys((*request.votes, decider)))
     return found
+
+
+def _costs_again(judged: JudgedCall) -> bool:
+    """Whether a repeat of a begun call is harmless but for its price: nobody knows it by a key."""
+    prepared = judged.prepared
+    if prepared is None or prepared.effect is not EffectClass.PURE:
+        return False
+    return is_paid(prepared.quote.ceiling)
 
 
 def _in_doubt(tx: Tx, call_id: str) -> bool:

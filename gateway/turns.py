@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 
 from agent.calls import CallState, JudgedCall
-from agent.costs import Quote
+from agent.costs import Quote, is_paid
 from agent.effects import Gated, GoOn, Mark, Parked, RecordStep, TurnEnd, TurnRows, TurnState
 from agent.journal import Bill, Intended, TurnJournal
 from agent.messages import Message, PartialReply, ToolResult, Usage
-from agent.tools.base import EffectClass, RemoteJob, ToolOutput, Verdict
+from agent.tools.base import EffectClass, PreparedCall, RemoteJob, ToolOutput, Verdict
 from agent.turn import AwaitsTools, position
 from gateway import render
 from gateway.clock import Clock
@@ -184,13 +184,13 @@ class StoredTurn(TurnJournal):
             sessions.fence(tx, self._turn, now)
             intended, rows = self._desk.check(tx, self._turn, judged, look)
             begin = [each for each in judged if each.call.id in intended.begun]
-            effects = [
-                e.call.id for e in begin if e.prepared and e.prepared.effect not in _NO_INTENT
-            ]
+            effects = [e.call.id for e in begin if e.prepared and _needs_intent(e.prepared)]
             calls.begin(tx, effects, now=now)
             sessions.append(tx, self._turn, intended.results, now=now)
             cleared = self._desk.cleared(tx, intended.begun)
-            return intended, (*rows, *cleared, *self._desk.began(tx, effects))
+            turned_down = [result.call_id for result in intended.results]
+            moved = self._desk.moved(tx, [*effects, *turned_down])
+            return intended, (*rows, *cleared, *moved)
 
         intended, rows = await self._store.write(unit, transition=transitions.CALLS_INTENDED)
         self._desk.send(rows)
@@ -353,8 +353,18 @@ class StoredTurn(TurnJournal):
         return self._desk.model_spent(tx, self._turn, ident, spent)
 
 
-_NO_INTENT = (EffectClass.PURE, EffectClass.LOCAL)
-"""Running it again is harmless, or its result is stored with its effect."""
+def _needs_intent(prepared: PreparedCall) -> bool:
+    """Whether a crash has to know that a call began.
+
+    Not where running it again is harmless and free, or its result is stored with its effect.
+    """
+    match prepared.effect:
+        case EffectClass.LOCAL:
+            return False
+        case EffectClass.PURE:
+            return is_paid(prepared.quote.ceiling)
+        case _:
+            return True
 
 
 def _is_free_and_pure(judged: JudgedCall) -> bool:

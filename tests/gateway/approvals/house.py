@@ -122,6 +122,14 @@ class DeskAdapter(ScriptedAdapter):
         return outcome
 
 
+class Forgetful(ScriptedProvider):
+    """A scripted model whose script can be taken back."""
+
+    def forget(self) -> None:
+        """What was not said yet is not said any more."""
+        self._streams.clear()
+
+
 @dataclass(slots=True)
 class Flat:
     """What a model call costs, at most and in fact."""
@@ -256,7 +264,7 @@ class House:
         self.config = CONFIG
         self.tools: dict[str, HouseTool] = house_tools()
         self.adapter = DeskAdapter()
-        self.model = ScriptedProvider()
+        self.model = Forgetful()
         self.price = Flat()
         self.core: Core | None = None
         self._numbers = iter(range(1, 1_000_000))
@@ -310,6 +318,10 @@ class House:
             call(name, rest or "{}") for name, _, rest in (c.partition(" ") for c in calls)
         )
         self.model_says(says(words, calls=made), then)
+
+    def model_forgets(self) -> None:
+        """Take back what the model was to say in turns that wait."""
+        self.model.forget()
 
     # -- people
 
