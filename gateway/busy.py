@@ -1,4 +1,8 @@
-"""The sign that words to a running turn were seen: a reaction, or a line where there is none."""
+"""The sign that words to a busy session were seen.
+
+To a running turn a reaction, or a line where there is none; to one that waits, a line to each
+person who wrote.
+"""
 
 from gateway import outgoing, refs
 from gateway.clock import Clock
@@ -6,15 +10,17 @@ from gateway.delivery import Deliveries
 from gateway.outlet import Outlet
 from gateway.recent import Recent
 from gateway.store import transitions
-from gateway.store.base import Store
-from gateway.store.records import outbox
+from gateway.store.base import Store, Tx
+from gateway.store.records import cards, inbox, outbox, sessions
 from gateway.store.records.inbox import Waiting
+from gateway.store.records.outbox import OutboxRow
 from platforms.content import React
 from platforms.events import MessageRef
 from platforms.markup import parse
 
 BUSY_EMOJI = "👀"
 BUSY_LINE = "Still at work on what came before; this is next."
+NEXT = "what was written meanwhile is next."
 BUSY_LINE_EVERY_S = 30.0
 CHATS_REMEMBERED = 10_000
 
@@ -57,6 +63,22 @@ class BusySigns:
         )
         if stored is not None:
             outlet.enqueue((stored,))
+
+
+def told_to_wait(tx: Tx, session_key: str, clock: Clock) -> tuple[OutboxRow, ...]:
+    """Tell whoever wrote to a turn that waits what it waits for, each person once."""
+    turn = sessions.waiting_turn(tx, session_key)
+    if turn is None:
+        return ()
+    pending = cards.pending_of_turn(tx, turn.id)
+    what = f"{pending[0].code} waits for a decision" if pending else "Work elsewhere goes on"
+    notes = [
+        note_to(row, clock, key=f"t{turn.id}:waits:{row.content.author}", text=f"{what}; {NEXT}")
+        for row in inbox.waiting_in(tx, session_key)
+        if row.content.kind == "message"
+    ]
+    stored = (outbox.insert(tx, note, now=clock.now()) for note in notes)
+    return tuple(row for row in stored if row is not None)
 
 
 def note_to(row: Waiting, clock: Clock, *, key: str, text: str) -> outbox.NewOutbox:

@@ -21,7 +21,7 @@ from typing import assert_never
 
 from agent.signals import TurnSignals
 from gateway import admission, mailbox, progress, superseding
-from gateway.busy import BusySigns, note_to
+from gateway.busy import BusySigns, note_to, told_to_wait
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
 from gateway.errors import ConstraintViolated, StoreClosed, StoreError, StoreFailed
@@ -309,7 +309,8 @@ class Sessions:
                 one_by_one=self._one_by_one,
                 start_id=self._agent.start_id,
             )
-            return edits, work, False
+            notes = told_to_wait(tx, key, self._clock) if work is None else ()
+            return (*edits, *notes), work, False
 
         edits, work, incomplete = await self._store.write(
             take, transition=transitions.SESSION_TAKEN
