@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from random import random
 from types import MappingProxyType
@@ -20,13 +19,16 @@ from agent.tools.mcp_server import ServerFacts
 from gateway import refs, render, starts
 from gateway.clock import Clock, SystemClock
 from gateway.command_lane import CommandLane
-from gateway.config import Config, ConfigError, rule_faults
+from gateway.config import Config
 from gateway.control import ControlServer
 from gateway.delivery import Deliveries
 from gateway.desk_assembly import (
+    Ground,
     end_of_other_rules,
     find_owner_spot,
     keys_of,
+    page_desk,
+    shell_desk,
     supervision,
 )
 from gateway.desk_lane import DeskLane
@@ -37,12 +39,10 @@ from gateway.ingest import Ingest, Stored
 from gateway.mcp_tools import mcp_servers
 from gateway.notices import Notices
 from gateway.operator import Equipment, Operator, tool_server
-from gateway.page_desk import PageDesk
-from gateway.redaction import Redaction, secrets_of
+from gateway.progress import wait
 from gateway.retention import Retention
 from gateway.router import Router
 from gateway.sessions import Agent, Sessions
-from gateway.shell_desk import ShellDesk
 from gateway.starts import Start
 from gateway.store import migrate
 from gateway.store.base import Durability, Store
@@ -51,7 +51,7 @@ from gateway.store.sqlite import open_sqlite
 from gateway.supervise import Supervisor, watch_alarms
 from gateway.surfaces import chat_adapters, web_page
 from gateway.terminal_history import TerminalHistory
-from gateway.toolbox import Toolbox, toolbox
+from gateway.toolbox import Toolbox, check_rules, toolbox
 from gateway.web.approvals_site import ApprovalPages
 from gateway.web.server import WebServer
 from gateway.web.spend_site import SpendPage
@@ -228,7 +228,9 @@ class Gateway:
             self._config.gateway.state_dir,
             operator=operator,
             terminals=terminal,
-            desk=self._made_shell_desk(),
+            desk=shell_desk(
+                self._desk, account_of=self._account_of, freeze=self._freeze, ground=self._ground()
+            ),
         )
         self._web = await self._listen(operator)
         await self._control.start()
@@ -236,7 +238,6 @@ class Gateway:
             self._notices.tell("", f"quarantined:{turn}", render.quarantined_alert(turn))
         self._begin_all(operator, echoes, blobs)
         await self._settled()
-        await find_owner_spot(self._config, self._deliveries, self._desk.owner_spot)
         return Running(
             config=self._config,
             url=self._web.url if self._web else None,
@@ -262,7 +263,7 @@ class Gateway:
     def _make_sessions(self, start: Start, keys: tuple[bytes, ...]) -> CommandLane:
         """Make the desk, the sessions, and the lane of what never waits behind their turns."""
         self._toolbox = toolbox(self._config, clock=self._clock, account_of=self._account_of)
-        self._check_rules()
+        check_rules(self._config, self._toolbox, self._mcp.named() if self._mcp else NO_TOOLS)
         fixed = {**self._toolbox.tools, **_demonstrated(self._entries), **self._extra_tools}
         tools = fixed if self._mcp is None else Catalogue(fixed, self._mcp)
         self._desk = supervision(
@@ -308,21 +309,9 @@ class Gateway:
             ),
         )
 
-    def _check_rules(self) -> None:
-        """Hold the rules against the tools there are; a tool missing here has none to break."""
-        policy = self._config.policy
-        named = self._mcp.named() if self._mcp is not None else {}
-        tools = {**self._toolbox.tools, **named}
-
-        def may_be_tried(tool: str) -> bool:
-            # What an MCP server has is known once it was seen.
-            unseen = tool.startswith("mcp:") and tool not in tools
-            return tool not in self._toolbox.missing and not unseen
-
-        rules = tuple(rule for rule in policy.rules if may_be_tried(rule.tool))
-        known = replace(self._config, policy=replace(policy, rules=rules))
-        if faults := rule_faults(known, tools):
-            raise ConfigError(faults)
+    def _ground(self) -> Ground:
+        """What everything that looks at the desk from elsewhere stands on."""
+        return Ground(config=self._config, store=self._store, clock=self._clock)
 
     def _mcp_changed(self, facts: ServerFacts) -> None:
         """Tell owners once of tools that are no longer what they declared."""
@@ -384,22 +373,6 @@ class Gateway:
             missing=self._toolbox.missing, servers=tuple(tool_server(each) for each in facts)
         )
 
-    def _made_shell_desk(self) -> ShellDesk:
-        desk = self._desk
-        secrets = secrets_of(self._config, os.environ.get("OPENAI_API_KEY", ""))
-        return ShellDesk(
-            store=self._store,
-            clock=self._clock,
-            desk=desk.desk,
-            painter=desk.painter,
-            grants=desk.grants,
-            spending=desk.spending,
-            limits=desk.rules.money.limits,
-            account_of=self._account_of,
-            freeze=self._freeze,
-            hide=Redaction(secrets),
-        )
-
     def _begin_all(self, operator: Operator, echoes: Echoes, blobs: Blobs) -> None:
         """Begin everything that runs beside the turns until the gateway stops."""
         for supervisor in self._supervisors:
@@ -410,6 +383,9 @@ class Gateway:
         self._begin(watch_alarms(self._supervisors))
         self._begin(self._desk.desk_clock.run())
         self._begin(self._desk.remote_jobs.run())
+        self._begin(
+            find_owner_spot(self._config, self._deliveries, self._desk.owner_spot, wait=wait)
+        )
         if self._mcp is not None:
             self._begin(self._mcp.run())
         keep_days = self._config.gateway.retention_days
@@ -440,25 +416,12 @@ class Gateway:
         routes: list[Route] = []
         for supervisor in self._supervisors:
             routes.extend(supervisor.adapter.routes())
-        pages = self._page_desk()
+        pages = page_desk(self._desk, ground=self._ground())
         routes += ApprovalPages(pages, draw=lambda: str(uuid4()), now=_now).routes()
         routes += SpendPage(pages, now=_now).routes()
         server = WebServer(self._config.web, routes=routes, health=operator, now=_now)
         await server.start()
         return server
-
-    def _page_desk(self) -> PageDesk:
-        """The desk as the pages know it."""
-        return PageDesk(
-            store=self._store,
-            clock=self._clock,
-            desk=self._desk.desk,
-            rules=self._desk.rules,
-            roles=self._desk.roles,
-            painter=self._desk.painter,
-            spending=self._desk.spending,
-            payers=self._config.payers.accounts,
-        )
 
     async def _settled(self) -> None:
         """Wait until every surface is up or has said why not, but not for ever."""

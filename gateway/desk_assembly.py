@@ -1,8 +1,10 @@
 """Builds the desk: the gate, the money, the cards, and everything that waits on people or time."""
 
 import asyncio
+import logging
+import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -22,16 +24,23 @@ from gateway.ledger import Limits
 from gateway.logins import shell_owners
 from gateway.money import Money
 from gateway.notices import Notices
+from gateway.page_desk import PageDesk
 from gateway.painting import Painter
-from gateway.progress import wait
+from gateway.progress import Wait, wait
+from gateway.redaction import Redaction, secrets_of
 from gateway.remote_jobs import RemoteJobs
 from gateway.roles import Roles
+from gateway.shell_desk import ShellDesk
 from gateway.spending import Spending
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import allowances, seals
 from gateway.turn_desk import TurnDesk
-from platforms.errors import PlatformError
+from platforms.errors import PlatformError, PlatformUnavailable
+
+OWNER_SPOT_AGAIN_S = 5.0
+
+log = logging.getLogger(__name__)
 
 LOCAL_OWNERS = frozenset({"web:local"})
 """Who owns a gateway that names no owners: whoever sits at its own machine."""
@@ -204,22 +213,81 @@ async def end_of_other_rules(store: Store, clock: Clock, policy: str) -> None:
     )
 
 
-async def find_owner_spot(config: Config, deliveries: Deliveries, spot: OwnerSpot) -> None:
-    """Say where owners are asked, as soon as a connection knows: their chat, or a direct one."""
+async def find_owner_spot(
+    config: Config, deliveries: Deliveries, spot: OwnerSpot, *, wait: Wait
+) -> None:
+    """Find out where owners are asked: their chat, or a direct one, once its account is there."""
+    never = asyncio.Event()
+    while not await _found_owner_spot(config, deliveries, spot):
+        await wait(never, OWNER_SPOT_AGAIN_S)
+
+
+async def _found_owner_spot(config: Config, deliveries: Deliveries, spot: OwnerSpot) -> bool:
+    """Look once; True if there is nothing more to look for."""
     wanted = config.approvals.owner_chat
-    for outlet in deliveries.outlets():
-        account = refs.account_text(outlet.account)
-        if wanted is not None:
-            if wanted.platform == outlet.account.platform:
-                spot.spot = Spot(account=account, chat=str(wanted), owners=True)
-                return
-            continue
-        first = next(iter(config.gateway.owners), None)
-        if first is None or first.platform != outlet.account.platform:
-            continue
-        try:
-            chat = await outlet.adapter.direct(first.id)
-        except PlatformError:
-            continue
-        spot.spot = Spot(account=account, chat=refs.chat_text(chat), owners=True)
-        return
+    first = next(iter(config.gateway.owners), None)
+    platform = wanted.platform if wanted is not None else first.platform if first else None
+    if platform is None:
+        return True
+    outlet = next((o for o in deliveries.outlets() if o.account.platform == platform), None)
+    if outlet is None:
+        return False
+    account = refs.account_text(outlet.account)
+    if wanted is not None:
+        spot.spot = Spot(account=account, chat=str(wanted), owners=True)
+        return True
+    try:
+        chat = await outlet.adapter.direct(first.id if first else "")
+    except PlatformUnavailable:
+        return False
+    except PlatformError as error:
+        log.warning("owners can't be asked directly, set approvals.owner_chat: %s", error)
+        return True
+    spot.spot = Spot(account=account, chat=refs.chat_text(chat), owners=True)
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What everything stands on that looks at the desk from elsewhere."""
+
+    config: Config
+    store: Store
+    clock: Clock
+
+
+def page_desk(parts: Supervision, *, ground: Ground) -> PageDesk:
+    """The desk as the pages know it."""
+    return PageDesk(
+        store=ground.store,
+        clock=ground.clock,
+        desk=parts.desk,
+        rules=parts.rules,
+        roles=parts.roles,
+        painter=parts.painter,
+        spending=parts.spending,
+        payers=ground.config.payers.accounts,
+    )
+
+
+def shell_desk(
+    parts: Supervision,
+    *,
+    ground: Ground,
+    account_of: Callable[[str], str | None],
+    freeze: Callable[[str, str], Awaitable[None]],
+) -> ShellDesk:
+    """The desk as the shell knows it."""
+    secrets = secrets_of(ground.config, os.environ.get("OPENAI_API_KEY", ""))
+    return ShellDesk(
+        store=ground.store,
+        clock=ground.clock,
+        desk=parts.desk,
+        painter=parts.painter,
+        grants=parts.grants,
+        spending=parts.spending,
+        limits=parts.rules.money.limits,
+        account_of=account_of,
+        freeze=freeze,
+        hide=Redaction(secrets),
+    )

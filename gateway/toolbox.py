@@ -7,12 +7,12 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agent.tools.base import Tool
 from gateway.clock import Clock
-from gateway.config import Config, HuggingFaceConfig
+from gateway.config import Config, ConfigError, HuggingFaceConfig, rule_faults
 from gateway.redaction import secrets_of
 
 if TYPE_CHECKING:
@@ -61,6 +61,24 @@ def toolbox(
             missing[name] = str(why)
             log.warning("the tool %s is missing: %s", name, why)
     return Toolbox(tools=tools, missing=missing, close=tuple(making.close))
+
+
+def check_rules(config: Config, box: Toolbox, named: Mapping[str, Tool]) -> None:
+    """Hold the rules against the tools there are; raises ConfigError with every fault.
+
+    `named` are tools of MCP servers by the names rules know. A tool that is missing here, or that
+    no server has shown yet, has no rule to break.
+    """
+    tools = {**box.tools, **named}
+
+    def may_be_tried(tool: str) -> bool:
+        unseen = tool.startswith("mcp:") and tool not in tools
+        return tool not in box.missing and not unseen
+
+    rules = tuple(rule for rule in config.policy.rules if may_be_tried(rule.tool))
+    known = replace(config, policy=replace(config.policy, rules=rules))
+    if faults := rule_faults(known, tools):
+        raise ConfigError(faults)
 
 
 def _files(making: _Making) -> Tool:
