@@ -154,7 +154,7 @@ class Story:
     async def idle(self, event: Any) -> None:
         """Wait until nothing is left to be done now in the session of an event."""
         key = admission.session_key(event, CONFIG.sessions)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while self.made[-1].sessions.stoppable(key):
                 await self.turns()
 

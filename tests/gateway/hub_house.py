@@ -217,7 +217,7 @@ class HubHouse:
 
     async def rests(self) -> None:
         """Wait until no turn runs and nothing is about to."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.core.sessions.stoppable(KEY) or self.core.sessions.running():
                 await self.store.read(lambda tx: tx.row("SELECT 1"))
 
