@@ -8,11 +8,11 @@ import asyncio
 import json
 import statistics
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import growth
+from benchmarks import gate, gated, growth, waiting
 from benchmarks.arena import ROOT, Arena, GatewayArena
 from benchmarks.growth import Series
 from benchmarks.load import floor_load, gateway_load, p99
@@ -49,11 +49,24 @@ async def main() -> None:
 
         figures = [figure async for figure in _figures(gateway, floor)]
         figures += [figure async for figure in _loads(lambda: next(fresh))]
+        calls = await gate.calls(fresh)
+        figures += [figure async for figure in _gate(fresh, calls)]
         grown = [
             series
             for measure in (growth.recovery, growth.past, growth.sessions)
             async for series in measure(fresh)
         ]
+        grown += [
+            Series(name="CPU of a turn, by free calls in it", unit="ms", values=calls.cpu_by_reads),
+            Series(name="its time, by free calls in it", unit="ms", values=calls.time_by_reads),
+            gate.verdicts(),
+        ]
+        left = await waiting.left_waiting(next(fresh))
+        grown += [series async for series in waiting.waiting(fresh, left)]
+        for paced in (False, True):
+            wave = await waiting.wave(next(fresh), left, paced=paced)
+            figures += _elsewhere(wave, paced=paced)
+            grown += waiting.series(wave, paced=paced)
     _print(figures)
     _print_grown(grown)
     kept = ROOT / "build" / "bench.json"
@@ -116,6 +129,51 @@ async def _loads(place: Callable[[], Path]) -> AsyncIterator[Figure]:
         answered = tuple(each * 1_000 for each in ours.answered)
         yield Figure(name="  answered, p99", unit="ms", gateway=(p99(answered),), floor=())
         yield Figure(name="  lost", unit="messages", gateway=(float(ours.lost),), floor=())
+
+
+async def _gate(places: Iterator[Path], calls: gate.Calls) -> AsyncIterator[Figure]:
+    """A press beside a bare callback handler, a call beside its tool alone, paid beside free."""
+    ours = await gate.presses(GatewayArena(next(places), gated=True))
+    base = await gate.presses(Arena())
+    for name, at in (("press to tool start", 0), ("press to its answer", 1)):
+        yield Figure(
+            name=name,
+            unit="ms",
+            gateway=tuple(span[at] * 1_000 for span in ours),
+            floor=tuple(span[at] * 1_000 for span in base),
+        )
+    alone = await gate.alone()
+    yield Figure(
+        name="one more free call in a step, CPU",
+        unit="us",
+        gateway=(gate.one_more(calls.cpu_by_reads) * 1_000,),
+        floor=alone,
+    )
+    for name, by_price in (("CPU", calls.cpu_by_price), ("time", calls.time_by_price)):
+        yield Figure(
+            name=f"turn with a paid call, beside a free one, {name}",
+            unit="ms",
+            gateway=by_price[gated.PAID],
+            floor=by_price[gated.FREE_CHANGE],
+        )
+
+
+def _elsewhere(wave: waiting.Wave, *, paced: bool) -> list[Figure]:
+    """A turn in another chat while all cards expire, beside one before that."""
+    how = ", at Telegram's own pace" if paced else ""
+    parts: tuple[tuple[str, Callable[[tuple[float, ...]], float]], ...] = (
+        ("median", statistics.median),
+        ("p99", p99),
+    )
+    return [
+        Figure(
+            name=f"turn elsewhere in a wave{how}, {name}",
+            unit="ms",
+            gateway=(part(wave.during) * 1_000,),
+            floor=(part(wave.before) * 1_000,),
+        )
+        for name, part in parts
+    ]
 
 
 async def _starts(make: Make) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -306,15 +306,9 @@ class World:
         """Where a method wants to write; raises what the Bot API answers if it may not."""
         if chat_id in {None, ""}:
             raise bad("chat_id is empty")
-        room = next(
-            (
-                room
-                for room in self.rooms.values()
-                if str(room.id) == str(chat_id)
-                or (room.username and f"@{room.username}" == chat_id)
-            ),
-            None,
-        )
+        rooms = self.rooms.values()
+        named = (room for room in rooms if room.username and f"@{room.username}" == chat_id)
+        room = self.rooms.get(_number(chat_id)) or next(named, None)
         if room is None:
             raise bad("chat not found")
         if room.moved_to is not None:
@@ -349,6 +343,14 @@ class World:
         )
         room.messages[message.id] = message
         return message
+
+
+def _number(chat_id: Any) -> int:
+    """A chat's id however it was written; 0, which is no chat, for a name."""
+    try:
+        return int(chat_id)
+    except (TypeError, ValueError):
+        return 0
 
 
 def version_of(formatted: Formatted, keys: Keyboard = (), *, preview: bool = True) -> Version:
