@@ -115,7 +115,7 @@ def _mark_text(end: TurnEnd) -> str:
                 " was run. Ask for a smaller piece."
             )
         case Mark.HALTED:
-            return end.by
+            return _literal(end.by)  # it may hold a person's name
         case Mark.STOPPED:
             doubts = ", ".join(_literal(label) for label in end.doubts)
             may = f" This was under way and may have taken effect: {doubts}." if doubts else ""
@@ -125,7 +125,7 @@ def _mark_text(end: TurnEnd) -> str:
 
 
 def _literal(name: str) -> str:
-    """A person's name as Markdown that shows it and means nothing."""
+    """Words of people, such as a name, as Markdown that shows them and means nothing."""
     return _PUNCTUATION.sub(r"\\\g<0>", " ".join(name.split()))
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.effects import Mark, TurnEnd, TurnState
 from agent.errors import (
     AllProvidersFailed,
     ContentBlocked,
@@ -22,7 +23,6 @@ from agent.errors import (
     StreamBroken,
     TlsUntrusted,
 )
-from agent.turn import Mark, TurnEnd, TurnState
 from gateway.render import (
     FILE_NAME,
     crashed_text,
@@ -103,6 +103,7 @@ MARKS = {
     Mark.LOST_CALLS: "The model's answer was cut off in the middle of a tool call, so nothing of"
     " it was run. Ask for a smaller piece.",
     Mark.STOPPED: "Stopped by Ann.",
+    Mark.HALTED: "Ann",
 }
 
 
@@ -123,13 +124,13 @@ def test_words_of_all_steps_are_one_reply() -> None:
 
 @given(name=st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=20))
 def test_a_name_is_only_a_name(name: str) -> None:
-    """Whoever says /stop can't put a link or formatting into our words."""
-    text = reply_text(("Said.",), end(mark=Mark.STOPPED, by=name), REF)
-    said, *notice = markup.parse(text)
-    assert blocks.plain_text((said,)) == "Said."
-    shown = " ".join(blocks.plain_text(tuple(notice)).split())
-    assert shown == f"Stopped by {' '.join(name.split())}."
-    assert "Link" not in repr(notice)
+    """Whoever stops a turn, by /stop or on a card, can't put a link into our words."""
+    stopped = f"Stopped by {' '.join(name.split())}."
+    for marked in (end(mark=Mark.STOPPED, by=name), end(mark=Mark.HALTED, by=stopped)):
+        said, *notice = markup.parse(reply_text(("Said.",), marked, REF))
+        assert blocks.plain_text((said,)) == "Said."
+        assert " ".join(blocks.plain_text(tuple(notice)).split()) == stopped
+        assert "Link" not in repr(notice)
 
 
 def test_a_stop_says_what_may_have_happened() -> None:
