@@ -30,26 +30,29 @@ class StoredCall:
     """The row of a call without a result.
 
     `arguments` is the canonical text that was judged and is what runs; None before that. `quote`
-    is the price it was decided at.
+    is the price it was decided at. `note` tells the model what people changed of its call.
     """
 
     state: CallState
     arguments: str | None = None
     quote: Quote | None = None
     snapshots: tuple[Snapshot, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedCall:
     """A call of the reply: `prepared` may go on; otherwise `refusal` is its result already.
 
-    `inspected` is False where the facts the gate needs could not be had.
+    `inspected` is False where the facts the gate needs could not be had. `note` stands before
+    whatever the call results in.
     """
 
     call: ToolCall
     prepared: PreparedCall | None
     refusal: ToolResult | None = None
     inspected: bool = True
+    note: str = ""
 
 
 Judge = Callable[[ToolCall], JudgedCall]
@@ -131,7 +134,7 @@ def _as_stored(call: ToolCall, stored: StoredCall | None, judge: Judge) -> Judge
     if prepared is not None:
         quote = stored.quote or prepared.quote
         prepared = replace(prepared, snapshots=stored.snapshots, quote=quote)
-    return replace(judged, call=call, prepared=prepared)
+    return replace(judged, call=call, prepared=prepared, note=stored.note)
 
 
 def _is_pure(call: PreparedCall | None) -> bool:

@@ -289,7 +289,8 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
 
 def _result(judged: JudgedCall, status: ResultStatus, text: str) -> ToolResult:
     call = judged.call
-    return ToolResult(call_id=call.id, name=call.name, status=status, text=well_formed(text))
+    told = f"{judged.note}\n\n{text}" if judged.note else text
+    return ToolResult(call_id=call.id, name=call.name, status=status, text=well_formed(told))
 
 
 def _broken_off(judged: JudgedCall, why: str) -> ToolResult:

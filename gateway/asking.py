@@ -5,7 +5,7 @@ without a clock, and beyond ten of those nothing more is asked.
 """
 
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -226,6 +226,9 @@ class Asking:
         earlier = cards.request_of_call(tx, call.id)
         card = self._card(tx, turn, "call", item.needed, {"note": note}, expire_s=None)
         request = self._request(card.id, 0, item, earlier=earlier.id if earlier else None)
+        if earlier is not None and earlier.edited:
+            detail = {**request.detail, "edited_by": earlier.detail.get("edited_by", "")}
+            request = replace(request, edited=earlier.edited, detail=detail)
         return self._put(tx, card, (request,))
 
     def receipt(

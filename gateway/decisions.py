@@ -41,6 +41,7 @@ from gateway.store.records.outbox import OutboxRow
 WHOLE = 0
 """The option that means every item of a card."""
 
+DIFFERENCE_MAX = 2_000
 VOTED = "Your yes is noted; one more person has to approve it."
 DOUBT = "The gateway stopped while this ran, so it may or may not have taken effect."
 LASTING_TAGS = frozenset({RiskTag.DESTRUCTIVE, RiskTag.RECURRING, RiskTag.OUTWARD})
@@ -175,7 +176,8 @@ class Decisions:
         if refusal := _unaskable(item):
             return Outcome(text=refusal)
         done = Outcome(accepted=True)
-        self._store_revision(tx, card, request, item, edited=difference, by=by.standing.name)
+        edited = "\n".join(filter(None, (request.edited, difference)))[:DIFFERENCE_MAX]
+        self._store_revision(tx, card, request, item, edited=edited, by=by.standing.name)
         done.rows.extend(self._painter.repaint(tx, card.id))
         self._note(tx, card, request, "revised", by, difference=difference)
         done.text = "The card shows it now; it still needs its own approval."

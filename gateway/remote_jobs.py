@@ -212,8 +212,10 @@ def _settle(tx: Tx, job: Job, output: ToolOutput, *, now: int) -> bool:
         calls.correct(tx, job.call_id, output.status, now=now)
     if stored.state != "running":
         return False
+    note = calls.note_of(tx, job.call_id)
+    text = f"{note}\n\n{output.text}" if note else output.text
     result = ToolResult(
-        call_id=job.call_id, name=job.tool, status=output.status, text=well_formed(output.text)
+        call_id=job.call_id, name=job.tool, status=output.status, text=well_formed(text)
     )
     calls.settle(tx, session_id=job.session_id, turn_id=job.turn_id, result=result, now=now)
     return True

@@ -58,6 +58,9 @@ class CallRow:
     finished_at: int | None
 
 
+_BY_PEOPLE = frozenset({"approved", "intent", "running"})
+"""States in which people may have changed a call."""
+
 _WITHOUT_RESULT = frozenset(state.value for state in CallState)
 
 _SELECT = (
@@ -116,9 +119,23 @@ def open_of_turn(tx: Tx, turn_id: int) -> dict[str, StoredCall]:
             arguments=canonical,
             quote=quote_from(orjson.loads(quote)) if quote else None,
             snapshots=_snapshots(snapshots),
+            note=note_of(tx, str(ident)) if state in _BY_PEOPLE else "",
         )
         for ident, state, canonical, quote, snapshots in found
     }
+
+
+def note_of(tx: Tx, call_id: str) -> str:
+    """What the model is told of a call that people changed before they approved it, else empty."""
+    row = tx.row(
+        "SELECT edited, detail FROM request WHERE call_id = ? AND state = 'approved'"
+        " AND edited <> '' ORDER BY decided_at DESC LIMIT 1",
+        call_id,
+    )
+    if row is None:
+        return ""
+    by = orjson.loads(row[1]).get("edited_by") or "Somebody"
+    return f"{by} changed this call before it ran:\n{row[0]}"
 
 
 def snapshots_of(tx: Tx, call_id: str) -> dict[str, bytes]:

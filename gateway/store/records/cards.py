@@ -163,7 +163,7 @@ def _insert_request(tx: Tx, request: Request) -> None:
     tx.run(
         "INSERT INTO request (id, card_id, ordinal, call_id, state, tool, operation, arguments,"
         " schema_hash, fingerprint, effect, tags, rule, reason, ceiling, unknown, quote, detail,"
-        " earlier) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " edited, earlier) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         request.id,
         request.card_id,
         request.ordinal,
@@ -182,6 +182,7 @@ def _insert_request(tx: Tx, request: Request) -> None:
         request.unknown,
         _json(request.quote),
         _json(request.detail),
+        request.edited,
         request.earlier,
     )
 

@@ -114,9 +114,10 @@ class DeskAdapter(ScriptedAdapter):
         outcome = super()._effect(operation)
         match operation:
             case Post(chat=chat, controls=controls):
-                self.controls[chat.chat_id, str(self._posted[chat.chat_id])] = controls
+                name = place(chat)
+                self.controls[name, str(self._posted[name])] = controls
             case Edit(message=shown, controls=controls):
-                self.controls[shown.chat.chat_id, shown.message_id] = controls
+                self.controls[place(shown.chat), shown.message_id] = controls
             case _:
                 pass
         return outcome
@@ -457,7 +458,7 @@ class House:
     async def rest(self) -> None:
         """Wait until nothing moves: no press, no turn that can go on, nothing to send."""
         core = self.now
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 await core.router.settled()
                 busy = any(core.sessions.stoppable(key) for key in await self._keys())
@@ -571,6 +572,11 @@ class House:
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait, operation by operation, until something holds."""
         await self.adapter.until(holds)
+
+
+def place(chat: ChatRef) -> str:
+    """A chat as the scripted platform names it."""
+    return chat.chat_id if chat.thread_id is None else f"{chat.chat_id}/{chat.thread_id}"
 
 
 def made_calls(*calls: str) -> tuple[Any, ...]:

@@ -8,8 +8,9 @@ from agent.costs import DOLLAR, Unknown, UnknownBecause
 from agent.messages import Usage
 from agent.providers.base import StreamCompleted, UsageReported
 from tests.agent.scripted import Step
-from tests.gateway.approvals.house import ANN, BEN, CAL, DM, EVE, House, made_calls
+from tests.gateway.approvals.house import CAL, EVE, House, made_calls
 from tests.gateway.core import says
+from tests.gateway.events import ANN, BEN, DM
 
 USAGE = UsageReported(usage=Usage(input=10, output=10))
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 from agent.costs import DOLLAR
 from agent.messages import ResultStatus
 from gateway.config.values import PayersConfig
-from tests.gateway.approvals.house import ANN, BEN, CAL, DAN, House, made_calls
+from tests.gateway.approvals.house import CAL, DAN, House, made_calls
 from tests.gateway.core import says
+from tests.gateway.events import ANN, BEN
 
 
 async def test_a_paid_call_goes_the_whole_way(house: House) -> None:

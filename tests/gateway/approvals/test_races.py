@@ -1,4 +1,4 @@
-"""Races and faults, one test for a line of the table (1 to 18): two things at once, in all orders."""
+"""Races and faults, lines 1 to 18 of the table: two things at once, in all their orders."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,9 +19,9 @@ from gateway.config.values import PayersConfig
 from platforms.content import Post
 from platforms.errors import PlatformUnavailable, SendUncertain
 from platforms.events import Author
-from tests.gateway.approvals.house import ANN, BEN, CAL, DM, KEY, House, Shown
+from tests.gateway.approvals.house import CAL, KEY, House, Shown
 from tests.gateway.approvals.house_tools import UNREACHED
-from tests.gateway.events import GROUP
+from tests.gateway.events import ANN, BEN, DM, GROUP
 
 
 async def at_once(house: House, *events: Any) -> None:
