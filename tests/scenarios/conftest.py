@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.scenarios.cards import Hands
 from tests.scenarios.discord import DiscordSurface
 from tests.scenarios.slack import SlackHttpSurface, SlackSurface
-from tests.scenarios.stage import Surface
 from tests.scenarios.telegram import TelegramSurface, TelegramWebhookSurface
 from tests.scenarios.terminal import TerminalSurface
 from tests.scenarios.web import WebSurface
 
-SURFACES: dict[str, Callable[[], Surface]] = {
+SURFACES: dict[str, Callable[[], Hands]] = {
     "web": WebSurface,
     "terminal": TerminalSurface,
     "telegram": TelegramSurface,
@@ -22,9 +22,22 @@ SURFACES: dict[str, Callable[[], Surface]] = {
 }
 
 
+OTHER_TRANSPORTS = frozenset({"telegram-webhook", "slack-http"})
+
+
 @pytest.fixture(params=list(SURFACES))
-def surface(request: pytest.FixtureRequest) -> Surface:
+def surface(request: pytest.FixtureRequest) -> Hands:
     """One surface, not yet open."""
+    return _made(request)
+
+
+@pytest.fixture(params=[name for name in SURFACES if name not in OTHER_TRANSPORTS])
+def each_platform(request: pytest.FixtureRequest) -> Hands:
+    """One surface, not yet open, where another transport of the same platform adds nothing."""
+    return _made(request)
+
+
+def _made(request: pytest.FixtureRequest) -> Hands:
     made = SURFACES[request.param]()
     wants = request.node.get_closest_marker("needs")
     for ability in wants.args if wants else ():

@@ -1,9 +1,12 @@
 """Discord as ann sees it."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tests.platforms.discord.reader import show
+from tests.scenarios.cards import Card, is_card
 from tests.scenarios.stage import WAIT_S, ServerSurface, Stage
 from tests.wire.discord.server import TOKEN, DiscordServer
 from tests.wire.discord.world import Message
@@ -19,6 +22,10 @@ class DiscordSurface(ServerSurface):
     has_threads = True
     has_replies = True
     has_any_commands = True
+    form = "modal"
+    asks_twice = False
+    has_menu = True
+    forges = True
 
     def __init__(self) -> None:
         self.server: DiscordServer = DiscordServer()
@@ -73,10 +80,14 @@ base_url = "{self.server.api_url}"
 
         It must not be left with its sign of thinking.
         """
+        await self.typed(name, args, by=by)
+
+    async def typed(self, name: str, args: str, *, by: str = "ann", group: bool = False) -> None:
         if name not in {command["name"] for command in self.server.interactions.commands}:
-            await self.say(f"/{name} {args}".strip(), by=by)
+            await self.say(f"/{name} {args}".strip(), by=by, group=group, mention=group)
             return
-        given = await self.server.invoke(self.direct[by], self.people[by], name, args or None)
+        chat = self.server.general if group else self.direct[by]
+        given = await self.server.invoke(chat, self.people[by], name, args or None)
         async with asyncio.timeout(WAIT_S):
             while given.answer is None or _is_thinking(given.original):
                 await self.changed(self.position)
@@ -108,6 +119,65 @@ base_url = "{self.server.api_url}"
             for message in self.server.messages(chat, viewer=self.people["ann"])
             if message.author is self.server.bot and not message.thinking
         ]
+
+    def person(self, name: str) -> str:
+        return f"discord:{self.people[name].id}"
+
+    def cards(self, *, group: bool = False, thread: Any = None, of: str = "ann") -> list[Card]:
+        chat = thread or (self.server.general if group else self.direct[of])
+        return [
+            Card(
+                handle=message,
+                text=show(message.content).text,
+                buttons=message.buttons,
+                choices={
+                    label: value
+                    for options in message.menus.values()
+                    for label, value in options.items()
+                },
+            )
+            for message in self.server.bot_messages(chat)
+            if message.private_to is None and is_card(show(message.content).text)
+        ]
+
+    def told(self, *, by: str = "ann") -> list[str]:
+        return [
+            show(message.content).text
+            for message in self.server.all_bot_messages()
+            if message.private_to is self.people[by] and not message.thinking
+        ]
+
+    async def choose(self, card: Card, words: str, *, by: str = "ann") -> None:
+        """The press may come late: what stood there when they looked is what they press."""
+        label, payload, user = card.label(words), card.payload(words), self.people[by]
+        if label in card.choices:
+            await self.server.choose(card.handle, user, payload)
+        elif payload in card.handle.buttons.values():
+            await self.server.press(card.handle, user, payload)
+        else:
+            await self._press_raw(card.handle, payload, by)
+
+    async def forge(self, card: Card, payload: str, *, by: str = "ann") -> None:
+        await self._press_raw(card.handle, payload, by)
+
+    async def forward(self, card: Card, payload: str, *, by: str = "ann") -> None:
+        here = card.handle.channel
+        chat = self.direct[by] if here is self.server.general else self.server.general
+        copy = await self.server.say(chat, self.people[by], "look at this")
+        await self._press_raw(replace(card.handle, id=copy.id, channel=chat), payload, by)
+
+    async def _press_raw(self, message: Message, payload: str, by: str) -> None:
+        data = {"custom_id": payload, "component_type": 2, "id": 2}
+        given = self.server.interactions.open(
+            kind=3, user=self.people[by], channel=message.channel, data=data, message=message
+        )
+        await self.server.redeliver_interaction(given)
+
+    async def fill(self, values: Mapping[str, str], *, by: str = "ann") -> None:
+        viewer = self.people[by]
+        while not self.server.open_forms(viewer):
+            await self.changed(self.position)
+        await self.server.fill(self.server.open_forms(viewer)[-1], values)
 
     def pinged(self) -> list[str]:
         return [message.content for message in self.server.pinged()]

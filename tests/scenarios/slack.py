@@ -1,9 +1,13 @@
 """Slack as ann sees it."""
 
+from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
+from tests.scenarios.cards import Card, is_card
 from tests.scenarios.stage import WAIT_S, ServerSurface, Stage, free_port
 from tests.wire.slack import payloads
+from tests.wire.slack.controls import buttons, label_of, menus
 from tests.wire.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackServer
 
 BOT, GROUP = "gatepost", "C1"
@@ -20,6 +24,10 @@ class SlackSurface(ServerSurface):
     has_threads = True
     has_replies = False
     has_any_commands = True
+    form = "modal"
+    asks_twice = True
+    has_menu = True
+    forges = True
     me = "slack:T1/U1"
     users = ("slack:T1/U1", "slack:T1/U2")
     chats = (f"slack:T1/{GROUP}",)
@@ -98,6 +106,87 @@ base_url = "{self.server.url}/api/"
         ]
         return [shown.text for shown in self.server.ours(chat, thread)] + private
 
+    def person(self, name: str) -> str:
+        return f"slack:T1/{PEOPLE[name]}"
+
+    def cards(self, *, group: bool = False, thread: Any = None, of: str = "ann") -> list[Card]:
+        chat = GROUP if group or thread else f"D{PEOPLE[of][1:]}"
+        found = []
+        for each in self.server.ours(chat, thread):
+            if not is_card(each.text):
+                continue
+            blocks = [dict(block) for block in each.blocks]
+            choices = [option for _, menu in menus(blocks) for option in menu["options"]]
+            found.append(
+                Card(
+                    handle=(chat, each.ts),
+                    text=each.text,
+                    buttons={label_of(one): one["value"] for _, one in buttons(blocks)},
+                    choices={option["text"]["text"]: option["value"] for option in choices},
+                    questions=each.questions,
+                )
+            )
+        return found
+
+    def told(self, *, by: str = "ann") -> list[str]:
+        return [only.text for only in self.server.ephemerals if only.user == PEOPLE[by]]
+
+    async def choose(self, card: Card, words: str, *, by: str = "ann") -> None:
+        chat, ts = card.handle
+        place = {"chat": chat, "ts": ts, "user": PEOPLE[by]}
+        label, payload = card.label(words), card.payload(words)
+        now = next((each for each in self.cards_of(chat) if each.handle == card.handle), card)
+        if label in card.choices:
+            await self.server.choose(**place, value=payload)
+        elif payload in now.buttons.values():
+            await self.server.press(**place, value=payload)
+        else:
+            await self._press_late(chat, ts, payload, by)
+
+    def cards_of(self, chat: str) -> list[Card]:
+        """The cards of any channel."""
+        return self.cards(group=True) if chat == GROUP else self.cards(of=_name_of(chat))
+
+    async def _press_late(self, chat: str, ts: str, payload: str, by: str) -> None:
+        """Press what stood there when they looked."""
+        message = deepcopy(self.server.world.channels[chat].messages[ts])
+        while not any(one.get("value") == payload for _, one in buttons(_blocks(message))):
+            message.versions.pop()
+        self.server.interactions.press(message, user=PEOPLE[by], label="", value=payload)
+
+    async def forge(self, card: Card, payload: str, *, by: str = "ann") -> None:
+        chat, ts = card.handle
+        message = deepcopy(self.server.world.channels[chat].messages[ts])
+        self._press_forged(message, payload, by)
+
+    async def forward(self, card: Card, payload: str, *, by: str = "ann") -> None:
+        chat, ts = card.handle
+        _, here = await self.say(card.text, by=by, group=chat != GROUP)
+        message = deepcopy(self.server.world.channels[chat].messages[ts])
+        message.channel, message.ts = (f"D{PEOPLE[by][1:]}" if chat == GROUP else GROUP), here
+        self._press_forged(message, payload, by)
+
+    def _press_forged(self, message: Any, payload: str, by: str) -> None:
+        """On the message as it was when it had a button."""
+        while not buttons(_blocks(message)):
+            message.versions.pop()
+        _, element = buttons(_blocks(message))[0]
+        element["value"] = payload
+        self.server.interactions.press(message, user=PEOPLE[by], label="", value=payload)
+
+    async def fill(self, values: Mapping[str, str], *, by: str = "ann") -> None:
+        user = PEOPLE[by]
+        while not any(
+            each.user == user and each.stands for each in self.server.interactions.modals
+        ):
+            await self.changed(self.position)
+        await self.server.submit(user, values)
+
+    async def typed(self, name: str, args: str, *, by: str = "ann", group: bool = False) -> None:
+        text, user = f"{name} {args}".strip(), PEOPLE[by]
+        chat = GROUP if group else f"D{user[1:]}"
+        await self.server.command(chat=chat, user=user, text=text)
+
     def pinged(self) -> list[str]:
         return list(self.server.pings())
 
@@ -122,3 +211,11 @@ base_url = "{self.server.url}/api/"
     async def meet(self, stage: Stage) -> None:
         """The gateway listens before it has started."""
         self.server.push_to(f"http://127.0.0.1:{self.port}/slack/events")
+
+
+def _blocks(message: Any) -> list[dict[str, Any]]:
+    return list(message.now.blocks)
+
+
+def _name_of(chat: str) -> str:
+    return next(name for name, user in PEOPLE.items() if user[1:] == chat[1:])

@@ -3,13 +3,15 @@
 import asyncio
 import random
 import socket
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from gateway.app import Gateway, Running
+from agent.tools.base import Tool
+from gateway.app import NO_TOOLS, Gateway, Running
 from gateway.config import load
 from gateway.equipment import providers
 from gateway.operator import Status
@@ -197,10 +199,15 @@ class Stage:
         drain_s: float = 5,
         spare: bool = False,
         default: Callable[[Mapping[str, Any]], Reply] | None = None,
+        tools: Mapping[str, Tool] = NO_TOOLS,
+        enabled: Sequence[str] = ("files",),
+        owners: Sequence[str] = (),
+        price: str = "",
     ) -> None:
         """`extra` are further tables of the configuration, `sessions` and `web` lines of theirs.
 
         `spare` is a second provider behind the first; `default` answers what is not scripted.
+        `tools` join the `enabled` ones; `price` is what the first model costs, as TOML.
         """
         self.surface = surfaces[0]
         self.surfaces = surfaces
@@ -213,6 +220,10 @@ class Stage:
         self._web = web
         self._api_key = api_key
         self._drain_s = drain_s
+        self._tools = tools
+        self._enabled = enabled
+        self._owners = owners
+        self._price = price
         self.running: Running
         self.gateway: Gateway
 
@@ -236,7 +247,7 @@ class Stage:
         file.write_text(self._config())
         file.chmod(0o600)
         config = load(file, {})
-        self.gateway = Gateway(config)
+        self.gateway = Gateway(config, extra_tools=self._tools)
         self.running = await self.gateway.start(await providers(config))
         try:
             for surface in self.surfaces:
@@ -248,6 +259,12 @@ class Stage:
     async def halt(self) -> None:
         """Stop the gateway as SIGTERM does."""
         await self.gateway.stop()
+
+    def pass_time(self, seconds: int) -> None:
+        """Between `halt` and `start`: so long ago, now, is what the gateway stored of cards."""
+        with closing(sqlite3.connect(self.path / "state" / "gatepost.db")) as store, store:
+            for column in ("created_at", "opened_at", "posted_at", "expires_at", "remind_at"):
+                store.execute(f"UPDATE card SET {column} = {column} - ?", (seconds * 1_000_000,))
 
     async def lose_model(self) -> None:
         """The model server goes away: from now on connections to it are refused."""
@@ -292,6 +309,7 @@ class Stage:
 [gateway]
 state_dir = "{self.path}/state"
 drain_s = {self._drain_s}
+owners = {list(self._owners)}
 
 [web]
 listen = "127.0.0.1:{port}"
@@ -305,10 +323,11 @@ chats = {chats}
 {self._sessions}
 
 [tools]
-enabled = ["files"]
+enabled = {list(self._enabled)}
 workspace = "{self.workspace}"
 
 {_provider("main", self.model, "loopback-1", self._api_key)}
+{self._price}
 {_provider("spare", self.spare, SPARE, KEY) if self.spare else ""}
 {tables}
 {self._extra}

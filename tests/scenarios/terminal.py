@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import uuid
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, assert_never
 
@@ -13,11 +15,13 @@ from platforms.terminal.wire import (
     MessageShown,
     Noticed,
     NotStored,
+    Press,
     Push,
     Say,
     Stored,
     Working,
 )
+from tests.scenarios.cards import Card, is_card
 from tests.scenarios.stage import WAIT_S, OwnSurface, Stage
 
 
@@ -25,6 +29,10 @@ class TerminalSurface(OwnSurface):
     """One open chat; it stays on the screen while the gateway is away."""
 
     name = "terminal"
+    form = None
+    asks_twice = False
+    has_menu = False
+    forges = True
     me = f"terminal:{os.getuid()}"
 
     def __init__(self) -> None:
@@ -32,6 +40,7 @@ class TerminalSurface(OwnSurface):
         self._screen: dict[str, MessageShown] = {}
         self._stored: set[str] = set()
         self._refused: list[str] = []
+        self._told: list[str] = []
         self._leaving = AsyncExitStack()
         self._hearing: asyncio.Task[None] | None = None
         self._talk: Talk
@@ -80,6 +89,43 @@ class TerminalSurface(OwnSurface):
     def shown(self, *, group: bool = False, thread: Any = None) -> list[str]:
         return [plain_text(message.body) for message in self._screen.values()]
 
+    def person(self, name: str) -> str:
+        """Whoever sits here is ann."""
+        return self.me
+
+    def cards(self, *, group: bool = False, thread: Any = None, of: str = "ann") -> list[Card]:
+        return [
+            Card(
+                handle=shown.message_id,
+                text=plain_text(shown.body),
+                buttons={each.label: each.payload for row in shown.controls for each in row},
+            )
+            for shown in self._screen.values()
+            if is_card(plain_text(shown.body))
+        ]
+
+    def told(self, *, by: str = "ann") -> list[str]:
+        return self._told
+
+    async def choose(self, card: Card, words: str, *, by: str = "ann") -> None:
+        await self.forge(card, card.payload(words))
+
+    async def forge(self, card: Card, payload: str, *, by: str = "ann") -> None:
+        key = str(uuid.uuid4())
+        self._talk.send(Press(key=key, message_id=card.handle, payload=payload))
+        await self._until_stored(key)
+
+    async def forward(self, card: Card, payload: str, *, by: str = "ann") -> None:
+        """There is one chat."""
+        raise NotImplementedError
+
+    async def fill(self, values: Mapping[str, str], *, by: str = "ann") -> None:
+        """There are no forms."""
+        raise NotImplementedError
+
+    async def typed(self, name: str, args: str, *, by: str = "ann", group: bool = False) -> None:
+        await self.command(name, args)
+
     async def close(self) -> None:
         if self._hearing is not None:
             self._hearing.cancel()
@@ -110,7 +156,9 @@ class TerminalSurface(OwnSurface):
                 self._screen[ident] = push
             case MessageGone(message_id=ident):
                 self._screen.pop(ident, None)
-            case Working() | Noticed():
+            case Noticed(text=text):
+                self._told.append(text)
+            case Working():
                 pass
             case _:
                 assert_never(push)

@@ -3,14 +3,17 @@
 import asyncio
 import re
 import uuid
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
 import aiohttp
 
 from tests.platforms.web.browser_model import BrowserModel, EventReader
+from tests.scenarios.cards import Card, is_card
 from tests.scenarios.stage import OwnSurface, Stage, free_port
 
 _ENDS_A_LINE = frozenset({"p", "li", "h3", "h4", "h5", "h6", "pre", "tr", "blockquote", "br"})
@@ -28,6 +31,10 @@ class WebSurface(OwnSurface):
     """One browser with one chat open. `token` signs in where the gateway asks for one."""
 
     name = "web"
+    form = "page"
+    asks_twice = True
+    has_menu = True
+    forges = True
     me = "web:local"
 
     def __init__(self, *, token: str | None = None) -> None:
@@ -106,6 +113,60 @@ class WebSurface(OwnSurface):
             if ident not in self._mine
         ]
 
+    def person(self, name: str) -> str:
+        """Whoever sits at the page is ann."""
+        return self.me
+
+    def cards(self, *, group: bool = False, thread: Any = None, of: str = "ann") -> list[Card]:
+        found = []
+        for ident, blocks in self._page.messages.items():
+            text = words_of("".join(blocks))
+            if ident in self._mine or not is_card(text):
+                continue
+            foot = _Foot()
+            foot.feed(self._page.feet[ident])
+            foot.close()
+            found.append(
+                Card(
+                    handle=ident,
+                    text=text,
+                    buttons=foot.buttons,
+                    choices=foot.choices,
+                    questions=foot.questions,
+                )
+            )
+        return found
+
+    def told(self, *, by: str = "ann") -> list[str]:
+        return self._page.notices
+
+    async def choose(self, card: Card, words: str, *, by: str = "ann") -> None:
+        await self.forge(card, card.payload(words))
+
+    async def forge(self, card: Card, payload: str, *, by: str = "ann") -> None:
+        await self._post("press", {"message": card.handle, "payload": payload})
+
+    async def forward(self, card: Card, payload: str, *, by: str = "ann") -> None:
+        """From a chat beside it."""
+        other = str(uuid.uuid4())
+        await self._post("press", {"message": card.handle, "payload": payload}, chat=other)
+
+    async def fill(self, values: Mapping[str, str], *, by: str = "ann") -> None:
+        while not self._page.forms:
+            await self.changed(self.position)
+        card, html = list(self._page.forms.items())[-1]
+        form = unescape(_attribute(html.partition('name="form"')[2], "value"))
+        fields = {f"field.{name}": value for name, value in values.items()}
+        await self._post("form", {"card": card, "form": form, **_standing(html), **fields})
+
+    async def typed(self, name: str, args: str, *, by: str = "ann", group: bool = False) -> None:
+        await self.command(name, args)
+
+    async def _post(self, act: str, fields: Mapping[str, str], *, chat: str = "") -> None:
+        body = {**fields, "key": str(uuid.uuid4()), "token": self._form}
+        async with self._http.post(f"/chat/{chat or self.chat}/{act}", json=body) as response:
+            assert response.status == 202, await response.text()
+
     async def close(self) -> None:
         await self._end_reading()
         await self._leaving.aclose()
@@ -176,3 +237,54 @@ class _Words(HTMLParser):
         """Words."""
         if not self._bar:
             self.found.append(data)
+
+
+def _standing(html: str) -> dict[str, str]:
+    """What stands in the fields of a form before anybody changes it."""
+    found = {}
+    for tag in re.findall(r"<input[^>]*>", html):
+        if name := re.search(r'name="(field\.[^"]+)"', tag):
+            found[name[1]] = unescape(_attribute(tag, "value"))
+    for name, text in re.findall(r'<textarea[^>]*name="(field\.[^"]+)"[^>]*>\n?([^<]*)<', html):
+        found[name] = unescape(text)
+    return found
+
+
+class _Foot(HTMLParser):
+    """What can be pressed below a message, also where it folds out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buttons: dict[str, str] = {}
+        self.choices: dict[str, str] = {}
+        self.questions: dict[str, str] = {}
+        self._folds: list[str] = []
+        self._asked = ""
+        self._payload: str | None = None
+        self._words = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """A fold is a menu or a question; a button carries its payload."""
+        given = dict(attrs)
+        if tag == "details":
+            self._folds.append("menu" if "menu" in (given.get("class") or "") else "question")
+        elif tag == "button":
+            self._payload = given.get("value")
+        self._words = ""
+
+    def handle_endtag(self, tag: str) -> None:
+        """A button ends with its label, a question with its words."""
+        if tag == "p" and self._folds:
+            self._asked = self._words
+        elif tag == "details":
+            self._folds.pop()
+        elif tag == "button" and self._payload is not None:
+            place = self.choices if "menu" in self._folds else self.buttons
+            place[self._words] = self._payload
+            if self._folds[-1:] == ["question"]:
+                self.questions[self._words] = self._asked
+            self._payload = None
+
+    def handle_data(self, data: str) -> None:
+        """Words."""
+        self._words += data
