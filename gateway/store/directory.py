@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import StoreUnusable
@@ -44,9 +45,9 @@ def prepare(directory: Path, *, mounts: str | None = None) -> None:
         )
     _check_mode(directory, DIRECTORY_MODE)
     for name in _PRIVATE_FILES:
-        path = directory / name
-        if path.exists():
-            _check_mode(path, FILE_MODE)
+        # Another reader that closes takes the log's files away: no look before the look.
+        with suppress(FileNotFoundError):
+            _check_mode(directory / name, FILE_MODE)
 
 
 def create_file(path: Path) -> None:

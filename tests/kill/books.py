@@ -7,7 +7,7 @@ those the test wrote into the configuration, and what the far side charged is wh
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -190,7 +190,7 @@ def _read(opened: sqlite3.Connection) -> Books:
 
 
 def uncovered(database: Path, charged: Mapping[str, int]) -> list[str]:
-    """Calls that cost more than was put aside and booked for them, or not what was booked.
+    """Calls that cost more than was put aside and booked for them, or less than was settled.
 
     `charged` is what the far side says each call has cost.
     """
@@ -213,7 +213,9 @@ def uncovered(database: Path, charged: Mapping[str, int]) -> list[str]:
     return problems
 
 
-def unapproved(database: Path, ran: Mapping[tuple[str, str], int], asked: set[str]) -> list[str]:
+def unapproved(
+    database: Path, ran: Mapping[tuple[str, str], int], asked: Collection[str]
+) -> list[str]:
     """Runs of tools that must be asked about and that nobody approved, so often, as they ran.
 
     `ran` counts runs by tool and call id, `asked` names the tools.

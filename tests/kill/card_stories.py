@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from gateway.store import transitions
-from tests.kill.effects import BUY, KEEP, LOOK, RENT, REPEAT
+from tests.kill.effects import BUY, FIND, KEEP, LOOK, RENT, REPEAT
 from tests.kill.scene import Death, Scene
 from tests.kill.story import ONE, PRESSED, TWO, Story, answer, haltingly, passes_by, plainly
 from tests.kill.verdict import Aside, Cut, Ending, Whole
@@ -322,6 +322,15 @@ CARD_STORIES: tuple[Story, ...] = (
         told=True,
         config=SMALL,
         limits={"turn": 60_000},
+    ),
+    Story(
+        name="found",
+        passes=passes_by(
+            transitions.CALLS_INTENDED, transitions.CALL_FINISHED, transitions.TURN_CLOSED
+        ),
+        play=asks(),
+        endings=(BOUGHT,),
+        reply=wanting(FIND),
     ),
     Story(
         name="granted",

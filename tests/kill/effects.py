@@ -29,6 +29,7 @@ from gateway.store.base import Tx
 
 LOOK, NOTE, STAMP, ORDER, MAIL = "look", "note", "stamp", "order", "mail"
 BUY, RENT, KEEP, REPEAT = "buy", "rent", "keep", "repeat"
+FIND = "find"
 EFFECTS: Mapping[str, EffectClass] = {
     LOOK: EffectClass.PURE,
     NOTE: EffectClass.LOCAL,
@@ -61,8 +62,11 @@ PRICES: Mapping[str, Price] = {
     RENT: Price(ceiling=600_000, charged=250_000),
     KEEP: Price(ceiling=500_000, charged=90_000),
     REPEAT: Price(ceiling=400_000, charged=150_000),
+    FIND: Price(ceiling=50_000, charged=50_000),
 }
-"""The priced tools; all of them ask."""
+"""The priced tools; reading is the only one that is not asked about."""
+
+ASKED = frozenset(PRICES) - {FIND}
 
 
 class CountingTool:
@@ -92,8 +96,8 @@ class CountingTool:
             effect=self._effect,
             label=f"{self._name}: run",
             resource="counted",
-            default=Verdict.ASK if price else Verdict.ALLOW,
-            reason="it costs money" if price else "",
+            default=Verdict.ASK if self._name in ASKED else Verdict.ALLOW,
+            reason="it costs money" if self._name in ASKED else "",
             tags=frozenset({RiskTag.RECURRING} if self._name == REPEAT else ()),
             quote=Quote(ceiling=price.ceiling, source="declared") if price else FREE,
         )
@@ -221,7 +225,8 @@ _KINDS: Mapping[str, type[CountingTool]] = {
 
 def counting_tools(file: Path) -> dict[str, Tool]:
     """One free tool of each class and the priced ones; their runs are counted in `file`."""
-    effects = {**EFFECTS, BUY: EffectClass.ONCE, **dict.fromkeys(JOBS, EffectClass.PROBE)}
+    priced = {BUY: EffectClass.ONCE, FIND: EffectClass.PURE}
+    effects = {**EFFECTS, **priced, **dict.fromkeys(JOBS, EffectClass.PROBE)}
     return {
         name: _KINDS.get(name, CountingTool)(name, effect, file) for name, effect in effects.items()
     }

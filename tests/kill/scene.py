@@ -21,7 +21,7 @@ from gateway.equipment import providers
 from gateway.errors import GatewayError
 from gateway.store.base import Store
 from tests.kill import books, requests
-from tests.kill.effects import NEVER_TWICE, PRICES, STAMP, charged, counting_tools, runs
+from tests.kill.effects import ASKED, NEVER_TWICE, STAMP, charged, counting_tools, runs
 from tests.kill.people import Person
 from tests.kill.verdict import Ending, Whole, fit, is_placeholder_or_repeat, without_asides
 from tests.kill.victim import Moment, WatchedStore
@@ -395,7 +395,7 @@ class Scene(Stage):
         if self.billed > found.of("model"):
             problems.append(f"the model charged {self.billed}, covered is {found.of('model')}")
         problems += books.uncovered(self._database, charged(self.effects))
-        return problems + books.unapproved(self._database, runs(self.effects), set(PRICES))
+        return problems + books.unapproved(self._database, runs(self.effects), ASKED)
 
     def _wrong_rows(self, ending: Ending) -> list[str]:
         problems = []
