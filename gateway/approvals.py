@@ -27,12 +27,14 @@ from agent.tools.base import (
     Tool,
 )
 from gateway import audit, refs
+from gateway.card_view import CardView
 from gateway.clock import Clock
 from gateway.decisions import WHOLE, Decisions, Outcome, Person
 from gateway.entitled import Standing, may_approve, may_deny
 from gateway.facts import facts_of
 from gateway.gate import Gate, Rules
 from gateway.grants import GrantsDesk
+from gateway.logins import SOURCE as SHELL
 from gateway.painting import Look, Painter
 from gateway.roles import Roles
 from gateway.store import transitions
@@ -48,6 +50,9 @@ CHANGED = "The card changed; look again."
 REASON_MAX = 500
 ANSWER_MAX = 2_000
 INSPECT_S = 5.0
+WEB = "web"
+"""Where a decision came from that was made on a page of the web."""
+
 FIVE, TWENTY = 5 * DOLLAR, 20 * DOLLAR
 
 _APPROVALS = frozenset({Decision.APPROVE, Decision.APPROVE_ALL})
@@ -341,9 +346,8 @@ class Desk:
             return Outcome(text="Nothing bounds what it costs: edit it, or deny it.")
         if view.ceiling_wanted and act.decision is not Decision.CEILING:
             return Outcome(text="Its price is unknown: an owner has to say what it may cost.")
-        cut = self._painter.face(view, card, Look(item=act.option)).cut
-        if cut and person.standing.person not in card.seen and not act.anywhere:
-            return Outcome(text="It is longer than what is shown: press Show all first.")
+        if unseen := self._unseen(view, card, act, person):
+            return Outcome(text=unseen)
         second = card.two_person or any(not _SECOND_ASKED.isdisjoint(r.tags) for r in pending)
         if second and act.decision in _APPROVALS and not act.confirmed:
             if act.message is None:
@@ -351,6 +355,21 @@ class Desk:
             rows = self._painter.repaint(tx, card.id, Look(confirm="approve", item=act.option))
             return Outcome(text="Press once more to be sure.", rows=list(rows))
         return None
+
+    def _unseen(self, view: CardView, card: Card, act: Act, person: Person) -> str:
+        """Why whoever says yes has to look first; a page shows all there is by itself.
+
+        A typed code names no revision, so it can't tell that its writer saw the one in force.
+        """
+        if act.source == WEB or person.standing.person in card.seen:
+            return ""
+        show = f"gatepost show {card.code}" if act.source == SHELL else f"/show {card.code}"
+        if act.rev is None and card.rev > 1:
+            return f"It was changed since it was asked. Look at it as it is now first: {show}"
+        if not self._painter.face(view, card, Look(item=act.option)).cut:
+            return ""
+        told = "It is longer than what is shown: press Show all first"
+        return f"{told}." if act.rev is not None else f"{told}, or write {show}."
 
     def _look(self, tx: Tx, card: Card, act: Act, person: Person) -> Outcome:
         """Another view of the card, or all of it."""

@@ -13,7 +13,7 @@ import orjson
 from agent.costs import Unknown, UnknownBecause, dollars
 from agent.policy import parse_arguments
 from agent.tools.base import Malformed
-from gateway.approvals import ANSWER_MAX, REASON_MAX, Act, Desk
+from gateway.approvals import ANSWER_MAX, REASON_MAX, WEB, Act, Desk
 from gateway.card_controls import AMOUNTS, END_AUTO, RAISE_FIVE, RAISE_NEEDED, RAISE_TWENTY
 from gateway.clock import Clock
 from gateway.entitled import Standing, may_approve, may_deny
@@ -105,7 +105,7 @@ class PageDesk(ApprovalsDesk, SpendBook):
             message=None,
             person=by,
             name=by.partition(":")[2] or by,
-            source="web",
+            source=WEB,
             at=self._clock.now(),
             decision=decision,
             option=int(option) if option.isascii() and option.isdigit() else 0,

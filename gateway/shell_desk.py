@@ -139,7 +139,7 @@ class ShellDesk:
         """Carry a request of the command line out; see `gateway.control_requests`."""
         if isinstance(request, ActAtDesk):
             return await self._act_on(request, by)
-        return await self._look_for(request)
+        return await self._look_for(request, by)
 
     async def _act_on(self, request: ActAtDesk, by: str) -> Decided:
         match request:
@@ -156,12 +156,12 @@ class ShellDesk:
             case _:
                 assert_never(request)
 
-    async def _look_for(self, request: LookAtDesk) -> object:
+    async def _look_for(self, request: LookAtDesk, by: str) -> object:
         match request:
             case AskApprovals():
                 return await self.approvals()
             case ShowCard(code=code):
-                return await self.show(code)
+                return await self.show(code, by=by)
             case AskSpend(stretch=stretch, by=split):
                 return await self.spend(stretch, split)
             case AskGrants():
@@ -181,17 +181,37 @@ class ShellDesk:
         """What can be decided, those that close first in front."""
         return await self._store.read(queue.listed)
 
-    async def show(self, code: str) -> str:
-        """A card in full, nothing of what runs left out. Raises GatewayError for no such code."""
+    async def show(self, code: str, *, by: str) -> str:
+        """A card in full, nothing of what runs left out; it counts as seen by whoever asks.
 
-        def query(tx: Tx) -> str | None:
+        Raises GatewayError for no such code.
+        """
+
+        def unit(tx: Tx) -> str | None:
             card = cards.by_code(tx, _code(code))
-            return None if card is None else plain(self._painter.view(tx, card), sigil="gatepost ")
+            if card is None:
+                return None
+            if card.state == "open":
+                self._seen(tx, card, by)
+            return plain(self._painter.view(tx, card), sigil="gatepost ")
 
-        shown = await self._store.read(query)
+        shown = await self._store.write(unit, transition=transitions.REQUEST_DECIDED)
         if shown is None:
             raise GatewayError(_no_code(code))
         return shown
+
+    def _seen(self, tx: Tx, card: Card, by: str) -> None:
+        cards.mark_seen(tx, card, by)
+        audit.append(
+            tx,
+            at=self._clock.now(),
+            kind="shown",
+            actor=by,
+            account=card.account,
+            chat=card.chat,
+            subject=card.id,
+            detail={"rev": card.rev, "from": SOURCE},
+        )
 
     async def decide(self, order: Decide, *, by: str) -> Decided:
         """Decide a card by its code.

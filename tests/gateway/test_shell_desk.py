@@ -14,6 +14,7 @@ from gateway.store.records import audit, freezes
 from gateway.store.records.explain import explain
 from gateway.tokens import Decision
 from tests.agent.scripted import call
+from tests.gateway.approvals.house_tools import HouseTool
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.records.asked import ask
 from tests.gateway.records.rows import arrival, opened, write
@@ -44,11 +45,27 @@ async def test_the_queue_tells_what_waits(shell: Shell) -> None:
 async def test_a_card_is_shown_whole(shell: Shell) -> None:
     """The first line names it; nothing of what runs is left out; a code may be written small."""
     card = await shell.asked()
-    text = await shell.desk.show(f" {card.code.lower()} ")
+    text = await shell.desk.show(f" {card.code.lower()} ", by=SHELL)
     assert text.startswith(f"Approval {card.code}: {JOB} run")
     assert '"minutes":25' in text
     with pytest.raises(GatewayError, match="no approval 22222"):
-        await shell.desk.show("22222")
+        await shell.desk.show("22222", by=SHELL)
+
+
+async def test_the_shell_shows_what_its_chat_cuts_before_it_approves(
+    store: Store, tmp_path: Path, clock: HandClock
+) -> None:
+    """What is longer than its card is approved by whoever had all of it shown at the shell."""
+    long = HouseTool(name="long")
+    async with at_the_shell(store, tmp_path, clock, long=long) as shell:
+        card = await shell.asked(call("long", f'{{"text":"{"x" * 5_000}"}}'))
+        blind = await shell.decides("approve", card.code)
+        assert not blind.done
+        assert f"press Show all first, or write gatepost show {card.code}" in blind.text
+        assert (await shell.desk.show(card.code, by=SHELL)).count("x") >= 5_000
+        assert (await shell.decides("approve", card.code)).done
+        await shell.ends()
+        assert len(long.ran) == 1
 
 
 async def test_an_approval_at_the_shell_lets_it_run(shell: Shell) -> None:
