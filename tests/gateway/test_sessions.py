@@ -21,6 +21,7 @@ from gateway.store.sqlite import SqliteStore
 from platforms.content import Post, React
 from tests.agent.scripted import ScriptedTool, call, unavailable
 from tests.gateway.core import Core, says
+from tests.gateway.doubt import buttons
 from tests.gateway.events import (
     OUR_MENTION,
     SLACK,
@@ -399,8 +400,7 @@ async def test_a_tool_cut_by_a_stop_of_the_gateway(
     if effect is EffectClass.ONCE:
         (card,) = await again.adapter.performing(1, Post)
         assert isinstance(card, Post)
-        skip = next(b.payload for row in card.controls for b in row if b.label == "Skip")
-        await again.take(press(skip, number=2))
+        await again.take(press(buttons(card)["Skip"].payload, number=2))
     last = "Done." if effect is EffectClass.ONCE else "Look.\n\nDone."
     await again.adapter.until(lambda: last in again.adapter.shown("1001"))
     (result,) = [m for m in again.model.requests[0].messages if isinstance(m, ToolResult)]
