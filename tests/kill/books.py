@@ -201,7 +201,7 @@ def uncovered(database: Path, charged: Mapping[str, int]) -> list[str]:
         if each.call_id is not None:
             of_call[each.call_id].append(each)
     for call, cost in charged.items():
-        covered = sum(each.covers for each in of_call[call])
+        covered = sum(each.covers for each in of_call.get(call, ()))
         if cost > covered:
             problems.append(f"{call} has cost {cost}; {covered} is booked or held for it")
     for call, found in of_call.items():

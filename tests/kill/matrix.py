@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 
-RECORD, OUTCOME = "kill", "kill outcome"
+RECORD, OUTCOME, TOLD = "kill", "kill outcome", "figures"
 WORST_FIRST = ("FAIL", "double", "ok")
 
+_told: list[str] = []
 _cells: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Note what a kill test gave."""
+    """Note what a kill test gave, and what figures another one wants to be told."""
     properties: dict[str, Any] = dict(report.user_properties)
+    if report.when == "call" and TOLD in properties:
+        _told.append(str(properties[TOLD]))
     if report.when != "call" or RECORD not in properties:
         return
     transition, moment, surface = properties[RECORD]
@@ -26,6 +29,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table: a row for each write and moment, a column for each surface."""
+    for each in _told:
+        terminalreporter.section("figures")
+        terminalreporter.write_line(each)
     if not _cells:
         return
     surfaces = sorted({surface for row in _cells.values() for surface in row})

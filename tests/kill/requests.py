@@ -103,7 +103,7 @@ def _tells(text: str, meant: Sequence[Asked]) -> bool:
 
 def _words_of(each: Asked) -> tuple[str, ...]:
     if each.state != "approved":
-        return _SAYS[each.state]
+        return _SAYS.get(each.state, ())
     if each.kind != "call":
         return ("Approved by", "Raised", "again")
     return _RAN.get(each.call, ("Approved by",))

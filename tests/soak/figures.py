@@ -48,6 +48,10 @@ class Figures:
     kills: int = 0
     stops: int = 0
     model_calls: int = 0
+    asked: int = 0
+    spent: int = 0
+    """What people were asked, and what was spent in micro-dollars."""
+
     lost: set[str] = field(default_factory=set)
     doubles_allowed: set[str] = field(default_factory=set)
     doubles_wrong: set[str] = field(default_factory=set)
@@ -84,6 +88,8 @@ class Figures:
             f"doubles allowed      {len(self.doubles_allowed)}",
             f"doubles not allowed  {len(self.doubles_wrong)}",
             f"model calls          {self.model_calls}",
+            f"cards decided        {self.asked}",
+            f"spent or held        ${self.spent / 1_000_000:.2f}",
             f"kills (SIGKILL)      {self.kills}",
             f"stops (SIGTERM)      {self.stops}",
             f"slowest start        {max(self.starts_s, default=0):.1f} s",

@@ -15,7 +15,21 @@ from typing import Any
 
 import psutil
 
-from tests.kill.effects import LOOK, MAIL, NOTE, ORDER, STAMP, runs
+from tests.kill import books
+from tests.kill.effects import (
+    ASKED,
+    BUY,
+    FIND,
+    LOOK,
+    MAIL,
+    NEVER_TWICE,
+    NOTE,
+    ORDER,
+    RENT,
+    STAMP,
+    charged,
+    runs,
+)
 from tests.kill.people import (
     DiscordPerson,
     Person,
@@ -24,10 +38,12 @@ from tests.kill.people import (
     TerminalPerson,
     WebPerson,
 )
-from tests.kill.scene import ROOT, news
+from tests.kill.requests import kind_of
+from tests.kill.scene import MODEL_PRICE, READ_MICROS, ROOT, WRITTEN_MICROS, news
 from tests.scenarios.stage import KEY, Stage
 from tests.soak.figures import Figures, Life, Sample, answer_to, twice
 from tests.wire.openai import CallTool, OpenAIServer, Reply
+from tests.wire.openai.script import usage_of
 
 SHORT_LIFE_S, LONG_LIFE_S, LONG_SHARE = (22.0, 45.0), (100.0, 200.0), 0.2
 """How long the gateway lives: a turn that sees three deaths in a minute would be given up, and
@@ -47,11 +63,30 @@ SAMPLE_EVERY_S = 2.0
 STOP_WITHIN_S = 40.0
 START_WITHIN_S = 30.0
 
-KINDS = ("plain",) * 10 + ("work",) * 4 + ("long",) + ("mail",)
-TOOLS = {"work": (LOOK, NOTE, STAMP, ORDER), "mail": (MAIL,)}
+KINDS = ("plain",) * 10 + ("work",) * 4 + ("long", "mail", "find", "rent") + ("buy",) * 3
+TOOLS = {
+    "work": (LOOK, NOTE, STAMP, ORDER),
+    "mail": (MAIL,),
+    "find": (FIND,),
+    "rent": (RENT,),
+    "buy": (BUY,),
+}
 IN_DOUBT = "Skip"
+WRITE_ON = "write on"
+DECISIONS = ("Approve once",) * 5 + ("Deny",) * 3 + (WRITE_ON,) * 2
+"""What people do about a card: yes, no, or they say something else in place of a decision."""
 
-_ASKED = re.compile(r"(plain|work|long|mail) (m\d+)")
+LIMITS = {
+    "turn": 10_000_000,
+    "session": 1_000_000_000,
+    "chat_day": 1_000_000_000,
+    "user_day": 1_000_000_000,
+    "org_month": 10_000_000_000,
+}
+BUDGET = "[budget]\n" + "\n".join(f"{kind} = {most // 10**6}" for kind, most in LIMITS.items())
+"""Far above what people here spend: that a limit holds is the storm's affair."""
+
+_ASKED = re.compile(r"(plain|work|long|mail|find|rent|buy) (m\d+)")
 
 
 class Soak(Stage):
@@ -65,13 +100,15 @@ class Soak(Stage):
             DiscordPerson(),
             SlackPerson(),
         )
-        super().__init__(*self.people, path=path)
+        super().__init__(*self.people, path=path, price=MODEL_PRICE, extra=BUDGET)
         self.model = OpenAIServer(key=KEY, default=self._reply, delta_pause_s=DELTA_PAUSE_S)
         self.figures = Figures()
         self._chance = random.Random(seed)
         self._effects = path / "effects"
         self._numbers = 0
         self._open: dict[str, tuple[Person, float]] = {}
+        self._decided: set[str] = set()
+        self._billed = 0
         self._child: asyncio.subprocess.Process | None = None
         self._ready_at = 0.0
         self._ending = asyncio.Event()
@@ -204,6 +241,23 @@ class Soak(Stage):
                 async with asyncio.timeout(max(0.1, late - time.monotonic())):
                     await person.changed(position)
             await person.press(IN_DOUBT)
+            if await self._decide(person) == WRITE_ON:
+                waiting.add(await self._say(person))
+
+    async def _decide(self, person: Person) -> str | None:
+        """Do what people do about a card, once each; None where there is none."""
+        for group in (False, True) if person.has_groups else (False,):
+            for card in person.cards(group=group):
+                asks = kind_of(card.text) == "approval" and card.is_open
+                if not asks or card.code in self._decided:
+                    continue
+                self._decided.add(card.code)
+                words = self._chance.choice(DECISIONS)
+                self.figures.asked += 1
+                if words != WRITE_ON:
+                    await person.choose(card, words)
+                return words
+        return None
 
     def _stands(self, person: Person, token: str) -> bool:
         """Whether an answer's last words stand in a chat of this person."""
@@ -219,6 +273,13 @@ class Soak(Stage):
 
     def _reply(self, request: Mapping[str, Any]) -> Reply:
         self.figures.model_calls += 1
+        reply = self._words(request)
+        usage = usage_of(reply, request)
+        self._billed += usage["prompt_tokens"] * READ_MICROS
+        self._billed += usage["completion_tokens"] * WRITTEN_MICROS
+        return reply
+
+    def _words(self, request: Mapping[str, Any]) -> Reply:
         said, tools_ran = news(request["messages"])
         asked = _ASKED.findall("\n".join(said))
         if not asked:
@@ -295,9 +356,17 @@ class Soak(Stage):
 
     def _look_into_the_rows(self) -> None:
         for (name, call), times in runs(self._effects).items():
-            if name in {MAIL, ORDER} and times > 1:
+            if name in NEVER_TWICE and times > 1:
                 self.figures.wrong.append(f"{name} took effect {times} times for {call}")
-        with closing(sqlite3.connect(self.path / "state" / "gatepost.db")) as database:
+        path = self.path / "state" / "gatepost.db"
+        found = books.read(path)
+        self.figures.spent = sum(each.covers for each in found.reservations.values())
+        self.figures.wrong += found.problems({**books.LIMITS, **LIMITS})
+        self.figures.wrong += books.uncovered(path, charged(self._effects))
+        self.figures.wrong += books.unapproved(path, runs(self._effects), ASKED)
+        if self._billed > found.of("model"):
+            self.figures.wrong.append(f"the model billed {self._billed} of {found.of('model')}")
+        with closing(sqlite3.connect(path)) as database:
             for what, query in _QUERIES.items():
                 if rows := database.execute(query).fetchall():
                     self.figures.wrong.append(f"{what}: {rows[:5]}")
@@ -312,7 +381,9 @@ async def _pace(lately: "deque[float]") -> None:
 
 _QUERIES = {
     "events that wait": "SELECT id, state, lane FROM inbox WHERE state IN ('new', 'claimed')",
-    "turns that are open": "SELECT id, state FROM turn WHERE state = 'open'",
+    "turns that are open": "SELECT id, state FROM turn WHERE state IN ('open', 'waiting')",
+    "requests that wait": "SELECT id, tool FROM request WHERE state = 'pending'",
+    "work that goes on": "SELECT call_id, tool, state FROM remote_job WHERE state <> 'ended'",
     "turns that failed": "SELECT id, state, error FROM turn WHERE state IN ('failed', 'halted')",
     "rows that wait": "SELECT id, op, state FROM outbox WHERE state IN ('pending', 'in_flight')",
     "rows that died": "SELECT id, op, reason FROM outbox WHERE state = 'dead'",

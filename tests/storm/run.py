@@ -94,7 +94,8 @@ class SlowSearch(SearchApiServer):
 class Storm(Stage):
     """`async with Storm(path, seed=...) as storm: figures = await storm.run(kills=...)`."""
 
-    def __init__(self, path: Path, *, seed: int) -> None:
+    def __init__(self, path: Path, *, seed: int, life_s: tuple[float, float] = LIFE_S) -> None:
+        """`life_s` is how long the gateway lives between two deaths, at least and at most."""
         self.town = Town()
         self.search = SlowSearch()
         super().__init__(
@@ -110,6 +111,7 @@ class Storm(Stage):
         )
         self.figures = Figures(seed=seed, chats=len(self.town.places))
         self._chance = random.Random(seed)
+        self._life_s = life_s
         self._effects = path / "effects"
         self._numbers = 0
         self._billed: Counter[str] = Counter()
@@ -188,7 +190,7 @@ class Storm(Stage):
     async def _die_often(self, kills: int) -> None:
         """Kill it, read what it left, start it again; at the end it lives on for a moment."""
         for _ in range(kills):
-            await asyncio.sleep(self._chance.uniform(*LIFE_S))
+            await asyncio.sleep(self._chance.uniform(*self._life_s))
             assert self._child is not None
             self._lives.clear()
             self._child.kill()
@@ -196,7 +198,7 @@ class Storm(Stage):
             self.figures.kills += 1
             self._look()
             await self._live()
-        await asyncio.sleep(self._chance.uniform(*LIFE_S))
+        await asyncio.sleep(self._chance.uniform(*self._life_s))
 
     async def _end(self) -> None:
         assert self._child is not None
