@@ -43,6 +43,7 @@ WHOLE = 0
 
 DIFFERENCE_MAX = 2_000
 VOTED = "Your yes is noted; one more person has to approve it."
+OTHER_AMOUNT = "The yes before was to another amount and does not count for this one."
 DOUBT = "The gateway stopped while this ran, so it may or may not have taken effect."
 LASTING_TAGS = frozenset({RiskTag.DESTRUCTIVE, RiskTag.RECURRING, RiskTag.OUTWARD})
 """Tags that looking at the world may have given; the others follow from price and turn."""
@@ -123,8 +124,8 @@ class Decisions:
             done.text = short
             return done
         asked, approved = len(found), 0
-        if card.two_person:
-            found = self._twice_approved(tx, card, found, person=person, done=done)
+        if card.two_person or any(each.item.needed.two_person for each in found):
+            found = self._twice_approved(tx, card, found, person=person, done=done, typed=typed)
         for each in found:
             if not self._approve_one(tx, card, each, person=person, done=done, typed=typed):
                 break
@@ -488,20 +489,31 @@ class Decisions:
         return ""
 
     def _twice_approved(
-        self, tx: Tx, card: Card, found: list[_Weighed], *, person: Person, done: Outcome
+        self,
+        tx: Tx,
+        card: Card,
+        found: list[_Weighed],
+        *,
+        person: Person,
+        done: Outcome,
+        typed: int | None,
     ) -> list[_Weighed]:
-        """The items to which another person said yes before; to the others this is the first."""
+        """The items to which another person said yes before; to the others this is the first.
+
+        A yes to another ceiling than the one `typed` is none to this.
+        """
         mine = self._rules.rights.person(person.standing.person)
         twice = []
         for each in found:
-            if any(self._rules.rights.person(vote) != mine for vote in each.request.votes):
+            votes = cards.votes_for(each.request, typed)
+            if any(self._rules.rights.person(vote) != mine for vote in votes):
                 twice.append(each)
                 continue
-            if person.standing.person not in each.request.votes:
-                cards.vote(tx, each.request, person.standing.person)
-                self._note(tx, card, each.request, "vote", person)
+            if person.standing.person not in votes:
+                cards.vote(tx, each.request, person.standing.person, typed=typed)
+                self._note(tx, card, each.request, "vote", person, amount=typed)
             done.accepted = True
-            done.text = VOTED
+            done.text = VOTED if votes or not each.request.votes else f"{OTHER_AMOUNT} {VOTED}"
         return twice
 
     def _approve_one(

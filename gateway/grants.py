@@ -169,7 +169,8 @@ class GrantsDesk:
         unknown = isinstance(ceiling_from(request.ceiling, request.unknown), Unknown)
         if not _NEVER.isdisjoint(request.tags) or tainted_once or undeclared or unknown:
             return "This can't be allowed beforehand; each such call is asked."
-        if card.two_person:
+        above = self._rules.rights.approvals.two_person_above
+        if card.two_person or (above is not None and (request.ceiling or 0) > above):
             return "Two people decide this, each time it is asked."
         if request.rule.startswith("floor"):
             return "This can't be allowed beforehand; each such call is asked."

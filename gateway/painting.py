@@ -200,7 +200,7 @@ class Painter:
             decides=deciders(card.tier, two_person=card.two_person),
             asked_by=card.requester_name or card.requester,
             closes=self.time(card.expires_at),
-            votes=", ".join(first.votes),
+            votes=_votes(first),
             model_words=str(card.detail.get("words", "")),
             proposal=look.proposal,
             question=str(first.detail.get("question", "")),
@@ -420,6 +420,13 @@ def _limit(request: Request) -> LimitReached:
         auto=str(detail["scope"]).startswith("whole:"),
         because=str(detail["what"]) if detail["scope"] == "frozen" else "",
     )
+
+
+def _votes(request: Request) -> str:
+    """Who said yes so far, and to which ceiling if a person gave one."""
+    amount = request.detail.get("typed")
+    to = f" (at most {dollars(amount)})" if amount and request.votes else ""
+    return ", ".join(request.votes) + to
 
 
 def _known(tx: Tx, card_id: str) -> Card:

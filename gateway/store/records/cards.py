@@ -33,7 +33,8 @@ class Request:
 
     `arguments` is canonical JSON; `ceiling` is micro-dollars, None where unknown (then `unknown`
     says why). `quote` and `detail` hold what a card shows of it. `words` are the reason of a
-    denial or the text of an answer; `votes` the people who said yes where two must.
+    denial or the text of an answer; `votes` the people who said yes where two must, and `typed`
+    in `detail` the ceiling they said it to, if a person gave one.
     """
 
     id: str
@@ -268,10 +269,23 @@ def decide(tx: Tx, request_id: str, state: RequestState, decided: Decided) -> bo
     return changed == 1
 
 
-def vote(tx: Tx, request: Request, person: str) -> None:
-    """Count one person's yes where two must say it."""
-    votes = _json([*request.votes, person])
-    tx.run("UPDATE request SET votes = ? WHERE id = ? AND state = 'pending'", votes, request.id)
+def votes_for(request: Request, typed: int | None) -> tuple[str, ...]:
+    """Who said yes so far to the ceiling a person typed, or where none was."""
+    return request.votes if request.detail.get("typed") == typed else ()
+
+
+def vote(tx: Tx, request: Request, person: str, *, typed: int | None = None) -> None:
+    """Count one person's yes where two must say it; one to another ceiling starts anew."""
+    votes = _json([*votes_for(request, typed), person])
+    detail = {key: value for key, value in request.detail.items() if key != "typed"}
+    if typed is not None:
+        detail["typed"] = typed
+    tx.run(
+        "UPDATE request SET votes = ?, detail = ? WHERE id = ? AND state = 'pending'",
+        votes,
+        _json(detail),
+        request.id,
+    )
 
 
 def revise(tx: Tx, request: Request) -> None:
