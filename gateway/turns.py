@@ -49,6 +49,7 @@ class StoredTurn(TurnJournal):
         self._clock = clock
         self._said = list(turn.said)
         self._desk = desk
+        self._held: tuple[OutboxRow, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -129,13 +130,17 @@ class StoredTurn(TurnJournal):
             return self._desk.judge(tx, self._turn, judged, groups, words)
 
         verdicts = await self._store.write(unit, transition=transitions.CALLS_GATED)
-        self._desk.send(verdicts.rows)
+        if verdicts.gated.allowed:
+            self._desk.send(verdicts.rows)
+        else:  # the turn waits next: its words so far stand above what people are asked
+            self._held = verdicts.rows
         return verdicts.gated
 
     async def waits(self) -> Parked | GoOn:
         """Let the turn wait unless something was decided meanwhile (D2)."""
         rows = await self._store.read(lambda tx: sessions.rows_of(tx, self._turn.turn_id))
         if rows.halted or not _still_waits(rows):
+            self._let_go()
             return GoOn(rows=rows)
         await self._reply.stop_streaming()
         so_far = self._so_far()
@@ -151,11 +156,19 @@ class StoredTurn(TurnJournal):
 
         outcome, edits = await self._store.write(unit, transition=transitions.TURN_WAITS)
         if isinstance(outcome, Parked):
-            self._deliver(edits)
+            self._desk.send(edits)
+            self._let_go()
+            self._reply.rest()
         else:
+            self._let_go()
             self._desk.send(edits)
             self._reply.go_on()
         return outcome
+
+    def _let_go(self) -> None:
+        """Send the cards that were kept back for the words before them."""
+        self._desk.send(self._held)
+        self._held = ()
 
     def _so_far(self) -> tuple[NewOutbox, ...]:
         """The words so far as rows: they stand while people are waited for."""
@@ -170,6 +183,7 @@ class StoredTurn(TurnJournal):
         return tuple(row for row in stored if row is not None)
 
     def _deliver(self, rows: tuple[OutboxRow, ...]) -> None:
+        self._let_go()
         self._desk.send(rows)
         self._reply.rest()
 
