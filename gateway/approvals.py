@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 import orjson
 
 from agent.canonical import canonical
-from agent.costs import DOLLAR
+from agent.costs import DOLLAR, dollars
 from agent.policy import Facts, parse_arguments
 from agent.tools.base import (
     CallContext,
@@ -319,6 +319,9 @@ class Desk:
             typed = _amount(act.values.get("amount", "")) if decision is Decision.CEILING else None
             if decision is Decision.CEILING and typed is None:
                 return Outcome(text="Write an amount in dollars, such as 2.50.")
+            known = sum(request.ceiling or 0 for request in pending)
+            if typed is not None and typed < known:
+                return Outcome(text=f"It may cost up to {dollars(known)}, which is more.")
             return self._decisions.approve(
                 tx, card, option=act.option, person=person, groups=groups, typed=typed
             )
@@ -341,7 +344,9 @@ class Desk:
         self, tx: Tx, card: Card, pending: list[Request], act: Act, person: Person
     ) -> Outcome | None:
         """What has to come before a yes: seen in full where cut, and a second word where due."""
-        view = self._painter.view(tx, card)
+        view = self._painter.view(tx, card, Look(item=act.option))
+        if len(pending) > 1 and (view.ceiling_wanted or not view.approvable):
+            return Outcome(text="Not all of it has a known price: decide it one by one.")
         if not view.approvable:
             return Outcome(text="Nothing bounds what it costs: edit it, or deny it.")
         if view.ceiling_wanted and act.decision is not Decision.CEILING:

@@ -457,6 +457,9 @@ def _choices(view: CardView, item: int) -> Iterator[str]:
     """What each decision does, and what silence does."""
     batch = view.is_batch and not item
     match view.kind:
+        case "call" if batch and (view.ceiling_wanted or not view.approvable):
+            yield "Not all of it has a known price: decide it one by one."
+            yield "Deny all: the model is told."
         case "call" if view.ceiling_wanted:
             yield "Approve: an owner types what it may cost at most. Deny: the model is told."
         case "call" if not view.approvable:

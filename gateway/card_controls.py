@@ -199,7 +199,7 @@ class _Choices:
         if not view.approvable:
             return
         if view.ceiling_wanted:
-            if self._can.form is not None:
+            if self._can.form is not None and not self._all:
                 yield self.button("Approve with a ceiling", Decision.CEILING, self._item)
             return
         items = [one for one in view.items if one.outcome is None] if self._all else [self._one]

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from agent.costs import Unknown, dollars
+from agent.costs import Unknown, UnknownBecause, dollars
 from gateway import outgoing, refs, tokens
 from gateway.card import INLINE, INLINE_SMALL, Face, face
 from gateway.card_controls import controls
@@ -190,8 +190,13 @@ class Painter:
         requests = cards.requests_of(tx, card.id)
         items = tuple(self._item(tx, card, request) for request in requests)
         first = requests[0]
-        unknown = [item for item in items if isinstance(item.ceiling, Unknown)]
-        bounded = not any(u.ceiling.because.value == "limit" for u in unknown)  # type: ignore[union-attr]
+        meant = items[look.item - 1 : look.item] if look.item else items
+        unknown = [
+            item.ceiling
+            for item in meant
+            if item.outcome is None and isinstance(item.ceiling, Unknown)
+        ]
+        bounded = all(each.because is not UnknownBecause.LIMIT for each in unknown)
         return CardView(
             code=card.code,
             kind=card.kind,

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 from agent.costs import DOLLAR, Unknown, UnknownBecause
 from agent.tools.base import EffectClass
+from gateway.approvals import Act
 from gateway.config.ids import parse_user
+from gateway.store.records.cards import Card
+from gateway.tokens import Decision
 from platforms.events import Author
 from tests.gateway.approvals.house import CAL, DAN, EVE, House
 from tests.gateway.approvals.house_tools import HouseTool
@@ -15,6 +18,25 @@ def unpriced(because: UnknownBecause = UnknownBecause.PRICE) -> HouseTool:
     """A tool whose price nobody knows."""
     price = Unknown(because=because, text="nobody knows")
     return HouseTool(name="unpriced", effect=EffectClass.KEYED, price=price)
+
+
+async def at_the_shell(house: House, card: Card, decision: Decision, **values: str) -> str:
+    """Let an owner decide a card at the shell; what they read."""
+    act = Act(
+        account="",
+        chat="",
+        message=None,
+        person="telegram:1003",
+        name="Cal",
+        source="shell",
+        at=house.clock.now(),
+        decision=decision,
+        values=values,
+        anywhere=True,
+    )
+    answer = await house.now.desk.desk.typed(card.code, act)
+    await house.rest()
+    return answer.text
 
 
 async def test_a_code_approves_no_edit_that_its_writer_did_not_see(house: House) -> None:
@@ -72,3 +94,48 @@ async def test_two_yeses_are_to_the_same_ceiling(house: House) -> None:
     assert await types("9.99", author=DAN) == noted
     assert await types("9.99", author=CAL) == "Approved."
     assert await house.rows("SELECT amount, flags FROM reservation") == [(9_990_000, "unverified")]
+
+
+async def test_a_typed_ceiling_is_for_one_call(house: House) -> None:
+    """Two calls of unknown price are decided one by one, each with an amount of its own."""
+    house.tools["unpriced"] = unpriced()
+    await house.restart()
+    await house.asks('unpriced {"n":1}', 'unpriced {"n":2}', "paid")
+    labels = list(house.card().buttons)
+    assert not [label for label in labels if label.startswith("Approve")]
+    ((card, _),) = await house.cards()
+    one_by_one = "Not all of it has a known price: decide it one by one."
+    assert one_by_one in house.card().text
+    assert await house.command("approve", card.code, author=CAL) == one_by_one
+    assert await at_the_shell(house, card, Decision.CEILING, amount="5") == one_by_one
+    await house.press("One by one", author=CAL)
+    await house.press("Approve with a ceiling", author=CAL)
+    assert await house.fill(author=CAL, amount="5") == "Approved."
+    assert await house.states() == ["approved", "pending", "pending"]
+    rows = await house.rows("SELECT amount FROM reservation WHERE flags = 'unverified'")
+    assert rows == [(5 * DOLLAR,)]
+
+
+async def test_a_ceiling_below_a_known_price_approves_nothing(house: House) -> None:
+    """Whoever says at most one dollar has not said yes to five."""
+    await house.asks("dear")
+    ((card, _),) = await house.cards()
+    told = await at_the_shell(house, card, Decision.CEILING, amount="1")
+    assert told == "It may cost up to $5.00, which is more."
+    assert await at_the_shell(house, card, Decision.CEILING, amount="5") == "Approved."
+
+
+async def test_a_call_that_nobody_can_approve_holds_up_no_other(house: House) -> None:
+    """What has no bound is edited or denied; its siblings are approved by themselves."""
+    house.tools["unpriced"] = unpriced(UnknownBecause.LIMIT)
+    await house.restart()
+    await house.asks("paid", "unpriced")
+    assert not [label for label in house.card().buttons if label.startswith("Approve")]
+    await house.press("One by one", author=CAL)
+    assert await house.press("Approve once", author=CAL) == "Approved."
+    assert await house.states() == ["approved", "pending"]
+    await house.press("One by one", author=CAL)
+    await house.press("Next: 2 of 2", author=CAL)
+    assert not [label for label in house.card().buttons if label.startswith("Approve")]
+    assert await house.press("Deny", author=CAL) == "Denied."
+    assert await house.turns() == ["done"]
