@@ -71,7 +71,7 @@ class GrantsDesk:
         everybody = decision in (Decision.GRANT_ALL, Decision.GRANT_ALL_CONFIRM)
         if refusal := self._not_grantable(card, pending, person, everybody=everybody):
             return Outcome(text=refusal)
-        new = self._grant(card, request, person.standing, everybody=everybody)
+        new = self._grant(tx, card, request, person.standing, everybody=everybody)
         if decision in (Decision.GRANT, Decision.GRANT_ALL):
             look = Look(proposal=self._told(new), confirm="grant_all" if everybody else "grant")
             rows = self._painter.repaint(tx, card.id, look)
@@ -115,7 +115,7 @@ class GrantsDesk:
         if live is not None:
             allowances.enlarge(tx, live.id, cap=cap, until_at=until_at)
         else:
-            live = self._new_auto(here, person.standing, cap=cap, until_at=until_at)
+            live = self._new_auto(tx, here, person.standing, cap=cap, until_at=until_at)
             allowances.insert(tx, live)
         self._note(tx, allowances.get(tx, live.id) or live, person, "auto")
         return self._auto_told(tx, here, allowances.auto_of(tx, here.session_id, now=now))
@@ -186,8 +186,15 @@ class GrantsDesk:
         )
         return "" if may else "You can't allow that."
 
+    def _ident(self, tx: Tx) -> str:
+        """Six characters that no allowance has or had."""
+        while True:
+            ident = self._clock.nonce()[-6:]
+            if not allowances.is_taken(tx, ident):
+                return ident
+
     def _grant(
-        self, card: Card, request: Request, giver: Standing, *, everybody: bool
+        self, tx: Tx, card: Card, request: Request, giver: Standing, *, everybody: bool
     ) -> Allowance:
         approvals = self._rules.rights.approvals
         if giver.owner:
@@ -199,7 +206,7 @@ class GrantsDesk:
         ceiling = request.ceiling or 0
         now = self._clock.now()
         return Allowance(
-            id=self._clock.nonce()[:6],
+            id=self._ident(tx),
             kind="grant",
             session_id=None,
             account=card.origin_account,
@@ -238,9 +245,11 @@ class GrantsDesk:
             return "In a shared thread an approver turns /auto on."
         return "" if standing.person == here.requester else "Only whoever's session it is can."
 
-    def _new_auto(self, here: Here, giver: Standing, *, cap: int, until_at: int) -> Allowance:
+    def _new_auto(
+        self, tx: Tx, here: Here, giver: Standing, *, cap: int, until_at: int
+    ) -> Allowance:
         return Allowance(
-            id=self._clock.nonce()[:6],
+            id=self._ident(tx),
             kind="auto",
             session_id=here.session_id,
             account=here.account,

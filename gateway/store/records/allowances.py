@@ -85,6 +85,11 @@ def get(tx: Tx, ident: str) -> Allowance | None:
     return _allowance(row) if row else None
 
 
+def is_taken(tx: Tx, ident: str) -> bool:
+    """Whether an allowance has or had this id."""
+    return tx.row("SELECT 1 FROM allowance WHERE id = ?", ident) is not None
+
+
 def grants_in(tx: Tx, account: str, chat: str, *, now: int) -> tuple[Allowance, ...]:
     """The live grants of a chat, oldest first."""
     rows = tx.rows(
