@@ -381,7 +381,7 @@ class House:
         """Every message with buttons, oldest first."""
         found = []
         for (chat, ident), controls in self.adapter.controls.items():
-            buttons = {}
+            buttons: dict[str, Button] = {}
             for row in controls:
                 for each in row:
                     options = each.options if isinstance(each, Menu) else (each,)

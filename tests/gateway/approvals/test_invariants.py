@@ -1,6 +1,7 @@
 """The invariants of approvals, one test each (and more where one can be broken in several ways)."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import orjson
@@ -260,7 +261,7 @@ async def test_i11_a_waiting_request_owns_nothing(house: House) -> None:
 
 async def test_i12_every_request_ends_and_its_card_says_so(house: House) -> None:
     """However it ends: nothing can be pressed any more, and the last edit tells how."""
-    ends = {
+    ends: dict[str, Callable[[], Awaitable[object]]] = {
         "Denied by Ben": lambda: house.press("Deny"),
         "Withdrawn by Ann": lambda: house.command("stop"),
         "Replaced, Ann wrote on": lambda: house.says("no, this"),
