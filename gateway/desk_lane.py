@@ -19,7 +19,7 @@ from gateway.money import spender_in
 from gateway.presses import press_of
 from gateway.roles import Roles
 from gateway.scopes import scope_name
-from gateway.spending import Spending
+from gateway.spending import Spending, Whose
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import cards, freezes, inbox, ledger, prompts, sessions
@@ -215,9 +215,13 @@ class DeskLane:
     # -- money
 
     async def _spend(self, row: Waiting) -> str:
-        return await self._store.read(
-            lambda tx: self._spending.told(tx, row.content.args.strip(), now=self._clock.now())
-        )
+        words, now = row.content.args.strip(), self._clock.now()
+        rights, person = self._rules.rights, row.content.author
+        if rights.owns(person) and not row.content.barred:
+            return await self._store.read(lambda tx: self._spending.told(tx, words, now=now))
+        people = frozenset(rights.people.linked(person))
+        whose = Whose(account=row.account, chat=_chat(row), people=people)
+        return await self._store.read(lambda tx: self._spending.told_of(tx, words, whose, now=now))
 
     async def _budget(self, row: Waiting) -> str:
         words = row.content.args.split()

@@ -16,25 +16,49 @@ _BY: tuple[tuple[str, spent.By], ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Whose:
+    """Whose spending is told: a chat's, and that of the accounts of one person."""
+
+    account: str
+    chat: str
+    people: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
     """Reads the reservations; days are those of `zone`."""
 
     zone: tzinfo
 
     def told(self, tx: Tx, words: str, *, now: int) -> str:
-        """Write `/spend`."""
-        month = words.startswith("month")
-        since = self.month(now) if month else self.day(now)
-        total = spent.total(tx, since=since)
-        lines = [f"Spent {'this month' if month else 'today'}: **{_money(total.settled)}**"]
-        if total.held:
-            lines[0] += f", and {_money(total.held)} is held"
+        """Write `/spend` for an owner: everything."""
+        span, since = self._since(words, now)
+        lines = [f"Spent {span}: {_sum(spent.total(tx, since=since))}"]
         for title, by in _BY:
             found = spent.by(tx, by, since=since)[:LINES]
             if found:
                 lines += ["", f"By {title}:", ""]
                 lines += [f"- {each.name or 'nobody'}: {_money(each.settled)}" for each in found]
         return "\n".join(lines)
+
+    def told_of(self, tx: Tx, words: str, whose: "Whose", *, now: int) -> str:
+        """Write `/spend` for somebody who is no owner: this chat, and what they asked for."""
+        span, since = self._since(words, now)
+        here = spent.of_chat(tx, whose.account, whose.chat, since=since)
+        lines = [f"Spent in this chat {span}: {_sum(here)}"]
+        found = spent.of_chat_by_what(tx, whose.account, whose.chat, since=since)[:LINES]
+        lines += [""] if found else []
+        lines += [f"- {each.name or 'nobody'}: {_money(each.settled)}" for each in found]
+        mine = [spent.of_person(tx, person, since=since) for person in sorted(whose.people)]
+        settled, held = sum(each.settled for each in mine), sum(each.held for each in mine)
+        both = spent.Spent(name="", settled=settled, held=held, count=0)
+        return "\n".join([*lines, "", f"Asked for by you, in all chats: {_sum(both)}"])
+
+    def _since(self, words: str, now: int) -> tuple[str, int]:
+        """The stretch of time that is meant, in words and since when."""
+        if words.startswith("month"):
+            return "this month", self.month(now)
+        return "today", self.day(now)
 
     def day(self, now: int) -> int:
         """When the local day began, in microseconds since 1970."""
@@ -61,6 +85,11 @@ class Spending:
     def _of(self, day: date) -> int:
         midnight = datetime(day.year, day.month, day.day, tzinfo=self.zone)
         return int(midnight.timestamp()) * 1_000_000
+
+
+def _sum(of: spent.Spent) -> str:
+    held = f", and {_money(of.held)} is held" if of.held else ""
+    return f"**{_money(of.settled)}**{held}"
 
 
 def _money(amount: int) -> str:

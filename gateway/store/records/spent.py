@@ -1,9 +1,10 @@
 """Sums over reservations: what was spent since when, by whom and on what."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.store.base import Tx
+from gateway.store.base import Row, Tx
 
 By = Literal["chat", "requester", "what", "kind", "payer", "model", "tool"]
 
@@ -40,14 +41,44 @@ _END = 1 << 62
 
 def total(tx: Tx, *, since: int, until: int = _END) -> Spent:
     """All of a stretch of time."""
-    row = tx.row("SELECT " + _SUMS, since, until)
-    settled, held, count = row or (0, 0, 0)
-    return Spent(name="", settled=settled or 0, held=held or 0, count=count or 0)
+    return _sum(tx.row("SELECT " + _SUMS, since, until))
+
+
+def of_chat(tx: Tx, account: str, chat: str, *, since: int) -> Spent:
+    """What was spent in one chat since then."""
+    row = tx.row("SELECT " + _SUMS + " AND account = ? AND chat = ?", since, _END, account, chat)
+    return _sum(row)
+
+
+def of_chat_by_what(tx: Tx, account: str, chat: str, *, since: int) -> list[Spent]:
+    """The same by what it was spent on, dearest first."""
+    rows = tx.rows(
+        "SELECT what, " + _SUMS + " AND account = ? AND chat = ? GROUP BY what"
+        " ORDER BY 2 DESC LIMIT 50",
+        since,
+        _END,
+        account,
+        chat,
+    )
+    return _named(rows)
+
+
+def of_person(tx: Tx, person: str, *, since: int) -> Spent:
+    """What one person has asked for since then, wherever."""
+    return _sum(tx.row("SELECT " + _SUMS + " AND requester = ?", since, _END, person))
 
 
 def by(tx: Tx, field: By, *, since: int, until: int = _END) -> list[Spent]:
     """The same by one of its fields, dearest first."""
-    rows = tx.rows(_STATEMENTS[field], since, until)
+    return _named(tx.rows(_STATEMENTS[field], since, until))
+
+
+def _sum(row: Row | None) -> Spent:
+    settled, held, count = row or (0, 0, 0)
+    return Spent(name="", settled=settled or 0, held=held or 0, count=count or 0)
+
+
+def _named(rows: Iterable[Row]) -> list[Spent]:
     return [
         Spent(name=name or "", settled=settled or 0, held=held or 0, count=count)
         for name, settled, held, count in rows

@@ -8,7 +8,7 @@ from agent.costs import DOLLAR, Unknown, UnknownBecause
 from agent.messages import Usage
 from agent.providers.base import StreamCompleted, UsageReported
 from tests.agent.scripted import Step
-from tests.gateway.approvals.house import CAL, EVE, House, made_calls
+from tests.gateway.approvals.house import CAL, DAN, EVE, House, made_calls
 from tests.gateway.core import says
 from tests.gateway.events import ANN, BEN, DM
 
@@ -355,3 +355,21 @@ async def test_a_turn_does_not_end_while_money_awaits_its_figure(house: House) -
     await asyncio.sleep(0)
     await house.ticks(26 * 3_600)
     assert (await house.held(), await house.settled()) == (0, 500_000)
+
+
+async def test_spending_is_told_to_whom_it_concerns(house: House) -> None:
+    """Owners read everything; everybody else reads of this chat, and of what they asked for."""
+    await house.asks("paid")
+    await house.press("Approve once", author=BEN)
+    told = await house.command("spend", author=CAL, chat=DM)
+    assert "Spent today: $0.10" in told
+    assert "-100200" in told
+    assert (await house.command("spend", author=DAN)).startswith(
+        "Spent in this chat today: $0.10\n\n• paid: do: $0.10"
+    )
+    foreign = await house.command("spend", "month", author=DAN, chat=DM)
+    assert foreign == (
+        "Spent in this chat this month: $0.00\n\nAsked for by you, in all chats: $0.00"
+    )
+    mine = await house.command("spend", author=ANN, chat=DM)
+    assert mine.endswith("Asked for by you, in all chats: $0.10")
