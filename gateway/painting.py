@@ -313,16 +313,19 @@ class Painter:
             session_id=card.session_id,
             turn_id=card.turn_id,
         )
-        lines = []
+        chat, person = [], []
         for room in self._money.rooms(tx, spender, now=self._clock.now()):
-            if room.limit is None or not room.scope.startswith(("chat_day", "user_day")):
+            if room.limit is None:
                 continue
             gone, limit = room.settled + room.held, room.limit + room.raised
-            text = f"{scope_name(room.scope)} {dollars(gone) if gone else '$0'} of {dollars(limit)}"
-            if room.scope.startswith("chat_day"):
-                text += f", at most {dollars(gone + sum(ceilings))} with this"
-            lines.append(text)
-        return tuple(lines)
+            figures = f"{dollars(gone) if gone else '$0'} of {dollars(limit)}"
+            match room.scope.partition(":")[0]:
+                case "chat_day":
+                    after = f", at most {dollars(gone + sum(ceilings))} with this"
+                    chat.append(f"{scope_name(room.scope)} {figures}{after}")
+                case "user_day":
+                    person.append(f"{card.requester_name or 'whoever asked'} today {figures}")
+        return (*chat, *person)
 
     def _controls(self, view: CardView, card: Card, look: Look, shown: Face) -> Controls:
         outlet = self._deliveries.outlet(card.account)
