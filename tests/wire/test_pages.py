@@ -11,12 +11,8 @@ from playwright.async_api import Page, async_playwright
 from gateway.app import Gateway
 from gateway.config import load
 from gateway.equipment import providers
-from tests.wire.__main__ import KEY, MODEL, configuration
-from tests.wire.discord import DiscordServer
-from tests.wire.openai import OpenAIServer, converse
+from tests.wire.fakes import TEAM, Fakes
 from tests.wire.server import LoopbackServer
-from tests.wire.slack import SlackServer
-from tests.wire.telegram import TelegramServer
 
 PATIENCE_MS = 15_000
 
@@ -37,38 +33,33 @@ class Console:
 @pytest.fixture
 async def consoles(tmp_path: Path) -> AsyncIterator[dict[str, Console]]:
     """Every page, with the gateway of the configuration that comes with them."""
-    telegram, slack, discord = TelegramServer(), SlackServer(), DiscordServer()
-    telegram.world.room(1001)
-    telegram.group(-1001500, "Team")
-    model = OpenAIServer(key=KEY, models=(MODEL,), default=converse)
     async with AsyncExitStack() as stack:
-        for server in (telegram, slack, discord, model):
-            await stack.enter_async_context(server)
+        fakes = await stack.enter_async_context(Fakes())
+        fakes.furnish(tmp_path)
         file = tmp_path / "fakes.toml"
-        text = configuration(telegram, slack, discord, model, tmp_path)
-        file.write_text(f'{text}\n[web]\nlisten = "127.0.0.1:0"\n')
+        file.write_text(f'{fakes.configuration(tmp_path)}\n[web]\nlisten = "127.0.0.1:0"\n')
         config = load(file, {})
         gateway = Gateway(config)
         await gateway.start(await providers(config))
         stack.push_async_callback(gateway.stop)
         yield {
             "telegram": Console(
-                server=telegram,
-                group="-1001500",
+                server=fakes.telegram,
+                group=str(TEAM),
                 mention="@gatepost_bot",
                 command="/whoami",
                 box="input[name=text]",
             ),
             "slack": Console(
-                server=slack,
+                server=fakes.slack,
                 group="C1",
                 mention="@gatepost",
                 command="/gatepost whoami",
                 box="input[name=text]",
             ),
             "discord": Console(
-                server=discord,
-                group=str(discord.general.id),
+                server=fakes.discord,
+                group=str(fakes.discord.general.id),
                 mention="@bot",
                 command="/whoami",
                 box="#text",
@@ -102,7 +93,7 @@ async def shows(page: Page, text: str) -> None:
 async def test_a_person_talks_to_the_gateway_on_its_page(
     consoles: dict[str, Console], page: Page, name: str
 ) -> None:
-    """A direct message, a tool call, a command, and words in the group with a mention."""
+    """A message, a tool call, one that is approved, a command, and a mention in the group."""
     console = consoles[name]
 
     async def say(text: str) -> None:
@@ -113,12 +104,16 @@ async def test_a_person_talks_to_the_gateway_on_its_page(
     chats = page.locator("#chat option")
     await chats.nth(1).wait_for(state="attached")
     values = [await chats.nth(at).get_attribute("value") for at in range(await chats.count())]
-    (direct,) = (value for value in values if value != console.group)
+    direct = next(value for value in values if value != console.group)
     await page.locator("#chat").select_option(direct)
     await say("hello **there**")
     await shows(page, "You said:")
     await say("list files")
     await shows(page, "The tool says:")
+    await say("spend")
+    await page.get_by_role("button", name="Approve once, at most $0.05").click()
+    await shows(page, "Schedules, measured")
+    await shows(page, "held $0.05")
     await say(console.command)
     await shows(page, "You:")
     await page.locator("#chat").select_option(console.group)

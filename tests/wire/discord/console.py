@@ -19,9 +19,10 @@ PAGE = """<!doctype html>
 <style>
  body { font: 15px/1.4 system-ui, sans-serif; margin: 0; background: #313338; color: #dbdee1; }
  main { max-width: 52rem; margin: 0 auto; padding: 1rem; }
- pre { white-space: pre-wrap; margin: .2rem 0; font: inherit; }
+ .text { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0; }
+ code { background: #2b2d31; } code.block { display: block; padding: .3rem .5rem; }
  li { list-style: none; padding: .4rem 0; border-bottom: 1px solid #3f4147; }
- ul { padding: 0; } small { color: #949ba4; } .bot b { color: #8ea1ff; }
+ ul { padding: 0; } small { color: #949ba4; } .bot > b { color: #8ea1ff; }
  .private { background: #3b3a55; } input, select, button { font: inherit; padding: .3rem; }
  #text { width: 60%; } #forms form { background: #2b2d31; padding: 1rem; margin: 1rem 0; }
  label { display: block; margin: .5rem 0; } label input, textarea { width: 100%; font: inherit; }
@@ -46,10 +47,25 @@ function fill(select, items) {
   if (old) select.value = old;
 }
 let shown = "", open = "";
+const MARKS = new RegExp([/```(?:\\w*\\n)?([^]*?)\\n?```\\n?/, /(`+)([^]*?[^`])\\2(?!`)/,
+  /\\*\\*([^]+?)\\*\\*/, /\\\\([^0-9A-Za-z\\s])/].map((one) => one.source).join("|"));
+function read(text, box = make("div", "")) {
+  box.className = "text";
+  for (let found; (found = MARKS.exec(text)); text = text.slice(found.index + found[0].length)) {
+    box.append(text.slice(0, found.index));
+    const [, block, , code, bold, sign] = found;
+    if (bold !== undefined) box.append(read(bold, make("b", "")));
+    else if (sign !== undefined) box.append(sign);
+    else box.append(make("code", block ?? code));
+    if (block !== undefined) box.lastChild.className = "block";
+  }
+  box.append(text);
+  return box;
+}
 function card(m) {
   const li = document.createElement("li");
   li.className = (m.bot ? "bot " : "") + (m.private ? "private" : "");
-  li.append(make("b", m.author), make("small", " " + m.note), make("pre", m.content));
+  li.append(make("b", m.author), make("small", " " + m.note), read(m.content));
   const user = $("user").value;
   for (const row of m.rows) {
     const div = document.createElement("div");

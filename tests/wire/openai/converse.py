@@ -1,5 +1,9 @@
-"""Pure: a model that needs no model. Echoes, lists files with the tool, writes at length."""
+"""Pure: a model that needs no model. Echoes, writes at length, and at some words wants tools.
 
+What it wants at those words asks people first: a paid job, a destructive change, a question.
+"""
+
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,11 +21,8 @@ def converse(request: Json) -> Reply:
         return _in_words(f"The tool says:\n\n```\n{words_of(last)}\n```\n")
     said = last_user_text(messages)
     lowered = said.lower()
-    if "list files" in lowered and request.get("tools"):
-        return Reply(
-            deltas=("Let me look. ",),
-            calls=(CallTool(name="files", arguments='{"operation": "list", "path": "."}'),),
-        )
+    if (wanted := _wanted(lowered)) and request.get("tools"):
+        return wanted
     if "long" in lowered:
         return _in_words(_long_answer())
     before = [words_of(m) for m in messages if m["role"] == "user"][:-1]
@@ -29,7 +30,65 @@ def converse(request: Json) -> Reply:
     return _in_words(
         f"You said: **{said}**{memory}\n\n"
         "- say `list files` to see a tool call\n- say `long` to see an answer in several parts\n"
+        "- say `train`, `delete notes`, `rewrite notes`, `spend`, `do it all` or `ask me` and I"
+        " have to ask you first\n"
     )
+
+
+def _wanted(said: str) -> Reply | None:
+    """The tools wanted at a person's words, beside a few words of its own."""
+    for words, (text, names) in _AT_WORDS.items():
+        if words in said:
+            return Reply(
+                deltas=(text,),
+                calls=tuple(
+                    CallTool(name=name, arguments=json.dumps(arguments), id=f"call_loopback_{at}")
+                    for at, (name, arguments) in enumerate((_CALLS[each] for each in names), 1)
+                ),
+            )
+    return None
+
+
+_CALLS: Mapping[str, tuple[str, Json]] = {
+    "list": ("files", {"operation": "list", "path": "."}),
+    "train": (
+        "hf_jobs",
+        {
+            "operation": "uv",
+            "script_path": "train.py",
+            "script_args": ["--epochs", "3"],
+            "flavor": "a100-large",
+            "timeout": "45m",
+            "namespace": "acme-prod",
+        },
+    ),
+    "delete": ("files", {"operation": "delete", "path": "notes.md"}),
+    "rewrite": (
+        "files",
+        {
+            "operation": "write",
+            "path": "notes.md",
+            "content": "# Notes\n\nNothing is left to do.\n",
+        },
+    ),
+    "search": ("web_search", {"query": "learning rate schedules that work"}),
+    "ask": (
+        "ask_user",
+        {
+            "question": "Which split shall I train on?",
+            "options": ["the new one", "the old one", "both"],
+        },
+    ),
+}
+_AT_WORDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "list files": ("Let me look. ", ("list",)),
+    "train": ("I fine-tune on the new split as agreed. ", ("train",)),
+    "delete notes": ("The notes are out of date, so I delete them. ", ("delete",)),
+    "rewrite notes": ("I write the notes anew. ", ("rewrite",)),
+    "spend": ("I look it up. ", ("search",)),
+    "do it all": ("I look it up, train, and clean up. ", ("search", "train", "delete")),
+    "ask me": ("There is one thing I have to know. ", ("ask",)),
+}
 
 
 def last_user_text(messages: Sequence[Json]) -> str:

@@ -22,7 +22,8 @@ HTML = """<!doctype html>
  .text{white-space:pre-wrap;overflow-wrap:anywhere}.who{opacity:.7;font-size:.85em}
  .status{opacity:.7;font-style:italic}
  .bold{font-weight:bold}.italic{font-style:italic}.strike{text-decoration:line-through}
- .code,pre{font-family:monospace;background:#8883}pre{padding:.3rem;overflow-x:auto}
+ .code,pre{font-family:monospace;background:#8883}pre{padding:.3rem;margin:.2rem 0;
+ white-space:pre-wrap;overflow-wrap:anywhere}
  blockquote{margin:.2rem 0;padding-left:.5rem;border-left:3px solid #888}
  ol,ul{margin:.2rem 0}td{border:1px solid #8884;padding:.1rem .4rem}
  button.danger{color:#b91c1c}button.primary{color:#15803d;font-weight:bold}
