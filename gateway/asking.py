@@ -23,7 +23,7 @@ from gateway.quotes import quote_row, unknown_row
 from gateway.store.base import Tx
 from gateway.store.records import calls, cards, inbox, reservations
 from gateway.store.records.allowances import Allowance
-from gateway.store.records.calls import CallRow, Decided
+from gateway.store.records.calls import Decided
 from gateway.store.records.cards import Card, CardKind, Origin, Request, Tier
 from gateway.store.records.ledger import NoRoom
 from gateway.store.records.outbox import OutboxRow
@@ -220,13 +220,12 @@ class Asking:
         return tuple(rows)
 
     def ask_again(
-        self, tx: Tx, turn: OpenTurn, call: CallRow, item: Item, note: str
+        self, tx: Tx, turn: OpenTurn, item: Item, note: str, *, earlier: Request
     ) -> tuple[OutboxRow, ...]:
-        """Ask once more about a call whose approval could not be used in time."""
-        earlier = cards.request_of_call(tx, call.id)
+        """Ask once more about a call whose approval, `earlier`, could not be used in time."""
         card = self._card(tx, turn, "call", item.needed, {"note": note}, expire_s=None)
-        request = self._request(card.id, 0, item, earlier=earlier.id if earlier else None)
-        if earlier is not None and earlier.edited:
+        request = self._request(card.id, 0, item, earlier=earlier.id)
+        if earlier.edited:
             detail = {**request.detail, "edited_by": earlier.detail.get("edited_by", "")}
             request = replace(request, edited=earlier.edited, detail=detail)
         return self._put(tx, card, (request,))

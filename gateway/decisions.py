@@ -362,7 +362,7 @@ class Decisions:
             or self._rules.schema(request.tool) != request.schema_hash
         ):
             return "the tool has changed since this was asked"
-        prepared = _as_inspected(prepared, request, snapshots_of(tx, request))
+        prepared = as_inspected(prepared, request, snapshots_of(tx, request))
         if isinstance(tool, QuotingTool):
             quote = tool.requote(prepared, prepared.quote)
             prepared = replace(prepared, quote=replace(quote, payer=prepared.quote.payer))
@@ -652,7 +652,7 @@ def snapshots_of(tx: Tx, request: Request) -> tuple[Snapshot, ...]:
     return tuple(Snapshot(name=name, data=data) for name, data in found.items())
 
 
-def _as_inspected(
+def as_inspected(
     prepared: PreparedCall, request: Request, snapshots: tuple[Snapshot, ...]
 ) -> PreparedCall:
     """A call prepared anew, with what looking at the world had found when it was asked."""

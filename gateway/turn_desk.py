@@ -4,22 +4,21 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
-from agent.calls import CallState, JudgedCall
-from agent.costs import Quote, Unknown, dollars, is_paid
+from agent.calls import JudgedCall
+from agent.costs import Quote, Unknown, dollars
 from agent.journal import Bill, Intended
-from agent.messages import ResultStatus, ToolResult
+from agent.messages import ToolResult
 from agent.policy import Facts
-from agent.tools.base import EffectClass, RemoteJob, Verdict
+from agent.tools.base import RemoteJob, Tool
 from gateway import superseding
-from gateway.asking import Asking, Item
+from gateway.asking import Asking
 from gateway.clock import Clock
 from gateway.decisions import Decisions
-from gateway.entitled import Standing, may_approve
 from gateway.facts import facts_of
-from gateway.gate import Gate, Reweighed, Rules, Verdicts, item_of
+from gateway.gate import Gate, Rules, Verdicts
+from gateway.last_check import LastCheck, LastLook
 from gateway.ledger import VELOCITY_WINDOW_US
 from gateway.money import Spender, spender_of
 from gateway.painting import Painter
@@ -38,15 +37,10 @@ from gateway.store.records import (
     sessions,
 )
 from gateway.store.records.balances import Notice
-from gateway.store.records.calls import CallRow
-from gateway.store.records.cards import Card
 from gateway.store.records.ledger import Frozen, NoRoom, Settled
 from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.sessions import OpenTurn
 
-START_WINDOW_US = 15 * 60 * 1_000_000
-
-_DECIDED = (CallState.ALLOWED.value, CallState.APPROVED.value)
 _OF_OWNERS = ("org_month", "background_day")
 
 Short = NoRoom | Frozen | Unknown
@@ -54,7 +48,7 @@ Short = NoRoom | Frozen | Unknown
 
 
 @runtime_checkable
-class SendingTool(Protocol):
+class SendingTool(Tool, Protocol):
     """A tool whose local calls store messages."""
 
     def stored(self, call_id: str) -> tuple[OutboxRow, ...]:
@@ -86,11 +80,21 @@ class TurnDesk:
         self.decisions = decisions
         self._painter = painter
         self._roles = roles
-        self._store = store
         self._clock = clock
         self.send = send
         self.look_at_jobs = look_at_jobs
         self._tell_owners = tell_owners
+        self._last_check = LastCheck(
+            rules=rules,
+            gate=gate,
+            asking=asking,
+            decisions=decisions,
+            painter=painter,
+            roles=roles,
+            store=store,
+            clock=clock,
+            booked=self.booked,
+        )
 
     async def groups(self, turn: OpenTurn) -> Mapping[str, bool | None]:
         """Which groups that rules name the requester is in."""
@@ -183,105 +187,15 @@ class TurnDesk:
         facts = self._facts(tx, turn, judged, groups)
         return self._gate.judge(tx, turn, judged, facts, words=words)
 
-    async def last_look(self, turn: OpenTurn, judged: tuple[JudgedCall, ...]) -> "LastLook":
-        """What has to be asked outside a unit before calls begin: who is what by now."""
-        ids = [each.call.id for each in judged]
-        approvals = await self._store.read(lambda tx: _approvals(tx, ids))
-        standings: dict[str, Standing] = {}
-        for card, people in approvals.values():
-            for person in people:
-                if person not in standings:
-                    standings[person] = await self._roles.standing(
-                        account=turn.account,
-                        chat=turn.reply_to,
-                        person=person,
-                        name="",
-                        fresh=card.tier != "requester",
-                    )
-        return LastLook(groups=await self.groups(turn), approvals=approvals, standings=standings)
+    async def last_look(self, turn: OpenTurn, judged: tuple[JudgedCall, ...]) -> LastLook:
+        """What has to be asked outside a unit before calls begin."""
+        return await self._last_check.look(turn, judged, await self.groups(turn))
 
     def check(
-        self, tx: Tx, turn: OpenTurn, judged: tuple[JudgedCall, ...], look: "LastLook"
+        self, tx: Tx, turn: OpenTurn, judged: tuple[JudgedCall, ...], look: LastLook
     ) -> tuple[Intended, tuple[OutboxRow, ...]]:
         """The last look before the first byte leaves: freeze, rules, people, time, contents."""
-        begun: list[str] = []
-        results: list[ToolResult] = []
-        rows: list[OutboxRow] = []
-        frozen = self._rules.money.frozen(tx, spender_of(turn))
-        facts = self._facts(tx, turn, judged, look.groups)
-        for each in judged:
-            stored = calls.get(tx, each.call.id)
-            if stored is None:
-                raise LookupError(f"no call {each.call.id}")
-            if stored.state == CallState.INTENT.value:
-                if _costs_again(each):
-                    rows.extend(self._paid_in_vain(tx, stored))
-                else:
-                    begun.append(each.call.id)  # a harmless repeat after a crash
-            elif stored.state not in _DECIDED:
-                continue  # it has its result, or is asked about, by now
-            elif again := self._asked_again(stored, look):
-                rows.extend(self._lapse(tx, turn, each, stored, facts=facts, why=again))
-            elif why := self._why_not(tx, turn, each, stored, facts=facts, frozen=frozen):
-                results.append(self._turned_down(tx, each, stored, why))
-            else:
-                begun.append(each.call.id)
-        return Intended(begun=frozenset(begun), results=tuple(results)), tuple(rows)
-
-    def _paid_in_vain(self, tx: Tx, stored: CallRow) -> tuple[OutboxRow, ...]:
-        """Book a paid call that a crash cut in full, and have its repeat judged on new money."""
-        calls.propose_again(tx, stored.id)
-        if stored.reservation_id is None:
-            return ()
-        return self.booked(tx, ledger.charge(tx, stored.reservation_id, now=self._clock.now()))
-
-    def _asked_again(self, stored: CallRow, look: "LastLook") -> str:
-        """Why an approval can't be used (any more), as its next card says; empty if it can."""
-        if self._clock.now() - (stored.decided_at or 0) > START_WINDOW_US:
-            return "could not start in time"
-        if stored.id not in look.approvals:
-            return ""
-        card, people = look.approvals[stored.id]
-        for person in people:
-            may = may_approve(
-                look.standings[person],
-                card.tier,
-                two_person=card.two_person,
-                requester=card.requester,
-                rights=self._rules.rights,
-            )
-            if may is None:
-                return "nobody could look up whether that still counts"
-            if not may:
-                return "may not decide this any more"
-        return ""
-
-    def _why_not(
-        self,
-        tx: Tx,
-        turn: OpenTurn,
-        judged: JudgedCall,
-        stored: CallRow,
-        *,
-        facts: Facts,
-        frozen: freezes.Freeze | None,
-    ) -> str:
-        """Why a decided call may not begin after all; empty if it may."""
-        if frozen is not None:
-            return f"Not run: spending is frozen here by {frozen.name}."
-        prepared = judged.prepared
-        if prepared is None:
-            return "Not run: it no longer fits its tool."
-        weighed = self._gate.reweigh(tx, prepared, replace(facts, inspected=judged.inspected))
-        if weighed.judgement.verdict is Verdict.DENY:
-            return f"Not allowed (any more): {weighed.judgement.reason}."
-        item = self._item(turn, judged, weighed)
-        if item.decided.fingerprint != stored.fingerprint:
-            return "Not run: what would run is not what was decided. Ask again."
-        ident = stored.decided_by.partition(" ")
-        if ident[0] in ("grant", "auto") and allowances.get(tx, ident[2]) is None:
-            return f"Not run: {stored.decided_by} was taken back."
-        return ""
+        return self._last_check.check(tx, turn, judged, look)
 
     def _facts(
         self,
@@ -292,48 +206,6 @@ class TurnDesk:
     ) -> Facts:
         prepared = [each.prepared for each in judged if each.prepared is not None]
         return facts_of(tx, turn, groups=groups, rights=self._rules.rights, prepared=prepared)
-
-    def _item(self, turn: OpenTurn, judged: JudgedCall, weighed: Reweighed) -> Item:
-        return item_of(
-            turn_key=(turn.account, turn.reply_to, turn.session_key, turn.turn_id),
-            call_id=judged.call.id,
-            weighed=weighed,
-            schema=self._rules.schema(weighed.prepared.tool),
-        )
-
-    def _turned_down(self, tx: Tx, judged: JudgedCall, stored: CallRow, why: str) -> ToolResult:
-        if stored.reservation_id is not None:
-            ledger.release(tx, stored.reservation_id, now=self._clock.now())
-        return ToolResult(
-            call_id=judged.call.id, name=judged.call.name, status=ResultStatus.REFUSED, text=why
-        )
-
-    def _lapse(
-        self,
-        tx: Tx,
-        turn: OpenTurn,
-        judged: JudgedCall,
-        stored: CallRow,
-        *,
-        facts: Facts,
-        why: str,
-    ) -> tuple[OutboxRow, ...]:
-        """Give back the money of a call whose leave can't be used; it is judged or asked anew."""
-        if stored.reservation_id is not None:
-            ledger.release(tx, stored.reservation_id, now=self._clock.now())
-        if stored.state != CallState.APPROVED.value or judged.prepared is None:
-            calls.propose_again(tx, stored.id)
-            return ()
-        calls.ask_again(tx, stored.id)
-        earlier = cards.request_of_call(tx, stored.id)
-        name = (earlier.decided_name if earlier else "") or "someone"
-        note = f"approved by {name} {self._painter.time(stored.decided_at)}, {why}"
-        weighed = self._gate.reweigh(tx, judged.prepared, facts)
-        item = self._item(turn, judged, weighed)
-        rows = self._asking.ask_again(tx, turn, stored, item, note)
-        if earlier is None:
-            return rows
-        return (*rows, *self._painter.repaint(tx, earlier.card_id))
 
     def moved(self, tx: Tx, call_ids: list[str]) -> tuple[OutboxRow, ...]:
         """Say on their cards that calls run now, or that they don't."""
@@ -375,17 +247,11 @@ class TurnDesk:
         self, tx: Tx, turn: OpenTurn, call_ids: tuple[str, ...]
     ) -> tuple[OutboxRow, ...]:
         """Ask about calls that a crash left in doubt, unless it was asked already."""
-        new = tuple(each for each in call_ids if _in_doubt(tx, each) and not _doubt(tx, each))
-        return self._asking.ask_in_doubt(tx, turn, new)
+        return self._last_check.ask_in_doubt(tx, turn, call_ids)
 
     def cleared(self, tx: Tx, call_ids: Iterable[str]) -> tuple[OutboxRow, ...]:
         """Take back what people are asked about calls that are not in doubt any more."""
-        rows: list[OutboxRow] = []
-        for card in (_doubt(tx, ident) for ident in call_ids):
-            if card is not None:
-                why = "it is known by now what became of it"
-                rows.extend(self.decisions.end(tx, card, "withdrawn", name="", words=why))
-        return tuple(rows)
+        return self._last_check.cleared(tx, call_ids)
 
     # -- ends
 
@@ -448,46 +314,3 @@ class TurnDesk:
         turn_id = stored.turn_id if stored is not None else None
         origin = cards.origin_of(tx, turn_id) if turn_id is not None else None
         return self._painter.line(tx, origin, key, text) if origin is not None else ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastLook:
-    """Who is what just before calls begin: `approvals` are cards with who said yes on them."""
-
-    groups: Mapping[str, bool | None]
-    approvals: Mapping[str, tuple[Card, tuple[str, ...]]]
-    standings: Mapping[str, Standing]
-
-
-def _approvals(tx: Tx, call_ids: list[str]) -> dict[str, tuple[Card, tuple[str, ...]]]:
-    """The cards by which calls were approved, and everybody whose yes that took."""
-    found = {}
-    for ident, decider in calls.deciders(tx, call_ids).items():
-        request = cards.request_of_call(tx, ident)
-        card = cards.get(tx, request.card_id) if request is not None else None
-        if request is not None and card is not None:
-            found[ident] = card, tuple(dict.fromkeys((*request.votes, decider)))
-    return found
-
-
-def _costs_again(judged: JudgedCall) -> bool:
-    """Whether a repeat of a begun call is harmless but for its price: nobody knows it by a key."""
-    prepared = judged.prepared
-    if prepared is None or prepared.effect is not EffectClass.PURE:
-        return False
-    return is_paid(prepared.quote.ceiling)
-
-
-def _in_doubt(tx: Tx, call_id: str) -> bool:
-    """Whether a call was begun and nothing more is known of it."""
-    stored = calls.get(tx, call_id)
-    return stored is not None and stored.state == CallState.INTENT.value
-
-
-def _doubt(tx: Tx, call_id: str) -> Card | None:
-    """The card that asks what became of a call, while it can be decided."""
-    request = cards.request_of_call(tx, call_id)
-    if request is None or request.state != "pending":
-        return None
-    card = cards.get(tx, request.card_id)
-    return card if card is not None and card.kind == "in_doubt" else None

@@ -190,7 +190,9 @@ class StoredTurn(TurnJournal):
     async def calls_intended(self, judged: tuple[JudgedCall, ...]) -> Intended:
         """The last check, then the intent to run what passes it (D2 if any has an effect)."""
         if all(_is_free_and_pure(each) for each in judged):
-            return Intended(begun=frozenset(each.call.id for each in judged))
+            ids = [each.call.id for each in judged]
+            if await self._store.read(lambda tx: calls.are_allowed_by_rule(tx, ids)):
+                return Intended(begun=frozenset(ids))
         now = self._clock.now()
         look = await self._desk.last_look(self._turn, judged)
 
@@ -382,7 +384,10 @@ def _needs_intent(prepared: PreparedCall) -> bool:
 
 
 def _is_free_and_pure(judged: JudgedCall) -> bool:
-    """Whether a call needs no second look: it changes nothing, and nothing is paid for it."""
+    """Whether a call changes nothing, and nothing is paid for it.
+
+    Then it needs no second look, unless it runs by a person's leave: that has an end.
+    """
     prepared = judged.prepared
     return (
         prepared is not None

@@ -181,8 +181,8 @@ def approve(tx: Tx, call_id: str, *, reservation_id: str | None, by: str, now: i
 def ask_again(tx: Tx, call_id: str) -> None:
     """Put a decided call that did not begin in time back before people."""
     tx.run(
-        "UPDATE tool_call SET state = 'asked', reservation_id = NULL"
-        " WHERE id = ? AND state IN ('approved', 'allowed')",
+        "UPDATE tool_call SET state = 'asked', intended_at = NULL, reservation_id = NULL"
+        " WHERE id = ? AND state IN ('approved', 'allowed', 'intent')",
         call_id,
     )
 
@@ -268,14 +268,15 @@ def end_unfinished(tx: Tx, session_id: int, turn_id: int, now: int) -> tuple[str
     return tuple(str(ident) for ident, *_ in begun)
 
 
-def deciders(tx: Tx, call_ids: Iterable[str]) -> dict[str, str]:
-    """Who approved each of these calls, as far as people did."""
-    found = {}
+def are_allowed_by_rule(tx: Tx, call_ids: Iterable[str]) -> bool:
+    """Whether no person's word is behind any of these calls: no yes, no grant, no `/auto`."""
     for ident in call_ids:
-        row = tx.row("SELECT decided_by FROM tool_call WHERE id = ? AND state = 'approved'", ident)
-        if row is not None and row[0]:
-            found[ident] = str(row[0])
-    return found
+        row = tx.row("SELECT state, decided_by FROM tool_call WHERE id = ?", ident)
+        if row is None or row[0] != "allowed":
+            return False
+        if str(row[1]).partition(" ")[0] in ("grant", "auto"):
+            return False
+    return True
 
 
 def tainted_by(tx: Tx, turn_id: int) -> tuple[str, ...]:

@@ -124,6 +124,11 @@ _REQUEST = (
     " fingerprint, effect, tags, rule, reason, ceiling, unknown, quote, detail, votes, edited,"
     " earlier, decided_at, decided_by, decided_name, decided_from, words FROM request"
 )
+_OF_LEAVE = (
+    " WHERE call_id = ? AND state = 'approved'"
+    " AND decided_by = (SELECT decided_by FROM tool_call WHERE id = request.call_id)"
+    " AND (SELECT kind FROM card WHERE id = request.card_id) = 'call'"
+)
 
 
 def insert(tx: Tx, card: Card, requests: tuple[Request, ...]) -> None:
@@ -234,6 +239,15 @@ def request_of_call(tx: Tx, call_id: str) -> Request | None:
     row = tx.row(
         _REQUEST + " WHERE call_id = ? ORDER BY CASE state WHEN 'pending' THEN 1 ELSE 0 END DESC,"
         " decided_at DESC LIMIT 1",
+        call_id,
+    )
+    return _request(row) if row else None
+
+
+def approval_of(tx: Tx, call_id: str) -> Request | None:
+    """The request by which people let a call run, if its leave is theirs."""
+    row = tx.row(
+        _REQUEST + _OF_LEAVE + " ORDER BY decided_at DESC LIMIT 1",
         call_id,
     )
     return _request(row) if row else None

@@ -151,12 +151,14 @@ async def test_only_what_is_asked_can_be_approved(store: Store, turn: OpenTurn, 
 async def test_what_did_not_begin_in_time_is_asked_again(
     store: Store, turn: OpenTurn, state: str
 ) -> None:
-    """Its hold is given back by the caller, so the row names none; begun calls stay as they are."""
+    """Its hold is given back by the caller, so the row names none; nor does it name an intent."""
     await decide(store)
+    await write(store, lambda tx: calls.begin(tx, ["c1"], now=NOW + 3))
     await force(store, state)
     await write(store, lambda tx: calls.ask_again(tx, "c1"))
     found = await row(store)
-    lapses = state in ("approved", "allowed")
+    lapses = state in ("approved", "allowed", "intent")
+    assert found.intended_at == (None if lapses else NOW + 3)
     assert found.state == ("asked" if lapses else state)
     assert found.reservation_id == (None if lapses else "r1")
 
