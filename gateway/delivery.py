@@ -116,6 +116,15 @@ class Deliveries:
             elif row.account in self._arriving:
                 self._arriving[row.account].append(row)
 
+    async def flushed(self, accounts: frozenset[str], within_s: float) -> None:
+        """Wait until nothing waits to leave some accounts, but not longer than that."""
+        found = [self._outlets[name].flush() for name in accounts if name in self._outlets]
+        flushing = [asyncio.create_task(each) for each in found]
+        if flushing:
+            _, late = await asyncio.wait(flushing, timeout=within_s)
+            for task in late:
+                task.cancel()
+
     def end_press(self, account: str, press: PressToken) -> None:
         """Take away the sign that a press or native command is worked on; words come elsewhere."""
         outlet = self._outlets.get(account)

@@ -193,6 +193,7 @@ def supervision(
             tell_owners=notices_to(notices),
             booked=turn_desk.booked,
             wait=wait,
+            flushed=deliveries.flushed,
         ),
         remote_jobs=jobs,
         owner_spot=owner_spot,

@@ -7,11 +7,13 @@
     a hold without a figure              booked in full (or by its estimate)
 
 A press that was journaled in time is decided before its card expires, however late it is read.
+Many cards that expire together end a few at a time, at half of the pace at which chats can be told:
+nobody waits for that, and other chats wait for their answers on the same way out.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from gateway import outgoing
@@ -30,6 +32,9 @@ from platforms.markup import parse
 
 EVERY_S = 2.0
 AT_ONCE = 50
+A_FEW = 10
+"""Cards that end, or are reminded of, before what is said of them has to be on its way."""
+
 UNDELIVERABLE_US = 10 * 60 * 1_000_000
 PRESSES_FIRST_US = 5 * 60 * 1_000_000
 
@@ -51,8 +56,11 @@ class DeskClock:
         tell_owners: Callable[[str, str], None],
         booked: Callable[[Tx, Settled], tuple[OutboxRow, ...]],
         wait: Wait,
+        flushed: Callable[[frozenset[str], float], Awaitable[None]],
     ) -> None:
         """`wait` waits for an event, or for so many seconds; `tell_owners` takes key, sentence.
+
+        `flushed` waits until nothing waits to leave some accounts, or for so many seconds.
 
         `booked` gives what is to be sent because money was booked.
         """
@@ -65,6 +73,7 @@ class DeskClock:
         self._wake = wake
         self._tell_owners = tell_owners
         self._wait = wait
+        self._flushed = flushed
         self._started_at = clock.now()
         self._never = asyncio.Event()
 
@@ -104,11 +113,18 @@ class DeskClock:
         return len(found) == AT_ONCE
 
     async def _expire(self, now: int) -> bool:
-        due = await self._store.read(lambda tx: cards.expired(tx, now=now, limit=AT_ONCE))
+        due = await self._store.read(lambda tx: cards.expired(tx, now=now, limit=A_FEW))
         ended = 0
         for card in due:
             ended += await self._end(card, "expired", "nobody decided in time")
-        return ended == AT_ONCE
+        return ended == A_FEW and await self._told(due)
+
+    async def _told(self, told: tuple[Card, ...]) -> bool:
+        """Wait until what was said of these cards is sent, and as long again; always True."""
+        began = self._clock.monotonic()
+        await self._flushed(frozenset(card.account for card in told), EVERY_S)
+        await self._wait(self._never, self._clock.monotonic() - began)
+        return True
 
     async def _end(self, card: Card, state: Literal["expired", "undeliverable"], why: str) -> bool:
         """End a card and halt its turn; False if a press on it has to be decided first."""
@@ -138,7 +154,7 @@ class DeskClock:
         return True
 
     async def _remind(self, now: int) -> bool:
-        due = await self._store.read(lambda tx: cards.to_remind(tx, now=now, limit=AT_ONCE))
+        due = await self._store.read(lambda tx: cards.to_remind(tx, now=now, limit=A_FEW))
         for card in due:
             new = self._reminder(card)
 
@@ -149,7 +165,7 @@ class DeskClock:
 
             row = await self._store.write(unit, transition=transitions.CARD_REMINDED)
             self._enqueue((row,) if row is not None else ())
-        return len(due) == AT_ONCE
+        return len(due) == A_FEW and await self._told(due)
 
     def _reminder(self, card: Card) -> NewOutbox:
         until = self._painter.time(card.expires_at)
