@@ -29,6 +29,7 @@ from platforms.markup import parse
 ACCOUNT = "telegram:7000000001"
 ORIGIN = Origin(provider="main", endpoint="loopback", model="loopback-1")
 DAY_US = 86_400_000_000
+HOUR_US = DAY_US // 24
 
 ASKED = transcript.dump(UserMessage(text="What is the capital of France, and why?", author=""))
 ANSWERED = transcript.dump(
@@ -99,23 +100,21 @@ ELSEWHERE = ("slack:T1", "discord:9")
 """Accounts that are not connected (any more); a tenth of the cards each waits there."""
 
 
-async def with_waiting_cards(
-    directory: Path, cards: int, *, for_s: float = 3_600.0
-) -> tuple[WaitingCard, ...]:
+async def with_waiting_cards(directory: Path, cards: int) -> tuple[WaitingCard, ...]:
     """Make so many of the one card that a gateway has left waiting here, in WAITING_CHAT.
 
     Each is the only one of its chat and has its own session, turn, call, request, message and
-    audit rows; buttons are sealed anew, so that a copy can be decided. They expire in `for_s`
-    seconds. Returns those of the connected account.
+    audit rows; buttons are sealed anew, so that a copy can be decided. All have an hour from now.
+    Returns those of the connected account.
     """
     with closing(await _opened(directory)) as database:
         copies = _Copies(database, cards)
         for table in copies.tables:
             copies.insert(table)
         copies.continue_audit()
-        until = time.time_ns() // 1_000 + int(for_s * 1_000_000)
-        remind = None if for_s < 3_600 else until - 1_800_000_000  # half of its time is over
-        database.execute("UPDATE card SET expires_at = ?, remind_at = ?", (until, remind))
+        until = time.time_ns() // 1_000 + HOUR_US
+        times = (until, until - HOUR_US // 2)
+        database.execute("UPDATE card SET expires_at = ?, remind_at = ?", times)
         rows = database.execute(
             "SELECT outbox.content FROM outbox JOIN card ON card.id = substr(dedupe_key, 6, 22)"
             " WHERE card.account = ? ORDER BY outbox.id",

@@ -30,8 +30,8 @@ IDLE_S = 8.0
 TURNS = 20
 PRESSES = 20
 
-WAVE_AFTER_S = 14.0
-"""From the writing of the rows to the wave: they are written and the gateway serves by then."""
+WAVE_AFTER_S = 8.0
+"""For so long turns elsewhere are measured before the wave."""
 
 EVERY_S = 0.2
 """How often somebody writes in a chat of their own meanwhile."""
@@ -60,7 +60,6 @@ async def with_cards(
     left: Path,
     *,
     cards: int = CARDS,
-    for_s: float = 3_600.0,
     paced: bool = False,
 ) -> tuple[GatewayArena, tuple[WaitingCard, ...]]:
     """A gateway that will find so many cards, and a Telegram in which those of its account stand.
@@ -68,7 +67,7 @@ async def with_cards(
     `left` is the state of a gateway that was stopped while one card waits.
     """
     shutil.copytree(left, place / "state")
-    standing = await stored.with_waiting_cards(place / "state", cards, for_s=for_s)
+    standing = await stored.with_waiting_cards(place / "state", cards)
     arena = GatewayArena(place, gated=True, paced=paced)
     world = arena.telegram.world
     for card in standing:
@@ -173,10 +172,11 @@ async def wave(place: Path, left: Path, *, paced: bool) -> Wave:
     `paced`: at the platform's own rates, at which it takes a quarter of an hour to tell all chats;
     so only its beginning is looked at.
     """
-    due = time.monotonic() + WAVE_AFTER_S
-    arena, _ = await with_cards(place, left, for_s=WAVE_AFTER_S, paced=paced)
+    arena, _ = await with_cards(place, left, paced=paced)
     async with arena:
         await arena.turn(OTHER_CHAT, "warm")
+        _expire(place, in_s=WAVE_AFTER_S)
+        due = time.monotonic() + WAVE_AFTER_S
         sent: dict[int, float] = {}
         writing = asyncio.create_task(_write_elsewhere(arena, sent))
         watch = _Watch(place, arena, due)
@@ -198,6 +198,13 @@ async def wave(place: Path, left: Path, *, paced: bool) -> Wave:
         memory_mib=watch.memory_mib,
         cpu_s=cpu,
     )
+
+
+def _expire(place: Path, *, in_s: float) -> None:
+    """Let all cards expire then, their reminders being out."""
+    with closing(sqlite3.connect(place / "state" / DATABASE)) as database, database:
+        until = time.time_ns() // 1_000 + int(in_s * 1_000_000)
+        database.execute("UPDATE card SET expires_at = ?, remind_at = NULL", (until,))
 
 
 async def _write_elsewhere(arena: GatewayArena, sent: dict[int, float]) -> None:
