@@ -5,31 +5,22 @@ allowed now; then `gateway.decisions` carries it out in the same unit. Everythin
 card of this chat reads the same to whoever pressed: there is nothing to decide here.
 """
 
-import asyncio
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 
-import orjson
-
-from agent.canonical import canonical
 from agent.costs import DOLLAR, dollars
-from agent.policy import Facts, parse_arguments
+from agent.policy import Facts
 from agent.tools.base import (
-    CallContext,
-    InspectingTool,
-    Malformed,
-    PayingTool,
     PreparedCall,
     RiskTag,
-    Tool,
 )
 from gateway import audit, refs
 from gateway.card_view import CardView
 from gateway.clock import Clock
 from gateway.decisions import WHOLE, Decisions, Outcome, Person
+from gateway.edits import ANSWER_MAX, REASON_MAX, Edited, Edits, form_for
 from gateway.entitled import Standing, may_approve, may_deny
 from gateway.facts import facts_of
 from gateway.gate import Gate, Rules
@@ -43,13 +34,10 @@ from gateway.store.records import cards, outbox
 from gateway.store.records.cards import Card, Request
 from gateway.store.records.outbox import OutboxRow
 from gateway.tokens import Decision, opened
-from platforms.content import Field, Form
+from platforms.content import Form
 
 NOTHING = "There is nothing to decide here (any more)."
 CHANGED = "The card changed; look again."
-REASON_MAX = 500
-ANSWER_MAX = 2_000
-INSPECT_S = 5.0
 WEB = "web"
 """Where a decision came from that was made on a page of the web."""
 
@@ -134,7 +122,7 @@ class Desk:
         self._decisions = decisions
         self._painter = painter
         self._grants = grants
-        self._payers = payers
+        self._edits = Edits(store=store, rules=rules, payers=payers)
         self._enqueue = enqueue
         self._wake = wake
 
@@ -182,7 +170,7 @@ class Desk:
             return form
         if refusal := self._entitled(card, act, standing):
             return await self._refused(act, card, refusal, refusal)
-        edited = await self._inspected(card, act)
+        edited = await self._edits.of(card, act.decision, option=act.option, values=act.values)
         if isinstance(edited, str):
             return Answer(text=edited)
 
@@ -222,7 +210,7 @@ class Desk:
         *,
         standing: Standing,
         groups: Mapping[str, bool | None],
-        edited: "_Edited | None",
+        edited: Edited | None,
     ) -> Outcome:
         """Steps 6 to 12, over the row as it is now."""
         card = cards.get(tx, card_id)
@@ -281,7 +269,7 @@ class Desk:
         *,
         person: Person,
         groups: Mapping[str, bool | None],
-        edited: "_Edited | None",
+        edited: Edited | None,
     ) -> Outcome:
         decision = act.decision
         if decision in _VIEWS or decision is Decision.SHOW:
@@ -309,7 +297,7 @@ class Desk:
         *,
         person: Person,
         groups: Mapping[str, bool | None],
-        edited: "_Edited | None",
+        edited: Edited | None,
     ) -> Outcome:
         """A yes, another content, or an answer in place of a call."""
         decision = act.decision
@@ -491,153 +479,21 @@ class Desk:
     ) -> Facts:
         return facts_of(tx, card, groups=groups, rights=self._rules.rights, prepared=(prepared,))
 
-    # -- forms and edits
-
     async def _form(self, card: Card, act: Act, standing: Standing) -> Answer | None:
         """The form a button asks for; None once it is filled in, or where none is due."""
         if not act.decision.opens_form or act.values or act.source != "button":
             return None
         if refusal := self._entitled(card, act, standing):
             return await self._refused(act, card, "not entitled", refusal)
-        if card.state != "open":
+        request = await self._edits.chosen(card, act.option)
+        if card.state != "open" or request is None:
             return None
-        requests = await self._store.read(lambda tx: cards.requests_of(tx, card.id))
-        pending = [r for r in requests if r.state == "pending"]
-        if not pending:
-            return None
-        return Answer(form=_form_for(card, _chosen(pending, act.option), act.decision))
-
-    async def _inspected(self, card: Card, act: Act) -> "_Edited | str | None":
-        """The call as edited, looked at by its tool; a sentence if it can't be."""
-        if act.decision not in (Decision.EDIT, Decision.PAYER) or card.kind != "call":
-            return None
-        requests = await self._store.read(lambda tx: cards.requests_of(tx, card.id))
-        pending = [r for r in requests if r.state == "pending"]
-        if not pending:
-            return None
-        request = _chosen(pending, act.option if act.decision is Decision.EDIT else 0)
-        arguments = parse_arguments(request.arguments)
-        tool = self._rules.tools.get(request.tool)
-        if isinstance(arguments, Malformed) or tool is None:
-            return "This can't be edited any more: its tool has changed."
-        changed = self._changed(request, dict(arguments), act)
-        if isinstance(changed, str):
-            return changed
-        prepared = tool.prepare(changed)
-        if isinstance(prepared, Malformed):
-            return f"That does not fit: {prepared.text}"
-        found = await self._looked_at(tool, prepared, card, request, act)
-        if found is None or isinstance(found, Malformed):
-            return found.text if isinstance(found, Malformed) else "It can't be looked up now."
-        prepared = found
-        before, after = request.arguments, canonical(prepared.arguments).decode()
-        if act.decision is Decision.EDIT and before == after:
-            return "Nothing was changed."
-        difference = _difference(before, after) or f"Payer: {prepared.quote.payer}"
-        return _Edited(request=request, prepared=prepared, difference=difference)
-
-    async def _looked_at(
-        self, tool: Tool, prepared: PreparedCall, card: Card, request: Request, act: Act
-    ) -> PreparedCall | Malformed | None:
-        """What its tool says of other contents; an edit keeps the payer that was chosen."""
-        context = CallContext(
-            call_id=str(request.call_id),
-            session=str(card.session_id),
-            account=card.origin_account,
-            chat=card.origin,
-            requester=card.requester,
-        )
-        payer = str(request.quote.get("payer", ""))
-        if act.decision is Decision.PAYER:
-            payer = self._payers[act.option - 1]
-        try:
-            async with asyncio.timeout(INSPECT_S):
-                if isinstance(tool, PayingTool) and payer in self._payers:
-                    return await tool.paid_by(prepared, context, payer=payer)
-                if isinstance(tool, InspectingTool):
-                    return await tool.inspect(prepared, context)
-        except TimeoutError:
-            return None
-        return prepared
-
-    def _changed(
-        self, request: Request, arguments: dict[str, object], act: Act
-    ) -> dict[str, object] | str:
-        """The arguments with what a person changed; who pays is no argument."""
-        if act.decision is Decision.PAYER:
-            if not 0 < act.option <= len(self._payers):
-                return "There is no such payer."
-            known = isinstance(self._rules.tools.get(request.tool), PayingTool)
-            return arguments if known else "Who pays for this can't be chosen."
-        editable = request.detail.get("editable", [])
-        for name, text in act.values.items():
-            if name not in editable:
-                return f"{name} can't be changed."
-            if text == "" and name not in arguments:
-                continue  # a field that was left as it was
-            arguments[name] = _typed_like(arguments.get(name), text)
-        return arguments
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Edited:
-    request: Request
-    prepared: PreparedCall
-    difference: str
+        return Answer(form=form_for(card, request, act.decision))
 
 
 def _who(card: Card) -> str:
     who = {"requester": "whoever asked, or an approver,", "approver": "chat approvers"}
     return f"Only {who.get(card.tier, 'owners')} can decide this."
-
-
-def _chosen(pending: list[Request], option: int) -> Request:
-    return next((r for r in pending if r.ordinal + 1 == option), pending[0])
-
-
-def _form_for(card: Card, request: Request, decision: Decision) -> Form:
-    title = f"{card.code}: {request.tool} {request.operation}".strip()
-    match decision:
-        case Decision.EDIT:
-            arguments = orjson.loads(request.arguments)
-            fields = tuple(
-                Field(
-                    name=name,
-                    label=name,
-                    text=_as_text(arguments.get(name)),
-                    multiline=len(_as_text(arguments.get(name))) > 60,
-                    required=False,
-                    max_length=3_000,
-                )
-                for name in list(request.detail.get("editable", ()))[:5]
-            )
-        case Decision.ANSWER:
-            fields = (_long("answer", "Your answer", ANSWER_MAX),)
-        case Decision.CEILING:
-            fields = (Field(name="amount", label="At most, in dollars", max_length=12),)
-        case _:
-            fields = (_long("reason", "Why not? The model reads it.", REASON_MAX),)
-    return Form(id="", title=title[:45], fields=fields)
-
-
-def _long(name: str, label: str, most: int) -> Field:
-    return Field(name=name, label=label, multiline=True, max_length=most)
-
-
-def _as_text(value: object) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
-
-
-def _typed_like(before: object, text: str) -> object:
-    """What a person typed, in the type the argument had."""
-    if isinstance(before, str) or before is None:
-        return text
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text
 
 
 def _words(text: str, most: int) -> str:
@@ -654,17 +510,3 @@ def _amount(text: str) -> int | None:
     if not amount.is_finite() or amount <= 0 or amount > 1_000_000:
         return None
     return int(-(-amount * DOLLAR // 1))
-
-
-def _difference(before: str, after: str) -> str:
-    """What an edit changed, line by line."""
-    lines = [
-        orjson.dumps(orjson.loads(each), option=orjson.OPT_INDENT_2) for each in (before, after)
-    ]
-    old, new = (line.decode().splitlines() for line in lines)
-    shown = [
-        line
-        for line in difflib.unified_diff(old, new, lineterm="", n=0)
-        if not line.startswith(("---", "+++", "@@"))
-    ]
-    return "\n".join(shown)[:2_000]

@@ -13,9 +13,10 @@ import orjson
 from agent.costs import Unknown, UnknownBecause, dollars
 from agent.policy import parse_arguments
 from agent.tools.base import Malformed
-from gateway.approvals import ANSWER_MAX, REASON_MAX, WEB, Act, Desk
+from gateway.approvals import WEB, Act, Desk
 from gateway.card_controls import AMOUNTS, END_AUTO, RAISE_FIVE, RAISE_NEEDED, RAISE_TWENTY
 from gateway.clock import Clock
+from gateway.edits import ANSWER_MAX, REASON_MAX
 from gateway.entitled import Standing, may_approve, may_deny
 from gateway.facts import facts_of
 from gateway.gate import Rules

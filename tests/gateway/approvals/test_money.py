@@ -1,6 +1,5 @@
 """Limits, freezes, grants, `/auto` and prices nobody knows, over the cards they lead to."""
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -348,11 +347,10 @@ async def test_cards_queue_behind_three_and_are_refused_behind_ten(house: House)
 async def test_a_turn_does_not_end_while_money_awaits_its_figure(house: House) -> None:
     """A hold without a figure stays in full until it is booked in full."""
     house.tools["paid"].spent = None
-    await house.asks("paid")
+    card = await house.asks("paid")
     await house.press("Approve once")
-    assert "cost not known yet (held $0.50)" in house.texts()[0]
+    assert "cost not known yet (held $0.50)" in house.text_of(card)
     assert await house.held() == 500_000
-    await asyncio.sleep(0)
     await house.ticks(26 * 3_600)
     assert (await house.held(), await house.settled()) == (0, 500_000)
 

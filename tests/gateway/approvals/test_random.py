@@ -287,7 +287,7 @@ async def _play(steps: list[Step]) -> None:
             await store.close()
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=14, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, min_size=6, max_size=22))
 def test_random_histories_keep_the_invariants(steps: list[Step]) -> None:
     """I2, I3, I5, I9 and I12 after every step, and the audit's chain at the end."""
