@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from agent.calls import Judge, JudgedCall
 from agent.canonical import NotCanonical, canonical
@@ -34,6 +34,8 @@ __all__ = [
     "parse_arguments",
     "relaxable",
     "risk_tags",
+    "was_said",
+    "was_written",
 ]
 
 ARGUMENTS_MAX_BYTES = 32 * 1024
@@ -113,7 +115,7 @@ def risk_tags(call: PreparedCall, facts: Facts) -> frozenset[RiskTag]:
         tags.add(RiskTag.PAID)
     if facts.taint:
         tags.add(RiskTag.TAINTED)
-        composed = any(not _was_said(url, facts.said) for url in call.urls)
+        composed = any(not was_said(url, facts.said) for url in call.urls)
         if composed or "secrets" in call.matters or call.arguments.get("secrets"):
             tags.add(RiskTag.OUTWARD)
     return frozenset(tags)
@@ -174,7 +176,7 @@ def _opinion(rule: Rule) -> _Opinion:
     )
 
 
-def _was_said(url: str, said: str) -> bool:
+def was_said(url: str, said: str) -> bool:
     """Whether an address stands word for word in what was said: links are followed, not composed.
 
     The scheme may be left out or be the other one of http and https, a fragment may follow, and
@@ -193,6 +195,18 @@ def _was_said(url: str, said: str) -> bool:
         rf"(?<![\w@.:/-])(?:https?://)?(?i:{re.escape(parts.netloc)}){rest}{slash}{_END}", said
     )
     return found is not None
+
+
+def was_written(url: str, words: str) -> bool:
+    """Whether an address stands in the model's words, however it spelled it there.
+
+    Then no result that has it later is its source: it may be an echo.
+    """
+    return _spelled(url).removeprefix("http://").removeprefix("https://") in _spelled(words)
+
+
+def _spelled(text: str) -> str:
+    return "".join(unquote(text).casefold().split())
 
 
 _END: Final = r"""(?=[.,;:!?)\]}'"*_>|`]*(?:[\s<>"'`\[\]{}|\\^()#]|$))"""

@@ -37,7 +37,8 @@ class Facts:
 
     `groups` says for every group that rules name whether the requester is in it; None, or a group
     that is missing, is not known. `taint` is what the turn has read that no entitled person typed
-    ("2 web pages"); `said` the text of people and of results of this turn. `inspected` is False
+    ("2 web pages"); `said` the text of people and the addresses that outside readers found.
+    `inspected` is False
     where the tool could not look the call's facts up. `unattended`: a clock opened the turn.
     """
 

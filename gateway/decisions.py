@@ -196,6 +196,8 @@ class Decisions:
                 if card.kind == "call":
                     text = f"It was not run. {named} answered in its place: {words}"
                 self._result(tx, card, request, text, status=ResultStatus.DONE)
+                if request.call_id is not None:
+                    calls.answered(tx, request.call_id)
                 self._note(tx, card, request, "answered", person, words=words)
         self._finish(tx, card, done)
         return done

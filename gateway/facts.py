@@ -2,9 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
-from agent.messages import ResultStatus, ToolResult, UserMessage
-from agent.policy import Facts
+import orjson
+
+from agent.messages import (
+    AssistantMessage,
+    PartialReply,
+    ResultStatus,
+    Text,
+    ToolCall,
+    ToolResult,
+    UserMessage,
+)
+from agent.policy import Facts, was_said, was_written
 from agent.tools.base import PreparedCall
 from gateway.entitled import Approver, Rights
 from gateway.store.base import Tx
@@ -12,8 +23,7 @@ from gateway.store.records import calls, inbox, transcript
 from gateway.store.records.cards import Card
 from gateway.store.records.sessions import OpenTurn
 
-_OF_THE_WORLD = frozenset({ResultStatus.DONE, ResultStatus.FAILED})
-"""Results that hold what a tool has found; in the others the gateway repeats the model's words."""
+_EARLIER: Final = "earlier in this session: "
 
 
 def facts_of(
@@ -26,35 +36,61 @@ def facts_of(
 ) -> Facts:
     """The facts of a turn, or of the turn a card is about, as its rows have them now.
 
-    The transcript is read only where it matters: a tainted turn has a call to an address, and
-    people or results may have named that address.
+    What earlier turns have read taints as long as the model may be given it. The transcript is
+    read only where it matters: a tainted turn has a call to an address, and people or results
+    may have named that address.
     """
     chat = place.reply_to if isinstance(place, OpenTurn) else place.origin
-    account = place.account if isinstance(place, OpenTurn) else place.origin_account
-    approvers = rights.approvers_in(account, chat)
-    taint = (
-        *_counted(calls.tainted_by(tx, place.turn_id)),
-        *_words(tx, place.turn_id, place.requester, rights, approvers),
-    )
-    reaches = any(each.urls for each in prepared)
+    since = transcript.oldest_given(tx, place.turn_id)
+    taint = _taint(tx, place, since, rights)
+    urls = frozenset(url for each in prepared for url in each.urls)
     return Facts(
         requester=place.requester,
         chat=chat,
         groups=groups,
         taint=taint,
-        said=_said(tx, place.session_id, place.turn_id) if taint and reaches else "",
+        said=_said(tx, place.session_id, since, urls) if taint and urls else "",
         unattended=not place.requester,
     )
 
 
-def _counted(kinds: tuple[str, ...]) -> Iterator[str]:
+def taint_text(taint: tuple[str, ...]) -> str:
+    """What a turn has read as it stands on a card; empty for a clean one."""
+    now = [each for each in taint if not each.startswith(_EARLIER)]
+    before = [each for each in taint if each.startswith(_EARLIER)]
+    if not now:
+        return "".join(f"read {each}" for each in before)
+    return ", ".join((f"{', '.join(now)} read", *before))
+
+
+def _taint(tx: Tx, place: OpenTurn | Card, since: int, rights: Rights) -> tuple[str, ...]:
+    """What the model of a turn has been given that no entitled person typed."""
+    account = place.account if isinstance(place, OpenTurn) else place.origin_account
+    chat = place.reply_to if isinstance(place, OpenTurn) else place.origin
+    approvers = rights.approvers_in(account, chat)
+    read = calls.tainted_by(tx, place.session_id, since=since)
+    given = inbox.given(tx, place.session_id, since=since, but_of=place.requester)
+
+    def of(*, this: bool) -> tuple[str, ...]:
+        kinds = [kind for turn_id, kind in read if (turn_id == place.turn_id) is this]
+        words = [content for turn_id, content in given if (turn_id == place.turn_id) is this]
+        return (*_counted(kinds), *_words(words, place.requester, rights, approvers))
+
+    earlier = of(this=False)
+    return (*of(this=True), *((_EARLIER + ", ".join(earlier),) if earlier else ()))
+
+
+def _counted(kinds: Iterable[str]) -> Iterator[str]:
     """`2 web pages`, one entry for each kind of thing that was read."""
     for kind, count in Counter(kinds).items():
         yield kind if count == 1 else f"{count} {kind}{'' if kind.endswith('s') else 's'}"
 
 
 def _words(
-    tx: Tx, turn_id: int, requester: str, rights: Rights, approvers: tuple[Approver, ...]
+    given: Iterable[inbox.Content],
+    requester: str,
+    rights: Rights,
+    approvers: tuple[Approver, ...],
 ) -> Iterator[str]:
     """Words in a turn that nobody typed who may decide its calls: of bystanders, or passed on."""
 
@@ -64,7 +100,7 @@ def _words(
 
     others: dict[str, None] = {}
     quoted = forwarded = False
-    for content in inbox.claimed_by(tx, turn_id):
+    for content in given:
         quoted |= bool(content.quote_by) and is_foreign(content.quote_by)
         forwarded |= content.forwarded
         if is_foreign(content.author):
@@ -77,16 +113,77 @@ def _words(
         yield "forwarded text"
 
 
-def _said(tx: Tx, session_id: int, turn_id: int) -> str:
-    """What people said in a session, and what a turn has found."""
-    said = []
-    for owner, message in transcript.load(tx, session_id):
+def _said(tx: Tx, session_id: int, since: int, urls: frozenset[str]) -> str:
+    """What people typed in a session, and those addresses that an outside reader found.
+
+    What the model wrote itself, in words or in a call, nobody has found after that.
+    """
+    finds = calls.found_by(tx, session_id, since=since)
+    typed: list[str] = []
+    asked, found = set[str](), set[str]()
+    open_urls = set(urls)
+    for _, message in transcript.load(tx, session_id):
         match message:
             case UserMessage(text=text):
-                said.append(text)
-            case ToolResult(text=text, status=status) if owner == turn_id:
-                if status in _OF_THE_WORLD:
-                    said.append(text)
+                quoted, own = _parted(text)
+                typed.append(own)
+                found |= {url for url in open_urls if was_said(url, quoted)}
+            case ToolResult(text=text, status=ResultStatus.DONE, call_id=ident) if (
+                ident in finds and ident in asked
+            ):
+                found |= {url for url in open_urls if was_said(url, text)}
+            case AssistantMessage() | PartialReply():
+                written = _written(message)
+                asked.update(each.id for each in _calls(message))
+                open_urls -= {url for url in open_urls if was_written(url, written)}
             case _:
                 pass
-    return "\n".join(said)
+    return "\n".join((*typed, *sorted(found)))
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """What a message replies to, which may be the model's own words, and what was typed."""
+    if not text.startswith("[in reply to "):
+        return "", text
+    lines = text.split("\n")
+    end = next((n for n, line in enumerate(lines) if n and not line.startswith(">")), len(lines))
+    return "\n".join(line.removeprefix("> ") for line in lines[1:end]), "\n".join(lines[end:])
+
+
+def _written(message: AssistantMessage | PartialReply) -> str:
+    """All that a model wrote in a message, call arguments as written and as they read."""
+    if isinstance(message, PartialReply):
+        return message.text
+    words: list[str] = []
+    for part in message.parts:
+        match part:
+            case Text(text=text):
+                words.append(text)
+            case ToolCall(arguments=arguments):
+                words.extend((arguments, *_strings(arguments)))
+            case _:
+                pass
+    return "\n".join(words)
+
+
+def _calls(message: AssistantMessage | PartialReply) -> tuple[ToolCall, ...]:
+    return message.calls if isinstance(message, AssistantMessage) else ()
+
+
+def _strings(arguments: str) -> Iterator[str]:
+    """Every text in a call's arguments, without its JSON spelling."""
+    try:
+        level = [orjson.loads(arguments)]
+    except orjson.JSONDecodeError:
+        return
+    while level:
+        value = level.pop()
+        match value:
+            case str():
+                yield value
+            case dict():
+                level.extend((*value.keys(), *value.values()))
+            case list():
+                level.extend(value)
+            case _:
+                pass

@@ -350,6 +350,7 @@ def item_of(
         snapshots=prepared.snapshots,
         rule=judgement.rule,
         taints=prepared.taints,
+        finds=prepared.finds,
     )
     return Item(
         prepared=prepared,

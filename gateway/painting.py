@@ -34,6 +34,7 @@ from gateway.card_words import quote_text, time_text
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
 from gateway.entitled import deciders
+from gateway.facts import taint_text
 from gateway.looks import looks
 from gateway.money import Money, spender_in
 from gateway.quotes import ceiling_from, quote_from
@@ -245,7 +246,7 @@ class Painter:
     def _flags(self, card: Card, request: Request) -> tuple[Flag, ...]:
         """Why a person should look: tags, warnings, names that look odd."""
         detail = request.detail
-        tainted = f"{', '.join(taint)} read" if (taint := detail.get("taint")) else ""
+        tainted = taint_text(tuple(detail.get("taint", ())))
         flags = [Flag(name=tag, detail=tainted if tag == "tainted" else "") for tag in request.tags]
         if detail.get("declared") is False:
             flags.append(Flag(name="undeclared", detail="nobody has declared what it does"))

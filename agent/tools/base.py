@@ -73,7 +73,8 @@ class PreparedCall:
     that is another. `declared` is False where nobody has declared the effect (then people are
     asked, and no grant or mode helps); `firm` asks by hand in every mode. `summary` is one line
     for the card.
-    `taints` names what a result brings into the turn that no entitled person typed ("web page").
+    `taints` names what a result brings into the turn that no entitled person typed ("web page");
+    `finds` says that it is the world's own words: an address that stands there may be followed.
     `matters` are arguments not at their default that an allow rule must constrain; `editable`
     arguments may be changed on the card; `urls` are addresses the call reaches; `warnings` stand
     on the card. `deadline_s` bounds the run (120 s if None).
@@ -94,6 +95,7 @@ class PreparedCall:
     quote: Quote = FREE
     summary: str = ""
     taints: str = ""
+    finds: bool = False
     matters: tuple[str, ...] = ()
     editable: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()

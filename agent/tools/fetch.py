@@ -145,6 +145,7 @@ class FetchTool:
             tags=frozenset() if reads else frozenset({RiskTag.OUTWARD}),
             summary=words if reads else f"{words} with {len(arguments['body'].encode())} bytes",
             taints="web page",
+            finds=reads,
             matters=("url",) if reads else ("url", "body"),
             editable=() if reads else ("body",),
             urls=(asked.text,),

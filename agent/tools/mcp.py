@@ -111,6 +111,7 @@ class McpTool:
             quote=_quote(self._terms),
             summary=f"{self._tool} of the MCP server {self._server.entry.name}",
             taints=TAINTS,
+            finds=effect is EffectClass.PURE,
             editable=tuple(sorted(arguments)),
             urls=tuple(sorted(_urls(arguments))),
             warnings=self._warnings(),

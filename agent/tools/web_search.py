@@ -107,6 +107,7 @@ class WebSearchTool:
             quote=self._quote(),
             summary=f"searches the web for {query!r}",
             taints="search results",
+            finds=True,
             matters=("query",),
             editable=("query",),
             deadline_s=self._total_s + CONNECT_S,

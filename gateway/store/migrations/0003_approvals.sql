@@ -89,7 +89,10 @@ ALTER TABLE tool_call ADD COLUMN reservation_id TEXT;
 ALTER TABLE tool_call ADD COLUMN decided_at BIGINT;
 ALTER TABLE tool_call ADD COLUMN decided_by TEXT;
 ALTER TABLE tool_call ADD COLUMN taints TEXT NOT NULL DEFAULT '';
+ALTER TABLE tool_call ADD COLUMN finds INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tool_call ADD COLUMN deadline_at BIGINT;
+CREATE INDEX tool_call_taints ON tool_call (turn_id) WHERE taints <> '';
+CREATE INDEX tool_call_finds ON tool_call (turn_id) WHERE finds = 1;
 -- halted: the sentence that ends the turn when it is taken up next.
 ALTER TABLE turn ADD COLUMN halted TEXT NOT NULL DEFAULT '';
 -- What stood in the chat when the turn last waited: its words so far, and their messages. What
@@ -333,3 +336,6 @@ CREATE INDEX inbox_author ON inbox (account, author, chat, message_id);
 CREATE INDEX inbox_heard ON inbox (account, received_at) WHERE lane = 'turn';
 CREATE INDEX inbox_pressed ON inbox (account, received_at)
     WHERE state = 'new' AND lane IN ('now', 'press');
+
+-- Whose words a turn was given, also after it has ended.
+CREATE INDEX inbox_given ON inbox (turn_id) WHERE turn_id IS NOT NULL;

@@ -32,6 +32,7 @@ class Decided:
     rule: str = ""
     reservation_id: str | None = None
     taints: str = ""
+    finds: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +149,8 @@ def decide(tx: Tx, decided: Decided, *, state: CallState, by: str, now: int) -> 
     """Store the gate's word on a call: allowed, or asked; also a new word on one asked before."""
     tx.run(
         "UPDATE tool_call SET state = ?, operation = ?, canonical = ?, fingerprint = ?,"
-        " quote = ?, snapshots = ?, rule = ?, reservation_id = ?, taints = ?, decided_at = ?,"
-        " decided_by = ? WHERE id = ?",
+        " quote = ?, snapshots = ?, rule = ?, reservation_id = ?, taints = ?, finds = ?,"
+        " decided_at = ?, decided_by = ? WHERE id = ?",
         state.value,
         decided.operation,
         decided.canonical,
@@ -159,6 +160,7 @@ def decide(tx: Tx, decided: Decided, *, state: CallState, by: str, now: int) -> 
         decided.rule,
         decided.reservation_id,
         decided.taints,
+        int(decided.finds),
         now,
         by,
         decided.call_id,
@@ -279,14 +281,36 @@ def are_allowed_by_rule(tx: Tx, call_ids: Iterable[str]) -> bool:
     return True
 
 
-def tainted_by(tx: Tx, turn_id: int) -> tuple[str, ...]:
-    """What results of a turn have brought in that no entitled person typed, one word each."""
+def tainted_by(tx: Tx, session_id: int, *, since: int) -> list[tuple[int, str]]:
+    """What results have brought in that no entitled person typed, each with its turn.
+
+    Of the turns that a session's messages from `since` on belong to.
+    """
     found = tx.rows(
-        "SELECT taints FROM tool_call WHERE turn_id = ? AND taints <> ''"
-        " AND state IN ('done', 'failed', 'unknown') ORDER BY step, ordinal",
-        turn_id,
+        "SELECT turn_id, taints FROM tool_call WHERE taints <> ''"
+        " AND state IN ('done', 'failed', 'unknown') AND turn_id IN"
+        " (SELECT turn_id FROM message WHERE session_id = ? AND sequence >= ?)"
+        " ORDER BY turn_id, step, ordinal",
+        session_id,
+        since,
     )
-    return tuple(str(row[0]) for row in found)
+    return [(int(turn_id), str(taints)) for turn_id, taints in found]
+
+
+def found_by(tx: Tx, session_id: int, *, since: int) -> frozenset[str]:
+    """The calls of the same turns whose results are the world's own words, or a person's."""
+    found = tx.rows(
+        "SELECT id FROM tool_call WHERE finds = 1 AND state = 'done' AND turn_id IN"
+        " (SELECT turn_id FROM message WHERE session_id = ? AND sequence >= ?)",
+        session_id,
+        since,
+    )
+    return frozenset(str(row[0]) for row in found)
+
+
+def answered(tx: Tx, call_id: str) -> None:
+    """Note that a call's result is what a person wrote in its place."""
+    tx.run("UPDATE tool_call SET finds = 1 WHERE id = ?", call_id)
 
 
 def _call(row: Row) -> CallRow:

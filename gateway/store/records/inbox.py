@@ -271,12 +271,24 @@ def claim(tx: Tx, ids: list[int], turn_id: int) -> None:
         )
 
 
-def claimed_by(tx: Tx, turn_id: int) -> tuple[Content, ...]:
-    """What an open turn answers, oldest first."""
+def given(tx: Tx, session_id: int, *, since: int, but_of: str) -> list[tuple[int, Content]]:
+    """What turns answered, each with its turn, oldest first; not what `but_of` just typed.
+
+    Of the turns that a session's messages from `since` on belong to. A person's own message is
+    among them where it quotes or is passed on.
+    """
     rows = tx.rows(
-        "SELECT content FROM inbox WHERE turn_id = ? AND state = 'claimed' ORDER BY id", turn_id
+        "SELECT turn_id, content FROM inbox WHERE turn_id IN"
+        " (SELECT turn_id FROM message WHERE session_id = ? AND sequence >= ?)"
+        " AND content IS NOT NULL AND state IN ('claimed', 'done')"
+        " AND (author <> ? OR replace(replace(content, ?, ''), ?, '') <> content) ORDER BY id",
+        session_id,
+        since,
+        but_of,
+        '"quote_by":',
+        '"forwarded":',
     )
-    return tuple(Content.from_json(row[0]) for row in rows)
+    return [(int(turn_id), Content.from_json(content)) for turn_id, content in rows]
 
 
 def withdraw_inputs(tx: Tx, ids: list[int]) -> None:

@@ -61,6 +61,12 @@ def load(tx: Tx, session_id: int) -> list[tuple[int, Message]]:
     return [(int(turn_id), parse(body)) for turn_id, body in reversed(rows)]
 
 
+def oldest_given(tx: Tx, turn_id: int) -> int:
+    """The sequence from which on a turn's model may have been given its session's messages."""
+    row = tx.row("SELECT MIN(sequence) FROM message WHERE turn_id = ?", turn_id)
+    return int(row[0]) - MESSAGES_LOADED if row and row[0] is not None else 0
+
+
 def dump(message: Message) -> str:
     """Write one message."""
     return orjson.dumps(_fields(message)).decode()

@@ -46,6 +46,7 @@ class HouseTool:
     price: Ceiling = 0
     tags: frozenset[RiskTag] = frozenset()
     taints: str = ""
+    finds: bool = False
     declared: bool = True
     firm: bool = False
     spent: int | None = None
@@ -89,6 +90,7 @@ class HouseTool:
             quote=self._quote(minutes),
             summary=f"does it for {minutes} min",
             taints=self.taints,
+            finds=self.finds,
             editable=("minutes", "text"),
             urls=(str(arguments["url"]),) if "url" in arguments else (),
             asking=asking,
@@ -214,7 +216,13 @@ def house_tools() -> dict[str, HouseTool]:
             price=300_000,
             spent=300_000,
         ),
-        HouseTool(name="reads", default=Verdict.ALLOW, effect=EffectClass.PURE, taints="web page"),
+        HouseTool(
+            name="reads",
+            default=Verdict.ALLOW,
+            effect=EffectClass.PURE,
+            taints="web page",
+            finds=True,
+        ),
         HouseTool(name="links", default=Verdict.ALLOW, effect=EffectClass.PURE),
         HouseTool(name="never", default=Verdict.DENY),
         HouseTool(name="foreign", declared=False),

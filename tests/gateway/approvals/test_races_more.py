@@ -372,6 +372,7 @@ async def test_words_nobody_entitled_typed_taint_the_turn(house: House) -> None:
         ({"quote": quote_of(BEN, "do")}, ""),
     ):
         await _stop_all(house)
+        await house.command("new", author=EVE)
         house.model_forgets()
         house.model_calls("free")
         await house.take(house.words("this", author=EVE, **more))

@@ -227,10 +227,17 @@ async def test_the_end_of_a_turn_leaves_no_call_without_a_result(
     assert await store.read(lambda tx: calls.open_of_turn(tx, turn.turn_id)) == {}
 
 
+async def tainted(store: Store, turn: OpenTurn) -> tuple[str, ...]:
+    """What the turn has read."""
+    found = await store.read(lambda tx: calls.tainted_by(tx, turn.session_id, since=0))
+    assert {turn_id for turn_id, _ in found} <= {turn.turn_id}
+    return tuple(taints for _, taints in found)
+
+
 async def test_only_results_taint(store: Store, turn: OpenTurn) -> None:
     """A call that was refused or has not run yet has brought nothing in."""
     await decide(store, taints="web page")
-    assert await store.read(lambda tx: calls.tainted_by(tx, turn.turn_id)) == ()
+    assert await tainted(store, turn) == ()
     for status, taints in (
         (ResultStatus.REFUSED, ()),
         (ResultStatus.NOT_RUN, ()),
@@ -240,7 +247,7 @@ async def test_only_results_taint(store: Store, turn: OpenTurn) -> None:
     ):
         result = ToolResult(call_id="c1", name="files", status=status, text="")
         await finish(store, result)
-        assert await store.read(lambda tx: calls.tainted_by(tx, turn.turn_id)) == taints
+        assert await tainted(store, turn) == taints
 
 
 async def test_a_call_without_an_effect_of_its_own_is_read(store: Store) -> None:
