@@ -314,6 +314,9 @@ class Desk:
                 tx, card, option=act.option, person=person, groups=groups, typed=typed
             )
         if edited is not None:
+            was = edited.request
+            if not any((r.id, r.fingerprint) == (was.id, was.fingerprint) for r in pending):
+                return Outcome(text=CHANGED)  # while its tool looked at the new contents
             facts = self._facts(tx, card, groups, edited.prepared)
             weighed = self._gate.reweigh(tx, edited.prepared, facts)
             return self._decisions.revise(

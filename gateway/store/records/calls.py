@@ -146,11 +146,14 @@ def snapshots_of(tx: Tx, call_id: str) -> dict[str, bytes]:
 
 
 def decide(tx: Tx, decided: Decided, *, state: CallState, by: str, now: int) -> None:
-    """Store the gate's word on a call: allowed, or asked; also a new word on one asked before."""
-    tx.run(
+    """Store the gate's word on a call: allowed, or asked; also a new word on one asked before.
+
+    Raises ValueError for a call that was decided meanwhile.
+    """
+    changed = tx.run(
         "UPDATE tool_call SET state = ?, operation = ?, canonical = ?, fingerprint = ?,"
         " quote = ?, snapshots = ?, rule = ?, reservation_id = ?, taints = ?, finds = ?,"
-        " decided_at = ?, decided_by = ? WHERE id = ?",
+        " decided_at = ?, decided_by = ? WHERE id = ? AND state IN ('proposed', 'asked')",
         state.value,
         decided.operation,
         decided.canonical,
@@ -165,6 +168,8 @@ def decide(tx: Tx, decided: Decided, *, state: CallState, by: str, now: int) -> 
         by,
         decided.call_id,
     )
+    if not changed:
+        raise ValueError(f"call {decided.call_id} was decided in between")
 
 
 def approve(tx: Tx, call_id: str, *, reservation_id: str | None, by: str, now: int) -> bool:

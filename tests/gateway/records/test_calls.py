@@ -123,6 +123,21 @@ async def test_what_was_decided_is_read_back_whole(
     assert await store.read(lambda tx: calls.snapshots_of(tx, "c9")) == {}
 
 
+@pytest.mark.parametrize("state", [*OPEN, "done"])
+async def test_what_was_decided_takes_no_other_word(
+    store: Store, turn: OpenTurn, state: str
+) -> None:
+    """Only a call nobody has decided yet can be allowed or asked, whoever comes late."""
+    await force(store, state)
+    if state in ("proposed", "asked"):
+        await decide(store)
+        assert (await row(store)).state == "allowed"
+        return
+    with pytest.raises(ValueError, match="in between"):
+        await decide(store)
+    assert ((await row(store)).state, (await row(store)).reservation_id) == (state, None)
+
+
 async def test_a_new_word_takes_the_place_of_the_old_one(store: Store, turn: OpenTurn) -> None:
     """An edited call runs as edited, and nothing of what was asked before."""
     await decide(store, CallState.ASKED, by="")
