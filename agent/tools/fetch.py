@@ -2,14 +2,15 @@
 
 No name is looked up before the call is judged: a look-up alone tells its name to whoever answers
 for it. When the call runs, every address of the name is checked, the connection goes to one of
-those and to no other, and the same holds again for each redirect.
+those and to no other, and the same holds again for each redirect. A redirect to another host is
+told and not followed: a call to that host is judged by itself.
 """
 
 import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import aiohttp
@@ -197,7 +198,10 @@ class FetchTool:
                 answer = await _request(session, asked, arguments, begun)
                 if answer.leads is None or arguments["method"] != "GET":
                     return answer
-                asked = _followed(asked, answer.leads)
+                leads = _followed(asked, answer.leads)
+                if leads.host != asked.host:
+                    return replace(answer, leads=leads.text)
+                asked = leads
         raise ToolError(f"{arguments['url']} leads on more than {REDIRECTS_MAX} times.")
 
     async def _reachable(self, asked: Target) -> tuple[str, ...]:
