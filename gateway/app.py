@@ -24,6 +24,7 @@ from gateway.control import ControlServer
 from gateway.delivery import Deliveries
 from gateway.desk_assembly import (
     Ground,
+    end_of_ended_turns,
     end_of_other_rules,
     find_owner_spot,
     keys_of,
@@ -200,6 +201,7 @@ class Gateway:
         if self._mcp is not None:
             await self._mcp.load()
         lane = self._make_sessions(start, await keys_of(self._store, self._clock))
+        await end_of_ended_turns(self._store, self._desk.turn_desk.decisions)
         self._router = Router(
             store=self._store,
             sessions=self._sessions,

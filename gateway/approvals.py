@@ -30,7 +30,7 @@ from gateway.painting import Look, Painter
 from gateway.roles import Roles
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import cards, outbox
+from gateway.store.records import cards, due, outbox
 from gateway.store.records.cards import Card, Request
 from gateway.store.records.outbox import OutboxRow
 from gateway.tokens import Decision, opened
@@ -224,6 +224,9 @@ class Desk:
         by_item = card.kind == "call" and act.decision in _BY_ITEM
         if not (meant if by_item else pending):
             return Outcome(text=self._ended(tx, card, act, standing))
+        if not due.is_open(tx, card.turn_id):
+            rows = self._decisions.of_ended_turn(tx, card)
+            return Outcome(text="Its turn has ended; there is nothing to decide.", rows=list(rows))
         if card.state == "queued":
             return Outcome(text="It waits until others in this chat are decided.")
         if card.expires_at is not None and act.at >= card.expires_at:

@@ -327,6 +327,12 @@ class Decisions:
         unowned.reopen(tx, card.turn_id, now=self._clock.now())
         return tuple(rows)
 
+    def of_ended_turn(self, tx: Tx, card: Card) -> tuple[OutboxRow, ...]:
+        """End a card whose turn is over: what it asks has no taker any more."""
+        text = "The turn ended before this was decided. It did not run."
+        name = "the gateway"
+        return self.end(tx, card, "withdrawn", name=name, text=text, words="turn ended")
+
     # -- inside
 
     def _whole(

@@ -34,11 +34,12 @@ from gateway.shell_desk import ShellDesk
 from gateway.spending import Spending
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import allowances, seals
+from gateway.store.records import allowances, cards, seals
 from gateway.turn_desk import TurnDesk
 from platforms.errors import PlatformError, PlatformUnavailable
 
 OWNER_SPOT_AGAIN_S = 5.0
+ORPHANS_AT_ONCE = 50
 
 log = logging.getLogger(__name__)
 
@@ -212,6 +213,17 @@ async def end_of_other_rules(store: Store, clock: Clock, policy: str) -> None:
         lambda tx: allowances.end_of_policy(tx, policy, now=now),
         transition=transitions.ALLOWANCE_ENDED,
     )
+
+
+async def end_of_ended_turns(store: Store, decisions: Decisions) -> None:
+    """End the cards of turns that were ended without the desk: before it stood, or by a fault."""
+
+    def unit(tx: Tx) -> None:
+        for card in cards.of_ended_turns(tx, limit=ORPHANS_AT_ONCE):
+            decisions.of_ended_turn(tx, card)  # its chat takes the rows up when it connects
+
+    while await store.read(lambda tx: cards.of_ended_turns(tx, limit=1)):
+        await store.write(unit, transition=transitions.CARD_ENDED)
 
 
 async def find_owner_spot(

@@ -8,7 +8,7 @@ from gateway import outgoing, render
 from gateway.clock import Clock
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import chats, outbox, starts, unowned
+from gateway.store.records import chats, jobs, outbox, starts, unowned
 from gateway.store.records.starts import Begun
 from platforms.markup import parse
 
@@ -66,7 +66,10 @@ def boot_id() -> str:
 
 
 def _quarantine(tx: Tx, turn_id: int, clock: Clock) -> None:
-    ended = unowned.quarantine(tx, turn_id, now=clock.now())
+    """End a turn and its work elsewhere; its cards end once there is a desk to paint them."""
+    now = clock.now()
+    jobs.stop_of_turn(tx, turn_id, by="the gateway", now=now, everything=False)
+    ended = unowned.quarantine(tx, turn_id, now=now)
     outbox.insert(
         tx,
         outbox.NewOutbox(
@@ -84,5 +87,5 @@ def _quarantine(tx: Tx, turn_id: int, clock: Clock) -> None:
             nonce=clock.nonce(),
             line=f"s{ended.session_id}",
         ),
-        now=clock.now(),
+        now=now,
     )

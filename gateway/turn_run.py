@@ -40,7 +40,7 @@ from gateway.progress import (
 from gateway.reply import Reply
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import due, outbox, sessions
+from gateway.store.records import due, jobs, outbox, sessions
 from gateway.store.records.sessions import Fenced, OpenTurn
 from gateway.turn_desk import TurnDesk
 from gateway.turns import StoredTurn
@@ -86,7 +86,7 @@ class TurnRuns:
             raise
         except Exception:
             log.exception("the end of turn t%d can't be stored as it is", turn.turn_id)
-            await self._give_up(turn, outlet)
+            await self._give_up(turn)
 
     async def _attend(
         self, turn: OpenTurn, outlet: Outlet, signals: TurnSignals, progress: Progress
@@ -157,7 +157,7 @@ class TurnRuns:
             rows = await _joined(rows, journal)
         await runner.run(turn_flow(rows, policy.judge_with(self._agent.tools)))
 
-    async def _give_up(self, turn: OpenTurn, outlet: Outlet) -> None:
+    async def _give_up(self, turn: OpenTurn) -> None:
         """End a turn with the least that can be stored, so that its session goes on."""
         now = self._clock.now()
         reference = f"t{turn.turn_id}"
@@ -175,16 +175,29 @@ class TurnRuns:
             nonce=self._clock.nonce(),
         )
 
-        def unit(tx: Tx) -> outbox.OutboxRow | None:
+        def unit(tx: Tx, *, desk: TurnDesk | None) -> tuple[outbox.OutboxRow, ...]:
             if not due.is_open(tx, turn.turn_id):
-                return None
+                return ()
+            jobs.stop_of_turn(tx, turn.turn_id, by="", now=now, everything=False)
+            ended = desk.turn_ends(tx, turn, by="", stopped=False) if desk else ()
             error = "a fault in the gateway; its words could not be stored"
             sessions.close_turn(tx, turn, state="failed", mark="none", error=error, now=now)
-            return outbox.insert(tx, note, now=now)
+            stored = outbox.insert(tx, note, now=now)
+            return (*((stored,) if stored else ()), *ended)
 
-        stored = await self._store.write(unit, transition=transitions.TURN_CLOSED)
-        if stored is not None:
-            outlet.enqueue((stored,))
+        try:
+            rows = await self._store.write(
+                lambda tx: unit(tx, desk=self._agent.desk), transition=transitions.TURN_CLOSED
+            )
+        except (Fenced, StoreFailed, StoreClosed):
+            raise
+        except Exception:
+            log.exception("what turn %s has asked can't be ended with it", reference)
+            rows = await self._store.write(
+                lambda tx: unit(tx, desk=None), transition=transitions.TURN_CLOSED
+            )
+        self._agent.desk.send(rows)
+        self._agent.desk.look_at_jobs()
 
     async def _posted(self, turn: OpenTurn) -> tuple[outbox.OutboxRow, ...]:
         """The messages an earlier run has made of the reply; questions to people are none."""

@@ -393,6 +393,17 @@ def pending_of_turn(tx: Tx, turn_id: int) -> tuple[Card, ...]:
     return tuple(_card(row) for row in rows)
 
 
+def of_ended_turns(tx: Tx, *, limit: int) -> tuple[Card, ...]:
+    """Cards that could still be decided though their turn is over."""
+    rows = tx.rows(
+        _CARD + " JOIN turn ON turn.id = card.turn_id"
+        " WHERE card.state IN ('queued', 'open') AND turn.closed_at IS NOT NULL"
+        " ORDER BY card.code LIMIT ?",
+        limit,
+    )
+    return tuple(_card(row) for row in rows)
+
+
 def pending_in_chat(tx: Tx, account: str, chat: str) -> tuple[Card, ...]:
     """What can be decided in a chat, oldest first; limit cards and cards in doubt too."""
     rows = tx.rows(
