@@ -77,7 +77,7 @@ class TurnJournal(Protocol):
     ) -> ToolResult:
         """A call on the gateway's own rows, committed with the result `settle` makes of it.
 
-        Raises what the unit raises; then nothing of either is stored.
+        Raises ToolError where the unit fails by itself; then nothing of either is stored.
         """
 
     async def messages_recorded(self, messages: tuple[Message, ...]) -> None:

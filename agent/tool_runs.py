@@ -23,6 +23,7 @@ from agent.tools.base import (
     ProbingTool,
     RemoteJob,
     Tool,
+    ToolOutput,
 )
 
 TOOLS_AT_ONCE = 4
@@ -30,6 +31,7 @@ TOOL_DEADLINE_S = 120.0
 INSPECT_S = 5.0
 
 NOTHING_BEGAN = Bill(began=False)
+FAULT = "The tool failed inside the gateway."
 
 log = logging.getLogger(__name__)
 
@@ -205,7 +207,7 @@ class ToolRuns:
             if isinstance(error, TimeoutError) and deadline.expired():
                 return _broken_off(judged, f"No result within {seconds:.0f} s."), Bill(), None
             log.exception("tool %s failed", prepared.tool)
-            return _broken_off(judged, "The tool failed inside the gateway."), Bill(), None
+            return _broken_off(judged, FAULT), Bill(), None
         bill = Bill(spent=output.spent, record=output.record)
         return _result(judged, output.status, output.text), bill, output.remote
 
@@ -214,18 +216,12 @@ class ToolRuns:
         prepared, context = self._begin(judged)
         tool = self._tools[prepared.tool]
         try:
-            if not isinstance(tool, LocalTool):
-                raise TypeError(f"{prepared.tool} has local calls and no unit")
             result = await self._journal.call_applied(
-                tool.unit(prepared, context),
+                _unit_of(tool, prepared, context),
                 lambda output: _result(judged, output.status, output.text),
             )
         except ToolError as error:
             failed = _result(judged, ResultStatus.FAILED, str(error))
-            await self._finish(failed, NOTHING_BEGAN, results)
-        except TypeError:
-            log.exception("tool %s failed", prepared.tool)
-            failed = _result(judged, ResultStatus.FAILED, "The tool failed inside the gateway.")
             await self._finish(failed, NOTHING_BEGAN, results)
         else:
             results[result.call_id] = result
@@ -285,6 +281,21 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait((task,))
         raise
+
+
+def _unit_of(
+    tool: Tool, prepared: PreparedCall, context: CallContext
+) -> Callable[[Any], ToolOutput]:
+    """The unit of a local call. Raises ToolError where the tool can't make one."""
+    try:
+        if not isinstance(tool, LocalTool):
+            raise TypeError(f"{prepared.tool} has local calls and no unit")
+        return tool.unit(prepared, context)
+    except ToolError:
+        raise
+    except Exception as error:
+        log.exception("tool %s failed", prepared.tool)
+        raise ToolError(FAULT) from error
 
 
 def _result(judged: JudgedCall, status: ResultStatus, text: str) -> ToolResult:

@@ -9,8 +9,10 @@ import orjson
 from agent.calls import CallState, JudgedCall
 from agent.costs import Quote, is_paid
 from agent.effects import Gated, GoOn, Mark, Parked, RecordStep, TurnEnd, TurnRows, TurnState
+from agent.errors import ToolError
 from agent.journal import Bill, Intended, TurnJournal
 from agent.messages import Message, PartialReply, ToolResult, Usage
+from agent.tool_runs import FAULT
 from agent.tools.base import EffectClass, PreparedCall, RemoteJob, ToolOutput, Verdict
 from agent.turn import AwaitsTools, position
 from gateway import render
@@ -259,7 +261,7 @@ class StoredTurn(TurnJournal):
         now = self._clock.now()
 
         def both(tx: Tx) -> tuple[ToolResult, tuple[OutboxRow, ...]]:
-            output = unit(tx)
+            output = _applied(unit, tx)
             result = settle(output)
             sessions.append(tx, self._turn, (result,), now=now)
             bill = Bill(spent=output.spent, record=output.record)
@@ -367,6 +369,17 @@ class StoredTurn(TurnJournal):
         if ident is None or spent is None:
             return ()
         return self._desk.model_spent(tx, self._turn, ident, spent)
+
+
+def _applied(unit: Callable[[Any], ToolOutput], tx: Tx) -> ToolOutput:
+    """What a tool's unit gives; a fault of it is the call's result, and none of the turn's."""
+    try:
+        return unit(tx)
+    except (ToolError, StoreError):
+        raise
+    except Exception as error:
+        log.exception("a tool failed on our own rows")
+        raise ToolError(FAULT) from error
 
 
 def _needs_intent(prepared: PreparedCall) -> bool:
