@@ -99,5 +99,6 @@ async def test_a_turn_whose_end_can_not_be_stored_leaves_nothing_open(
     core = await house.restart()
     await end_of_ended_turns(house.store, core.desk.turn_desk.decisions)
     await house.restart()
+    await house.rest()
     assert await house.states() == ["withdrawn"]
     assert house.shown() == []
