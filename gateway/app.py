@@ -25,10 +25,10 @@ from gateway.delivery import Deliveries
 from gateway.desk_assembly import (
     Ground,
     end_of_ended_turns,
-    end_of_other_rules,
     find_owner_spot,
     keys_of,
     page_desk,
+    put_into_force,
     shell_desk,
     supervision,
 )
@@ -196,7 +196,7 @@ class Gateway:
     async def _assemble(self) -> Running:
         start = self._start = await starts.begin(self._store, self._clock, boot=starts.boot_id())
         self._make_way_out(start)
-        await end_of_other_rules(self._store, self._clock, self._config.policy.version)
+        await put_into_force(self._store, self._clock, self._config.policy)
         self._mcp = mcp_servers(self._config, self._store, on_change=self._mcp_changed)
         if self._mcp is not None:
             await self._mcp.load()

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from agent.rules import Policy
 from agent.tools.base import Tool
-from gateway import refs
+from gateway import audit, refs
 from gateway.approvals import Desk
 from gateway.asking import Asking, OwnerSpot, Spot, Times
 from gateway.clock import Clock
@@ -206,13 +207,26 @@ def notices_to(notices: Notices) -> Callable[[str, str], None]:
     return lambda key, sentence: notices.tell("", key, sentence)
 
 
-async def end_of_other_rules(store: Store, clock: Clock, policy: str) -> None:
-    """End what was allowed under rules that are not in force any more."""
+async def put_into_force(store: Store, clock: Clock, policy: Policy) -> None:
+    """Keep which rules a run goes by, and end what was allowed under others."""
     now = clock.now()
-    await store.write(
-        lambda tx: allowances.end_of_policy(tx, policy, now=now),
-        transition=transitions.ALLOWANCE_ENDED,
-    )
+
+    def unit(tx: Tx) -> None:
+        ended = allowances.end_of_policy(tx, policy.version, now=now)
+        rules = [
+            {"id": rule.id, "tool": rule.tool, "verdict": rule.verdict.value}
+            for rule in policy.rules
+        ]
+        audit.append(
+            tx,
+            at=now,
+            kind="policy",
+            actor="gateway",
+            subject=policy.version,
+            detail={"rules": rules, "ended": ended},
+        )
+
+    await store.write(unit, transition=transitions.ALLOWANCE_ENDED)
 
 
 async def end_of_ended_turns(store: Store, decisions: Decisions) -> None:
