@@ -270,6 +270,7 @@ api = "openai-chat"
 base_url = "{{model}}"
 model = "loopback-1"
 api_key = "sk-loopback"
+price = "included"
 [tools]
 workspace = "workspace"
 """

@@ -90,7 +90,10 @@ def _entry(config: ProviderConfig) -> Entry:
 
 
 def price_of(config: ProviderConfig) -> ModelPrice | Unknown:
-    """What a model costs: as configured, as the packaged table has it, or nobody knows."""
+    """What a model costs: as configured, as the packaged table has it, or nobody knows.
+
+    A server on this machine may pass the bill of another on: there the model's name decides.
+    """
     if config.price == "included" or config.api == "demo":
         return INCLUDED
     if config.price is not None:
@@ -99,13 +102,13 @@ def price_of(config: ProviderConfig) -> ModelPrice | Unknown:
             output_micros=config.price.output,
             cached_micros=config.price.cached_input,
         )
-    if config.base_url is not None and _is_here(config.base_url):
-        return INCLUDED
-    return packaged(config.model, config.base_url, now=time.time_ns() // 1000)
+    passes_on = config.base_url is None or _is_here(config.base_url)
+    address = None if passes_on else config.base_url
+    return packaged(config.model, address, now=time.time_ns() // 1000)
 
 
 def _is_here(base_url: str) -> bool:
-    """Whether a server runs on this machine: its hardware is paid for."""
+    """Whether a server runs on this machine, where no table knows its address."""
     host = urlsplit(base_url).hostname or ""
     try:
         return host == "localhost" or ip_address(host).is_loopback

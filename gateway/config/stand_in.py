@@ -47,7 +47,11 @@ def choose_providers(
     if local is not None:
         return (
             ProviderConfig(
-                name="local", api="openai-chat", base_url=local.base_url, model=local.model
+                name="local",
+                api="openai-chat",
+                base_url=local.base_url,
+                model=local.model,
+                price="included",
             ),
         )
     return (DEMO,)

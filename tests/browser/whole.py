@@ -94,3 +94,4 @@ class WholeGateway:
         for name, model in self._models.items():
             yield f'[[providers]]\nname = "{name}"\nmodel = "{model}"\napi_key = "sk-loopback"'
             yield f'api = "openai-chat"\nbase_url = "{self.model.base_url}"\n'
+            yield 'price = "included"\n'

@@ -27,6 +27,7 @@ from tests.wire.openai.server import CHAT as ASKED
 from tests.wire.openai.server import OpenAIServer
 
 ME = f"terminal:{os.getuid()}"
+INCLUDED = 'price = "included"\n'
 PROMPT = r"\n> *\Z"
 AWAY = r"The gateway is away; trying again \.\.\."
 
@@ -65,7 +66,7 @@ def place(tmp_path: Path) -> Path:
 def modelled(place: Path, models: OpenAIServer) -> Path:
     """The same with the model server as the provider."""
     provider = f'api = "openai-chat"\nbase_url = "{models.base_url}"\nmodel = "loopback-1"\n'
-    config = CONFIG.replace('api = "demo"\n', f'{provider}api_key = "sk-loopback"\n')
+    config = CONFIG.replace('api = "demo"\n', f'{provider}api_key = "sk-loopback"\n{INCLUDED}')
     (place / "gatepost.toml").write_text(config)
     return place
 

@@ -71,6 +71,7 @@ api = "openai-chat"
 base_url = "{model.base_url}"
 model = "loopback-1"
 api_key = "{KEY}"
+price = "included"
 [tools]
 workspace = "{place}/workspace"
 """

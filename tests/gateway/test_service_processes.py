@@ -293,6 +293,7 @@ api = "openai-chat"
 base_url = "{models.base_url}"
 model = "loopback-1"
 api_key = "sk-loopback"
+price = "included"
 """
         with open(place / "good.toml", "w") as file:  # noqa: ASYNC230, PTH123
             file.write(text)

@@ -72,7 +72,7 @@ async def _openai() -> AsyncIterator[str]:
     async with OpenAIServer() as server:
         yield (
             f'[[providers]]\nname = "main"\napi = "openai-chat"\nmodel = "loopback-1"\n'
-            f'base_url = "{server.base_url}"\napi_key = "sk-loopback"\n'
+            f'base_url = "{server.base_url}"\napi_key = "sk-loopback"\nprice = "included"\n'
         )
 
 

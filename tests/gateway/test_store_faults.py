@@ -31,6 +31,7 @@ api = "openai-chat"
 base_url = "{model}"
 model = "loopback-1"
 api_key = "sk-loopback"
+price = "included"
 [tools]
 enabled = []
 """

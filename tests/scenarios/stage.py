@@ -21,6 +21,7 @@ from tests.wire.server import LoopbackServer
 WAIT_S = 15.0
 KEY = "sk-loopback"
 SPARE = "loopback-2"
+INCLUDED = 'price = "included"'
 
 
 class Surface(Protocol):
@@ -207,7 +208,8 @@ class Stage:
         """`extra` are further tables of the configuration, `sessions` and `web` lines of theirs.
 
         `spare` is a second provider behind the first; `default` answers what is not scripted.
-        `tools` join the `enabled` ones; `price` is what the first model costs, as TOML.
+        `tools` join the `enabled` ones; `price` is what the first model costs, as TOML; it is
+        free by itself without one.
         """
         self.surface = surfaces[0]
         self.surfaces = surfaces
@@ -327,8 +329,8 @@ enabled = {list(self._enabled)}
 workspace = "{self.workspace}"
 
 {_provider("main", self.model, "loopback-1", self._api_key)}
-{self._price}
-{_provider("spare", self.spare, SPARE, KEY) if self.spare else ""}
+{self._price or INCLUDED}
+{_provider("spare", self.spare, SPARE, KEY) + INCLUDED if self.spare else ""}
 {tables}
 {self._extra}
 """

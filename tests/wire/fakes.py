@@ -147,6 +147,7 @@ api = "openai-chat"
 base_url = "{self.model.base_url}"
 model = "{MODEL}"
 api_key = "{KEY}"
+price = "included"
 
 [tools]
 enabled = ["files", "web_search", "memory", "ask_user", "hf_jobs"]
