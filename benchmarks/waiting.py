@@ -130,7 +130,7 @@ class _BySize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wave:
-    """How an expiry of CARDS cards at once went, in seconds from that moment.
+    """How an expiry of CARDS cards at once went, in seconds from that moment; None: not by the end.
 
     `before` and `during` are turns in other chats: message to whole answer, by when it was sent;
     `unanswered` had none a minute after the end. `tasks` and `memory_mib` are the most there was.
@@ -139,6 +139,7 @@ class Wave:
     cards_s: float | None
     turns_s: float | None
     told_s: float | None
+    left: int
     before: tuple[float, ...]
     during: tuple[float, ...]
     unanswered: int
@@ -151,16 +152,17 @@ def series(wave: Wave, *, paced: bool) -> list[Series]:
     """How far a wave went and what it took, for the table of what grows."""
     how = ", at Telegram's own pace" if paced else ""
     found = {
-        f"wave{how}: all cards ended": ("s", wave.cards_s),
+        "wave: all cards ended": ("s", wave.cards_s),
         "  all their turns ended": ("s", wave.turns_s),
         "  all chats told": ("s", wave.told_s),
+        f"wave: cards left after {PACED_S:.0f} s": ("", float(wave.left) if paced else None),
         "  answers elsewhere that did not come": ("", float(wave.unanswered)),
         "  asyncio tasks at most": ("", float(wave.tasks)),
         "  memory at most": ("MiB", wave.memory_mib),
         "  processor time meanwhile": ("s", wave.cpu_s),
     }
     return [
-        Series(name=name, unit=unit, values={CARDS: (value,)})
+        Series(name=f"{name}{how}", unit=unit, values={CARDS: (value,)})
         for name, (unit, value) in found.items()
         if value is not None
     ]
@@ -191,6 +193,7 @@ async def wave(place: Path, left: Path, *, paced: bool) -> Wave:
         cards_s=watch.found.get("cards"),
         turns_s=watch.found.get("turns"),
         told_s=watch.found.get("told"),
+        left=watch.left,
         before=tuple(spans[chat] for chat, at in sent.items() if at < due and chat in spans),
         during=tuple(spans[chat] for chat, at in sent.items() if at >= due and chat in spans),
         unanswered=len(sent) - len(spans),
@@ -242,6 +245,7 @@ class _Watch:
         self.found: dict[str, float] = {}
         self.tasks = 0
         self.memory_mib = 0.0
+        self.left = CARDS
 
     async def until_over(self, within_s: float) -> None:
         """Note when the last card, turn and message was done, in seconds from the wave."""
@@ -254,6 +258,7 @@ class _Watch:
                 if name not in self.found:
                     break  # what comes later is not over either
             await asyncio.sleep(LOOK_EVERY_S)
+        self.left = self._count(_LEFT["cards"])
 
     def _count(self, sql: str) -> int:
         with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as database:
