@@ -95,7 +95,8 @@ class CommandLane:
         press = press_of(row.content, now=self._clock.now())
         if outlet is None or press is None:
             return False
-        words = plain_text(parse(text)) or "Done."
+        # What a press changed stands on its card; a command has no other sign that it is over.
+        words = plain_text(parse(text)) or ("" if row.lane == "press" else "Done.")
         return await outlet.answer(AnswerPress(press=press, text=words))
 
     def _post(self, row: Waiting, text: str) -> outbox.NewOutbox:

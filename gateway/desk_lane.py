@@ -89,7 +89,7 @@ class DeskLane:
         )
         answer = await self._desk.pressed(row.content.args, act)
         if answer.form is None:
-            return answer.text or "Done."
+            return answer.text
         return None if await self._open(row, answer) else "The form could not be opened."
 
     async def _open(self, row: Waiting, answer: Answer) -> bool:

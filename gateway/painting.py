@@ -228,7 +228,8 @@ class Painter:
         return Item(
             tool=request.tool,
             operation=request.operation,
-            summary=str(detail.get("summary") or detail.get("label", "")),
+            # A question has no words of its tool's beside its own.
+            summary=str(detail.get("summary") or detail.get("label", "")) if runs else "",
             ceiling=ceiling_from(request.ceiling, request.unknown),
             quote=quote_text(quote, now=self._clock.now()) if quote else "",
             payer=quote.payer if quote else "",
