@@ -1,7 +1,8 @@
 """Cards are made here: what is asked on them, where they go, until when, and when they queue.
 
 Everything asked of one step is one card. A chat has at most three open ones; further ones queue
-without a clock, and beyond ten of those nothing more is asked.
+without a clock, and beyond ten of those nothing more is asked. What is asked about budgets and
+calls in doubt queues apart from them, and is never left unasked.
 """
 
 from base64 import urlsafe_b64encode
@@ -24,16 +25,23 @@ from gateway.store.base import Tx
 from gateway.store.records import calls, cards, inbox, reservations
 from gateway.store.records.allowances import Allowance
 from gateway.store.records.calls import Decided
-from gateway.store.records.cards import Card, CardKind, Origin, Request, Tier
+from gateway.store.records.cards import Card, CardKind, Kinds, Origin, Request, Tier
 from gateway.store.records.ledger import NoRoom
 from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.sessions import OpenTurn
 
 OPEN_MAX = 3
 QUEUED_MAX = 10
+WAITING_MAX = 10
+"""Open cards of a chat about budgets and calls in doubt; each of them keeps a turn waiting."""
+
 SHOWN_MAX_BYTES = 256 * 1024
 REMINDER_FROM_S = 600
 IN_DOUBT_S = 86_400
+
+ASKED: Kinds = ("call", "question")
+ROOM: tuple[tuple[Kinds, int], ...] = ((ASKED, OPEN_MAX), (("limit", "in_doubt"), WAITING_MAX))
+"""How many cards of which kinds a chat has open at once; further ones queue."""
 
 CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """31 letters and digits that nobody confuses when reading them out."""
@@ -251,17 +259,23 @@ class Asking:
 
     def let_out(self, tx: Tx, account: str, chat: str) -> tuple[OutboxRow, ...]:
         """Put the next queued card of a chat before people, if there is room for it."""
-        standing = cards.pending_in_chat(tx, account, chat)
-        open_now = sum(_counts(card) and card.state == "open" for card in standing)
-        queued = [card for card in standing if card.state == "queued"]
         rows: list[OutboxRow] = []
-        for card in queued[: max(0, OPEN_MAX - open_now)]:
-            now = self._clock.now()
-            seconds = self._seconds(owners=self._is_owner_spot(account, chat))
-            expires_at, remind_at = _times(now, seconds)
-            cards.open_queued(tx, card.id, expires_at=expires_at, remind_at=remind_at, now=now)
-            rows.extend(self._painter.post(tx, card.id))
+        for kinds, most in ROOM:
+            count = cards.count_in_chat(tx, account, chat, kinds)
+            if not count.queued or count.open >= most:
+                continue
+            for card in cards.next_queued(tx, account, chat, kinds, limit=most - count.open):
+                rows.extend(self._let_out(tx, card))
         return tuple(rows)
+
+    def _let_out(self, tx: Tx, card: Card) -> tuple[OutboxRow, ...]:
+        now = self._clock.now()
+        seconds = self._seconds(owners=self._is_owner_spot(card.account, card.chat))
+        if card.kind == "in_doubt":
+            seconds = IN_DOUBT_S
+        expires_at, remind_at = _times(now, seconds)
+        cards.open_queued(tx, card.id, expires_at=expires_at, remind_at=remind_at, now=now)
+        return self._painter.post(tx, card.id)
 
     def _ask_batch(self, tx: Tx, turn: OpenTurn, batch: tuple[Item, ...], words: str) -> Asked:
         needs = strictest(tuple(item.needed for item in batch))
@@ -284,8 +298,7 @@ class Asking:
         return Asked(rows=self._put(tx, card, requests))
 
     def _queue_full(self, tx: Tx, card: Card) -> bool:
-        standing = cards.pending_in_chat(tx, card.account, card.chat)
-        return sum(each.state == "queued" for each in standing) >= QUEUED_MAX
+        return cards.count_in_chat(tx, card.account, card.chat, ASKED).queued >= QUEUED_MAX
 
     def _put(self, tx: Tx, card: Card, requests: tuple[Request, ...]) -> tuple[OutboxRow, ...]:
         cards.insert(tx, card, requests)
@@ -324,9 +337,10 @@ class Asking:
         now = self._clock.now()
         spot = self._spot(tx, turn, needs.tier)
         seconds = expire_s if expire_s is not None else self._seconds(owners=spot.owners)
-        standing = cards.pending_in_chat(tx, spot.account, spot.chat)
-        open_now = sum(_counts(card) and card.state == "open" for card in standing)
-        queued = kind in ("call", "question") and open_now >= OPEN_MAX
+        queued = any(
+            kind in kinds and cards.count_in_chat(tx, spot.account, spot.chat, kinds).open >= most
+            for kinds, most in ROOM
+        )
         expires_at, remind_at = _times(now, seconds)
         return Card(
             id=self._ident(),
@@ -465,10 +479,6 @@ def _is_shared(turn: OpenTurn) -> bool:
     """Whether several people write in the session of a turn."""
     own = turn.session_key.endswith(f"|{turn.requester}")
     return turn.grouped and not own
-
-
-def _counts(card: Card) -> bool:
-    return card.kind in ("call", "question")
 
 
 def _too_large(item: Item) -> ToolResult:

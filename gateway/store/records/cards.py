@@ -14,6 +14,7 @@ from gateway.store.base import Row, Tx
 
 CardKind = Literal["call", "question", "limit", "in_doubt"]
 CardState = Literal["queued", "open", "closed"]
+Kinds = tuple[CardKind, CardKind]
 Tier = Literal["requester", "approver", "owner"]
 RequestState = Literal[
     "pending",
@@ -405,12 +406,47 @@ def of_ended_turns(tx: Tx, *, limit: int) -> tuple[Card, ...]:
 
 
 def pending_in_chat(tx: Tx, account: str, chat: str) -> tuple[Card, ...]:
-    """What can be decided in a chat, oldest first; limit cards and cards in doubt too."""
+    """What can be decided in a chat, the oldest 50, to be listed; whatever they are about."""
     rows = tx.rows(
         _CARD + " WHERE card.account = ? AND card.chat = ? AND card.state IN ('queued', 'open')"
         " ORDER BY card.created_at, card.id LIMIT 50",
         account,
         chat,
+    )
+    return tuple(_card(row) for row in rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatCount:
+    """How many cards of some kinds stand open in a chat, and how many queue behind them."""
+
+    open: int
+    queued: int
+
+
+def count_in_chat(tx: Tx, account: str, chat: str, kinds: Kinds) -> ChatCount:
+    """Count the cards of some kinds that can be decided in a chat."""
+    rows = tx.rows(
+        "SELECT state, COUNT(*) FROM card WHERE account = ? AND chat = ?"
+        " AND state IN ('queued', 'open') AND kind IN (?, ?) GROUP BY state",
+        account,
+        chat,
+        *kinds,
+    )
+    found = {str(state): int(count) for state, count in rows}
+    return ChatCount(open=found.get("open", 0), queued=found.get("queued", 0))
+
+
+def next_queued(tx: Tx, account: str, chat: str, kinds: Kinds, *, limit: int) -> tuple[Card, ...]:
+    """The cards of some kinds that have queued longest in a chat."""
+    rows = tx.rows(
+        _CARD + " WHERE card.account = ? AND card.chat = ? AND card.state IN ('queued', 'open')"
+        " AND card.state = 'queued' AND card.kind IN (?, ?)"
+        " ORDER BY card.created_at, card.id LIMIT ?",
+        account,
+        chat,
+        *kinds,
+        limit,
     )
     return tuple(_card(row) for row in rows)
 

@@ -6,6 +6,8 @@ from typing import Any
 from agent.costs import DOLLAR, Unknown, UnknownBecause
 from agent.messages import Usage
 from agent.providers.base import StreamCompleted, UsageReported
+from gateway.config.ids import parse_user
+from platforms.events import Author
 from tests.agent.scripted import Step
 from tests.gateway.approvals.house import CAL, DAN, EVE, House, made_calls
 from tests.gateway.core import says
@@ -371,3 +373,23 @@ async def test_spending_is_told_to_whom_it_concerns(house: House) -> None:
     )
     mine = await house.command("spend", author=ANN, chat=DM)
     assert mine.endswith("Asked for by you, in all chats: $0.10")
+
+
+async def test_budgets_are_asked_about_ten_at_a_time(house: House) -> None:
+    """Further turns that wait for money queue; what a call asks does not queue behind them."""
+    people = [Author(id=str(number), name=f"P{number}") for number in range(2_001, 2_013)]
+    known = tuple(parse_user(f"telegram:{each.id}") for each in people)
+    access = replace(house.config.access, users=(*house.config.access.users, *known))
+    house.config = replace(house.config, access=access)
+    await house.restart()
+    paid_model(house, ceiling=2 * DOLLAR, actual=2 * DOLLAR)
+    for person in people:
+        await house.says("go", author=person)
+    assert [card.state for card, _ in await house.cards()] == ["open"] * 10 + ["queued"] * 2
+    assert len(house.shown()) == 10
+    paid_model(house, ceiling=0, actual=0)
+    await house.asks("free")
+    assert [card.state for card, _ in await house.cards()][-1] == "open"
+    await house.press("Stop", author=BEN, card=house.shown()[0])
+    states = [card.state for card, _ in await house.cards()]
+    assert (states.count("closed"), states.count("open"), states.count("queued")) == (1, 11, 1)
