@@ -23,6 +23,7 @@ from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import calls, freezes, jobs, unowned
 from gateway.store.records.jobs import Job
+from gateway.store.records.ledger import Settled
 from gateway.store.records.outbox import OutboxRow
 from gateway.turn_desk import TurnDesk
 
@@ -58,7 +59,7 @@ class RemoteJobs:
         self._tell_owners = tell_owners
         self._wait = wait
         self._news = asyncio.Event()
-        self._runs = RemoteRuns(store=store, clock=clock)
+        self._runs = RemoteRuns(store=store, clock=clock, booked=self._booked, enqueue=enqueue)
         self.desk: TurnDesk | None = None
 
     def look(self) -> None:
@@ -181,6 +182,9 @@ class RemoteJobs:
                 f"{job.label} was told to end and nobody can tell whether it has. It may go on"
                 f" costing money; its hold stays. Look at it yourself (job {job.handle}).",
             )
+
+    def _booked(self, tx: Tx, settled: Settled) -> tuple[OutboxRow, ...]:
+        return self.desk.booked(tx, settled) if self.desk is not None else ()
 
     async def _ended(self, job: Job, output: ToolOutput) -> None:
         now = self._clock.now()

@@ -8,6 +8,7 @@ nothing of it runs and no further run can begin; then what is left of the hold i
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.costs import Ceiling, Unknown, dollars, total
@@ -17,6 +18,8 @@ from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import calls, jobs, ledger, reservations, runs
 from gateway.store.records.jobs import Job
+from gateway.store.records.ledger import Settled
+from gateway.store.records.outbox import OutboxRow
 
 CLOCKS_APART_US = 5 * 60 * 1_000_000
 """How far their clock may be behind ours."""
@@ -41,9 +44,19 @@ class _Ended:
 class RemoteRuns:
     """Looks at recurring work."""
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        booked: Callable[[Tx, Settled], tuple[OutboxRow, ...]],
+        enqueue: Callable[[tuple[OutboxRow, ...]], None],
+    ) -> None:
+        """`booked` says what a booking leads to: who is told of it."""
         self._store = store
         self._clock = clock
+        self._booked = booked
+        self._enqueue = enqueue
 
     async def look(self, job: Job, tool: RecurringTool, *, end_runs: bool) -> Seen:
         """Find, book and judge; `end_runs`: those that go on are cancelled as well.
@@ -79,18 +92,21 @@ class RemoteRuns:
     async def _book(self, job: Job, ended: list[_Ended]) -> None:
         now = self._clock.now()
 
-        def unit(tx: Tx) -> None:
+        def unit(tx: Tx) -> tuple[OutboxRow, ...]:
             stored = calls.get(tx, job.call_id)
+            rows: list[OutboxRow] = []
             for each in ended:
                 apart = jobs.is_known(tx, each.run.record)
                 spent = each.output.spent
                 new = runs.end(tx, each.run.record, spent=spent, apart=apart, now=now)
                 if new and not apart and spent and stored and stored.reservation_id:
-                    ledger.book(
+                    settled = ledger.book(
                         tx, stored.reservation_id, amount=spent, now=now, record=each.run.record
                     )
+                    rows.extend(self._booked(tx, settled))
+            return tuple(rows)
 
-        await self._store.write(unit, transition=transitions.RUN_BOOKED)
+        self._enqueue(await self._store.write(unit, transition=transitions.RUN_BOOKED))
 
 
 def _judge(tx: Tx, job: Job, over: ToolOutput | None, each: Ceiling) -> Seen:

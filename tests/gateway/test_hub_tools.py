@@ -409,6 +409,17 @@ async def test_runs_of_a_schedule_are_booked_against_its_cap(house: HubHouse) ->
     ]
 
 
+async def test_runs_of_a_schedule_nearly_use_up_a_budget(house: HubHouse) -> None:
+    """Its chat is told once that four fifths are spent, as of any other booking."""
+    house.config = replace(house.config, budget=replace(house.config.budget, chat_day=1_000_000))
+    await house.close()
+    await house.open()
+    schedule = await scheduled(house)
+    for _ in range(4):
+        await runs(house, schedule, 15)
+    await house.shows("Of the budget of this chat today, $0.81 of $1.00 are spent.")
+
+
 async def test_a_cap_below_one_run_lets_none_begin(house: HubHouse) -> None:
     """It is suspended as soon as the gateway looks."""
     schedule = await scheduled(house, cap="0.15")
