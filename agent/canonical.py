@@ -89,12 +89,13 @@ def fingerprint(
     return digest.hexdigest()
 
 
-def schema_hash(spec: ToolSpec) -> str:
+def schema_hash(spec: ToolSpec, *, place: str = "") -> str:
     """What the model was told about a tool, as 64 hexadecimal digits; total over all of JSON.
 
-    The description counts too: a server that rewrites it changes what a call means.
+    The description counts too: a server that rewrites it changes what a call means. So does the
+    `place` that calls go to, where configuration names one.
     """
-    told = [spec.name, spec.description, spec.parameters]
+    told = [spec.name, spec.description, spec.parameters, *([place] if place else ())]
     return sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

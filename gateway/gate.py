@@ -15,7 +15,7 @@ from agent.costs import Unknown, UnknownBecause, dollars, is_paid
 from agent.effects import Gated
 from agent.messages import ResultStatus, ToolResult
 from agent.policy import Facts, Judgement, Policy, judge, relaxable
-from agent.tools.base import PreparedCall, Snapshot, Tool, Verdict
+from agent.tools.base import PlacedTool, PreparedCall, Snapshot, Tool, Verdict
 from gateway import audit, refs
 from gateway.asking import Asking, Item
 from gateway.clock import Clock
@@ -46,9 +46,11 @@ class Rules:
     money: Money
 
     def schema(self, tool: str) -> str:
-        """The hash of a tool's schema, empty for a tool that is gone."""
+        """The hash of a tool's schema and place, empty for a tool that is gone."""
         known = self.tools.get(tool)
-        return schema_hash(known.spec) if known is not None else ""
+        if known is None:
+            return ""
+        return schema_hash(known.spec, place=known.place if isinstance(known, PlacedTool) else "")
 
     def schemas(self) -> dict[str, str]:
         """The hash of every tool's schema, by its name."""

@@ -198,6 +198,15 @@ class Tool(Protocol):
 
 @runtime_checkable
 class InspectingTool(Tool, Protocol):
+@runtime_checkable
+class PlacedTool(Tool, Protocol):
+    """A tool whose calls go where configuration says: what is decided holds for that place."""
+
+    @property
+    def place(self) -> str:
+        """The address or command line, as it enters fingerprints; may hold a key, is not shown."""
+
+
     """A tool whose calls need a look at the world before they can be judged."""
 
     async def inspect(

@@ -96,6 +96,11 @@ class HfJobsTool:
         self._confirm_scheduled_reads = confirm_scheduled_reads
 
     @property
+    def place(self) -> str:
+        """Where its calls go; see PlacedTool."""
+        return self._hub.url
+
+    @property
     def spec(self) -> ToolSpec:
         """What the model is shown."""
         return SPEC

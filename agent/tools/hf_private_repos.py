@@ -90,6 +90,11 @@ class HfPrivateReposTool:
         self._auto = auto_file_upload
 
     @property
+    def place(self) -> str:
+        """Where its calls go; see PlacedTool."""
+        return self._access.hub.url
+
+    @property
     def spec(self) -> ToolSpec:
         """What the model is shown."""
         return SPEC

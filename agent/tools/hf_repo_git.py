@@ -126,6 +126,11 @@ class HfRepoGitTool:
         self._work = RepoWork(access, workspace=workspace)
 
     @property
+    def place(self) -> str:
+        """Where its calls go; see PlacedTool."""
+        return self._hub.url
+
+    @property
     def spec(self) -> ToolSpec:
         """What the model is shown."""
         return SPEC

@@ -95,6 +95,11 @@ class HfSandboxTool:
         self._runs = JobRuns(access.hub, secrets={})
 
     @property
+    def place(self) -> str:
+        """Where its calls go; see PlacedTool."""
+        return self._hub.url
+
+    @property
     def spec(self) -> ToolSpec:
         """What the model is shown."""
         return SPEC

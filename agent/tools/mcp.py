@@ -81,6 +81,11 @@ class McpTool:
         return self._pin
 
     @property
+    def place(self) -> str:
+        """Where its calls go; see PlacedTool."""
+        return self._server.entry.place
+
+    @property
     def spec(self) -> ToolSpec:
         """What the model is shown."""
         return self._spec

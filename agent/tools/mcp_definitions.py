@@ -99,6 +99,11 @@ class ServerEntry:
     price: int | None = None
     prices: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def place(self) -> str:
+        """The address, or the command line with each word apart; may hold a key."""
+        return self.url or "\0".join(self.command)
+
     def terms(self, tool: str) -> ToolTerms:
         """What is declared of one tool."""
         return ToolTerms(

@@ -80,6 +80,11 @@ class WebSearchTool:
         self._total_s = total_s
 
     @property
+    def place(self) -> str:
+        """Where its calls go; see PlacedTool."""
+        return self._url
+
+    @property
     def spec(self) -> ToolSpec:
         """What the model is shown."""
         return SPEC

@@ -76,9 +76,9 @@ class SendMessageTool:
 
     def prepare(self, arguments: JsonObject) -> PreparedCall | Malformed:
         """Normalise one call; see Tool."""
-        complete = checked(
-            arguments, self._properties, fields=("to", "text"), required=("to", "text")
-        )
+        given = {**arguments}
+        decided = given.pop("chat", None)
+        complete = checked(given, self._properties, fields=("to", "text"), required=("to", "text"))
         if isinstance(complete, Malformed):
             return complete
         to, text = " ".join(complete["to"].split()), complete["text"].strip()
@@ -87,11 +87,14 @@ class SendMessageTool:
         chat = self._destinations.get(to)
         if chat is None and not _is_raw(to):
             return Malformed(text=f"There is no destination {to!r}. There are: {self._names()}.")
+        if decided not in (None, chat):
+            return Malformed(text=f"{to!r} is another chat than was said.")
         label = f"{NAME}: to {to}"
         return PreparedCall(
             tool=NAME,
             operation="send",
-            arguments={"to": to, "text": text},
+            # Configuration may give the name to another chat: what is decided holds for this one.
+            arguments={"to": to, "text": text} | ({"chat": chat} if chat else {}),
             effect=EffectClass.LOCAL,
             label=label if len(label) <= LABEL_MAX else label[: LABEL_MAX - 1] + "…",
             resource=f"{NAME}:{to}",
@@ -112,7 +115,7 @@ class SendMessageTool:
     def unit(self, call: PreparedCall, context: CallContext) -> Callable[[Any], ToolOutput]:
         """The call as one unit of work; see LocalTool. After its commit see `stored`."""
         to = call.arguments["to"]
-        row = self._row(to, call.arguments["text"], context)
+        row = self._row(call.arguments, context)
         now = self._clock.now()
 
         def apply(tx: Tx) -> ToolOutput:
@@ -128,10 +131,13 @@ class SendMessageTool:
         row = self._stored.pop(call_id, None)
         return () if row is None else (row,)
 
-    def _row(self, to: str, text: str, context: CallContext) -> outbox.NewOutbox:
+    def _row(self, arguments: JsonObject, context: CallContext) -> outbox.NewOutbox:
+        to, text = arguments["to"], arguments["text"]
         chat = self._destinations.get(to)
         if chat is None:
             raise ToolError(f"There is no destination {to!r}. There are: {self._names()}.")
+        if chat != arguments.get("chat"):
+            raise ToolError(f"{to!r} is another chat by now, so nothing was sent.")
         platform = chat.partition(":")[0]
         account = self._account_of(platform)
         if account is None:

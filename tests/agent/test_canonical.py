@@ -158,3 +158,5 @@ def test_a_schema_hash_holds_all_the_model_was_told() -> None:
         ToolSpec(name="t", description="d", parameters={"a": 1}),
     )
     assert schema_hash(spec) not in {schema_hash(other) for other in others}
+    places = ("", "https://a.example", "https://b.example")
+    assert len({schema_hash(spec, place=place) for place in places}) == 3

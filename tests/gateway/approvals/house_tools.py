@@ -53,6 +53,7 @@ class HouseTool:
     text: str = "ran"
     schema: int = 1
     payer: str = ""
+    place: str = ""
     scripts: dict[str, bytes] = field(default_factory=dict)
     waits: asyncio.Event | None = None
     began: asyncio.Event = field(default_factory=asyncio.Event)

@@ -62,6 +62,32 @@ async def test_i01_other_contents_than_the_approved_do_not_run(house: House) -> 
     assert "not what was decided" in house.results()[-1].text
 
 
+@pytest.mark.parametrize("pressed", ["before", "after"])
+async def test_i01_what_is_decided_holds_for_one_place(house: House, pressed: str) -> None:
+    """A tool that another configuration sends elsewhere does not run on an old button or word."""
+    tool = house.tools["free"]
+    tool.place = "https://a.example"
+    slow = house.tools["allowed"]
+    slow.waits = asyncio.Event()
+    await house.restart()
+    house.model_calls("allowed", "free")
+    await house.take(house.words("go"))
+    await house.until(lambda: bool(house.shown()))
+    card = house.card()
+    if pressed == "before":
+        await house.take(house.event_of(card.button("Approve once"), card, BEN))
+        await house.now.router.settled()
+        assert await house.states() == ["approved"]
+    await house.shut()
+    slow.waits, tool.place = None, "https://b.example"
+    await house.open()
+    await house.rest()
+    if pressed == "after":
+        await house.press("Approve once", card=card)
+    assert tool.ran == []
+    assert "approved" not in await house.states() or (await house.calls())[-1] == "refused"
+
+
 async def test_i02_one_approval_is_one_run(house: House) -> None:
     """The same press again, by its button, by code, by another person, after a restart."""
     card = await house.asks("paid")

@@ -53,6 +53,19 @@ def test_a_message_asks() -> None:
     assert (call.matters, call.editable) == (("to", "text"), ("text",))
 
 
+def test_what_is_decided_holds_for_the_chat_behind_the_name() -> None:
+    """The chat is one of the arguments, though no field for the model; it stays what it was."""
+    call = prepared(tool_for())
+    assert call.arguments == {"to": "team", "text": "hello", "chat": "slack:T1/C9"}
+    assert tool_for().prepare(call.arguments) == call
+    assert "chat" not in tool_for().spec.parameters["properties"]
+    elsewhere = tool_for(team="slack:T1/C2")
+    again = elsewhere.prepare(call.arguments)
+    assert isinstance(again, Malformed) and "another chat" in again.text
+    with pytest.raises(ToolError, match="another chat"):
+        elsewhere.unit(call, CONTEXT)
+
+
 @pytest.mark.parametrize(
     "to", ["slack:T1/C9", "telegram:-100200", "-100200", "#general", "@ann", "12345", "web:x"]
 )
@@ -73,7 +86,8 @@ async def test_raw_chats_are_denied(to: str) -> None:
         ({"to": "team", "text": " \n"}, "'text' is empty"),
         ({"to": "team", "text": "x" * 2_001}, "at most 2000"),
         ({"to": "teem", "text": "x"}, "no destination 'teem'. There are: ops, team."),
-        ({"to": "team", "text": "x", "chat": "y"}, "Unknown field 'chat'"),
+        ({"to": "team", "text": "x", "on": "y"}, "Unknown field 'on'"),
+        ({"to": "team", "text": "x", "chat": "slack:T1/C2"}, "'team' is another chat"),
     ],
 )
 def test_calls_that_do_not_fit(arguments: dict[str, Any], words: str) -> None:
