@@ -239,6 +239,7 @@ async def test_another_account_pays_if_a_person_says_so(house: HubHouse) -> None
     assert house.jobs == []
     await house.decides(card, Decision.EDIT, option=1, values={"timeout_s": "600"})
     await house.shows("15 min x $0.041667")
+    await house.does("show", card.code)
     await house.approves(card)
     [job] = house.jobs
     assert (job.owner, job.spec["timeoutSeconds"]) == ("dana", 600)
