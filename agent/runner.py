@@ -77,7 +77,7 @@ from agent.providers.base import (
 )
 from agent.providers.classify import causes_of
 from agent.signals import Cut, TurnSignals
-from agent.tool_runs import INSPECT_S, TOOL_DEADLINE_S, ToolRuns
+from agent.tool_runs import CUT_S, INSPECT_S, TOOL_DEADLINE_S, ToolRuns
 from agent.tools.base import CallContext, Tool
 from agent.turn import TurnFlow
 
@@ -99,6 +99,7 @@ class Runner:
         emit: Callable[[TurnEvent], None],
         tool_deadline_s: float = TOOL_DEADLINE_S,
         inspect_s: float = INSPECT_S,
+        cut_s: float = CUT_S,
     ) -> None:
         self._session = origin.session
         self._system = system
@@ -115,6 +116,7 @@ class Runner:
             emit=emit,
             deadline_s=tool_deadline_s,
             inspect_s=inspect_s,
+            cut_s=cut_s,
         )
 
     async def run(self, flow: TurnFlow) -> TurnEnd | Parked:

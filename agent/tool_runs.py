@@ -22,6 +22,7 @@ from agent.tools.base import (
     PreparedCall,
     ProbingTool,
     RemoteJob,
+    RemoteTool,
     Tool,
     ToolOutput,
 )
@@ -29,9 +30,14 @@ from agent.tools.base import (
 TOOLS_AT_ONCE = 4
 TOOL_DEADLINE_S = 120.0
 INSPECT_S = 5.0
+CUT_S = 5.0
+"""How long work elsewhere may still take to begin once its turn is stopped."""
 
 NOTHING_BEGAN = Bill(began=False)
 FAULT = "The tool failed inside the gateway."
+SOUGHT = "If it has begun, it is found and ended."
+
+_Outcome = tuple[ToolResult, Bill, RemoteJob | None]
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +55,7 @@ class ToolRuns:
         emit: Callable[[TurnEvent], None],
         deadline_s: float = TOOL_DEADLINE_S,
         inspect_s: float = INSPECT_S,
+        cut_s: float = CUT_S,
     ) -> None:
         self._origin = origin
         self._tools = tools
@@ -57,7 +64,10 @@ class ToolRuns:
         self._emit = emit
         self._deadline_s = deadline_s
         self._inspect_s = inspect_s
+        self._cut_s = cut_s
         self._begun: set[str] = set()
+        self._starts: dict[str, asyncio.Task[_Outcome]] = {}
+        """Calls that begin work elsewhere: a stop lets them say what they have begun."""
 
     async def run(self, calls: tuple[JudgedCall, ...]) -> ToolsRan:
         """Run calls side by side, those of one resource in order.
@@ -74,8 +84,11 @@ class ToolRuns:
             resource = call.prepared.resource if call.prepared else None
             queues.setdefault(resource or call.call.id, []).append(call)
         work = self._run_queues(tuple(queues.values()), gate, results, left)
-        cut = await self._signals.guard(work)
-        await self._settle_cut(tuple(c for c in begun if c.call.id not in left), results)
+        try:
+            cut = await self._signals.guard(work)
+            await self._settle_cut(tuple(c for c in begun if c.call.id not in left), results)
+        finally:
+            await self._drop_starts()
         return ToolsRan(
             results=tuple(results[c.call.id] for c in calls if c.call.id in results),
             stopped_by=cut.stopped_by if isinstance(cut, Cut) else None,
@@ -185,14 +198,46 @@ class ToolRuns:
                 if call.prepared is not None and call.prepared.effect is EffectClass.LOCAL:
                     await _to_its_end(self._apply(call, results))
                     continue
-                result, bill, job = await self._run_tool(call)
-            if job is None:
-                await self._finish(result, bill, results)
-                continue
-            left.update([call.call.id] if job.waits else [])
-            await _to_its_end(self._leave(call, job, result, bill, results))
+                outcome = await self._outcome(call)
+            if (job := outcome[2]) is not None:
+                left.update([call.call.id] if job.waits else [])
+            await self._keep(call, outcome, results)
 
-    async def _run_tool(self, judged: JudgedCall) -> tuple[ToolResult, Bill, RemoteJob | None]:
+    async def _outcome(self, call: JudgedCall) -> _Outcome:
+        """Run a call; a cut leaves behind what begins work elsewhere (see `_settle_cut`)."""
+        if not self._begins_elsewhere(call):
+            return await self._run_tool(call)
+        start = self._starts[call.call.id] = asyncio.ensure_future(self._run_tool(call))
+        return self._with_unseen(call, await asyncio.shield(start))
+
+    def _begins_elsewhere(self, judged: JudgedCall) -> bool:
+        """Whether what a call begins can be asked about, and ended."""
+        prepared = judged.prepared
+        if prepared is None or prepared.effect is not EffectClass.PROBE:
+            return False
+        tool = self._tools[prepared.tool]
+        return isinstance(tool, ProbingTool) and isinstance(tool, RemoteTool)
+
+    def _with_unseen(self, judged: JudgedCall, outcome: _Outcome) -> _Outcome:
+        """An outcome that nobody knows, with the duty to find what may have begun and end it."""
+        result, bill, job = outcome
+        unknown = job is None and result.status is ResultStatus.UNKNOWN
+        if judged.prepared is None or not unknown or not self._begins_elsewhere(judged):
+            return outcome
+        unseen = RemoteJob(handle="", label=judged.prepared.label, deadline_s=0.0, waits=False)
+        return replace(result, text=f"{result.text} {SOUGHT}"), bill, unseen
+
+    async def _keep(
+        self, judged: JudgedCall, outcome: _Outcome, results: dict[str, ToolResult]
+    ) -> None:
+        """Store what a call has led to."""
+        result, bill, job = outcome
+        if job is None:
+            await self._finish(result, bill, results)
+        else:
+            await _to_its_end(self._leave(judged, job, result, bill, results))
+
+    async def _run_tool(self, judged: JudgedCall) -> _Outcome:
         prepared, context = self._begin(judged)
         seconds = prepared.deadline_s or self._deadline_s
         deadline = asyncio.timeout(seconds)
@@ -261,7 +306,14 @@ class ToolRuns:
     async def _settle_cut(
         self, calls: tuple[JudgedCall, ...], results: dict[str, ToolResult]
     ) -> None:
-        """Give every call that was cut short a result that says what is known of it."""
+        """Give every call that was cut short a result that says what is known of it.
+
+        Work that is beginning elsewhere has a moment to say so: then it is not lost, and whoever
+        watches it ends it. Without a word it is looked for.
+        """
+        if self._starts:
+            await asyncio.wait(self._starts.values(), timeout=self._cut_s)
+            await self._drop_starts()
         for call in calls:
             if call.call.id in results:
                 continue
@@ -269,8 +321,22 @@ class ToolRuns:
                 result = _result(call, ResultStatus.NOT_RUN, "Stopped before it began.")
                 await self._finish(result, NOTHING_BEGAN, results)
             else:
-                result = _broken_off(call, "Stopped before it ended.")
-                await self._finish(result, Bill(), results)
+                await self._keep(call, self._cut_outcome(call), results)
+
+    def _cut_outcome(self, judged: JudgedCall) -> _Outcome:
+        start = self._starts.get(judged.call.id)
+        if start is not None and start.done() and not start.cancelled():
+            return self._with_unseen(judged, start.result())
+        cut = _broken_off(judged, "Stopped before it ended."), Bill(), None
+        return self._with_unseen(judged, cut)
+
+    async def _drop_starts(self) -> None:
+        """End what still begins; nobody waits for it any more."""
+        going = [start for start in self._starts.values() if not start.done()]
+        for start in going:
+            start.cancel()
+        if going:
+            await asyncio.wait(going)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

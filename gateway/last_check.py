@@ -26,7 +26,7 @@ from gateway.money import spender_of
 from gateway.painting import Painter
 from gateway.roles import Roles
 from gateway.store.base import Store, Tx
-from gateway.store.records import allowances, calls, cards, freezes, ledger
+from gateway.store.records import allowances, calls, cards, freezes, jobs, ledger
 from gateway.store.records.calls import CallRow
 from gateway.store.records.cards import Card
 from gateway.store.records.ledger import Settled
@@ -176,6 +176,7 @@ class LastCheck:
         match effect:
             case EffectClass.PROBE:  # whoever was asked says that it did not happen
                 cleared = self.cleared(tx, (stored.id,))
+                jobs.forget_sought(tx, stored.id)
                 if not _is_judged(judged, stored):
                     calls.propose_again(tx, stored.id)
                     return _Found(rows=cleared)

@@ -11,7 +11,7 @@ from agent.costs import Quote, Unknown, dollars
 from agent.journal import Bill, Intended
 from agent.messages import ToolResult
 from agent.policy import Facts
-from agent.tools.base import RemoteJob, Tool
+from agent.tools.base import ProbingTool, RemoteJob, RemoteTool, Tool
 from gateway import superseding
 from gateway.asking import Asking
 from gateway.clock import Clock
@@ -37,6 +37,7 @@ from gateway.store.records import (
     sessions,
 )
 from gateway.store.records.balances import Notice
+from gateway.store.records.calls import CallRow
 from gateway.store.records.ledger import Frozen, NoRoom, Settled
 from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.sessions import OpenTurn
@@ -265,16 +266,27 @@ class TurnDesk:
         What it does not wait for ends with it only where somebody stopped it.
         """
         rows: list[OutboxRow] = []
+        now = self._clock.now()
+        for call in calls.unseen(tx, turn.turn_id):
+            self._seek(tx, call, now=now)
         for card in cards.pending_of_turn(tx, turn.turn_id):
             text = "The turn ended before this was decided. It did not run."
             rows.extend(
                 self.decisions.end(tx, card, "withdrawn", name=by, text=text, words="turn ended")
             )
-        now = self._clock.now()
         jobs.stop_of_turn(tx, turn.turn_id, by=by, now=now, everything=stopped)
         for ident in calls.end_unfinished(tx, turn.session_id, turn.turn_id, now):
             rows.extend(self._repaint(tx, ident))
         return tuple(rows)
+
+    def _seek(self, tx: Tx, call: CallRow, *, now: int) -> None:
+        """Have work looked for, and ended, that a call may have begun and nobody has seen."""
+        tool = self._rules.tools.get(call.tool)
+        if isinstance(tool, ProbingTool) and isinstance(tool, RemoteTool):
+            unseen = RemoteJob(handle="", label=call.label, deadline_s=0.0, waits=False)
+            jobs.insert(
+                tx, call_id=call.id, turn_id=call.turn_id, tool=call.tool, job=unseen, now=now
+            )
 
     def session_ends(self, tx: Tx, session_key: str, *, by: str) -> None:
         """What a session was allowed ends with it, and so does its work elsewhere."""

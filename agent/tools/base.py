@@ -132,6 +132,8 @@ class CallContext:
 class RemoteJob:
     """Work that goes on elsewhere: `handle` finds it again after any restart.
 
+    Without a handle nobody has seen it: it may have begun, is found by the id of its call, and is
+    ended then.
     `deadline_s` from now on it is cancelled; `poll_s` is how often it is looked at, at first.
     `record` is the provider's own id of its bill. `waits`: the turn waits for its end; else the
     call has its result beside it, and only the money waits. `recurring`: it begins again and again

@@ -196,3 +196,79 @@ async def test_such_work_found_again_has_its_result() -> None:
     await it.run()
     assert it.journal.named("call_left") == [("c1", BESIDE)]
     assert results(it.journal)["probe"].text == "up"
+
+
+class Elsewhere(ScriptedTool):
+    """A tool whose work goes on elsewhere and can be asked about."""
+
+    async def poll(self, handle: str) -> ToolOutput | None:
+        return None
+
+    async def cancel(self, handle: str) -> None:
+        pass
+
+
+async def test_a_stop_lets_work_elsewhere_say_that_it_has_begun() -> None:
+    """Its job is stored before the turn is over, so that whoever watches it can end it."""
+    held = Held(ToolOutput(text="", remote=JOB))
+    it = turn(tools(job=Elsewhere(name="job", effect=EffectClass.PROBE, does=held)), ("job", "{}"))
+    running = it.start()
+    await held.began.wait()
+    it.signals.stop("Ann")
+    held.go.set()
+    end = await running
+    assert (end.state, end.doubts, held.cancelled) == (TurnState.CANCELLED, (), False)
+    (ident,) = it.journal.jobs
+    assert it.journal.named("call_left") == [(ident, JOB)]
+    assert not it.journal.named("call_finished")
+
+
+async def test_work_elsewhere_without_a_word_is_looked_for() -> None:
+    """A stop waits a moment; then the duty is stored before the result that nobody knows."""
+    held = Held()
+    it = turn(
+        tools(job=Elsewhere(name="job", effect=EffectClass.PROBE, does=held)),
+        ("job", "{}"),
+        cut_s=0.01,
+    )
+    running = it.start()
+    await held.began.wait()
+    it.signals.stop("Ann")
+    end = await running
+    assert (end.doubts, held.cancelled) == (("job: do",), True)
+    ((_, job),) = it.journal.named("call_left")
+    assert (job.handle, job.waits) == ("", False)
+    assert [kind for kind, _ in it.journal.listed][-3:] == ["call_left", "call_finished", "closed"]
+    assert results(it.journal)["job"].status is ResultStatus.UNKNOWN
+
+
+@pytest.mark.parametrize("fails", [RuntimeError("broken"), None])
+async def test_work_elsewhere_that_nobody_knows_of_is_looked_for(
+    fails: RuntimeError | None,
+) -> None:
+    """The tool broke off, or says itself that it can't tell: the model reads it and goes on."""
+
+    async def does(prepared: PreparedCall, context: CallContext) -> ToolOutput:
+        if fails is not None:
+            raise fails
+        return ToolOutput(text="no idea", status=ResultStatus.UNKNOWN)
+
+    it = turn(tools(job=Elsewhere(name="job", effect=EffectClass.PROBE, does=does)), ("job", "{}"))
+    await it.run()
+    ((_, job),) = it.journal.named("call_left")
+    assert (job.handle, job.waits) == ("", False)
+    assert results(it.journal)["job"].text.endswith("it is found and ended.")
+
+
+async def test_the_end_of_the_process_does_not_wait_for_work_to_begin() -> None:
+    """It is cut at once and stays begun: the next run asks about it."""
+    held = Held()
+    it = turn(tools(job=Elsewhere(name="job", effect=EffectClass.PROBE, does=held)), ("job", "{}"))
+    running = it.start()
+    await held.began.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert held.cancelled
+    assert not it.journal.named("call_left")
+    assert not it.journal.named("call_finished")

@@ -65,9 +65,10 @@ def results(journal: ListedJournal) -> dict[str, ToolResult]:
 
 
 class Held:
-    """A tool body that runs until it is let go."""
+    """A tool body that runs until it is let go, and gives an output then."""
 
-    def __init__(self) -> None:
+    def __init__(self, output: ToolOutput | None = None) -> None:
+        self.output = output or ToolOutput(text="went")
         self.began = asyncio.Event()
         self.go = asyncio.Event()
         self.cancelled = False
@@ -79,7 +80,7 @@ class Held:
         except asyncio.CancelledError:
             self.cancelled = True
             raise
-        return ToolOutput(text="went")
+        return self.output
 
 
 async def test_results_come_back_in_call_order() -> None:

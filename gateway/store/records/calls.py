@@ -13,7 +13,7 @@ import orjson
 from agent.calls import CallState, JudgedCall, StoredCall
 from agent.costs import Quote
 from agent.messages import ResultStatus, ToolResult
-from agent.tools.base import Snapshot
+from agent.tools.base import CallContext, Snapshot
 from gateway.quotes import quote_from, quote_row
 from gateway.store.base import Row, Tx
 from gateway.store.records import ledger, transcript
@@ -72,6 +72,12 @@ _SELECT = (
     " tool_call.intended_at, tool_call.finished_at"
     " FROM tool_call JOIN turn ON turn.id = tool_call.turn_id"
     " JOIN session ON session.id = turn.session_id"
+)
+
+_UNSEEN = (
+    " WHERE tool_call.turn_id = ? AND tool_call.effect = 'probe'"
+    " AND tool_call.state IN ('intent', 'unknown')"
+    " AND NOT EXISTS (SELECT 1 FROM remote_job WHERE remote_job.call_id = tool_call.id)"
 )
 
 
@@ -273,6 +279,48 @@ def end_unfinished(tx: Tx, session_id: int, turn_id: int, now: int) -> tuple[str
         result = ToolResult(call_id=ident, name=tool, status=status, text=text)
         settle(tx, session_id=session_id, turn_id=turn_id, result=result, now=now)
     return tuple(str(ident) for ident, *_ in begun)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What a call ran: its canonical arguments, and all that its tool was told with them."""
+
+    arguments: str
+    context: CallContext
+    snapshots: tuple[Snapshot, ...]
+
+
+def begun_by(tx: Tx, call_id: str) -> Begun | None:
+    """What a call ran, once it has its result; None before, for its turn decides then."""
+    row = tx.row(
+        "SELECT tool_call.canonical, tool_call.snapshots, session.id, session.account,"
+        " turn.reply_to, turn.requester FROM tool_call JOIN turn ON turn.id = tool_call.turn_id"
+        " JOIN session ON session.id = turn.session_id"
+        " WHERE tool_call.id = ? AND tool_call.finished_at IS NOT NULL",
+        call_id,
+    )
+    if row is None or row[0] is None:
+        return None
+    arguments, stored, session_id, account, chat, requester = row
+    snapshots = _snapshots(stored)
+    context = CallContext(
+        call_id=call_id,
+        session=str(session_id),
+        account=account,
+        chat=chat,
+        requester=requester,
+        snapshots={each.name: each.data for each in snapshots},
+    )
+    return Begun(arguments=arguments, context=context, snapshots=snapshots)
+
+
+def unseen(tx: Tx, turn_id: int) -> tuple[CallRow, ...]:
+    """The calls of a turn that may have begun work elsewhere which nobody watches."""
+    rows = tx.rows(
+        _SELECT + _UNSEEN + " ORDER BY tool_call.step, tool_call.ordinal",
+        turn_id,
+    )
+    return tuple(_call(row) for row in rows)
 
 
 def are_allowed_by_rule(tx: Tx, call_ids: Iterable[str]) -> bool:

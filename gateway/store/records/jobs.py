@@ -47,11 +47,18 @@ _SELECT = (
 
 
 def insert(tx: Tx, *, call_id: str, turn_id: int, tool: str, job: RemoteJob, now: int) -> None:
-    """Store a job that has begun; one found again after a crash is stored once."""
+    """Store a job that has begun; one found again after a crash is stored once.
+
+    What was to be looked for, and is found by its turn, goes on as that.
+    """
     tx.run(
         "INSERT INTO remote_job (call_id, turn_id, tool, handle, label, record, waits, recurring,"
         " state, started_at, deadline_at, look_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?) ON CONFLICT (call_id) DO NOTHING",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?) ON CONFLICT (call_id) DO UPDATE"
+        " SET handle = excluded.handle, label = excluded.label, record = excluded.record,"
+        " waits = excluded.waits, recurring = excluded.recurring, state = 'running',"
+        " started_at = excluded.started_at, deadline_at = excluded.deadline_at,"
+        " look_at = excluded.look_at WHERE remote_job.handle = ''",
         call_id,
         turn_id,
         tool,
@@ -64,6 +71,33 @@ def insert(tx: Tx, *, call_id: str, turn_id: int, tool: str, job: RemoteJob, now
         now + int(job.deadline_s * 1_000_000),
         now + int(job.poll_s * 1_000_000),
     )
+
+
+def found(tx: Tx, call_id: str, job: RemoteJob, *, now: int) -> None:
+    """What was looked for is found; it is looked at next."""
+    tx.run(
+        "UPDATE remote_job SET handle = ?, label = ?, record = ?, recurring = ?, look_at = ?"
+        " WHERE call_id = ? AND handle = ''",
+        job.handle,
+        job.label,
+        job.record,
+        int(job.recurring),
+        now,
+        call_id,
+    )
+
+
+def is_sought(tx: Tx, call_id: str) -> bool:
+    """Whether work is still to be looked for."""
+    row = tx.row(
+        "SELECT 1 FROM remote_job WHERE call_id = ? AND handle = '' AND state <> 'ended'", call_id
+    )
+    return row is not None
+
+
+def forget_sought(tx: Tx, call_id: str) -> None:
+    """A call begins (again): there is nothing left over to be looked for."""
+    tx.run("DELETE FROM remote_job WHERE call_id = ? AND handle = ''", call_id)
 
 
 def to_look_at(tx: Tx, *, now: int, limit: int) -> tuple[Job, ...]:

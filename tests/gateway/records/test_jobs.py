@@ -123,3 +123,39 @@ async def test_an_end_is_seen_once(store: Store, turn_id: int) -> None:
     assert await store.read(jobs.running) == ()
     assert await due(store, 1_000) == []
     assert await store.read(jobs.next_look) is None
+
+
+async def test_what_nobody_saw_begin_is_found_once(store: Store, turn_id: int) -> None:
+    """It keeps its state, is looked at at once, and is not sought any more."""
+    await begin(store, turn_id, "c1", "c2", handle="", deadline_s=0.0)
+    assert await store.read(lambda tx: jobs.is_sought(tx, "c1"))
+    seen = RemoteJob(handle="h9", label="hf_jobs: uv", deadline_s=9.0, record="r9", recurring=True)
+    await write(store, lambda tx: jobs.found(tx, "c1", seen, now=NOW))
+    await write(store, lambda tx: jobs.found(tx, "c1", replace(seen, handle="x"), now=NOW))
+    assert not await store.read(lambda tx: jobs.is_sought(tx, "c1"))
+    (job,) = await store.read(lambda tx: jobs.to_look_at(tx, now=NOW, limit=9))
+    assert (job.handle, job.label, job.recurring, job.state) == (
+        "h9",
+        "hf_jobs: uv",
+        True,
+        "running",
+    )
+
+
+async def test_what_its_turn_finds_or_begins_is_not_sought(store: Store, turn_id: int) -> None:
+    """A find takes the place of the search, a new begin ends it; a job with a handle stays."""
+    await begin(store, turn_id, "c1", "c2", handle="", deadline_s=0.0, waits=False)
+    await begin(store, turn_id, "c3")
+    await begin(store, turn_id, "c1")
+
+    def unit(tx: Tx) -> None:
+        for ident in ("c1", "c2", "c3"):
+            jobs.forget_sought(tx, ident)
+
+    await write(store, unit)
+    found = await store.read(jobs.running)
+    assert {job.call_id: (job.handle, job.waits) for job in found} == {
+        "c1": ("h", True),
+        "c3": ("h", True),
+    }
+    assert all(job.deadline_at == NOW + 60 * SECOND for job in found)
