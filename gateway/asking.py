@@ -8,7 +8,7 @@ calls in doubt queues apart from them, and is never left unasked.
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 from agent.calls import CallState
 from agent.costs import Unknown, dollars
@@ -93,6 +93,46 @@ class Spot:
     account: str
     chat: str
     owners: bool = False
+
+
+class Asker(Protocol):
+    """The turn in whose name people are asked."""
+
+    @property
+    def account(self) -> str: ...
+    @property
+    def reply_to(self) -> str: ...
+    @property
+    def grouped(self) -> bool: ...
+    @property
+    def session_id(self) -> int: ...
+    @property
+    def turn_id(self) -> int: ...
+    @property
+    def requester(self) -> str: ...
+    @property
+    def requester_name(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AskedBefore:
+    """The turn of a card, as far as asking goes."""
+
+    account: str
+    reply_to: str
+    grouped: bool
+    session_id: int
+    turn_id: int
+    requester: str
+    requester_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A card that takes the place of another, and rows to send."""
+
+    code: str
+    rows: tuple[OutboxRow, ...]
 
 
 class OwnerSpot:
@@ -238,6 +278,33 @@ class Asking:
             request = replace(request, edited=earlier.edited, detail=detail)
         return self._put(tx, card, (request,))
 
+    def move(self, tx: Tx, card: Card) -> Moved | None:
+        """Ask again where those are who have to decide since a card has changed.
+
+        None if they decide where it stands; else whoever calls withdraws what is pending on it.
+        """
+        asker = _AskedBefore(
+            account=card.origin_account,
+            reply_to=card.origin,
+            grouped=cards.is_grouped(tx, card.turn_id),
+            session_id=card.session_id,
+            turn_id=card.turn_id,
+            requester=card.requester,
+            requester_name=card.requester_name,
+        )
+        spot = self._spot(tx, asker, card.tier)
+        if not spot.owners or (spot.account, spot.chat) == (card.account, card.chat):
+            return None
+        needs = Needed(tier=card.tier, two_person=card.two_person)
+        detail = {**card.detail, "note": f"asked as {card.code} before it changed"}
+        new = self._card(tx, asker, card.kind, needs, detail, expire_s=None)
+        pending = [each for each in cards.requests_of(tx, card.id) if each.state == "pending"]
+        requests = tuple(
+            replace(each, id=self._ident(), card_id=new.id, ordinal=at, votes=(), earlier=each.id)
+            for at, each in enumerate(pending)
+        )
+        return Moved(code=new.code, rows=self._put(tx, new, requests))
+
     def receipt(
         self, tx: Tx, turn: OpenTurn, item: Item, auto: Allowance, *, left: int
     ) -> tuple[OutboxRow, ...]:
@@ -327,7 +394,7 @@ class Asking:
     def _card(
         self,
         tx: Tx,
-        turn: OpenTurn,
+        turn: Asker,
         kind: CardKind,
         needs: Needed,
         detail: dict[str, Any],
@@ -391,7 +458,7 @@ class Asking:
             earlier=earlier,
         )
 
-    def _spot(self, tx: Tx, turn: OpenTurn, tier: Tier) -> Spot:
+    def _spot(self, tx: Tx, turn: Asker, tier: Tier) -> Spot:
         """The chat itself if somebody there can decide, else where owners are asked."""
         here = Spot(account=turn.account, chat=turn.reply_to)
         there = self._owner_spot.spot
@@ -399,7 +466,7 @@ class Asking:
             return here
         return there
 
-    def _decides_here(self, tx: Tx, turn: OpenTurn, tier: Tier) -> bool:
+    def _decides_here(self, tx: Tx, turn: Asker, tier: Tier) -> bool:
         if tier == "requester" or self._rights.owns(turn.requester):
             return True
         named = self._rights.approvers_in(turn.account, turn.reply_to)

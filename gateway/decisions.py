@@ -179,9 +179,9 @@ class Decisions:
         done = Outcome(accepted=True)
         edited = "\n".join(filter(None, (request.edited, difference)))[:DIFFERENCE_MAX]
         self._store_revision(tx, card, request, item, edited=edited, by=by.standing.name)
-        done.rows.extend(self._painter.repaint(tx, card.id))
         self._note(tx, card, request, "revised", by, difference=difference)
         done.text = "The card shows it now; it still needs its own approval."
+        self._show_changed(tx, card, done)
         return done
 
     # -- questions, limits, calls in doubt
@@ -426,8 +426,8 @@ class Decisions:
             self._store_revision(tx, card, each.request, each.item, edited=edited, by="")
         if not changed:
             return None
-        done.rows.extend(self._painter.repaint(tx, card.id))
         done.text = "The price changed; the card shows it now. Look again and decide."
+        self._show_changed(tx, card, done)
         return done
 
     def _store_revision(
@@ -478,6 +478,18 @@ class Decisions:
                 "quote": quote_row(prepared.quote),
             },
         )
+
+    def _show_changed(self, tx: Tx, card: Card, done: Outcome) -> None:
+        """The new revision where its card stands, or before those who now have to decide."""
+        fresh = cards.get(tx, card.id) or card
+        moved = self._asking.move(tx, fresh)
+        if moved is None:
+            done.rows.extend(self._painter.repaint(tx, card.id))
+            return
+        words = f"asked of {fresh.tier}s as {moved.code}"
+        done.rows.extend(moved.rows)
+        done.rows.extend(self.end(tx, fresh, "withdrawn", name="the gateway", words=words))
+        done.text = f"It changed, and {fresh.tier}s decide it now: it is asked as {moved.code}."
 
     def _not_entitled(self, card: Card, found: list[_Weighed], person: Person) -> str:
         """Why a person may not approve under today's policy, whatever the card says."""

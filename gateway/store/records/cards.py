@@ -235,6 +235,12 @@ def origin_of(tx: Tx, turn_id: int) -> Origin | None:
     return Origin(account=account, chat=chat, session_id=session_id, turn_id=turn_id)
 
 
+def is_grouped(tx: Tx, turn_id: int) -> bool:
+    """Whether several people write where a turn answers."""
+    row = tx.row("SELECT grouped FROM turn WHERE id = ?", turn_id)
+    return row is not None and bool(row[0])
+
+
 def request_of_call(tx: Tx, call_id: str) -> Request | None:
     """The newest request about a call."""
     row = tx.row(

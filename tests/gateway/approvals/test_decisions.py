@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from agent.costs import DOLLAR, Unknown, UnknownBecause
 from agent.tools.base import EffectClass
 from gateway.approvals import Act
+from gateway.asking import Spot
 from gateway.config.ids import parse_user
 from gateway.store.records.cards import Card
 from gateway.tokens import Decision
@@ -139,3 +142,40 @@ async def test_a_call_that_nobody_can_approve_holds_up_no_other(house: House) ->
     assert not [label for label in house.card().buttons if label.startswith("Approve")]
     assert await house.press("Deny", author=CAL) == "Denied."
     assert await house.turns() == ["done"]
+
+
+@pytest.mark.parametrize("change", ["edit", "price"])
+async def test_what_only_owners_may_decide_by_now_is_asked_of_them(
+    house: House, change: str
+) -> None:
+    """An edit or a price makes it dearer than approvers may allow: the card goes to owners."""
+    much = replace(house.config.budget, chat_day=100 * DOLLAR, user_day=100 * DOLLAR)
+    house.config = replace(house.config, budget=much)
+    await house.restart()
+    house.now.desk.owner_spot.spot = Spot(account="telegram:77", chat="telegram:1003", owners=True)
+    house.model_says("Hello, Ben.")
+    await house.says("hello", author=BEN)
+    paid = house.tools["paid"]
+    paid.price = 5 * DOLLAR
+    before = await house.asks('paid {"minutes":1}', "free")
+    assert before.chat == "-100200"
+    if change == "edit":
+        await house.press("One by one")
+        await house.press("Edit", author=BEN)
+        told = await house.fill(author=BEN, minutes="10")
+    else:
+        paid.price = 50 * DOLLAR
+        told = await house.press("Approve all")
+    (old, _), (new, items) = await house.cards()
+    assert told == f"It changed, and owners decide it now: it is asked as {new.code}."
+    assert (old.state, new.chat, new.tier) == ("closed", "telegram:1003", "owner")
+    assert await house.states() == ["withdrawn", "withdrawn", "pending", "pending"]
+    assert items[0].ceiling == 50 * DOLLAR
+    assert f"asked of owners as {new.code}" in house.text_of(before)
+    assert f"Approval {new.code} is asked of owners elsewhere." in house.texts()
+    card = house.card()
+    assert card.chat == "1003"
+    assert "Edited     by Ben" in card.text or change == "price"
+    assert await house.press("Approve all", author=CAL) == "Approved."
+    assert len(paid.ran) == 1
+    assert await house.turns() == ["done", "done"]
