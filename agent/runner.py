@@ -3,7 +3,7 @@
 import logging
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import replace
 from itertools import groupby
 from typing import assert_never
@@ -77,7 +77,7 @@ from agent.providers.base import (
 )
 from agent.providers.classify import causes_of
 from agent.signals import Cut, TurnSignals
-from agent.tool_runs import CUT_S, INSPECT_S, TOOL_DEADLINE_S, ToolRuns
+from agent.tool_runs import CUT_S, INSPECT_S, TOOL_DEADLINE_S, Room, ToolRuns
 from agent.tools.base import CallContext, Tool
 from agent.turn import TurnFlow
 
@@ -100,6 +100,7 @@ class Runner:
         tool_deadline_s: float = TOOL_DEADLINE_S,
         inspect_s: float = INSPECT_S,
         cut_s: float = CUT_S,
+        room: Room = nullcontext,
     ) -> None:
         self._session = origin.session
         self._system = system
@@ -117,6 +118,7 @@ class Runner:
             deadline_s=tool_deadline_s,
             inspect_s=inspect_s,
             cut_s=cut_s,
+            room=room,
         )
 
     async def run(self, flow: TurnFlow) -> TurnEnd | Parked:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +38,8 @@ NOTHING_BEGAN = Bill(began=False)
 FAULT = "The tool failed inside the gateway."
 SOUGHT = "If it has begun, it is found and ended."
 
+Room = Callable[[], AbstractAsyncContextManager[None]]
+
 _Outcome = tuple[ToolResult, Bill, RemoteJob | None]
 
 log = logging.getLogger(__name__)
@@ -56,7 +59,9 @@ class ToolRuns:
         deadline_s: float = TOOL_DEADLINE_S,
         inspect_s: float = INSPECT_S,
         cut_s: float = CUT_S,
+        room: Room = nullcontext,
     ) -> None:
+        """`room` is a place for one tool among those of all turns."""
         self._origin = origin
         self._tools = tools
         self._journal = journal
@@ -65,6 +70,7 @@ class ToolRuns:
         self._deadline_s = deadline_s
         self._inspect_s = inspect_s
         self._cut_s = cut_s
+        self._room = room
         self._begun: set[str] = set()
         self._starts: dict[str, asyncio.Task[_Outcome]] = {}
         """Calls that begin work elsewhere: a stop lets them say what they have begun."""
@@ -192,7 +198,7 @@ class ToolRuns:
         left: set[str],
     ) -> None:
         for call in calls:
-            async with gate:
+            async with gate, self._room():
                 if self._signals.stopped_by is not None:
                     return  # the cut itself comes a moment later
                 if call.prepared is not None and call.prepared.effect is EffectClass.LOCAL:

@@ -22,9 +22,10 @@ from agent.events import TurnEvent
 from agent.failover import Entry, plan_for
 from agent.runner import Runner
 from agent.signals import TurnSignals
+from agent.tool_room import ToolRoom
 from agent.tools.base import CallContext, Tool
 from agent.turn import AwaitsModel, position, turn_flow
-from gateway import outgoing, render
+from gateway import outgoing, refs, render
 from gateway.clock import Clock
 from gateway.errors import StoreClosed, StoreError, StoreFailed
 from gateway.outlet import Outlet
@@ -73,6 +74,7 @@ class TurnRuns:
         self._clock = clock
         self._agent = agent
         self._wait = wait
+        self._room = ToolRoom()
 
     async def run(
         self, turn: OpenTurn, outlet: Outlet, signals: TurnSignals, progress: Progress
@@ -133,6 +135,7 @@ class TurnRuns:
             progress.moved()
             reply.watch(event)
 
+        chat = f"{turn.account}|{refs.root_text(turn.reply_to)}"
         entries = tuple(
             replace(entry, provider=WatchedProvider(entry.provider, progress))
             for entry in self._agent.entries
@@ -151,6 +154,7 @@ class TurnRuns:
             journal=journal,
             signals=signals,
             emit=emit,
+            room=lambda: self._room.place(chat, progress.moved),
         )
         rows = turn.rows
         if turn.resumed and signals.stopped_by is None:
