@@ -20,6 +20,7 @@ from agent.messages import JsonObject, ResultStatus, ToolCall, ToolResult
 from agent.rules import LOWER, Facts, Layer, Policy, Rule, matches
 from agent.tools.arguments import flattened
 from agent.tools.base import EffectClass, Malformed, PreparedCall, RiskTag, Tool, Verdict
+from agent.tools.literal_secrets import Holds, holds_none, literal_secret, secret_text
 
 __all__ = [
     "ARGUMENTS_MAX_BYTES",
@@ -212,8 +213,8 @@ def _spelled(text: str) -> str:
 _END: Final = r"""(?=[.,;:!?)\]}'"*_>|`]*(?:[\s<>"'`\[\]{}|\\^()#]|$))"""
 
 
-def judge_with(tools: Mapping[str, Tool]) -> Judge:
-    """Make the judge of a turn that may use these tools."""
+def judge_with(tools: Mapping[str, Tool], *, holds: Holds = holds_none) -> Judge:
+    """Make the judge of a turn that may use these tools; `holds` knows the configured secrets."""
 
     def judge(call: ToolCall) -> JudgedCall:
         tool = tools.get(call.name)
@@ -227,6 +228,8 @@ def judge_with(tools: Mapping[str, Tool]) -> Judge:
         prepared = tool.prepare(arguments)
         if isinstance(prepared, Malformed):
             return _refused(call, ResultStatus.MALFORMED, prepared.text)
+        if (place := literal_secret(arguments, holds=holds)) is not None:
+            return _refused(call, ResultStatus.MALFORMED, secret_text(place))
         try:
             text = canonical(prepared.arguments)
         except NotCanonical as error:

@@ -10,6 +10,7 @@ from datetime import tzinfo
 
 from agent.rules import Policy
 from agent.tools.base import Tool
+from agent.tools.literal_secrets import holds_one_of
 from gateway import audit, refs
 from gateway.approvals import Desk
 from gateway.asking import Asking, OwnerSpot, Spot, Times
@@ -118,7 +119,13 @@ def supervision(
         people=config.people,
     )
     rights = rights_of(config)
-    rules = Rules(policy=config.policy, tools=tools, rights=rights, money=money)
+    rules = Rules(
+        policy=config.policy,
+        tools=tools,
+        rights=rights,
+        money=money,
+        holds=holds_one_of(frozenset(secrets_of(config, os.environ.get("OPENAI_API_KEY", "")))),
+    )
     roles = Roles(deliveries=deliveries, rights=rights, clock=clock)
     painter = Painter(
         deliveries=deliveries,

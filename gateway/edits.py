@@ -21,6 +21,7 @@ from agent.tools.base import (
     PreparedCall,
     Tool,
 )
+from agent.tools.literal_secrets import Holds, literal_secret, secret_text
 from gateway.gate import Rules
 from gateway.store.base import Store
 from gateway.store.records import cards
@@ -79,7 +80,7 @@ class Edits:
                 return "Who pays for this can't be chosen."
             payer = self._payers[option - 1]
             values = {}  # who pays is no argument
-        changed = _changed(request, dict(arguments), values)
+        changed = _changed(request, dict(arguments), values, self._rules.holds)
         if isinstance(changed, str):
             return changed
         prepared = tool.prepare(changed)
@@ -117,7 +118,7 @@ class Edits:
 
 
 def _changed(
-    request: Request, arguments: dict[str, object], values: Mapping[str, str]
+    request: Request, arguments: dict[str, object], values: Mapping[str, str], holds: Holds
 ) -> dict[str, object] | str:
     """The arguments with what a person changed, or which field nobody may change."""
     editable = request.detail.get("editable", [])
@@ -127,6 +128,8 @@ def _changed(
         if text == "" and name not in arguments:
             continue  # a field that was left as it was
         arguments[name] = _typed_like(arguments.get(name), text)
+    if (place := literal_secret(arguments, holds=holds)) is not None:
+        return secret_text(place)
     return arguments
 
 

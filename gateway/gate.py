@@ -16,6 +16,7 @@ from agent.effects import Gated
 from agent.messages import ResultStatus, ToolResult
 from agent.policy import Facts, Judgement, Policy, judge, relaxable
 from agent.tools.base import PlacedTool, PreparedCall, Snapshot, Tool, Verdict
+from agent.tools.literal_secrets import Holds, holds_none
 from gateway import audit, refs
 from gateway.asking import Asking, Item
 from gateway.clock import Clock
@@ -38,12 +39,16 @@ CARDS_MAX = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What the gate goes by: the policy in force, the tools it knows, and who may what."""
+    """What the gate goes by: the policy in force, the tools it knows, and who may what.
+
+    `holds` says whether a text holds a configured secret.
+    """
 
     policy: Policy
     tools: Mapping[str, Tool]
     rights: Rights
     money: Money
+    holds: Holds = holds_none
 
     def schema(self, tool: str) -> str:
         """The hash of a tool's schema and place, empty for a tool that is gone."""

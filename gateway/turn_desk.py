@@ -12,6 +12,7 @@ from agent.journal import Bill, Intended
 from agent.messages import ToolResult
 from agent.policy import Facts
 from agent.tools.base import ProbingTool, RemoteJob, RemoteTool, Tool
+from agent.tools.literal_secrets import Holds
 from gateway import superseding
 from gateway.asking import Asking
 from gateway.clock import Clock
@@ -96,6 +97,11 @@ class TurnDesk:
             clock=clock,
             booked=self.booked,
         )
+
+    @property
+    def holds(self) -> Holds:
+        """Whether a text holds a configured secret."""
+        return self._rules.holds
 
     async def groups(self, turn: OpenTurn) -> Mapping[str, bool | None]:
         """Which groups that rules name the requester is in."""

@@ -159,7 +159,8 @@ class TurnRuns:
         rows = turn.rows
         if turn.resumed and signals.stopped_by is None:
             rows = await _joined(rows, journal)
-        await runner.run(turn_flow(rows, policy.judge_with(self._agent.tools)))
+        judge = policy.judge_with(self._agent.tools, holds=self._agent.desk.holds)
+        await runner.run(turn_flow(rows, judge))
 
     async def _give_up(self, turn: OpenTurn) -> None:
         """End a turn with the least that can be stored, so that its session goes on."""

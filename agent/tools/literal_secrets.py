@@ -29,6 +29,11 @@ Holds = Callable[[str], bool]
 """Whether a text holds one of the configured secrets."""
 
 
+def holds_none(text: str) -> bool:
+    """The check where no values are configured."""
+    return False
+
+
 def holds_one_of(values: frozenset[str]) -> Holds:
     """Make the check for configured values."""
     long_enough = tuple(value for value in values if len(value) >= SHORTEST)
@@ -41,6 +46,11 @@ def literal_secret(value: object, *, holds: Holds) -> str | None:
         if _SHAPES.search(text) or holds(text):
             return place or "the arguments"
     return None
+
+
+def secret_text(place: str) -> str:
+    """Say that a secret stands somewhere in the arguments, and not which."""
+    return f"A secret stands in {place}; it must not be given in a call."
 
 
 def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:

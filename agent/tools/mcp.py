@@ -27,7 +27,7 @@ from agent.tools.base import (
     Verdict,
 )
 from agent.tools.json_schema import problem_of, unchecked
-from agent.tools.literal_secrets import Holds, literal_secret
+from agent.tools.literal_secrets import Holds, literal_secret, secret_text
 from agent.tools.mcp_definitions import ServerEntry, ToolTerms
 from agent.tools.mcp_names import rule_name
 from agent.tools.mcp_outcomes import NotTaken, Refused, Unsure
@@ -97,7 +97,7 @@ class McpTool:
         except NotCanonical as exc:
             return Malformed(text=f"The arguments hold {exc}.")
         if (place := literal_secret(dict(arguments), holds=self._holds)) is not None:
-            return Malformed(text=f"A secret stands in {place}; it must not be given in a call.")
+            return Malformed(text=secret_text(place))
         if (problem := problem_of(dict(arguments), self._schema)) is not None:
             return Malformed(text=problem)
         effect, tags, default, reason = _word(self._terms, declared=self._declared)

@@ -11,6 +11,7 @@ from agent.messages import ResultStatus
 from agent.policy import ARGUMENTS_MAX_BYTES, judge_with, parse_arguments
 from agent.tools.base import EffectClass, Malformed, Tool
 from agent.tools.files import FilesTool
+from agent.tools.literal_secrets import holds_one_of
 from tests.agent.scripted import ScriptedTool, all_tools, call
 
 VALUES = st.recursive(
@@ -136,3 +137,23 @@ def test_judging_runs_nothing() -> None:
     judge = judge_with({"once": tool})
     assert judge(call("once", ident="c1")) == judge(call("once", ident="c1"))
     assert tool.ran == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        ('{"n": "Bearer hf_' + "a" * 34 + '"}', "n"),
+        ('{"n": ["curl", "-H", "sk-proj-' + "b" * 30 + '"]}', "n"),
+        ('{"n": "correct-horse-battery"}', "n"),
+        (r'{"n": {"deep": "correct-\u0068orse-battery"}}', "n.deep"),
+    ],
+)
+def test_no_call_holds_a_secret_as_such(arguments: str, place: str) -> None:
+    """It would stand on a card and at a provider; the refusal says where, and not what."""
+    tools = all_tools()
+    judge = judge_with(tools, holds=holds_one_of(frozenset({"correct-horse-battery"})))
+    for name in tools:
+        judged = judge(call(name, arguments, ident="c1"))
+        assert judged.refusal is not None
+        assert judged.refusal.status is ResultStatus.MALFORMED
+        assert judged.refusal.text.startswith(f"A secret stands in {place};")

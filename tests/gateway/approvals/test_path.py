@@ -254,3 +254,12 @@ async def test_the_same_denied_call_is_not_asked_again(house: House) -> None:
     await house.press("Deny")
     assert await house.turns() == ["halted"]
     assert "I stopped: 3 of my calls were denied." in house.texts()[-1]
+
+
+async def test_an_edit_holds_no_secret_as_such(house: House) -> None:
+    """What the model may not write into a call, a person does not write into it either."""
+    await house.asks('paid {"text":"harmless"}')
+    await house.press("Edit", author=ANN)
+    told = await house.fill(author=ANN, text="hf_" + "a" * 34)
+    assert told == "A secret stands in text; it must not be given in a call."
+    assert await house.states() == ["pending"]

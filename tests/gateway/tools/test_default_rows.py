@@ -1,5 +1,6 @@
 """Every default of the built-in tools, as the gate judges it where no rule speaks."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from agent.policy import judge
+from agent.messages import ToolCall
+from agent.policy import judge, judge_with
 from agent.rules import Facts, Policy
 from agent.tools.base import Malformed, RiskTag, Tool, Verdict
 from agent.tools.fetch import FetchTool
@@ -168,3 +170,28 @@ def test_what_could_not_be_looked_at_asks(name: str) -> None:
     call = row.tool().prepare(row.arguments)
     assert not isinstance(call, Malformed), call
     assert judge(call, Facts(said=SAID, inspected=False), Policy()).verdict is not Verdict.ALLOW
+
+
+TOKEN = "hf_" + "a" * 34
+GIVEN_AWAY: dict[Callable[[], Tool], dict[str, Any]] = {
+    _shell_tool: {"argv": ["curl", "-H", f"Authorization: Bearer {TOKEN}"]},
+    _files_tool: {"operation": "write", "path": "a", "content": TOKEN},
+    FetchTool: {"url": "https://a.example/", "method": "POST", "body": TOKEN},
+    lambda: _search(0): {"query": f"what is {TOKEN}"},
+    _messages: {"to": "team", "text": TOKEN},
+    _memory_tool: {"operation": "write", "text": TOKEN},
+    AskUserTool: {"question": f"Is it {TOKEN}?"},
+}
+
+
+@pytest.mark.parametrize("tool", GIVEN_AWAY)
+def test_no_tool_takes_a_secret_as_such(tool: Callable[[], Tool]) -> None:
+    """Nobody is asked about such a call, and the refusal does not repeat it."""
+    made = tool()
+    name, arguments = made.spec.name, GIVEN_AWAY[tool]
+    assert not isinstance(made.prepare(arguments), Malformed)
+    call = ToolCall(id="c1", name=name, arguments=json.dumps(arguments), provider_id="p1")
+    judged = judge_with({name: made})(call)
+    assert judged.prepared is None and judged.refusal is not None
+    assert judged.refusal.text.startswith("A secret stands in ")
+    assert TOKEN not in judged.refusal.text
