@@ -199,8 +199,6 @@ class Tool(Protocol):
 
 
 @runtime_checkable
-class InspectingTool(Tool, Protocol):
-@runtime_checkable
 class PlacedTool(Tool, Protocol):
     """A tool whose calls go where configuration says: what is decided holds for that place."""
 
@@ -209,6 +207,8 @@ class PlacedTool(Tool, Protocol):
         """The address or command line, as it enters fingerprints; may hold a key, is not shown."""
 
 
+@runtime_checkable
+class InspectingTool(Tool, Protocol):
     """A tool whose calls need a look at the world before they can be judged."""
 
     async def inspect(
