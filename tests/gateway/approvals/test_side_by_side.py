@@ -1,7 +1,7 @@
 """Tools of several people's turns in one chat: eight run at once, the others wait their turn."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.tool_room import TOOLS_OF_CHAT
 from agent.tools.base import CallContext, EffectClass, PreparedCall, ToolOutput, Verdict
@@ -13,14 +13,17 @@ from tests.gateway.events import ANN, BEN
 
 @dataclass(kw_only=True)
 class CountedTool(HouseTool):
-    """A tool that knows how many of it run, and how many ran at most."""
+    """A tool that knows how many of it run, and how many ran at most; `full` once eight do."""
 
     now: int = 0
     most: int = 0
+    full: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, call: PreparedCall, context: CallContext) -> ToolOutput:
         self.now += 1
         self.most = max(self.most, self.now)
+        if self.now == TOOLS_OF_CHAT:
+            self.full.set()
         try:
             return await super().run(call, context)
         finally:
@@ -38,6 +41,7 @@ async def test_eight_tools_of_a_chat_run_side_by_side(house: House) -> None:
     for author in (ANN, BEN, EVE):
         await house.take(house.words("do it", author=author))
     async with asyncio.timeout(20):
+        await tool.full.wait()
         while await house.calls() != ["intent"] * 12:
             pass
     assert (tool.now, len(tool.ran)) == (TOOLS_OF_CHAT, TOOLS_OF_CHAT)
