@@ -175,7 +175,8 @@ async def test_what_only_owners_may_decide_by_now_is_asked_of_them(
     assert f"Approval {new.code} is asked of owners elsewhere." in house.texts()
     card = house.card()
     assert card.chat == "1003"
-    assert "Edited     by Ben" in card.text or change == "price"
+    assert ("Edited  by Ben" in card.text) is (change == "edit")
+    assert "asked as" in card.text
     assert await house.press("Approve all", author=CAL) == "Approved."
     assert len(paid.ran) == 1
     assert await house.turns() == ["done", "done"]
