@@ -46,6 +46,8 @@ class Deliveries:
         self._clock = clock
         self._alert = alert
         self._doubt_before = doubt_before
+        self.opened = asyncio.Event()
+        """Set when a way out was opened; who waits for it clears it."""
         self._outlets: dict[str, Outlet] = {}
         self._arriving: dict[str, list[OutboxRow]] = {}
         self._beside: set[asyncio.Task[object]] = set()
@@ -86,6 +88,7 @@ class Deliveries:
         last = waiting[-1].id if waiting else 0
         outlet.enqueue(tuple(row for row in arrived if row.id > last))
         self._outlets[name] = outlet
+        self.opened.set()
         return outlet
 
     async def _waiting(self, account: str) -> list[OutboxRow]:

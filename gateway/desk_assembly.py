@@ -251,9 +251,10 @@ async def find_owner_spot(
     config: Config, deliveries: Deliveries, spot: OwnerSpot, *, wait: Wait
 ) -> None:
     """Find out where owners are asked: their chat, or a direct one, once its account is there."""
-    never = asyncio.Event()
     while not await _found_owner_spot(config, deliveries, spot):
-        await wait(never, OWNER_SPOT_AGAIN_S)
+        # A card asked before would stand where nobody decides, so not a moment is waited.
+        await wait(deliveries.opened, OWNER_SPOT_AGAIN_S)
+        deliveries.opened.clear()
 
 
 async def _found_owner_spot(config: Config, deliveries: Deliveries, spot: OwnerSpot) -> bool:
