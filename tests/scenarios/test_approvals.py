@@ -52,8 +52,9 @@ async def test_denied_with_and_without_a_reason(surface: Hands, tmp_path: Path) 
         assert second_result.endswith(": it is too dear")
 
 
-async def test_approved_by_a_typed_code(surface: Hands, tmp_path: Path) -> None:
+async def test_approved_by_a_typed_code(each_platform: Hands, tmp_path: Path) -> None:
     """A code in any case decides its card and no other; a wrong one decides nothing."""
+    surface = each_platform
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(train())
         await surface.typed("approve", "ZZZZZ")
@@ -88,8 +89,9 @@ async def test_long_arguments_are_shown_before_they_are_approved(
         assert desk.shop.ran[0][1]["script"] == "\n".join(lines)
 
 
-async def test_destructive_calls_are_confirmed_twice(surface: Hands, tmp_path: Path) -> None:
+async def test_destructive_calls_are_confirmed_twice(each_platform: Hands, tmp_path: Path) -> None:
     """The platform's own question comes first where it has one, else a second button."""
+    surface = each_platform
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(wipe())
         assert "destructive" in card.text

@@ -1,5 +1,6 @@
 """Who decides and who does not: bystanders, strangers, machines, roles; and what is no decision."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,10 @@ from tests.scenarios.tools import letter, train
 from tests.wire.server import Answer
 
 
-@pytest.mark.needs("has_groups")
-async def test_a_bystander_is_refused_alone(each_platform: Hands, tmp_path: Path) -> None:
+@pytest.mark.parametrize("made", [SlackSurface, DiscordSurface])
+async def test_a_bystander_is_refused_alone(made: Callable[[], Hands], tmp_path: Path) -> None:
     """Someone else's press or word changes nothing, and only they hear why."""
-    surface = each_platform
+    surface = made()
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(letter(), group=True)
         before = surface.shown(group=True)
@@ -28,20 +29,21 @@ async def test_a_bystander_is_refused_alone(each_platform: Hands, tmp_path: Path
         await desk.until(lambda: len(surface.told(by="bob")) >= 2)
         assert surface.shown(group=True) == before
         assert surface.told(by="ann") == []
-        if surface.name != "telegram":  # there the answer is a message of the group, at its pace
-            told = len(surface.told(by="bob"))
-            await surface.typed("approve", card.code, by="bob", group=True)
-            await desk.until(lambda: len(surface.told(by="bob")) > told)
+        told = len(surface.told(by="bob"))
+        await surface.typed("approve", card.code, by="bob", group=True)
+        await desk.until(lambda: len(surface.told(by="bob")) > told)
         assert desk.shop.ran == []
         desk.answers("Sent.")
         await surface.choose(card, "Approve once")
         await desk.ran("letter")
 
 
-@pytest.mark.needs("has_groups")
-async def test_the_requester_decides_what_is_cheap(each_platform: Hands, tmp_path: Path) -> None:
+@pytest.mark.parametrize("made", [SlackSurface, DiscordSurface])
+async def test_the_requester_decides_what_is_cheap(
+    made: Callable[[], Hands], tmp_path: Path
+) -> None:
     """Who asked approves up to a dollar without being an approver; above it they may only deny."""
-    surface = each_platform
+    surface = made()
     async with Desk(surface, path=tmp_path, approvers=[surface.person("ann")]) as desk:
         dear = await desk.asked_for(train(size="large"), by="bob", group=True)
         await surface.choose(dear, "Approve once", by="bob")
@@ -144,8 +146,10 @@ async def test_telegram_admins_decide(tmp_path: Path) -> None:
     server.rank(GROUP, PEOPLE["bob"], "administrator")
     async with Desk(telegram, path=tmp_path, approvers=["admins"]) as desk:
         card = await desk.asked_for(letter(), group=True)
+        before = telegram.shown(group=True)
         await telegram.choose(card, "Approve once")
         await desk.hears("Only chat approvers")
+        assert telegram.shown(group=True) == before
         text = f"/approve@{server.world.us.username} {card.code}"
         await server.say(chat=GROUP, user=PEOPLE["bob"], text=text, as_chat=GROUP)
         body = b'{"ok":false,"error_code":500,"description":"Internal Server Error"}'
@@ -167,7 +171,7 @@ async def test_machines_edits_and_reactions_decide_nothing(tmp_path: Path) -> No
         card = await desk.asked_for(letter(), group=True)
         chat, ts = card.handle
         await slack.server.react(chat=CHANNEL, ts=ts, user=AT_SLACK["ann"], name="+1")
-        _, mine = await slack.say("hm", group=True, mention=True)
+        _, mine = await slack.say("hm", group=True)
         await slack.server.rewrite(chat=CHANNEL, ts=mine, text=f"@gatepost !approve {card.code}")
         await slack.server.press(chat=chat, ts=ts, user="UBOT", label=card.label("Approve once"))
         await slack.server.settled()

@@ -23,8 +23,9 @@ def question(*options: str) -> CallTool:
     return CallTool(name="ask_user", arguments=json.dumps(arguments), id="call_question")
 
 
-async def test_a_question_is_answered_by_a_button(surface: Hands, tmp_path: Path) -> None:
+async def test_a_question_is_answered_by_a_button(each_platform: Hands, tmp_path: Path) -> None:
     """The chosen answer is the result, marked as the person's; the card says who and what."""
+    surface = each_platform
     async with Desk(surface, path=tmp_path, enabled=("ask_user",)) as desk:
         card = await desk.asked_for(question("Left", "Right"))
         assert "Which way shall I go?" in card.text

@@ -27,8 +27,9 @@ async def test_a_restart_between_card_and_press(surface: Hands, tmp_path: Path) 
         assert await desk.read_results(2) == ["train ran"]
 
 
-async def test_the_requester_writes_on(surface: Hands, tmp_path: Path) -> None:
+async def test_the_requester_writes_on(each_platform: Hands, tmp_path: Path) -> None:
     """New words replace what waits: the card says so, nothing runs, the model reads both."""
+    surface = each_platform
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(train())
         desk.answers("Then not.")
@@ -45,8 +46,9 @@ async def test_the_requester_writes_on(surface: Hands, tmp_path: Path) -> None:
         assert desk.shop.ran == []
 
 
-async def test_stop_withdraws_the_card(surface: Hands, tmp_path: Path) -> None:
+async def test_stop_withdraws_the_card(each_platform: Hands, tmp_path: Path) -> None:
     """/stop ends the turn with its card; the next message is answered as ever."""
+    surface = each_platform
     async with Desk(surface, path=tmp_path) as desk:
         await desk.asked_for(train())
         await surface.command("stop")
