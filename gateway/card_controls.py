@@ -239,7 +239,8 @@ class _Choices:
         one = self._one
         known = not isinstance(one.ceiling, Unknown)
         if known and not _NEVER_GRANTED.intersection(flag.name for flag in one.flags):
-            yield self.button("Approve for this chat", Decision.GRANT)
+            if self._view.asked_by:  # a clock's turn is nobody's
+                yield self.button("Approve for this chat", Decision.GRANT)
             yield self.button("Approve for everybody in this chat", Decision.GRANT_ALL)
         if one.editable and forms:
             yield self.button("Edit", Decision.EDIT)

@@ -211,7 +211,7 @@ class Decisions:
         if scope == "frozen":
             return self._thaw(tx, card, request, person)
         if scope.startswith("whole:"):
-            auto = allowances.auto_of(tx, card.session_id, now=now)
+            auto = self._rules.money.auto(tx, card.session_id, now=now)
             if auto is None:
                 return self.end_auto(tx, card, person)
             most = self._rules.rights.approvals.auto_max

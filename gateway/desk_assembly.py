@@ -105,6 +105,9 @@ def supervision(
     def look_at_jobs() -> None:
         loop.call_soon_threadsafe(jobs.look)
 
+    def schema_now(tool: str) -> str:
+        return rules.schema(tool)  # which are made of the money
+
     budget = config.budget
     money = Money(
         limits=Limits(
@@ -117,6 +120,8 @@ def supervision(
         ),
         zone=config.gateway.timezone,
         people=config.people,
+        policy=config.policy.version,
+        schema=schema_now,
     )
     rights = rights_of(config)
     rules = Rules(

@@ -293,8 +293,8 @@ class Gate:
             fits = relaxable(item.prepared, item.judgement, auto=False)
             if fits and covers(grant, item, turn.requester, self._rules.policy.version):
                 return grant
-        auto = allowances.auto_of(tx, turn.session_id, now=now)
-        if auto is None or auto.policy != self._rules.policy.version:
+        auto = self._rules.money.auto(tx, turn.session_id, now=now)
+        if auto is None:
             return None
         if auto.bounds.get("schemas", {}).get(item.prepared.tool) != item.schema:
             return None  # a tool of that time, and as it was

@@ -88,7 +88,7 @@ class GrantsDesk:
     def auto(self, tx: Tx, here: Here, words: str, person: Person) -> str:
         """Begin, enlarge, show or end `/auto`; returns what to say."""
         now = self._clock.now()
-        live = allowances.auto_of(tx, here.session_id, now=now)
+        live = self._live_auto(tx, here.session_id, now)
         if not words:
             return self._auto_told(tx, here, live)
         if words == "off":
@@ -118,7 +118,14 @@ class GrantsDesk:
             live = self._new_auto(tx, here, person.standing, cap=cap, until_at=until_at)
             allowances.insert(tx, live)
         self._note(tx, allowances.get(tx, live.id) or live, person, "auto")
-        return self._auto_told(tx, here, allowances.auto_of(tx, here.session_id, now=now))
+        return self._auto_told(tx, here, self._live_auto(tx, here.session_id, now))
+
+    def _live_auto(self, tx: Tx, session_id: int, now: int) -> Allowance | None:
+        """The session's `/auto`; one that was given for other rules or tools ends here."""
+        live = self._rules.money.auto(tx, session_id, now=now)
+        if live is None and (other := allowances.auto_of(tx, session_id, now=now)):
+            allowances.end(tx, other.id, because="a rule or a tool has changed", now=now)
+        return live
 
     def revoke(self, tx: Tx, ident: str, standing: Standing, *, chat: str) -> str:
         """Take an allowance back; it counts for calls not started yet, too."""
@@ -140,7 +147,8 @@ class GrantsDesk:
         lines = [
             f"- {self._line(each)}" for each in allowances.grants_in(tx, account, chat, now=now)
         ]
-        auto = allowances.auto_of(tx, session_id, now=now) if session_id is not None else None
+        money = self._rules.money
+        auto = money.auto(tx, session_id, now=now) if session_id is not None else None
         if auto is not None:
             left = max(0, auto.cap - ledger.session_spent(tx, auto.session_id or 0))
             until = self._painter.time(auto.until_at)
@@ -170,6 +178,8 @@ class GrantsDesk:
         if not _NEVER.isdisjoint(request.tags) or tainted_once or undeclared or unknown:
             return "This can't be allowed beforehand; each such call is asked."
         above = self._rules.rights.approvals.two_person_above
+        if not card.requester and not everybody:
+            return "Nobody asked for this in person; it can be allowed for everybody here, or once."
         if card.two_person or (above is not None and (request.ceiling or 0) > above):
             return "Two people decide this, each time it is asked."
         if request.rule.startswith("floor"):

@@ -3,6 +3,7 @@
 Pure but for the rows it is given: limits, zones and people come from configuration.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agent.costs import Quote
@@ -58,13 +59,23 @@ def spender_of(turn: OpenTurn) -> Spender:
     )
 
 
+def _gone(tool: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Money:
-    """Reserves in the scopes that configuration names."""
+    """Reserves in the scopes that configuration names.
+
+    `policy` is the version of the rules in force, and `schema` gives the hash of a tool's schema
+    as it is, empty for one that is gone: `/auto` ends when either changes.
+    """
 
     limits: Limits = field(default_factory=Limits)
     zone: str = "UTC"
     people: PeopleConfig = field(default_factory=PeopleConfig)
+    policy: str = "none"
+    schema: Callable[[str], str] = field(default=_gone, repr=False)
 
     def reserve_model(
         self, tx: Tx, spender: Spender, *, ident: str, step: int, quote: Quote, model: str, now: int
@@ -150,10 +161,19 @@ class Money:
         """What holds a spender still."""
         return freezes.standing(tx, spender.account, spender.chat)
 
+    def auto(self, tx: Tx, session_id: int, *, now: int) -> Allowance | None:
+        """The `/auto` of a session, while rules and tools are those it was given under."""
+        found = allowances.auto_of(tx, session_id, now=now)
+        if found is None or found.policy != self.policy:
+            return None
+        known = found.bounds.get("schemas", {})
+        same = all(self.schema(name) in (mark, "") for name, mark in known.items())
+        return found if same else None
+
     def _auto(self, tx: Tx, spender: Spender, now: int) -> Cap | None:
         if spender.session_id is None:
             return None
-        found = allowances.auto_of(tx, spender.session_id, now=now)
+        found = self.auto(tx, spender.session_id, now=now)
         return Cap(id=found.id, micros=found.cap) if found else None
 
     def _place(self, spender: Spender) -> Place:

@@ -12,6 +12,7 @@ from tests.agent.scripted import Step
 from tests.gateway.approvals.house import CAL, DAN, EVE, House, made_calls
 from tests.gateway.core import says
 from tests.gateway.events import ANN, BEN, DM
+from tests.transitions import KEPT
 
 USAGE = UsageReported(usage=Usage(input=10, output=10))
 
@@ -187,6 +188,17 @@ async def test_a_grant_asks_all_that_a_yes_asks(house: House) -> None:
     assert await house.rows("SELECT id FROM allowance") == []
 
 
+async def test_nobody_has_leave_for_what_a_clock_asked(house: House) -> None:
+    """A grant is its requester's; where there is none it is no grant for everybody."""
+    await house.asks("paid")
+    await house.store.write(lambda tx: tx.run("UPDATE card SET requester = ''"), transition=KEPT)
+    told = await house.press("Approve for this chat", author=BEN)
+    assert told.startswith("Nobody asked for this")
+    await house.press("Approve for everybody in this chat", author=BEN)
+    await house.press("Yes: approve, and for this chat", author=BEN)
+    assert await house.rows("SELECT requester FROM allowance") == [("",)]
+
+
 async def test_auto_lets_paid_calls_through_under_one_cap(house: House) -> None:
     """Each leaves a receipt; what does not fit any more is asked."""
     house.tools["paid"].spent = 500_000
@@ -212,6 +224,25 @@ async def test_auto_ends_by_cap_and_goes_on_asking(house: House) -> None:
     assert "paid: do, at most $0.50; $0.70 left until 10:53." in receipts[0]
     assert "$0.20 of $1.20 left" in await house.command("grants", chat=DM)
     assert await house.command("auto", "off", chat=DM) == "/auto has ended."
+
+
+async def test_auto_ends_when_a_tool_changes(house: House) -> None:
+    """Its cap does not go on standing in place of the limits it was given instead of."""
+    house.model_says("Hello.")
+    await house.says("hello", chat=DM)
+    assert "$5.00 left" in await house.command("auto", "$5 2h", chat=DM)
+    paid_model(house, ceiling=600_000, actual=500_000)
+    house.model_says(counted("One.", "reads"), counted("Two."))
+    await house.says("go", chat=DM)
+    assert house.texts("1001")[-1].endswith("Two.")
+    house.tools["links"].schema = 2
+    house.model_says(counted("One.", "reads"), counted("Three."))
+    await house.says("go", chat=DM)
+    assert "the turn" in house.card("Limit").text
+    assert "Nothing is allowed" in await house.command("grants", chat=DM)
+    assert (await house.command("auto", chat=DM)).startswith("/auto is off")
+    rows = await house.rows("SELECT ended_because FROM allowance")
+    assert rows == [("a rule or a tool has changed",)]
 
 
 async def test_a_used_up_auto_parks_with_its_three_ways_on(house: House) -> None:
