@@ -38,7 +38,8 @@ def of_desk(rows: Fields, now: int) -> Iterator[Finding]:
                 check="jobs",
                 severity="error",
                 finding=f"{job['label']} was told to end and nobody can tell whether it has",
-                remedy=f"look for job {job['handle']} at its provider; it may go on costing money",
+                remedy=f"look for job {job['handle'] or job['call_id']} at its provider;"
+                " it may go on costing money",
             )
     late = rows["held_late"]
     if late["count"]:
