@@ -1,14 +1,16 @@
-"""Runs every benchmark and prints two tables: the gateway beside the floor, then what may grow.
+"""Runs the benchmarks and prints what was measured, each figure as soon as it is known.
 
-Every figure is taken for both sides of its ratio in one run. Medians are shown, raw values are
-kept in `build/bench.json`.
+`python -m benchmarks [SECTION ...]`: some of `floor load gate growth waiting`, or all. Every figure
+is taken for both sides of its ratio in one run. Medians are shown, raw values are kept in
+`build/bench.json`.
 """
 
 import asyncio
 import json
 import statistics
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,47 +38,71 @@ class Figure:
     floor: tuple[float, ...]
 
 
-async def main() -> None:
+Places = Iterator[Path]
+Measured = AsyncIterator[Figure | Series]
+
+
+async def main(wanted: Sequence[str]) -> None:
     """Measure, print, keep."""
+    kept = ROOT / "build" / "bench.json"
+    raw: dict[str, object] = json.loads(kept.read_text()) if wanted and kept.exists() else {}
     with tempfile.TemporaryDirectory(prefix="gatepost-bench-") as folder:
         fresh = (Path(folder) / str(number) for number in range(10_000))
-
-        def gateway(*, paced: bool = False, **script: float) -> Arena:
-            return GatewayArena(next(fresh), paced=paced, **script)
-
-        def floor(**script: float) -> Arena:
-            return Arena(**script)
-
-        figures = [figure async for figure in _figures(gateway, floor)]
-        figures += [figure async for figure in _loads(lambda: next(fresh))]
-        calls = await gate.calls(fresh)
-        figures += [figure async for figure in _gate(fresh, calls)]
-        grown = [
-            series
-            for measure in (growth.recovery, growth.past, growth.sessions)
-            async for series in measure(fresh)
-        ]
-        grown += [
-            Series(name="CPU of a turn, by free calls in it", unit="ms", values=calls.cpu_by_reads),
-            Series(name="its time, by free calls in it", unit="ms", values=calls.time_by_reads),
-            gate.verdicts(),
-        ]
-        left = await waiting.left_waiting(next(fresh))
-        grown += [series async for series in waiting.waiting(fresh, left)]
-        for paced in (False, True):
-            wave = await waiting.wave(next(fresh), left, paced=paced)
-            figures += _elsewhere(wave, paced=paced)
-            grown += waiting.series(wave, paced=paced)
-    _print(figures)
-    _print_grown(grown)
-    kept = ROOT / "build" / "bench.json"
+        for section in wanted or SECTIONS:
+            print(f"\n{section:62}{'gateway':>10}{'floor':>10}{'ratio':>8}", flush=True)
+            async for found in SECTIONS[section](fresh):
+                match found:
+                    case Figure():
+                        _print(found)
+                        values: object = {"gateway": found.gateway, "floor": found.floor}
+                    case Series():
+                        _print_grown(found)
+                        values = found.values
+                raw[found.name.strip()] = {"unit": found.unit, "values": values}
     kept.parent.mkdir(exist_ok=True)
-    raw: dict[str, object] = {
-        f.name: {"unit": f.unit, "gateway": f.gateway, "floor": f.floor} for f in figures
-    }
-    raw |= {s.name: {"unit": s.unit, "by_size": s.values} for s in grown}
     kept.write_text(json.dumps(raw, indent=1))
     print(f"\nraw values: {kept.relative_to(ROOT)}")
+
+
+async def _beside_floor(fresh: Places) -> Measured:
+    def gateway(*, paced: bool = False, **script: float) -> Arena:
+        return GatewayArena(next(fresh), paced=paced, **script)
+
+    def floor(**script: float) -> Arena:
+        return Arena(**script)
+
+    async for figure in _figures(gateway, floor):
+        yield figure
+
+
+async def _gates(fresh: Places) -> Measured:
+    """A press beside a bare callback handler, a call beside its tool alone, paid beside free."""
+    async for figure in _presses(fresh):
+        yield figure
+    calls = await gate.calls(fresh)
+    async for figure in _calls(calls):
+        yield figure
+    yield Series(name="CPU of a turn, by free calls in it", unit="ms", values=calls.cpu_by_reads)
+    yield Series(name="its time, by free calls in it", unit="ms", values=calls.time_by_reads)
+    yield gate.verdicts()
+
+
+async def _grown(fresh: Places) -> Measured:
+    for measure in (growth.recovery, growth.past, growth.sessions):
+        async for series in measure(fresh):
+            yield series
+
+
+async def _waiting(fresh: Places) -> Measured:
+    left = await waiting.left_waiting(next(fresh))
+    async for series in waiting.waiting(fresh, left):
+        yield series
+    for paced in (False, True):
+        wave = await waiting.wave(next(fresh), left, paced=paced)
+        for figure in _elsewhere(wave, paced=paced):
+            yield figure
+        for series in waiting.series(wave, paced=paced):
+            yield series
 
 
 async def _figures(gateway: Make, floor: Make) -> AsyncIterator[Figure]:
@@ -114,10 +140,10 @@ async def _figures(gateway: Make, floor: Make) -> AsyncIterator[Figure]:
     )
 
 
-async def _loads(place: Callable[[], Path]) -> AsyncIterator[Figure]:
+async def _loads(fresh: Places) -> Measured:
     """A burst, then a steady load; the floor answers 200 and stores nothing."""
     for name, events, over_s in (("burst of 1,000 in 2 s", 1_000, 2.0), ("50 a second", 750, 15.0)):
-        ours = await gateway_load(place(), events=events, over_s=over_s)
+        ours = await gateway_load(next(fresh), events=events, over_s=over_s)
         base = await floor_load(events=events, over_s=min(over_s, 5.0))
         ours_ms = tuple(each * 1_000 for each in ours.acknowledged)
         yield Figure(
@@ -131,9 +157,8 @@ async def _loads(place: Callable[[], Path]) -> AsyncIterator[Figure]:
         yield Figure(name="  lost", unit="messages", gateway=(float(ours.lost),), floor=())
 
 
-async def _gate(places: Iterator[Path], calls: gate.Calls) -> AsyncIterator[Figure]:
-    """A press beside a bare callback handler, a call beside its tool alone, paid beside free."""
-    ours = await gate.presses(GatewayArena(next(places), gated=True))
+async def _presses(fresh: Places) -> Measured:
+    ours = await gate.presses(GatewayArena(next(fresh), gated=True))
     base = await gate.presses(Arena())
     for name, at in (("press to tool start", 0), ("press to its answer", 1)):
         yield Figure(
@@ -142,12 +167,14 @@ async def _gate(places: Iterator[Path], calls: gate.Calls) -> AsyncIterator[Figu
             gateway=tuple(span[at] * 1_000 for span in ours),
             floor=tuple(span[at] * 1_000 for span in base),
         )
-    alone = await gate.alone()
+
+
+async def _calls(calls: gate.Calls) -> Measured:
     yield Figure(
         name="one more free call in a step, CPU",
         unit="us",
         gateway=(gate.one_more(calls.cpu_by_reads) * 1_000,),
-        floor=alone,
+        floor=await gate.alone(),
     )
     for name, by_price in (("CPU", calls.cpu_by_price), ("time", calls.time_by_price)):
         yield Figure(
@@ -228,24 +255,29 @@ async def _burst(make: Make, *, deltas: int, pause_s: float) -> tuple[float, ...
         )
 
 
-def _print(figures: list[Figure]) -> None:
-    print(f"{'':52}{'gateway':>10}{'floor':>10}{'ratio':>8}")
-    for figure in figures:
-        ours = statistics.median(figure.gateway)
-        base = statistics.median(figure.floor) if figure.floor else 0.0
-        beside = f"{base:10.1f}{ours / base:8.2f}" if base > 0 else f"{'-':>10}{'-':>8}"
-        print(f"{figure.name:52}{ours:10.1f}{beside}  {figure.unit}")
+def _print(figure: Figure) -> None:
+    ours = statistics.median(figure.gateway)
+    base = statistics.median(figure.floor) if figure.floor else 0.0
+    beside = f"{base:10.1f}{ours / base:8.2f}" if base > 0 else f"{'-':>10}{'-':>8}"
+    print(f"{figure.name:62}{ours:10.1f}{beside}  {figure.unit}", flush=True)
 
 
-def _print_grown(grown: list[Series]) -> None:
-    print(f"\n{'':62}{'ratio':>8}")
-    for series in grown:
-        sizes = ", ".join(
-            f"{size:,}: {statistics.median(values):.1f}" for size, values in series.values.items()
-        )
-        ratio = f"{series.ratio:8.2f}" if series.ratio is not None else f"{'-':>8}"
-        print(f"{series.name:62}{ratio}  {sizes} {series.unit}")
+def _print_grown(series: Series) -> None:
+    sizes = ", ".join(
+        f"{size:,}: {statistics.median(values):.1f}" for size, values in series.values.items()
+    )
+    ratio = f"{series.ratio:8.2f}" if series.ratio is not None else f"{'-':>8}"
+    print(f"{series.name:82}{ratio}  {sizes} {series.unit}", flush=True)
+
+
+SECTIONS: Mapping[str, Callable[[Places], Measured]] = {
+    "floor": _beside_floor,
+    "load": _loads,
+    "gate": _gates,
+    "growth": _grown,
+    "waiting": _waiting,
+}
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1:]))

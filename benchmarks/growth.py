@@ -31,9 +31,9 @@ class Series:
 
     @property
     def ratio(self) -> float | None:
-        """The median at the largest size to that at the smallest; None at one size alone."""
+        """The median at the largest size to that at the smallest; None without both."""
         first, *others = (statistics.median(values) for values in self.values.values())
-        return others[-1] / first if others else None
+        return others[-1] / first if others and first else None
 
 
 async def recovery(places: Iterator[Path]) -> AsyncIterator[Series]:
