@@ -66,9 +66,6 @@ class Hands(Surface, Protocol):
     has_menu: bool
     """Whether further choices fold out; elsewhere `More` swaps the keyboard."""
 
-    forges: bool
-    """Whether somebody can send a press that none of their buttons makes."""
-
     def person(self, name: str) -> str:
         """Somebody as configuration names them."""
 

@@ -37,6 +37,15 @@ def each_platform(request: pytest.FixtureRequest) -> Hands:
     return _made(request)
 
 
+@pytest.fixture(params=["web", "terminal", "slack"])
+def few_surfaces(request: pytest.FixtureRequest) -> Hands:
+    """One surface of each kind: forms and menus of the page, words only, somebody else's pace.
+
+    For long stories: Telegram and Discord take a second for every message and change of one.
+    """
+    return _made(request)
+
+
 def _made(request: pytest.FixtureRequest) -> Hands:
     made = SURFACES[request.param]()
     wants = request.node.get_closest_marker("needs")

@@ -25,7 +25,6 @@ class DiscordSurface(ServerSurface):
     form = "modal"
     asks_twice = False
     has_menu = True
-    forges = True
 
     def __init__(self) -> None:
         self.server: DiscordServer = DiscordServer()

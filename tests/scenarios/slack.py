@@ -27,7 +27,6 @@ class SlackSurface(ServerSurface):
     form = "modal"
     asks_twice = True
     has_menu = True
-    forges = True
     me = "slack:T1/U1"
     users = ("slack:T1/U1", "slack:T1/U2")
     chats = (f"slack:T1/{GROUP}",)

@@ -26,7 +26,6 @@ class TelegramSurface(ServerSurface):
     form = "reply"
     asks_twice = False
     has_menu = False
-    forges = True
     me = "telegram:1001"
     users = ("telegram:1001", "telegram:1002")
     chats = (f"telegram:{GROUP}", f"telegram:{FORUM}")

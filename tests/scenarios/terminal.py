@@ -32,7 +32,6 @@ class TerminalSurface(OwnSurface):
     form = None
     asks_twice = False
     has_menu = False
-    forges = True
     me = f"terminal:{os.getuid()}"
 
     def __init__(self) -> None:

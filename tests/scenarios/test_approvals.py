@@ -52,9 +52,9 @@ async def test_denied_with_and_without_a_reason(surface: Hands, tmp_path: Path) 
         assert second_result.endswith(": it is too dear")
 
 
-async def test_approved_by_a_typed_code(each_platform: Hands, tmp_path: Path) -> None:
+async def test_approved_by_a_typed_code(few_surfaces: Hands, tmp_path: Path) -> None:
     """A code in any case decides its card and no other; a wrong one decides nothing."""
-    surface = each_platform
+    surface = few_surfaces
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(train())
         await surface.typed("approve", "ZZZZZ")
@@ -104,9 +104,9 @@ async def test_destructive_calls_are_confirmed_twice(each_platform: Hands, tmp_p
         assert desk.shop.names() == ["wipe"]
 
 
-async def test_destructive_calls_are_typed_twice(each_platform: Hands, tmp_path: Path) -> None:
+async def test_destructive_calls_are_typed_twice(few_surfaces: Hands, tmp_path: Path) -> None:
     """One code asks for the second one; both together decide."""
-    surface = each_platform
+    surface = few_surfaces
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(wipe())
         await surface.typed("approve", card.code)
@@ -118,9 +118,9 @@ async def test_destructive_calls_are_typed_twice(each_platform: Hands, tmp_path:
         assert desk.shop.names() == ["wipe"]
 
 
-async def test_a_batch_is_decided_one_by_one(each_platform: Hands, tmp_path: Path) -> None:
+async def test_a_batch_is_decided_one_by_one(few_surfaces: Hands, tmp_path: Path) -> None:
     """One card for the step; an approved call starts at once, the others wait for their word."""
-    surface, calls = each_platform, (train(ident="a"), tidy(ident="b"))
+    surface, calls = few_surfaces, (train(ident="a"), tidy(ident="b"))
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(*calls)
         assert "2 calls, at most $0.30 together" in card.text
@@ -157,6 +157,8 @@ async def test_edited_then_approved(each_platform: Hands, tmp_path: Path) -> Non
         await surface.choose(edited, "Approve once, at most $0.30")
         await desk.sees("Trained small.")
         assert desk.shop.ran[0][1]["size"] == "small"
+        (result,) = await desk.read_results(2)
+        assert "changed" in result and '"size": "small"' in result and "train ran" in result
 
 
 def whole(texts: list[str]) -> str:

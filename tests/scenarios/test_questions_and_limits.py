@@ -72,9 +72,9 @@ async def test_a_used_up_budget_is_raised(each_platform: Hands, tmp_path: Path) 
         assert len(desk.model.asked) == 2
 
 
-async def test_approved_for_this_chat(each_platform: Hands, tmp_path: Path) -> None:
+async def test_approved_for_this_chat(few_surfaces: Hands, tmp_path: Path) -> None:
     """What the grant allows is shown before the second press; the same call then runs unasked."""
-    surface = each_platform
+    surface = few_surfaces
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(train(ident="one"))
         if not surface.has_menu:
@@ -118,9 +118,9 @@ async def test_two_people_approve_what_is_dear(made: Callable[[], Hands], tmp_pa
         await desk.ran("train")
 
 
-async def test_auto_lets_calls_run_under_a_cap(each_platform: Hands, tmp_path: Path) -> None:
+async def test_auto_lets_calls_run_under_a_cap(few_surfaces: Hands, tmp_path: Path) -> None:
     """After `/auto $5 2h` a priced call runs unasked; after `/auto off` it asks again."""
-    surface = each_platform
+    surface = few_surfaces
     async with Desk(surface, path=tmp_path) as desk:
         desk.answers("Hello.")
         await surface.say("Hello")

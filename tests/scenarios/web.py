@@ -34,7 +34,6 @@ class WebSurface(OwnSurface):
     form = "page"
     asks_twice = True
     has_menu = True
-    forges = True
     me = "web:local"
 
     def __init__(self, *, token: str | None = None) -> None:
