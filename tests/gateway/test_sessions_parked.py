@@ -113,6 +113,7 @@ async def test_an_approved_call_runs_and_the_turn_goes_on(make: Make) -> None:
     core.answers(says("Look.", calls=(ASKS,)), "Done.")
     await core.take(message("do it", number=1))
     await stands(core, "Look.")
+    await stands(core, "Approval")
     await idle(core)
     assert len(core.model.requests) == 1
     await pressed(core, "Approve", number=2)
