@@ -23,6 +23,9 @@ class Pricing(Protocol):
     def spent(self, usage: Usage) -> int | None:
         """What a reply has cost in micro-dollars, rounded up; None where that can't be told."""
 
+    def spent_at_most(self, request: ModelRequest, *, written: int) -> int | None:
+        """What a call without a reply has cost at most if it wrote that many tokens."""
+
     def learn(self, request: ModelRequest, usage: Usage) -> None:
         """Take in what was counted for a request, so that later quotes of its chat are tight."""
 
@@ -35,6 +38,10 @@ class Included:
         return FREE
 
     def spent(self, usage: Usage) -> int | None:
+        """A known zero."""
+        return 0
+
+    def spent_at_most(self, request: ModelRequest, *, written: int) -> int | None:
         """A known zero."""
         return 0
 

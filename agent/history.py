@@ -49,12 +49,13 @@ def size(message: Message) -> int:
     """UTF-8 bytes of what a provider is sent of this message, without its envelope."""
     match message:
         case AssistantMessage():
-            return sum(_part_size(part) for part in message.parts)
+            return sum(part_size(part) for part in message.parts)
         case _:
             return len(message.text.encode())
 
 
-def _part_size(part: Text | ToolCall | ProviderPart) -> int:
+def part_size(part: Text | ToolCall | ProviderPart) -> int:
+    """UTF-8 bytes of one part of a reply."""
     match part:
         case Text():
             return len(part.text.encode())

@@ -45,8 +45,11 @@ class TurnJournal(Protocol):
         False: there is not enough left. Then people are asked and the turn waits, in one commit.
         """
 
-    async def attempt_failed(self, step: int, *, began: bool) -> None:
-        """A model call without a reply: what was put aside for it is free, unless it began."""
+    async def attempt_failed(self, step: int, bill: Bill) -> None:
+        """A model call without a reply: what was put aside for it is free, unless it began.
+
+        Then the bill says what it cost at most, by as much as came of it.
+        """
 
     async def step_recorded(self, record: RecordStep) -> None:
         """The reply, its usage, its calls and the refused calls' results in one commit."""

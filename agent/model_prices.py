@@ -328,6 +328,20 @@ class ModelPricing:
             return 0
         return actual(self.price, usage, max_output=self._max_output)
 
+    def spent_at_most(self, request: ModelRequest, *, written: int) -> int | None:
+        """What a call without a reply has cost at most if it wrote that many tokens.
+
+        Never above its quote; None where that can't be told.
+        """
+        if isinstance(self.price, Unknown):
+            return None
+        if self.price.source == "included":
+            return 0
+        bound = input_bound(request, self._measured(request)) + self._short_by
+        most = min(written, request.max_output_tokens or written)
+        found = ceiling(self.price, bound, most)
+        return None if isinstance(found, Unknown) else found
+
     def learn(self, request: ModelRequest, usage: Usage) -> None:
         """Keep what was counted for a request, so that the next bound of that chat is tight.
 

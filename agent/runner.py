@@ -1,6 +1,8 @@
 """Performs the effects of one turn: the only awaiting code around `turn_flow`."""
 
+import asyncio
 import logging
+import math
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import aclosing, nullcontext
@@ -50,7 +52,7 @@ from agent.events import (
     TurnEvent,
 )
 from agent.failover import Entry, FailoverPlan
-from agent.journal import TurnJournal
+from agent.journal import Bill, TurnJournal
 from agent.messages import (
     AssistantMessage,
     Message,
@@ -77,11 +79,21 @@ from agent.providers.base import (
 )
 from agent.providers.classify import causes_of
 from agent.signals import Cut, TurnSignals
-from agent.tool_runs import CUT_S, INSPECT_S, TOOL_DEADLINE_S, Room, ToolRuns
+from agent.tool_runs import (
+    CUT_S,
+    INSPECT_S,
+    NOTHING_BEGAN,
+    TOOL_DEADLINE_S,
+    Room,
+    ToolRuns,
+)
 from agent.tools.base import CallContext, Tool
 from agent.turn import TurnFlow
 
 log = logging.getLogger(__name__)
+
+WRITTEN_PER_S = 250
+"""Tokens a second that a model which thinks unseen is taken to write."""
 
 
 class Runner:
@@ -207,7 +219,8 @@ class Runner:
                 log.warning("model call failed: %s: %s", error.provider, error)
                 failures.append(error)
                 began = attempt.answered or (attempt.asked and not _kept_out(error))
-                await self._journal.attempt_failed(effect.step, began=began)
+                bill = attempt.bill(entry, request) if began else NOTHING_BEGAN
+                await self._journal.attempt_failed(effect.step, bill)
                 longest = max(longest, attempt.shown, key=len)
                 if attempt.shown:
                     self._emit(StepRewound(step=effect.step))
@@ -220,8 +233,8 @@ class Runner:
                 continue
             if not isinstance(outcome, Cut):
                 return outcome
-            if not attempt.asked:
-                await self._journal.attempt_failed(effect.step, began=False)
+            bill = attempt.bill(entry, request) if attempt.asked else NOTHING_BEGAN
+            await self._journal.attempt_failed(effect.step, bill)
             if outcome.stopped_by is not None:
                 return Stopped(by=outcome.stopped_by, shown=attempt.shown)
             return Interrupted(shown=attempt.shown)
@@ -240,7 +253,7 @@ class Runner:
         self, entry: Entry, request: ModelRequest, attempt: "_Attempt"
     ) -> ModelReplied:
         lease = await entry.credential.lease()
-        attempt.asked = True
+        attempt.ask()
         async with aclosing(entry.provider.stream(request, lease)) as stream:
             async for event in stream:
                 attempt.take(event)
@@ -259,6 +272,8 @@ class _Attempt:
         self._parts: list[Part] = []
         self._usage: Usage | None = None
         self._stop: Stop | None = None
+        self._streamed = 0
+        self._asked_at = 0.0
         self.asked = False
         """Whether the provider may have the request, and so may charge for it."""
         self.answered = False
@@ -273,12 +288,28 @@ class _Attempt:
         """Whether the reader has seen any."""
         return bool(self._shown)
 
+    def ask(self) -> None:
+        """From now on the provider may have the request."""
+        self.asked = True
+        self._asked_at = _now()
+
+    def bill(self, entry: Entry, request: ModelRequest) -> Bill:
+        """What it cost at most if it ends here, without a reply.
+
+        A token has at least a byte of what came; of thinking that is not shown nothing comes, so
+        the time counts too.
+        """
+        unseen = math.ceil((_now() - self._asked_at) * WRITTEN_PER_S)
+        written = max(self._streamed, sum(map(history.part_size, self._parts)), unseen)
+        return Bill(spent=entry.pricing.spent_at_most(request, written=written))
+
     def take(self, event: StreamEvent) -> None:
         """Fold one event in; words go on to the reader at once."""
         self.answered = True
         match event:
             case TextReceived(text=text):
                 self._shown.append(text)
+                self._count(text)
                 self._emit(TextDelta(text=text))
             case PartCompleted(part=part):
                 self._parts.append(part)
@@ -287,15 +318,18 @@ class _Attempt:
             case StreamCompleted(stop=stop):
                 self._stop = stop
             case (
-                StreamOpened()
-                | ReasoningReceived()
-                | ToolCallOpened()
-                | ArgumentsReceived()
-                | PulseReceived()
+                ReasoningReceived(text=text)
+                | ToolCallOpened(name=text)
+                | ArgumentsReceived(text=text)
             ):
+                self._count(text)
+            case StreamOpened() | PulseReceived():
                 pass
             case unknown:
                 assert_never(unknown)
+
+    def _count(self, text: str) -> None:
+        self._streamed += len(text.encode(errors="surrogatepass"))
 
     def reply(self, entry: Entry) -> ModelReplied:
         """The complete reply; StreamBroken without a terminal marker."""
@@ -310,6 +344,10 @@ class _Attempt:
         message = AssistantMessage(parts=_merged(self._parts), origin=origin)
         spent = entry.pricing.spent(self._usage) if self._usage is not None else None
         return ModelReplied(message=message, stop=self._stop, usage=self._usage, spent=spent)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _kept_out(error: ProviderError) -> bool:

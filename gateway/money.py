@@ -33,6 +33,11 @@ class Spender:
     turn_id: int | None
     unattended: bool = False
 
+    @property
+    def scope(self) -> str:
+        """The chat as freezes name it, and model calls that count there."""
+        return f"{self.account}|{self.chat}"
+
 
 def spender_in(
     account: str, chat: str, *, requester: str, session_id: int | None, turn_id: int | None

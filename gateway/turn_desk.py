@@ -120,15 +120,13 @@ class TurnDesk:
         """Put a model call's ceiling aside; `ident` None is a call that costs nothing."""
         spender = spender_of(turn)
         money = self._rules.money
-        if ident is None:
-            frozen = money.frozen(tx, spender)
-            if frozen is None:
-                return None
-            return Frozen(scope=frozen.scope, by=frozen.name, reason=frozen.reason)
+        now = self._clock.now()
         if isinstance(quote.ceiling, Unknown):
             return quote.ceiling
-        now = self._clock.now()
-        if because := self._too_fast(tx, spender, now):
+        if ident is None and (frozen := money.frozen(tx, spender)) is not None:
+            return Frozen(scope=frozen.scope, by=frozen.name, reason=frozen.reason)
+        because = self._too_fast(tx, spender, now)
+        if ident is None or because is not None:
             return because
         held = money.reserve_model(
             tx, spender, ident=ident, step=step, quote=quote, model=model, now=now
@@ -149,7 +147,7 @@ class TurnDesk:
         )
         if reason is None:
             return None
-        scope = f"{spender.account}|{spender.chat}"
+        scope = spender.scope
         freeze = freezes.Freeze(
             scope=scope, by="gateway", name="the velocity alarm", reason=reason, at=now
         )
@@ -179,6 +177,17 @@ class TurnDesk:
     def model_spent(self, tx: Tx, turn: OpenTurn, ident: str, spent: int) -> tuple[OutboxRow, ...]:
         """Book what a model call has cost."""
         return self.booked(tx, ledger.settle(tx, ident, actual=spent, now=self._clock.now()))
+
+    def attempt_failed(self, tx: Tx, ident: str, bill: Bill) -> tuple[OutboxRow, ...]:
+        """Book a model call without a reply by what it cost at most; free what never began."""
+        now = self._clock.now()
+        if not bill.began:
+            ledger.release(tx, ident, now=now)
+            return ()
+        if bill.spent is None:
+            return ()
+        settled = ledger.settle(tx, ident, actual=bill.spent, now=now, flags="estimated")
+        return self.booked(tx, settled)
 
     # -- calls
 

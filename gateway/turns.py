@@ -19,6 +19,7 @@ from gateway import render
 from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.gate import Verdicts
+from gateway.money import spender_of
 from gateway.reply import Reply
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
@@ -92,21 +93,31 @@ class StoredTurn(TurnJournal):
             tx, self._turn, ident=ident, step=step, quote=quote, model=model
         )
         if short is None:
-            now = self._clock.now()
             sessions.open_step(
-                tx, self._turn, number=step, model=model, reservation_id=ident, now=now
+                tx,
+                self._turn,
+                number=step,
+                model=model,
+                reservation_id=ident,
+                now=self._clock.now(),
+                chat=spender_of(self._turn).scope,
             )
         return short
 
-    async def attempt_failed(self, step: int, *, began: bool) -> None:
-        """Free what was put aside for a model call without a reply, unless it began (D1)."""
-        if began:
-            return  # it may cost; without a figure the hold is booked when it is overdue
+    async def attempt_failed(self, step: int, bill: Bill) -> None:
+        """Free what was put aside for a model call without a reply, unless it began (D1).
+
+        What did begin is booked by what it cost at most; without any figure its hold stays.
+        """
+        if bill.began and bill.spent is None:
+            return
         now = self._clock.now()
-        await self._store.write(
-            lambda tx: sessions.release_step(tx, self._turn, number=step, now=now),
-            transition=transitions.ATTEMPT_FAILED,
-        )
+
+        def unit(tx: Tx) -> tuple[OutboxRow, ...]:
+            ident = sessions.money_of_step(tx, self._turn, number=step, now=now)
+            return () if ident is None else self._desk.attempt_failed(tx, ident, bill)
+
+        self._desk.send(await self._store.write(unit, transition=transitions.ATTEMPT_FAILED))
 
     async def step_recorded(self, record: RecordStep) -> None:
         """Store a reply with calls, its usage, the calls and what was refused (D2)."""

@@ -135,8 +135,8 @@ class ListedJournal:
         self._store("step_opened", (step, model, quote))
         return True
 
-    async def attempt_failed(self, step: int, *, began: bool) -> None:
-        self._store("attempt_failed", (step, began))
+    async def attempt_failed(self, step: int, bill: Bill) -> None:
+        self._store("attempt_failed", (step, bill))
 
     async def step_recorded(self, record: RecordStep) -> None:
         refusals = tuple(c.refusal for c in record.calls if c.refusal is not None)

@@ -374,12 +374,22 @@ def test_a_count_above_the_bound_raises_every_bound() -> None:
     assert known(entry, replace(first, session="other")) == before + 100
 
 
+@pytest.mark.parametrize(("written", "counted"), [(0, 0), (40, 40), (5_000, 1_000)])
+def test_a_cut_call_costs_its_input_and_what_it_wrote(written: int, counted: int) -> None:
+    """Never more than was put aside for it."""
+    asked = request(UserMessage(text="x" * 400))
+    entry = pricing()
+    most = known(entry, asked)
+    assert entry.spent_at_most(asked, written=written) == most - (1_000 - counted) * 8
+
+
 def test_what_is_included_costs_a_known_zero() -> None:
     """Whatever it is asked, and without a cap."""
     entry = ModelPricing(INCLUDED)
     quote = entry.quote(request(output=None))
     assert (quote.ceiling, quote.note) == (0, "included")
     assert entry.spent(Usage(input=10**9, output=10**9)) == 0
+    assert entry.spent_at_most(request(output=None), written=10**9) == 0
 
 
 def test_what_has_no_price_has_no_number() -> None:
@@ -389,6 +399,7 @@ def test_what_has_no_price_has_no_number() -> None:
     entry = ModelPricing(unknown)
     assert entry.quote(request()).ceiling == unknown
     assert entry.spent(Usage(input=1, output=1)) is None
+    assert entry.spent_at_most(request(), written=1) is None
 
 
 def test_absurd_output_is_known_by_the_cap() -> None:

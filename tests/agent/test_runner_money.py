@@ -15,18 +15,23 @@ from agent.errors import (
     RequestInvalid,
     TlsUntrusted,
 )
-from agent.events import TextDelta
+from agent.journal import Bill
 from agent.messages import Origin, Text, Usage
 from agent.providers.base import (
+    ArgumentsReceived,
     ModelRequest,
     PartCompleted,
+    ReasoningReceived,
     Stop,
     StreamCompleted,
     TextReceived,
+    ToolCallOpened,
     UsageReported,
 )
 from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
-from tests.agent.scripted import ScriptedProvider, Step, call, entry, unavailable
+from agent.tool_runs import NOTHING_BEGAN
+from tests.agent.listed_journal import ListedJournal
+from tests.agent.scripted import ScriptedProvider, Step, call, entry, unavailable, user
 from tests.agent.test_runner import Turn
 from tests.wire.openai import OpenAIServer
 from tests.wire.server import Answer
@@ -54,6 +59,9 @@ class PerMessage:
     def spent(self, usage: Usage) -> int | None:
         return self.price * (usage.input + usage.output)
 
+    def spent_at_most(self, request: ModelRequest, *, written: int) -> int | None:
+        return self.price * (len(request.messages) + written)
+
     def learn(self, request: ModelRequest, usage: Usage) -> None:
         self.learned.append((request, usage))
 
@@ -65,6 +73,9 @@ class Unpriced:
         return NO_PRICE
 
     def spent(self, usage: Usage) -> int | None:
+        return None
+
+    def spent_at_most(self, request: ModelRequest, *, written: int) -> int | None:
         return None
 
     def learn(self, request: ModelRequest, usage: Usage) -> None:
@@ -217,7 +228,7 @@ async def test_an_attempt_without_a_word_may_have_begun(
     """Only what certainly was not taken is free: refused connections, 4xx, our own faults."""
     turn = Turn(entry(failing(failure)))
     await turn.run()
-    assert turn.journal.named("attempt_failed") == [(1, began)]
+    assert [bill.began for _, bill in turn.journal.named("attempt_failed")] == [began]
 
 
 @pytest.mark.parametrize("failure", [error(ProviderUnavailable, 429), error(RequestInvalid)])
@@ -225,7 +236,8 @@ async def test_an_attempt_that_had_begun_to_answer_has_begun(failure: ProviderEr
     """Whatever error the provider then sends inside its stream."""
     turn = Turn(entry(failing(failure, TextReceived(text="Hm"))))
     await turn.run()
-    assert turn.journal.named("attempt_failed") == [(1, True)]
+    ((_, bill),) = turn.journal.named("attempt_failed")
+    assert bill.began
 
 
 class Expired:
@@ -239,7 +251,7 @@ async def test_without_a_credential_nothing_has_begun() -> None:
     """Nothing was sent, so nothing is paid."""
     turn = Turn(entry(ScriptedProvider(), credential=Expired()))
     await turn.run()
-    assert turn.journal.named("attempt_failed") == [(1, False)]
+    assert turn.journal.named("attempt_failed") == [(1, NOTHING_BEGAN)]
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -253,7 +265,7 @@ async def test_a_servers_refusal_tells_whether_it_began(status: int) -> None:
         turn = Turn(entry(provider))
         await turn.run()
         await provider.close()
-    assert turn.journal.named("attempt_failed") == [(1, status == 503)]
+    assert [bill.began for _, bill in turn.journal.named("attempt_failed")] == [status == 503]
 
 
 async def test_a_server_that_is_not_there_has_not_begun() -> None:
@@ -264,7 +276,7 @@ async def test_a_server_that_is_not_there_has_not_begun() -> None:
     turn = Turn(entry(provider))
     await turn.run()
     await provider.close()
-    assert turn.journal.named("attempt_failed") == [(1, False)]
+    assert turn.journal.named("attempt_failed") == [(1, NOTHING_BEGAN)]
 
 
 async def test_once_stopped_no_step_is_opened() -> None:
@@ -291,30 +303,62 @@ async def test_a_stop_while_the_step_is_opened_costs_nothing() -> None:
     turn.journal.on_write = lambda name: turn.signals.stop("Ann") if name == "step_opened" else None
     assert (await turn.run()).state is TurnState.CANCELLED
     assert provider.requests == []
-    assert turn.journal.named("attempt_failed") == [(1, False)]
+    assert turn.journal.named("attempt_failed") == [(1, NOTHING_BEGAN)]
 
 
-async def test_a_stop_in_a_stream_keeps_what_was_put_aside() -> None:
-    """The provider has begun: nobody tells the journal that it has not."""
+def bill_of(turn: Turn) -> Bill:
+    """What the only attempt is said to have cost."""
+    ((_, bill),) = turn.journal.named("attempt_failed")
+    assert isinstance(bill, Bill)
+    return bill
+
+
+@pytest.mark.parametrize("end", ["stop", "words", "failure"])
+async def test_a_cut_stream_costs_what_came_of_it(end: str) -> None:
+    """The input and at most a token a byte, of thinking and arguments as well; a bit for time."""
     held = asyncio.Event()
-    provider = ScriptedProvider((TextReceived(text="Once"), held))
-    turn = Turn(entry(provider))
+    came = (
+        ReasoningReceived(text="Hmm"),
+        TextReceived(text="Once é"),
+        ToolCallOpened(ordinal=1, name="once"),
+        ArgumentsReceived(ordinal=1, text='{"n":'),
+    )
+    last: Step = error(ProviderUnavailable) if end == "failure" else held
+    provider = ScriptedProvider((*came, last), ANSWER)
+    turn = Turn(entry(provider, pricing=PerMessage(1_000)), journal=ListedJournal((user("wait"),)))
     running = turn.start()
-    await turn.told(lambda event: isinstance(event, TextDelta))
-    turn.signals.stop("Ann")
+    if end != "failure":
+        await provider.waits.wait()
+    if end == "stop":
+        turn.signals.stop("Ann")
+    if end == "words":
+        turn.signals.interrupt()
     await running
-    assert turn.journal.named("attempt_failed") == []
+    bill = bill_of(turn)
+    assert bill.began and bill.spent is not None
+    least = 1_000 * (1 + 3 + 7 + 4 + 5)
+    assert least <= bill.spent <= least + 1_000 * 250
 
 
-async def test_a_stop_before_the_first_byte_keeps_what_was_put_aside() -> None:
-    """The request is out; whether it is charged nobody knows."""
+async def test_unseen_thinking_is_counted_by_its_time() -> None:
+    """The request is out, no byte came: what the model thought meanwhile may be charged."""
+    loop = asyncio.get_running_loop()
     provider = ScriptedProvider((asyncio.Event(),))
-    turn = Turn(entry(provider))
+    turn = Turn(entry(provider, pricing=PerMessage(1)))
     running = turn.start()
     await provider.waits.wait()
+    begun = loop.time()
     turn.signals.stop("Ann")
     await running
-    assert turn.journal.named("attempt_failed") == []
+    spent = bill_of(turn).spent
+    assert spent is not None and spent <= 1 + 250 * (loop.time() - begun + 5)
+
+
+async def test_a_cut_stream_without_a_price_has_no_figure() -> None:
+    """It has begun, and that is all that can be said."""
+    turn = Turn(entry(failing(error(ProviderUnavailable, 503)), pricing=Unpriced()))
+    await turn.run()
+    assert bill_of(turn) == Bill()
 
 
 async def test_a_subscription_costs_a_known_nothing() -> None:

@@ -81,7 +81,7 @@ async def test_every_record_is_as_durable_as_promised(kept: Kept) -> None:
     journal, asked = kept.journal, (STEP.calls[0],)
     acts: list[tuple[Callable[[], Awaitable[object]], Durability]] = [
         (lambda: journal.step_opened(1, "m", PAID), POWER),
-        (lambda: journal.attempt_failed(1, began=False), PROCESS),
+        (lambda: journal.attempt_failed(1, Bill(began=False)), PROCESS),
         (lambda: journal.step_recorded(STEP), POWER),
         (lambda: journal.gated(asked), POWER),
         (lambda: journal.calls_intended(asked), POWER),
@@ -422,13 +422,24 @@ async def test_a_model_call_is_paid_for_before_it_is_made(kept: Kept) -> None:
     assert await kept.money() == [("model", "settled", PAID.ceiling, 700)]
 
 
-@pytest.mark.parametrize("began", [True, False])
-async def test_an_attempt_without_a_reply(kept: Kept, began: bool) -> None:
-    """What certainly did not begin costs nothing; anything else is held until a figure comes."""
+@pytest.mark.parametrize(
+    ("bill", "state", "actual"),
+    [
+        (Bill(began=False), "released", 0),
+        (Bill(spent=30), "settled", 30),
+        (Bill(spent=0), "settled", 0),
+        (Bill(), "held", None),
+    ],
+)
+async def test_an_attempt_without_a_reply(
+    kept: Kept, bill: Bill, state: str, actual: int | None
+) -> None:
+    """What did not begin is free, a cut stream costs what came of it, anything else is held."""
     await kept.journal.step_opened(1, "m", PAID)
-    await kept.journal.attempt_failed(1, began=began)
-    state = "held" if began else "released"
-    assert [each[1] for each in await kept.money()] == [state]
+    await kept.journal.attempt_failed(1, bill)
+    assert [each[1::2] for each in await kept.money()] == [(state, actual)]
+    flags = await kept.rows("SELECT flags FROM reservation")
+    assert flags == [("estimated" if state == "settled" else "",)]
     assert await kept.journal.step_opened(1, "spare", PAID)
     assert [each[1] for each in await kept.money()] == [state, "held"]
     assert await kept.rows("SELECT attempt, model, state FROM step ORDER BY attempt") == [

@@ -100,6 +100,9 @@ ALTER TABLE turn ADD COLUMN halted TEXT NOT NULL DEFAULT '';
 ALTER TABLE turn ADD COLUMN words_before INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE turn ADD COLUMN parts_before INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE step ADD COLUMN reservation_id TEXT;
+-- chat: ACCOUNT|CHAT of whoever spends, without threads.
+ALTER TABLE step ADD COLUMN chat TEXT NOT NULL DEFAULT '';
+CREATE INDEX step_chat ON step (chat, opened_at);
 
 -- Work that goes on elsewhere. state: running, stopping (its end was asked for), ended,
 -- unknown (nobody can tell; tries go on). waits: the turn waits for its end. recurring: it begins

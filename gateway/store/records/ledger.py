@@ -256,25 +256,30 @@ def velocity(
     """Why a chat must be frozen, None if it need not; `heard_at` is a person's last message there.
 
     What people approved by hand is no runaway. A tool counts from its hold on; a model call only
-    by its figure, for its bound is far above it and many chats talk side by side. An owner who
-    lifts a freeze has seen what came before it.
+    by its figure, for its bound is far above it and many chats talk side by side. One that was
+    charged because no figure came says nothing of the speed. An owner who lifts a freeze has
+    seen what came before it.
     """
     since = max(now - VELOCITY_WINDOW_US, freezes.lifted_at(tx, account, chat) or 0)
-    row = tx.row(
+    spent = tx.row(
         "SELECT SUM(CASE WHEN kind = 'tool' AND opened_at > ? THEN COALESCE(actual, amount)"
-        " WHEN kind = 'model' AND closed_at > ? THEN actual ELSE 0 END),"
-        " SUM(CASE WHEN kind = 'model' AND opened_at > ? THEN 1 ELSE 0 END)"
+        " WHEN kind = 'model' AND state = 'settled' AND closed_at > ? THEN actual ELSE 0 END)"
         " FROM reservation WHERE account = ? AND chat = ? AND opened_at > ?"
         " AND state <> 'released' AND leave <> 'person'",
         since,
         since,
-        since if heard_at is None else max(since, heard_at),
         account,
         chat,
         now - VELOCITY_WINDOW_US - _CALLS_LAST_US,
     )
-    spent, calls = row or (0, 0)
-    return too_fast(spent=spent or 0, calls=calls or 0, limits=limits)
+    calls = tx.row(
+        "SELECT COUNT(*) FROM step WHERE chat = ? AND opened_at > ?",
+        f"{account}|{chat}",
+        since if heard_at is None else max(since, heard_at),
+    )
+    return too_fast(
+        spent=spent[0] or 0 if spent else 0, calls=calls[0] if calls else 0, limits=limits
+    )
 
 
 def _known(tx: Tx, reservation_id: str) -> Reservation:

@@ -23,7 +23,7 @@ from agent.messages import (
 )
 from gateway.errors import StoreError
 from gateway.store.base import Tx
-from gateway.store.records import calls, inbox, ledger, transcript
+from gateway.store.records import calls, inbox, transcript
 
 TITLE_LENGTH = 60
 
@@ -277,8 +277,12 @@ def open_step(
     model: str,
     now: int,
     reservation_id: str | None = None,
+    chat: str = "",
 ) -> None:
-    """Store the intent to call a model; an earlier attempt of the step has failed by now."""
+    """Store the intent to call a model; an earlier attempt of the step has failed by now.
+
+    `chat` is where it counts, as freezes name it.
+    """
     fence(tx, turn, now)
     tx.run(
         "UPDATE step SET state = 'failed', closed_at = ?"
@@ -288,21 +292,22 @@ def open_step(
         number,
     )
     tx.run(
-        "INSERT INTO step (turn_id, number, attempt, model, state, opened_at, reservation_id)"
-        " SELECT ?, ?, COALESCE(MAX(attempt), 0) + 1, ?, 'intent', ?, ?"
+        "INSERT INTO step (turn_id, number, attempt, model, state, opened_at, reservation_id,"
+        " chat) SELECT ?, ?, COALESCE(MAX(attempt), 0) + 1, ?, 'intent', ?, ?, ?"
         " FROM step WHERE turn_id = ? AND number = ?",
         turn.turn_id,
         number,
         model,
         now,
         reservation_id,
+        chat,
         turn.turn_id,
         number,
     )
 
 
-def release_step(tx: Tx, turn: OpenTurn, *, number: int, now: int) -> None:
-    """Free the money of a step's attempt that certainly did not begin."""
+def money_of_step(tx: Tx, turn: OpenTurn, *, number: int, now: int) -> str | None:
+    """The reservation of a step's running attempt, if it has one."""
     fence(tx, turn, now)
     row = tx.row(
         "SELECT reservation_id FROM step WHERE turn_id = ? AND number = ? AND state = 'intent'"
@@ -310,8 +315,7 @@ def release_step(tx: Tx, turn: OpenTurn, *, number: int, now: int) -> None:
         turn.turn_id,
         number,
     )
-    if row is not None:
-        ledger.release(tx, str(row[0]), now=now)
+    return str(row[0]) if row is not None else None
 
 
 def close_step(tx: Tx, turn: OpenTurn, *, number: int, usage: str | None, now: int) -> str | None:

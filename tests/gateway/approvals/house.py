@@ -133,7 +133,7 @@ class Forgetful(ScriptedProvider):
 
 @dataclass(slots=True)
 class Flat:
-    """What a model call costs, at most and in fact."""
+    """What a model call costs, at most and in fact; of a cut one each token a micro-dollar."""
 
     ceiling: Ceiling = 0
     actual: int | None = 0
@@ -143,6 +143,9 @@ class Flat:
 
     def spent(self, usage: Usage) -> int | None:
         return self.actual
+
+    def spent_at_most(self, request: ModelRequest, *, written: int) -> int | None:
+        return min(self.ceiling, written) if isinstance(self.ceiling, int) else None
 
     def learn(self, request: ModelRequest, usage: Usage) -> None:
         pass

@@ -1,5 +1,6 @@
 """Limits, freezes, grants, `/auto` and prices nobody knows, over the cards they lead to."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -424,3 +425,42 @@ async def test_budgets_are_asked_about_ten_at_a_time(house: House) -> None:
     await house.press("Stop", author=BEN, card=house.shown()[0])
     states = [card.state for card, _ in await house.cards()]
     assert (states.count("closed"), states.count("open"), states.count("queued")) == (1, 11, 1)
+
+
+async def test_a_stream_that_was_stopped_costs_what_came_of_it(house: House) -> None:
+    """Not all that was put aside: at once, and no alarm is made of it later."""
+    most = 20 * DOLLAR
+    budget(house, turn=most, session=most, chat_day=most, user_day=most)
+    await house.restart()
+    paid_model(house, ceiling=9 * DOLLAR, actual=9 * DOLLAR)
+    house.model_says(says("A few words", asyncio.Event()))
+    await house.take(house.words("go"))
+    await asyncio.wait_for(house.model.waits.wait(), 5)
+    await house.command("stop")
+    house.model.waits.clear()
+    ((state, actual, flags),) = await house.rows("SELECT state, actual, flags FROM reservation")
+    assert (state, flags) == ("settled", "estimated")
+    assert 11 <= actual < DOLLAR
+    assert await house.held() == 0
+    await house.ticks(41 * 60)
+    house.price.actual = 0
+    house.model_says(counted("Here."))
+    await house.says("again")
+    assert await house.turns() == ["cancelled", "done"]
+
+
+async def test_thirty_model_calls_without_a_price_freeze_a_chat(house: House) -> None:
+    """What costs nothing by itself runs away all the same."""
+    held = asyncio.Event()
+    house.model_says(
+        *(says("", *hold, calls=made_calls("links")) for hold in ((held,), (held,), *[()] * 40))
+    )
+    for author in (ANN, BEN):
+        house.model.waits.clear()
+        await house.take(house.words("go", author=author))
+        await asyncio.wait_for(house.model.waits.wait(), 5)
+    house.clock.advance(1)
+    held.set()
+    await house.rest()
+    assert len(house.model.requests) == 2 + 30  # two in the moment of their messages
+    assert "30 model calls in 10 minutes" in house.card("Limit").text

@@ -463,17 +463,26 @@ def test_what_is_no_runaway(tx: Tx, why: str) -> None:
     assert too_fast(tx) is None
 
 
-def test_a_charge_runs_away_when_it_is_booked(tx: Tx) -> None:
-    """Streams that are cut again and again are seen ten minutes later."""
+def test_a_charge_without_a_figure_is_no_speed(tx: Tx) -> None:
+    """A stream that was cut counts by what came of it, at once; a bound counts for nothing."""
     held(tx, "r1", 9 * DOLLAR, scopes=one(), kind="model", now=NOW - 15 * MINUTE)
     ledger.charge(tx, "r1", now=NOW)
+    assert too_fast(tx) is None
+    held(tx, "r2", 9 * DOLLAR, scopes=one(90 * DOLLAR, "roomy"), kind="model", now=NOW)
+    ledger.settle(tx, "r2", actual=5 * DOLLAR, now=NOW, flags="estimated")
     assert too_fast(tx) is not None
 
 
 def test_model_calls_without_a_person_are_counted(tx: Tx) -> None:
-    """Thirty in ten minutes; a person's message begins the count anew."""
+    """Thirty in ten minutes, whatever they cost; a person's message begins the count anew."""
     for number in range(30):
-        held(tx, f"r{number}", 0, scopes=one(), kind="model", now=NOW - MINUTE + number)
+        tx.run(
+            "INSERT INTO step (turn_id, number, attempt, model, state, opened_at, chat)"
+            " VALUES (1, ?, 1, 'm', 'done', ?, ?)",
+            number,
+            NOW - MINUTE + number,
+            f"{ACCOUNT}|{CHAT}",
+        )
     assert too_fast(tx) == "30 model calls in 10 minutes without a message from a person"
     assert too_fast(tx, heard_at=NOW - 2 * MINUTE) is not None
     assert too_fast(tx, heard_at=NOW - MINUTE) is None

@@ -158,7 +158,7 @@ STALE: dict[str, Callable[[Tx, OpenTurn], object]] = {
     "close_step": lambda tx, turn: sessions.close_step(tx, turn, number=1, usage=None, now=NOW),
     "append": lambda tx, turn: sessions.append(tx, turn, (user("x"),), now=NOW),
     "append nothing": lambda tx, turn: sessions.append(tx, turn, (), now=NOW),
-    "release_step": lambda tx, turn: sessions.release_step(tx, turn, number=2, now=NOW),
+    "money_of_step": lambda tx, turn: sessions.money_of_step(tx, turn, number=2, now=NOW),
     "park": lambda tx, turn: unowned.park(tx, turn, now=NOW),
     "fence": lambda tx, turn: sessions.fence(tx, turn, NOW),
     "drain": lambda tx, turn: sessions.drain(tx, turn, now=NOW),
