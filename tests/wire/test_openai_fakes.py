@@ -24,7 +24,7 @@ async def started(*arguments: str) -> asyncio.subprocess.Process:
 
 @pytest.mark.slow
 async def test_all_servers_start_as_a_program(tmp_path: Path) -> None:
-    """Four pages answer and the configuration fits them; slow, since four processes start."""
+    """Their pages answer and the configuration fits them; slow, since processes start."""
     file = tmp_path / "fakes.toml"
     fakes = await started("--first-port", "0", "--file", str(file))
     assert fakes.stdout is not None
@@ -32,7 +32,7 @@ async def test_all_servers_start_as_a_program(tmp_path: Path) -> None:
     while "another terminal" not in printed:
         printed += (await asyncio.wait_for(fakes.stdout.readline(), 30)).decode()
     urls = re.findall(r"http://127\.0\.0\.1:\d+/", printed)
-    assert len(urls) == 4
+    assert len(urls) == 5
     async with aiohttp.ClientSession() as session:
         for url in urls:
             async with session.get(url) as page:
