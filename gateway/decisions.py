@@ -625,7 +625,11 @@ class Decisions:
     def _close(self, tx: Tx, card: Card, done: Outcome) -> None:
         if cards.close(tx, card.id, now=self._clock.now()):
             done.rows.extend(self._asking.let_out(tx, card.account, card.chat))
-        done.rows.extend(self._painter.repaint(tx, card.id, Look()))
+        if card.kind == "in_doubt":
+            (request,) = cards.requests_of(tx, card.id)
+            done.rows.extend(self._painter.repaint_call(tx, str(request.call_id)))
+        else:
+            done.rows.extend(self._painter.repaint(tx, card.id, Look()))
 
     def _note(
         self,

@@ -118,6 +118,11 @@ class Painter:
         stored = outbox.insert(tx, row, now=self._clock.now())
         return (stored,) if stored is not None else ()
 
+    def repaint_call(self, tx: Tx, call_id: str) -> tuple[OutboxRow, ...]:
+        """Every card that asked about a call: the one it was approved on tells its end too."""
+        asked = cards.of_call(tx, call_id)
+        return tuple(row for card_id in asked for row in self.repaint(tx, card_id))
+
     def in_full(self, tx: Tx, card: Card) -> tuple[OutboxRow, ...]:
         """All of a card as messages of their own, in order; not again for the same revision."""
         outlet = self._deliveries.outlet(card.account)

@@ -225,7 +225,7 @@ class TurnDesk:
 
     def moved(self, tx: Tx, call_ids: list[str]) -> tuple[OutboxRow, ...]:
         """Say on their cards that calls run now, or that they don't."""
-        return tuple(row for ident in call_ids for row in self._repaint(tx, ident))
+        return tuple(row for ident in call_ids for row in self._painter.repaint_call(tx, ident))
 
     def left(self, tx: Tx, call_id: str, job: RemoteJob) -> None:
         """Keep the money of work that goes on elsewhere until that must have ended."""
@@ -252,12 +252,8 @@ class TurnDesk:
                 settled = ledger.settle(
                     tx, stored.reservation_id, actual=bill.spent, now=now, record=bill.record
                 )
-                return (*self._repaint(tx, call_id), *self.booked(tx, settled))
-        return self._repaint(tx, call_id)
-
-    def _repaint(self, tx: Tx, call_id: str) -> tuple[OutboxRow, ...]:
-        request = cards.request_of_call(tx, call_id)
-        return self._painter.repaint(tx, request.card_id) if request is not None else ()
+                return (*self._painter.repaint_call(tx, call_id), *self.booked(tx, settled))
+        return self._painter.repaint_call(tx, call_id)
 
     def ask_in_doubt(
         self, tx: Tx, turn: OpenTurn, call_ids: tuple[str, ...]
@@ -291,7 +287,7 @@ class TurnDesk:
             )
         jobs.stop_of_turn(tx, turn.turn_id, by=by, now=now, everything=stopped)
         for ident in calls.end_unfinished(tx, turn.session_id, turn.turn_id, now):
-            rows.extend(self._repaint(tx, ident))
+            rows.extend(self._painter.repaint_call(tx, ident))
         return tuple(rows)
 
     def _seek(self, tx: Tx, call: CallRow, *, now: int) -> None:

@@ -205,7 +205,7 @@ RECEIPT = Aside(phrases=("/auto: buy",), repeats=False)
 FROZEN = Aside(phrases=("Spending is frozen in this chat",), answers=True)
 THAWED = Aside(phrases=("Spending goes on", "Nothing was frozen here"), answers=True)
 RAISED = Aside(phrases=("is raised by $5.00",), answers=True)
-SPENT = Aside(phrases=("of the budget of",), needed=False, repeats=False)
+SPENT = Aside(phrases=("are spent. /budget",), needed=False, repeats=False)
 STOPPED = Aside(phrases=("Stopped.", "Nothing is running here."), needed=False, answers=True)
 REASON = Aside(phrases=("Why not? The model reads it.",), needed=False)
 

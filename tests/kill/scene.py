@@ -49,6 +49,8 @@ max_output_tokens = 4000
 price = {{ input = {READ_MICROS}, output = {WRITTEN_MICROS} }}
 """
 
+SURE = "Yes"
+
 Model = Callable[["Scene", tuple[str, ...], bool], Script]
 
 
@@ -134,7 +136,8 @@ class Scene(Stage):
     async def decide(self, words: str, **presses: str) -> str:
         """Press on every card that opens, once each, until some text holds these words.
 
-        `presses` name the button by the kind of card: approval, question, limit, in_doubt.
+        `presses` name the button by the kind of card: approval, question, limit, in_doubt. What
+        asks for a second word gets it.
         """
         done: set[tuple[str, str]] = set()
         async with asyncio.timeout(WAIT_S):
@@ -143,11 +146,13 @@ class Scene(Stage):
                 if found := self._standing(words):
                     return found
                 for card in self.person.cards():
-                    label = presses.get(requests.kind_of(card.text), "")
-                    can = any(each.startswith(label) for each in (*card.buttons, *card.choices))
-                    if label and can and (card.code, label) not in done:
-                        done.add((card.code, label))
-                        await self.person.choose(card, label)
+                    meant = presses.get(requests.kind_of(card.text), "")
+                    for label in (SURE, meant) if meant else ():
+                        can = any(each.startswith(label) for each in (*card.buttons, *card.choices))
+                        if can and (card.code, label) not in done:
+                            done.add((card.code, label))
+                            await self.person.choose(card, label)
+                            break
                 if self.person.position == position:
                     await self.person.changed(position)
 

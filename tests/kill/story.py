@@ -26,6 +26,8 @@ PRESSED = Aside(
         "Approved.",
         "Denied.",
         "Answered.",
+        "Approved, and for this chat",
+        "Press once more to be sure",
         "This is decided already",
         "Read it, and press once more",
         "The budget of",

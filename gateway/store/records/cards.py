@@ -251,6 +251,12 @@ def request_of_call(tx: Tx, call_id: str) -> Request | None:
     return _request(row) if row else None
 
 
+def of_call(tx: Tx, call_id: str) -> tuple[str, ...]:
+    """The ids of every card that ever asked about a call."""
+    rows = tx.rows("SELECT DISTINCT card_id FROM request WHERE call_id = ?", call_id)
+    return tuple(str(row[0]) for row in rows)
+
+
 def approval_of(tx: Tx, call_id: str) -> Request | None:
     """The request by which people let a call run, if its leave is theirs."""
     row = tx.row(
