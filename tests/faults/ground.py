@@ -33,14 +33,7 @@ class Ground(Stage):
         """`owned` puts an owner at a terminal of its own beside the surfaces."""
         self.owner = TerminalSurface()
         seats = (*surfaces, self.owner) if owned else surfaces
-        super().__init__(*seats, path=path, **more)
-        self._owned = owned
-
-    def _config(self) -> str:
-        text = super()._config()
-        if not self._owned:
-            return text
-        return text.replace("[gateway]\n", f'[gateway]\nowners = ["{OWNER}"]\n', 1)
+        super().__init__(*seats, path=path, owners=(OWNER,) if owned else (), **more)
 
     async def owner_reads(self, words: str) -> str:
         """Wait until the owner is told something."""
