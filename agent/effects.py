@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from agent.attempts import AttemptRecord
 from agent.calls import JudgedCall, StoredCall
 from agent.errors import AllProvidersFailed
 from agent.messages import AssistantMessage, Message, ToolResult, Usage
@@ -48,13 +49,20 @@ class CallModel:
 class ModelReplied:
     """A complete reply; its calls carry no ids of ours yet.
 
-    `spent` is what it cost in micro-dollars, None where nobody can tell.
+    `spent` is what it cost in micro-dollars, None where nobody can tell. `results` are those of
+    actions the provider did inside its reply, by their place among the calls. `messages` is the
+    transcript where it was folded meanwhile, None where it is as before.
     """
 
     message: AssistantMessage
     stop: Stop
     usage: Usage | None
     spent: int | None = None
+    attempt: AttemptRecord | None = None
+    results: Mapping[int, ToolResult] = field(default_factory=dict)
+    messages: tuple[Message, ...] | None = None
+    mark: "Mark | None" = None
+    """What the call itself found of its reply: cut by length for good, lost calls, empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +105,7 @@ class RecordStep:
     usage: Usage | None
     calls: tuple[JudgedCall, ...]
     spent: int | None = None
+    attempt: AttemptRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +247,7 @@ class TurnEnd:
     step: int | None = None
     usage: Usage | None = None
     spent: int | None = None
+    attempt: AttemptRecord | None = None
     messages: tuple[Message, ...] = ()
     doubts: tuple[str, ...] = ()
 

@@ -8,8 +8,11 @@ class AgentError(Exception):
 class ProviderError(AgentError):
     """One attempt at a provider failed.
 
-    `reason` is one of the names of `classify_error`. The message is for operators: it may quote
-    the provider, never a key. People read a sentence chosen by class, never this text.
+    `reason` is one of the names of `classify_error`: it says what happened, the class what to do.
+    The message is for operators: it may quote the provider, never a key. People read a sentence
+    chosen by class, never this text. `retry_after_s` is what the provider asked for, on any
+    status; `retry` False is its word that trying again is useless. `said` are the provider's own
+    words for a reader (a refusal), if it has any.
     """
 
     def __init__(
@@ -19,73 +22,127 @@ class ProviderError(AgentError):
         provider: str,
         model: str,
         reason: str,
+        endpoint: str = "",
+        credential: str = "",
         status: int | None = None,
         retry_after_s: float | None = None,
+        retry: bool = True,
         request_id: str | None = None,
+        said: str = "",
     ) -> None:
         super().__init__(message)
         self.provider = provider
+        self.endpoint = endpoint
         self.model = model
+        self.credential = credential
         self.reason = reason
         self.status = status
         self.retry_after_s = retry_after_s
+        self.retry = retry
         self.request_id = request_id
+        self.said = said
 
 
 class ProviderUnavailable(ProviderError):
     """Timeout, transport, 5xx, anything unknown: a later attempt may succeed."""
 
+    @property
+    def transport(self) -> bool:
+        """Whether a fresh connection may be all that is missing."""
+        return self.reason in ("timeout", "transport")
+
 
 class ProviderOverloaded(ProviderUnavailable):
-    """The provider says it is overloaded."""
+    """The provider says it is overloaded: same credential, later."""
 
 
 class StreamBroken(ProviderUnavailable):
-    """The stream ended without its terminal marker, or broke one of its bounds."""
+    """The stream ended without its terminal marker, or broke one of its bounds.
+
+    `silent`: it was our bound on its first byte or its silence, and not its end.
+    """
+
+    silent = False
+
+    @property
+    def transport(self) -> bool:
+        """A silent stream is like a silent connection; one that ended is not."""
+        return self.silent
 
 
 class ProviderRateLimited(ProviderError):
-    """Too many requests for this credential and model."""
+    """Too many requests for this credential and model.
+
+    `upstream`: the aggregator's own supplier is meant, and no other key of ours helps.
+    """
+
+    @property
+    def upstream(self) -> bool:
+        """Whether another credential is of no use."""
+        return self.reason == "upstream_limited"
 
 
 class ProviderAuthFailed(ProviderError):
-    """The credential is refused: the operator must look."""
+    """The credential is refused: renew it, else the next one; the operator must look."""
 
 
 class CredentialExhausted(ProviderError):
-    """The account has no credit left: the operator must look."""
+    """The account has no credit left: the next credential; the operator must look."""
 
 
 class NotEntitled(ProviderError):
-    """The account may not use this."""
+    """The account may not use this: never renewed; the next credential or provider."""
 
 
 class ReplyMalformed(ProviderError):
-    """The reply can't be understood."""
+    """The reply can't be understood: once more, then the next provider."""
 
 
 class ContentBlocked(ProviderError):
-    """The provider's safety filter stopped the request or the answer."""
+    """The provider's safety filter stopped the request or the answer: the next provider."""
 
 
 class ModelUnavailable(ProviderError):
-    """The model does not exist here."""
+    """The model does not exist here: the next provider."""
 
 
 class TlsUntrusted(ProviderError):
     """The provider's certificate can't be trusted: never retried on this host."""
 
 
+class PolicyBlocked(ProviderError):
+    """The account's privacy settings at an aggregator exclude this: another endpoint."""
+
+
 class RequestRejected(ProviderError):
-    """The provider refuses the request as it stands."""
+    """The provider refuses the request as it stands: another wire may take it."""
 
 
 class ContextOverflow(ProviderError):
-    """The conversation is too long for the model."""
+    """The conversation is too long for the model: fold it, and again.
+
+    `bytes_first`: the body was too large; media and old outputs go first.
+    """
+
+    @property
+    def bytes_first(self) -> bool:
+        """Whether bytes were counted, not tokens."""
+        return self.reason == "payload_too_large"
+
+
+class NeedsAdjustment(ProviderError):
+    """The request can be healed: `reason` says how, `figure` and `levels` what the text named.
+
+    `figure`: tokens left for output, or the most bytes of an image; None if it can't be read.
+    `levels`: the efforts the provider takes.
+    """
+
+    figure: int | None = None
+    levels: tuple[str, ...] = ()
 
 
 class RequestInvalid(ProviderError):
-    """We could not even build the request: our own fault."""
+    """We could not even build the request: our own fault, and nobody else is asked."""
 
 
 class AllProvidersFailed(AgentError):

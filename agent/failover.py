@@ -12,6 +12,7 @@ from agent.credentials import Credential
 from agent.errors import ProviderError, RequestInvalid
 from agent.messages import Usage
 from agent.providers.base import ModelRequest, Provider
+from agent.recovery import Patience
 
 
 class Pricing(Protocol):
@@ -51,7 +52,13 @@ class Included:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One provider of the chain with all that belongs to it; limits count tokens."""
+    """One provider of the chain with all that belongs to it; limits count tokens.
+
+    `api` is the wire's name in the configuration. `direct` is False for aggregators, that pool
+    connections for us. `effort` is the entry's own preference (one of EFFORTS), None the model's.
+    `reasons`: the model thinks before it answers. `tools`: it can call tools. `priced`: somebody
+    knows what a call costs at most.
+    """
 
     name: str
     provider: Provider
@@ -59,6 +66,13 @@ class Entry:
     context_window: int
     max_output_tokens: int | None
     pricing: Pricing = field(default_factory=Included)
+    api: str = "openai-chat"
+    direct: bool = True
+    patience: Patience = "eager"
+    effort: str | None = None
+    reasons: bool = False
+    tools: bool = True
+    priced: bool = True
 
     @property
     def model(self) -> str:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from agent.attempts import AttemptRecord, CallKind
 from agent.calls import JudgedCall
+from agent.compaction import Fold
 from agent.costs import Quote
 from agent.effects import Gated, GoOn, Parked, RecordStep, TurnEnd
 from agent.messages import Message, ToolResult
@@ -39,17 +41,33 @@ class TurnJournal(Protocol):
     session has another owner by now: then the turn must end without another effect.
     """
 
-    async def step_opened(self, step: int, model: str, quote: Quote) -> bool:
+    async def affords(self, quote: Quote) -> bool:
+        """Whether a call with this ceiling would be paid for now; nothing is put aside."""
+
+    async def step_opened(
+        self,
+        step: int,
+        model: str,
+        quote: Quote,
+        *,
+        kind: CallKind = CallKind.MAIN,
+        instead_of: str = "",
+    ) -> bool:
         """The intent to call the model, with its money put aside, on disk before the call.
 
         False: there is not enough left. Then people are asked and the turn waits, in one commit.
+        `instead_of` names the primary where a fallback is to answer: the card says so.
         """
 
-    async def attempt_failed(self, step: int, bill: Bill) -> None:
-        """A model call without a reply: what was put aside for it is free, unless it began.
+    async def attempt_ended(self, step: int, bill: Bill, record: AttemptRecord) -> None:
+        """A model call that is no reply by itself: it failed, or the same step goes on.
 
-        Then the bill says what it cost at most, by as much as came of it.
+        What was put aside for it is free, unless it began. Then the bill says what it cost at
+        most, by as much as came of it.
         """
+
+    async def folded(self, fold: Fold) -> None:
+        """What stands in place of older messages from now on, on disk; they stay stored."""
 
     async def step_recorded(self, record: RecordStep) -> None:
         """The reply, its usage, its calls and the refused calls' results in one commit."""

@@ -4,7 +4,7 @@ A ProviderPart goes back only to an equal Origin; every other provider never see
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -23,6 +23,15 @@ class Text:
     """Words."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """A picture or another file for the model; `mime` is the sniffed type, `data` its bytes."""
+
+    mime: str
+    data: bytes = field(repr=False)
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +66,7 @@ class UserMessage:
 
     text: str
     author: str = ""
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +101,17 @@ class PartialReply:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What stands in place of older messages; `by_model` is False for a digest made without one.
+
+    The messages themselves stay stored.
+    """
+
+    text: str
+    by_model: bool = True
+
+
 class ResultStatus(Enum):
     """How a tool call ended, for the model and for `why`."""
 
@@ -104,25 +125,32 @@ class ResultStatus(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
-    """Our answer to one tool call; `text` is what the model reads."""
+    """Our answer to one tool call; `text` is what the model reads, `media` what it sees."""
 
     call_id: str
     name: str
     status: ResultStatus
     text: str
+    media: tuple[Media, ...] = ()
 
 
-Message = UserMessage | Note | AssistantMessage | PartialReply | ToolResult
+Message = UserMessage | Note | AssistantMessage | PartialReply | ToolResult | Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one model call; `cached_input` is inside `input`, `reasoning` inside `output`."""
+    """Tokens of one model call.
+
+    `cached_input`, `cache_write` (kept for minutes) and `cache_write_long` (kept for an hour) are
+    inside `input`; `reasoning` is inside `output`.
+    """
 
     input: int
     output: int
     cached_input: int = 0
     reasoning: int = 0
+    cache_write: int = 0
+    cache_write_long: int = 0
 
 
 JsonObject = Mapping[str, Any]

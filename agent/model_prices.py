@@ -25,6 +25,7 @@ from agent.messages import (
     Part,
     PartialReply,
     ProviderPart,
+    Summary,
     Text,
     ToolCall,
     ToolResult,
@@ -41,6 +42,8 @@ MILLION: Final = 1_000_000
 MESSAGE_TOKENS: Final = 64
 """Tokens that a message costs beside its words: role, separators, our own frame around a note."""
 REQUEST_TOKENS: Final = 64
+MEDIA_TOKENS: Final = 20_000
+"""More than any provider counts for one picture within its own limits."""
 MEASURED_MAX: Final = 1_024
 """Chats whose last count is kept."""
 
@@ -245,12 +248,12 @@ def _tool_bytes(tool: ToolSpec) -> int:
 
 def _message_bound(message: Message) -> int:
     match message:
-        case UserMessage(text=text, author=author):
-            words = _bytes(text) + _bytes(author)
-        case Note(text=text) | PartialReply(text=text):
+        case UserMessage(text=text, author=author, media=media):
+            words = _bytes(text) + _bytes(author) + len(media) * MEDIA_TOKENS
+        case Note(text=text) | PartialReply(text=text) | Summary(text=text):
             words = _bytes(text)
-        case ToolResult(text=text, name=name, call_id=call_id):
-            words = _bytes(text) + _bytes(name) + _bytes(call_id)
+        case ToolResult(text=text, name=name, call_id=call_id, media=media):
+            words = _bytes(text) + _bytes(name) + _bytes(call_id) + len(media) * MEDIA_TOKENS
         case AssistantMessage(parts=parts):
             words = sum(_part_bound(part) for part in parts)
         case _:

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import assert_never
 
 from agent import history
+from agent.attempts import AttemptRecord
 from agent.calls import JudgedCall
 from agent.effects import (
     AskPeople,
@@ -63,6 +64,7 @@ from agent.messages import (
     well_formed,
 )
 from agent.providers.base import (
+    ActionFinished,
     ArgumentsReceived,
     ModelRequest,
     PartCompleted,
@@ -220,7 +222,9 @@ class Runner:
                 failures.append(error)
                 began = attempt.answered or (attempt.asked and not _kept_out(error))
                 bill = attempt.bill(entry, request) if began else NOTHING_BEGAN
-                await self._journal.attempt_failed(effect.step, bill)
+                await self._journal.attempt_ended(
+                    effect.step, bill, attempt.record(entry, effect.step)
+                )
                 longest = max(longest, attempt.shown, key=len)
                 if attempt.shown:
                     self._emit(StepRewound(step=effect.step))
@@ -234,7 +238,7 @@ class Runner:
             if not isinstance(outcome, Cut):
                 return outcome
             bill = attempt.bill(entry, request) if attempt.asked else NOTHING_BEGAN
-            await self._journal.attempt_failed(effect.step, bill)
+            await self._journal.attempt_ended(effect.step, bill, attempt.record(entry, effect.step))
             if outcome.stopped_by is not None:
                 return Stopped(by=outcome.stopped_by, shown=attempt.shown)
             return Interrupted(shown=attempt.shown)
@@ -252,7 +256,7 @@ class Runner:
     async def _attempt(
         self, entry: Entry, request: ModelRequest, attempt: "_Attempt"
     ) -> ModelReplied:
-        lease = await entry.credential.lease()
+        lease = await entry.credential.lease(session=self._session, model=entry.model)
         attempt.ask()
         async with aclosing(entry.provider.stream(request, lease)) as stream:
             async for event in stream:
@@ -303,6 +307,12 @@ class _Attempt:
         written = max(self._streamed, sum(map(history.part_size, self._parts)), unseen)
         return Bill(spent=entry.pricing.spent_at_most(request, written=written))
 
+    def record(self, entry: Entry, step: int) -> AttemptRecord:
+        """What the books know of it."""
+        return AttemptRecord(
+            step=step, attempt=1, entry=entry.name, asked=entry.model, outcome="failed"
+        )
+
     def take(self, event: StreamEvent) -> None:
         """Fold one event in; words go on to the reader at once."""
         self.answered = True
@@ -323,7 +333,7 @@ class _Attempt:
                 | ArgumentsReceived(text=text)
             ):
                 self._count(text)
-            case StreamOpened() | PulseReceived():
+            case StreamOpened() | PulseReceived() | ActionFinished():
                 pass
             case unknown:
                 assert_never(unknown)

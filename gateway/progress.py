@@ -124,6 +124,10 @@ class WatchedProvider:
             if usage is not None:
                 self._progress.tokens += usage.input + usage.output
 
+    async def reset(self) -> None:
+        """Let the next request begin on a new connection."""
+        await self._provider.reset()
+
     async def close(self) -> None:
         """Nothing: the provider outlives the turn."""
 

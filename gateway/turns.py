@@ -6,7 +6,9 @@ from typing import Any
 
 import orjson
 
+from agent.attempts import AttemptRecord, CallKind
 from agent.calls import CallState, JudgedCall
+from agent.compaction import Fold
 from agent.costs import Quote, is_paid
 from agent.effects import Gated, GoOn, Mark, Parked, RecordStep, TurnEnd, TurnRows, TurnState
 from agent.errors import ToolError
@@ -59,7 +61,22 @@ class StoredTurn(TurnJournal):
         """What people quote to the operator, and `gatepost why` explains."""
         return f"t{self._turn.turn_id}"
 
-    async def step_opened(self, step: int, model: str, quote: Quote) -> bool:
+    async def affords(self, quote: Quote) -> bool:
+        """Whether a call with this ceiling would be paid for now."""
+        return True
+
+    async def folded(self, fold: Fold) -> None:
+        """Store what stands in place of older messages (D2)."""
+
+    async def step_opened(
+        self,
+        step: int,
+        model: str,
+        quote: Quote,
+        *,
+        kind: CallKind = CallKind.MAIN,
+        instead_of: str = "",
+    ) -> bool:
         """Store the intent to call a model with its money put aside, or ask for more (D2)."""
 
         def unit(tx: Tx) -> Short | None:
@@ -104,7 +121,7 @@ class StoredTurn(TurnJournal):
             )
         return short
 
-    async def attempt_failed(self, step: int, bill: Bill) -> None:
+    async def attempt_ended(self, step: int, bill: Bill, record: AttemptRecord) -> None:
         """Free what was put aside for a model call without a reply, unless it began (D1).
 
         What did begin is booked by what it cost at most; without any figure its hold stays.

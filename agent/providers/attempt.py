@@ -6,7 +6,7 @@ from dataclasses import replace
 import orjson
 
 from agent.credentials import Lease
-from agent.errors import ProviderError
+from agent.errors import ProviderError, StreamBroken
 from agent.messages import Origin
 from agent.providers.classify import (
     Facts,
@@ -60,9 +60,12 @@ class Attempt:
         )
         return classify_error(facts, self._origin, hide=self._secrets)
 
-    def broken(self, why: str) -> ProviderError:
-        """The stream ended or went on in a way it must not."""
-        return self._error("stream_broken", Facts(message=why, headers=self.headers))
+    def broken(self, why: str, *, silent: bool = False) -> ProviderError:
+        """The stream ended or went on in a way it must not; `silent` if nothing came any more."""
+        error = self._error("stream_broken", Facts(message=why, headers=self.headers))
+        if isinstance(error, StreamBroken):
+            error.silent = silent
+        return error
 
     def malformed(self, why: str) -> ProviderError:
         """The reply can't be understood."""

@@ -1,12 +1,12 @@
 """The protocol of a model provider and the union of its stream events."""
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
 from agent.credentials import Lease
-from agent.messages import JsonObject, Message, Origin, Part, Usage
+from agent.messages import JsonObject, Message, Origin, Part, ResultStatus, ToolCall, Usage
 
 
 class Stop(Enum):
@@ -29,23 +29,66 @@ class ToolSpec:
     parameters: JsonObject
 
 
+EFFORTS = ("none", "low", "medium", "high", "xhigh", "max")
+"""How much a model may think, least first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustments:
+    """What a wire changes in the outgoing copy of one call; the transcript is never touched.
+
+    `effort` is one of EFFORTS; None leaves the field out. `thinking` False sends the call with
+    thinking off and without the provider's own thinking parts; `replay` False leaves out every
+    ProviderPart. `stream` False asks for the whole reply at once; `plain` reads an event stream
+    without showing anything of it. `keywords` False strips `pattern` and `format` from tool
+    schemas. `media` and `tool_media` False put a line of text in place of pictures; a picture
+    above `image_bytes` or `image_pixels` (a side) is made smaller. `long_context` False leaves
+    out the header that asks for the long window. `first_byte_s` shortens the wait for the head.
+    """
+
+    effort: str | None = None
+    thinking: bool = True
+    replay: bool = True
+    stream: bool = True
+    plain: bool = False
+    keywords: bool = True
+    media: bool = True
+    tool_media: bool = True
+    image_bytes: int | None = None
+    image_pixels: int | None = None
+    long_context: bool = True
+    first_byte_s: float | None = None
+
+
+AS_IT_IS = Adjustments()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
-    """One model call. `tools` are sorted by name; `session` is an opaque key for prompt caches."""
+    """One model call. `tools` are sorted by name; `session` is an opaque key for prompt caches.
+
+    `input_tokens` is our own count of the request, 0 where nobody counted.
+    """
 
     system: str
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...]
     max_output_tokens: int | None
     session: str = ""
+    adjustments: Adjustments = AS_IT_IS
+    input_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOpened:
-    """The provider has accepted the request."""
+    """The provider has accepted the request.
+
+    `model` is the one that serves it; `limits` are headers about rate limits, in lower case.
+    """
 
     request_id: str | None = None
     model: str | None = None
+    limits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +129,18 @@ class PartCompleted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActionFinished:
+    """The provider itself has done something inside its reply: a call with its result.
+
+    Only `codex-app-server`. The call counts as a part of the reply at this place; nobody runs it.
+    """
+
+    call: ToolCall
+    status: ResultStatus
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PulseReceived:
     """Alive, without progress (ping, comment)."""
 
@@ -111,6 +166,7 @@ StreamEvent = (
     | ToolCallOpened
     | ArgumentsReceived
     | PartCompleted
+    | ActionFinished
     | PulseReceived
     | UsageReported
     | StreamCompleted
@@ -130,6 +186,9 @@ class Provider(Protocol):
         StreamCompleted nothing counts. Any step may raise one ProviderError. Closing the
         generator closes the socket.
         """
+
+    async def reset(self) -> None:
+        """Let the next request begin on a new connection; what runs keeps its own."""
 
     async def close(self) -> None:
         """Release connections; called once."""

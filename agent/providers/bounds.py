@@ -14,7 +14,7 @@ class Bounds:
 
     `first_byte_s` ends with the response head, `idle_s` counts from any byte, `progress_s` from
     any text, reasoning or argument. After the terminal marker the wire reads on for usage for at
-    most `after_finish_s`.
+    most `after_finish_s`. A reply that is not streamed has `collected_s` in all, and no other.
     """
 
     connect_s: float = 5.0
@@ -23,6 +23,7 @@ class Bounds:
     progress_s: float
     step_s: float
     after_finish_s: float = 5.0
+    collected_s: float = 300.0
     step_bytes: int = 8 * MIB
     line_bytes: int = MIB
     arguments_bytes: int = 512 * KIB
@@ -36,10 +37,22 @@ class Bounds:
         first_byte_s = self.first_byte_s * (factor if self.first_byte_grows else 1.0)
         return replace(self, first_byte_s=first_byte_s, progress_s=self.progress_s * factor)
 
+    def collected(self) -> "Bounds":
+        """The bounds where nothing is streamed: the head may come with the whole reply."""
+        whole = self.collected_s
+        return replace(self, first_byte_s=whole, idle_s=whole, progress_s=whole, step_s=whole)
+
 
 CLOUD = Bounds(first_byte_s=30, idle_s=45, progress_s=120, step_s=600)
-REASONING = Bounds(first_byte_s=120, idle_s=90, progress_s=300, step_s=1500)
-LOCAL = Bounds(first_byte_s=600, idle_s=120, progress_s=300, step_s=1800, first_byte_grows=False)
+REASONING = Bounds(first_byte_s=120, idle_s=90, progress_s=300, step_s=1500, collected_s=900)
+LOCAL = Bounds(
+    first_byte_s=600,
+    idle_s=120,
+    progress_s=300,
+    step_s=1800,
+    collected_s=900,
+    first_byte_grows=False,
+)
 
 _REASONING_PREFIXES = ("o1", "o3", "o4", "gpt-5", "deepseek-r", "deepseek-reasoner", "qwq")
 

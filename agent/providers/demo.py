@@ -102,6 +102,9 @@ class Demo:
         """Who this is, as it is noted beside what it answers."""
         return ORIGIN
 
+    async def reset(self) -> None:
+        """There is no connection."""
+
     async def close(self) -> None:
         """Nothing is held."""
 

@@ -6,9 +6,18 @@ import aiohttp
 
 from agent.providers.bounds import Bounds
 
+NOTHING_CAME = "nothing came"
+
 
 class BoundReached(Exception):
-    """One of the bounds in time was reached; the text says which."""
+    """One of the bounds in time was reached; the text says which.
+
+    `silent`: nothing came at all, as on a dead connection.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.silent = text.startswith(NOTHING_CAME)
 
 
 class Watch:
@@ -69,7 +78,7 @@ class Watch:
 
     def _arm(self, now: float) -> None:
         bounds, waited = self._bounds, self._waited
-        left, reason = bounds.idle_s, "nothing came"
+        left, reason = bounds.idle_s, NOTHING_CAME
         if (progress := bounds.progress_s - (waited - self._progress_at)) < left:
             left, reason = progress, "no progress"
         if (step := bounds.step_s - waited) < left:

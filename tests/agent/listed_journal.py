@@ -6,8 +6,10 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
+from agent.attempts import AttemptRecord, CallKind
 from agent.calls import CallState, JudgedCall, StoredCall
 from agent.canonical import canonical
+from agent.compaction import Fold
 from agent.costs import Quote
 from agent.effects import Gated, GoOn, Parked, RecordStep, TurnEnd, TurnRows
 from agent.journal import Bill, Intended
@@ -54,7 +56,9 @@ class ListedJournal:
         self.held: asyncio.Event | None = None
         self.on_intent: Callable[[], None] = lambda: None
         self.on_write: Callable[[str], None] = lambda name: None
-        self.affords: Callable[[int, str], bool] = _affords
+        self.affords_step: Callable[[int, str], bool] = _affords
+        self.affords_quote: Callable[[Quote], bool] = lambda quote: True
+        self.records: list[AttemptRecord] = []
         self.checks: Callable[[JudgedCall], Check] = _begins
         self.halts = ""
         self.doubts: set[str] = set()
@@ -128,15 +132,30 @@ class ListedJournal:
 
     # The journal.
 
-    async def step_opened(self, step: int, model: str, quote: Quote) -> bool:
-        if not self.affords(step, model):
+    async def affords(self, quote: Quote) -> bool:
+        return self.affords_quote(quote)
+
+    async def folded(self, fold: Fold) -> None:
+        self._store("folded", fold)
+
+    async def step_opened(
+        self,
+        step: int,
+        model: str,
+        quote: Quote,
+        *,
+        kind: CallKind = CallKind.MAIN,
+        instead_of: str = "",
+    ) -> bool:
+        if not self.affords_step(step, model):
             self._store("over_budget", (step, model, quote))
             return False
         self._store("step_opened", (step, model, quote))
         return True
 
-    async def attempt_failed(self, step: int, bill: Bill) -> None:
-        self._store("attempt_failed", (step, bill))
+    async def attempt_ended(self, step: int, bill: Bill, record: AttemptRecord) -> None:
+        self.records.append(record)
+        self._store("attempt_ended", (step, bill))
 
     async def step_recorded(self, record: RecordStep) -> None:
         refusals = tuple(c.refusal for c in record.calls if c.refusal is not None)

@@ -148,6 +148,7 @@ class ScriptedProvider:
         self.origin = origin
         self.requests: list[ModelRequest] = []
         self.waits = asyncio.Event()
+        self.resets = 0
         self._streams = list(streams)
 
     def script(self, *streams: tuple[Step, ...]) -> None:
@@ -168,6 +169,9 @@ class ScriptedProvider:
                     raise step
                 case _:
                     yield step
+
+    async def reset(self) -> None:
+        self.resets += 1
 
     async def close(self) -> None:
         pass

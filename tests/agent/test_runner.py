@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.costs import FREE
-from agent.credentials import Lease
+from agent.credentials import Lease, StaticKey
 from agent.effects import Mark, Parked, TurnEnd, TurnRows, TurnState
 from agent.errors import ProviderAuthFailed, ProviderUnavailable, StreamBroken
 from agent.events import ProviderSwitched, StepRewound, StepStarted, TextDelta, TurnEvent
@@ -334,10 +334,10 @@ async def test_a_request_of_our_own_making_is_not_repeated(
     assert spare.record == []
 
 
-class ExpiredCredential:
+class ExpiredCredential(StaticKey):
     """A credential that can't be renewed."""
 
-    async def lease(self) -> Lease:
+    async def lease(self, *, session: str = "", model: str = "") -> Lease:
         raise ProviderAuthFailed("expired", provider="main", model="m", reason="expired")
 
 
@@ -346,7 +346,9 @@ async def test_a_credential_that_fails_is_a_failed_attempt(
 ) -> None:
     """Without headers nothing is sent, and the next provider is asked."""
     spare.reply("Here.")
-    turn = Turn(connect(model, credential=ExpiredCredential()), connect(spare, "spare"))
+    turn = Turn(
+        connect(model, credential=ExpiredCredential(label="main", key="")), connect(spare, "spare")
+    )
     assert (await turn.run()).text == "Here."
     assert model.record == []
 

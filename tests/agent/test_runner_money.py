@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from agent.costs import FREE, Quote, Unknown, UnknownBecause
-from agent.credentials import Lease
+from agent.credentials import Lease, StaticKey
 from agent.effects import Parked, TurnState
 from agent.errors import (
     ProviderAuthFailed,
@@ -162,7 +162,7 @@ async def test_without_money_nobody_is_asked() -> None:
     """The turn waits for people; no request leaves, and watchers are told of no step."""
     provider = ScriptedProvider()
     turn = Turn(entry(provider, pricing=PerMessage(5)))
-    turn.journal.affords = lambda step, model: False
+    turn.journal.affords_step = lambda step, model: False
     assert await turn.outcome() == Parked(asked=True)
     assert (provider.requests, turn.events) == ([], [])
     assert turn.journal.named("over_budget") == [
@@ -178,12 +178,12 @@ async def test_without_money_for_the_next_provider_the_turn_waits() -> None:
         entry(failing(unavailable()), pricing=PerMessage(5)),
         entry(dear, "spare", pricing=PerMessage(300)),
     )
-    turn.journal.affords = lambda step, model: model == "loopback-1"
+    turn.journal.affords_step = lambda step, model: model == "loopback-1"
     assert await turn.outcome() == Parked(asked=True)
     assert dear.requests == []
     assert [name for name, _ in turn.journal.listed] == [
         "step_opened",
-        "attempt_failed",
+        "attempt_ended",
         "over_budget",
     ]
 
@@ -191,9 +191,9 @@ async def test_without_money_for_the_next_provider_the_turn_waits() -> None:
 async def test_a_step_paid_for_later_is_the_same_step() -> None:
     """Taken up again after people raised the limit, the first step is still the first."""
     turn = Turn(entry(ScriptedProvider(ANSWER), pricing=PerMessage(5)))
-    turn.journal.affords = lambda step, model: False
+    turn.journal.affords_step = lambda step, model: False
     await turn.outcome()
-    turn.journal.affords = lambda step, model: True
+    turn.journal.affords_step = lambda step, model: True
     assert (await turn.run()).state is TurnState.DONE
     assert [step for step, _, _ in turn.journal.named("step_opened")] == [1]
 
@@ -228,7 +228,7 @@ async def test_an_attempt_without_a_word_may_have_begun(
     """Only what certainly was not taken is free: refused connections, 4xx, our own faults."""
     turn = Turn(entry(failing(failure)))
     await turn.run()
-    assert [bill.began for _, bill in turn.journal.named("attempt_failed")] == [began]
+    assert [bill.began for _, bill in turn.journal.named("attempt_ended")] == [began]
 
 
 @pytest.mark.parametrize("failure", [error(ProviderUnavailable, 429), error(RequestInvalid)])
@@ -236,22 +236,22 @@ async def test_an_attempt_that_had_begun_to_answer_has_begun(failure: ProviderEr
     """Whatever error the provider then sends inside its stream."""
     turn = Turn(entry(failing(failure, TextReceived(text="Hm"))))
     await turn.run()
-    ((_, bill),) = turn.journal.named("attempt_failed")
+    ((_, bill),) = turn.journal.named("attempt_ended")
     assert bill.began
 
 
-class Expired:
+class Expired(StaticKey):
     """A credential that can't be renewed."""
 
-    async def lease(self) -> Lease:
+    async def lease(self, *, session: str = "", model: str = "") -> Lease:
         raise ProviderAuthFailed("expired", provider="main", model="m", reason="expired")
 
 
 async def test_without_a_credential_nothing_has_begun() -> None:
     """Nothing was sent, so nothing is paid."""
-    turn = Turn(entry(ScriptedProvider(), credential=Expired()))
+    turn = Turn(entry(ScriptedProvider(), credential=Expired(label="main", key="")))
     await turn.run()
-    assert turn.journal.named("attempt_failed") == [(1, NOTHING_BEGAN)]
+    assert turn.journal.named("attempt_ended") == [(1, NOTHING_BEGAN)]
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -265,7 +265,7 @@ async def test_a_servers_refusal_tells_whether_it_began(status: int) -> None:
         turn = Turn(entry(provider))
         await turn.run()
         await provider.close()
-    assert [bill.began for _, bill in turn.journal.named("attempt_failed")] == [status == 503]
+    assert [bill.began for _, bill in turn.journal.named("attempt_ended")] == [status == 503]
 
 
 async def test_a_server_that_is_not_there_has_not_begun() -> None:
@@ -276,7 +276,7 @@ async def test_a_server_that_is_not_there_has_not_begun() -> None:
     turn = Turn(entry(provider))
     await turn.run()
     await provider.close()
-    assert turn.journal.named("attempt_failed") == [(1, NOTHING_BEGAN)]
+    assert turn.journal.named("attempt_ended") == [(1, NOTHING_BEGAN)]
 
 
 async def test_once_stopped_no_step_is_opened() -> None:
@@ -289,7 +289,7 @@ async def test_once_stopped_no_step_is_opened() -> None:
     waiting = spare()
     turn = Turn(entry(failing(unavailable())), entry(waiting, "spare"))
     turn.journal.on_write = lambda name: (
-        turn.signals.stop("Ann") if name == "attempt_failed" else None
+        turn.signals.stop("Ann") if name == "attempt_ended" else None
     )
     assert (await turn.run()).state is TurnState.CANCELLED
     assert [model for _, model, _ in turn.journal.named("step_opened")] == ["loopback-1"]
@@ -303,12 +303,12 @@ async def test_a_stop_while_the_step_is_opened_costs_nothing() -> None:
     turn.journal.on_write = lambda name: turn.signals.stop("Ann") if name == "step_opened" else None
     assert (await turn.run()).state is TurnState.CANCELLED
     assert provider.requests == []
-    assert turn.journal.named("attempt_failed") == [(1, NOTHING_BEGAN)]
+    assert turn.journal.named("attempt_ended") == [(1, NOTHING_BEGAN)]
 
 
 def bill_of(turn: Turn) -> Bill:
     """What the only attempt is said to have cost."""
-    ((_, bill),) = turn.journal.named("attempt_failed")
+    ((_, bill),) = turn.journal.named("attempt_ended")
     assert isinstance(bill, Bill)
     return bill
 

@@ -93,7 +93,7 @@ class World:
     def __post_init__(self) -> None:
         self.journal.on_write = self.moment
         self.journal.checks = self.check
-        self.journal.affords = lambda step, model: self.tape.pick("yes", "no") == "yes"
+        self.journal.affords_step = lambda step, model: self.tape.pick("yes", "no") == "yes"
 
     def moment(self, name: str) -> None:
         """Something may happen at this moment."""

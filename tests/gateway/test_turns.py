@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from agent.attempts import AttemptRecord
 from agent.calls import JudgedCall
 from agent.effects import GoOn, Mark, Parked, RecordStep, TurnEnd, TurnState
 from agent.errors import AllProvidersFailed
@@ -38,6 +39,7 @@ STEP = RecordStep(
 RESULT = ToolResult(call_id="c1", name="once", status=ResultStatus.DONE, text="ok")
 PARTIAL = (PartialReply(text="half"),)
 DONE = TurnEnd(state=TurnState.DONE, text="Paris.")
+FAILED = AttemptRecord(step=1, attempt=1, entry="main", asked="m", outcome="transport")
 """An end without a step of its own."""
 
 
@@ -81,7 +83,7 @@ async def test_every_record_is_as_durable_as_promised(kept: Kept) -> None:
     journal, asked = kept.journal, (STEP.calls[0],)
     acts: list[tuple[Callable[[], Awaitable[object]], Durability]] = [
         (lambda: journal.step_opened(1, "m", PAID), POWER),
-        (lambda: journal.attempt_failed(1, Bill(began=False)), PROCESS),
+        (lambda: journal.attempt_ended(1, Bill(began=False), FAILED), PROCESS),
         (lambda: journal.step_recorded(STEP), POWER),
         (lambda: journal.gated(asked), POWER),
         (lambda: journal.calls_intended(asked), POWER),
@@ -436,7 +438,7 @@ async def test_an_attempt_without_a_reply(
 ) -> None:
     """What did not begin is free, a cut stream costs what came of it, anything else is held."""
     await kept.journal.step_opened(1, "m", PAID)
-    await kept.journal.attempt_failed(1, bill)
+    await kept.journal.attempt_ended(1, bill, FAILED)
     assert [each[1::2] for each in await kept.money()] == [(state, actual)]
     flags = await kept.rows("SELECT flags FROM reservation")
     assert flags == [("estimated" if state == "settled" else "",)]

@@ -25,9 +25,7 @@ from agent.providers.base import (
     ToolCallOpened,
     UsageReported,
 )
-
-Json = Mapping[str, Any]
-BAD_LINES = 3
+from agent.providers.decoding import BAD_LINES, InBandError, Incomplete, Json, Malformed
 
 _STOPS: Mapping[str, Stop] = {
     "stop": Stop.DONE,
@@ -41,22 +39,6 @@ _STOPS: Mapping[str, Stop] = {
     "stop_sequence": Stop.DONE,
     "end_turn": Stop.DONE,
 }
-
-
-class Malformed(ValueError):
-    """The reply can't be understood."""
-
-
-class Incomplete(ValueError):
-    """The stream ended, or went beyond its bounds, without being complete."""
-
-
-class InBandError(ValueError):
-    """The provider reported an error where a piece of the reply belongs."""
-
-    def __init__(self, body: object) -> None:
-        super().__init__("error inside the stream")
-        self.body = body
 
 
 class _Call:

@@ -18,6 +18,7 @@ from agent.messages import (
     Note,
     Origin,
     PartialReply,
+    Summary,
     ToolCall,
     ToolResult,
     UserMessage,
@@ -134,6 +135,8 @@ class _Rendering:
                 self._say("user", said if text.strip() else "")
             case Note(text=text):
                 self._say("user", f"[Note from the gateway, not from a person: {text}]")
+            case Summary(text=text):
+                self._say("user", f"[Summary of what was said before: {text}]")
             case PartialReply(text=text):
                 self._say("assistant", text)
             case AssistantMessage():

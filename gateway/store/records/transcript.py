@@ -7,6 +7,7 @@ import orjson
 
 from agent.messages import (
     AssistantMessage,
+    Media,
     Message,
     Note,
     Origin,
@@ -14,6 +15,7 @@ from agent.messages import (
     PartialReply,
     ProviderPart,
     ResultStatus,
+    Summary,
     Text,
     ToolCall,
     ToolResult,
@@ -77,13 +79,16 @@ def parse(text: str) -> Message:
     fields: dict[str, Any] = orjson.loads(text)
     match fields.pop("is", None):
         case "user":
-            return UserMessage(**fields)
+            return UserMessage(**fields | {"media": _media_from(fields)})
         case "note":
             return Note(**fields)
         case "partial":
             return PartialReply(**fields)
         case "result":
-            return ToolResult(**fields | {"status": ResultStatus(fields["status"])})
+            status = ResultStatus(fields["status"])
+            return ToolResult(**fields | {"status": status, "media": _media_from(fields)})
+        case "summary":
+            return Summary(**fields)
         case "assistant":
             return AssistantMessage(
                 parts=tuple(_part_from(part) for part in fields["parts"]),
@@ -95,15 +100,17 @@ def parse(text: str) -> Message:
 
 def _fields(message: Message) -> dict[str, Any]:
     match message:
-        case UserMessage(text=text, author=author):
-            return {"is": "user", "text": text, "author": author}
+        case UserMessage(text=text, author=author, media=media):
+            return {"is": "user", "text": text, "author": author, **_media(media)}
         case Note(text=text):
             return {"is": "note", "text": text}
         case PartialReply(text=text):
             return {"is": "partial", "text": text}
-        case ToolResult(call_id=call_id, name=name, status=status, text=text):
+        case ToolResult(call_id=call_id, name=name, status=status, text=text, media=media):
             fields = {"call_id": call_id, "name": name, "status": status.value, "text": text}
-            return {"is": "result", **fields}
+            return {"is": "result", **fields, **_media(media)}
+        case Summary(text=text, by_model=by_model):
+            return {"is": "summary", "text": text, "by_model": by_model}
         case AssistantMessage(parts=parts, origin=origin):
             return {
                 "is": "assistant",
@@ -112,6 +119,24 @@ def _fields(message: Message) -> dict[str, Any]:
             }
         case _:
             assert_never(message)
+
+
+def _media(media: tuple[Media, ...]) -> dict[str, Any]:
+    """The field of a message that carries any; rows without are as they always were."""
+    if not media:
+        return {}
+    rows = [
+        {"mime": each.mime, "name": each.name, "data": b64encode(each.data).decode()}
+        for each in media
+    ]
+    return {"media": rows}
+
+
+def _media_from(fields: dict[str, Any]) -> tuple[Media, ...]:
+    rows = fields.get("media", ())
+    return tuple(
+        Media(mime=row["mime"], name=row["name"], data=b64decode(row["data"])) for row in rows
+    )
 
 
 def _part(part: Part) -> dict[str, Any]:
