@@ -21,9 +21,9 @@ class AttemptRecord:
     """One attempt, also one that failed or was cut.
 
     `asked` is the model of the entry, `served` the one the provider named. `outcome` is the value
-    of a Stop, the reason of an error, or `cancelled`; `move` names what was done about a failure.
-    Times are milliseconds; `first_byte_ms` is None if nothing came. `flags` are words like
-    `estimated`.
+    of a Stop, the reason of an error, or `cancelled`; `move` names what led to this attempt, empty
+    for the first of a call. Times are milliseconds; `first_byte_ms` is None if nothing came.
+    `flags` are words like `estimated`.
     """
 
     step: int

@@ -154,9 +154,13 @@ class UsageReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamCompleted:
-    """The wire's own terminal marker arrived; built from nothing else. The last event."""
+    """The wire's own terminal marker arrived; built from nothing else. The last event.
+
+    `said` are the provider's own words of a refusal, if it has any.
+    """
 
     stop: Stop
+    said: str = ""
 
 
 StreamEvent = (
