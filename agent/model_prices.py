@@ -9,7 +9,7 @@ chat stands in for bytes, so the bound is tight after the first call.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from itertools import islice
@@ -20,6 +20,7 @@ import orjson
 from agent.costs import DOLLAR, Ceiling, Quote, Unknown, UnknownBecause, dollars
 from agent.messages import (
     AssistantMessage,
+    Media,
     Message,
     Note,
     Part,
@@ -43,9 +44,20 @@ MESSAGE_TOKENS: Final = 64
 """Tokens that a message costs beside its words: role, separators, our own frame around a note."""
 REQUEST_TOKENS: Final = 64
 MEDIA_TOKENS: Final = 20_000
-"""More than any provider counts for one picture within its own limits."""
+"""More than any provider counts for one picture within its own limits, but those named below."""
+MEDIA_TOKENS_OF: Final = (("gpt-4o-mini", 50_000),)
+"""Parts of names of models that count pictures dearer: 2,833 tokens and 5,667 a tile of eight.
+
+Source: https://platform.openai.com/docs/guides/images-vision#calculating-costs
+"""
 MEASURED_MAX: Final = 1_024
-"""Chats whose last count is kept."""
+"""Requests whose count is kept."""
+WRITE_PERCENT: Final = 125
+LONG_WRITE_PERCENT: Final = 200
+"""What writing a cache costs against plain input where no table has it; for an hour the second.
+
+Source: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#pricing
+"""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -78,14 +90,16 @@ FREE_RATE: Final = Rate(base=0)
 class ModelPrice:
     """What one model costs per million tokens, and per request in micro-dollars.
 
-    `source` is `config`, `included` (declared to cost nothing by itself) or `packaged`; `version`
-    names the table and its release.
+    `cache_write` is for a cache of minutes, `cache_write_long` for one of an hour. `source` is
+    `config`, `included` (declared to cost nothing by itself) or `packaged`; `version` names the
+    table and its release.
     """
 
     input: Rate
     output: Rate
     cached_input: Rate
     cache_write: Rate
+    cache_write_long: Rate
     per_request: int = 0
     source: str
     version: str = ""
@@ -96,6 +110,7 @@ INCLUDED: Final = ModelPrice(
     output=FREE_RATE,
     cached_input=FREE_RATE,
     cache_write=FREE_RATE,
+    cache_write_long=FREE_RATE,
     source="included",
 )
 
@@ -108,14 +123,24 @@ class Measured:
     tokens: int
 
 
-def configured(*, input_micros: int, output_micros: int, cached_micros: int | None) -> ModelPrice:
-    """The price of an entry of the configuration, in micro-dollars per million tokens."""
+def configured(
+    *,
+    input_micros: int,
+    output_micros: int,
+    cached_micros: int | None,
+    pays_writes: bool = False,
+) -> ModelPrice:
+    """The price of an entry of the configuration, in micro-dollars per million tokens.
+
+    `pays_writes`: its provider takes more for input that goes into a cache (Anthropic).
+    """
     rate = Rate(base=input_micros)
     return ModelPrice(
         input=rate,
         output=Rate(base=output_micros),
         cached_input=rate if cached_micros is None else Rate(base=cached_micros),
-        cache_write=rate,
+        cache_write=_percent(rate, WRITE_PERCENT) if pays_writes else rate,
+        cache_write_long=_percent(rate, LONG_WRITE_PERCENT) if pays_writes else rate,
         source="config",
     )
 
@@ -156,11 +181,14 @@ def _dearest(offers: "tuple[Packaged, ...]", version: str) -> ModelPrice | None:
         return None
     requests = [offer.requests_kcount for offer in offers]
     each = _rate(*requests)
+    kept = _rate(*(offer.cache_write_mtok for offer in offers))
+    kept_long = _rate(*(offer.cache_write_1h_mtok for offer in offers))
     return ModelPrice(
         input=read,
         output=written,
         cached_input=_rate(*(offer.cache_read_mtok for offer in offers)) or read,
-        cache_write=_rate(*(offer.cache_write_mtok for offer in offers)) or read,
+        cache_write=kept or read,
+        cache_write_long=kept_long or (_percent(read, LONG_WRITE_PERCENT) if kept else read),
         per_request=0 if each is None else -(-each.base // 1_000),
         source="packaged",
         version=version,
@@ -186,6 +214,12 @@ def _one_rate(price: "Decimal | TieredPrices") -> Rate:
     return Rate(base=_micros(price.base), steps=steps)
 
 
+def _percent(rate: Rate, percent: int) -> Rate:
+    """So much of a rate, rounded up."""
+    steps = tuple((above, -(-dearer * percent // 100)) for above, dearer in rate.steps)
+    return Rate(base=-(-rate.base * percent // 100), steps=steps)
+
+
 def _micros(amount: Decimal) -> int:
     return int((amount * DOLLAR).to_integral_value(rounding=ROUND_CEILING))
 
@@ -194,11 +228,16 @@ def _no_price(text: str) -> Unknown:
     return Unknown(because=UnknownBecause.PRICE, text=text)
 
 
-def ceiling(price: ModelPrice, input_tokens: int, max_output: int | None) -> Ceiling:
-    """The most a call can cost; `max_output` None bounds nothing, so only a free one is known."""
-    read = max(
-        rate.most(input_tokens) for rate in (price.input, price.cached_input, price.cache_write)
-    )
+def ceiling(
+    price: ModelPrice, input_tokens: int, max_output: int | None, *, long_cache: bool = False
+) -> Ceiling:
+    """The most a call can cost; `max_output` None bounds nothing, so only a free one is known.
+
+    `long_cache`: what it writes into a cache is kept for an hour.
+    """
+    rates: tuple[Rate, ...] = (price.input, price.cached_input, price.cache_write)
+    rates += (price.cache_write_long,) if long_cache else ()
+    read = max(rate.most(input_tokens) for rate in rates)
     written = price.output.most(input_tokens)
     if max_output is None:
         if written:
@@ -210,20 +249,33 @@ def ceiling(price: ModelPrice, input_tokens: int, max_output: int | None) -> Cei
 def actual(price: ModelPrice, usage: Usage, *, max_output: int | None = None) -> int | None:
     """What a call has cost; None for counts that cannot be.
 
-    Those are below zero, a part above its whole, nothing read at all, or output above twice what
+    Those are below zero, parts above their whole, nothing read at all, or output above twice what
     was asked for at most.
     """
-    parts = (usage.input, usage.output, usage.cached_input, usage.reasoning)
-    if min(parts) < 0 or usage.cached_input > usage.input or usage.reasoning > usage.output:
+    if is_absurd(usage, max_output=max_output):
         return None
-    if usage.input == 0 or (max_output is not None and usage.output > 2 * max_output):
-        return None
-    fresh = usage.input - usage.cached_input
-    # One line with the cached part: rounded apart, two could cost more than the ceiling.
-    read = fresh * price.input.at(usage.input)
-    read += usage.cached_input * price.cached_input.at(usage.input)
+    parts = (
+        (usage.cached_input, price.cached_input),
+        (usage.cache_write, price.cache_write),
+        (usage.cache_write_long, price.cache_write_long),
+    )
+    fresh = usage.input - sum(tokens for tokens, _ in parts)
+    # One line with its parts: rounded apart, they could cost more than the ceiling.
+    read = sum(tokens * rate.at(usage.input) for tokens, rate in ((fresh, price.input), *parts))
     return (
         _rounded(read) + _rounded(usage.output * price.output.at(usage.input)) + price.per_request
+    )
+
+
+def is_absurd(usage: Usage, *, max_output: int | None = None) -> bool:
+    """Whether counts cannot be those of a call with so much output at most."""
+    inside = (usage.cached_input, usage.cache_write, usage.cache_write_long)
+    return (
+        min(usage.output, usage.reasoning, *inside) < 0
+        or usage.input <= 0
+        or sum(inside) > usage.input
+        or usage.reasoning > usage.output
+        or (max_output is not None and usage.output > 2 * max_output)
     )
 
 
@@ -232,33 +284,49 @@ def _rounded(cost: int) -> int:
     return -(-cost // MILLION)
 
 
-def input_bound(request: ModelRequest, measured: Measured | None = None) -> int:
-    """The most tokens a request's input can be counted as."""
+def media_tokens(model: str) -> int:
+    """The most tokens a model counts for one picture."""
+    return next((most for part, most in MEDIA_TOKENS_OF if part in model.lower()), MEDIA_TOKENS)
+
+
+def input_bound(
+    request: ModelRequest, measured: Measured | None = None, *, picture: int = MEDIA_TOKENS
+) -> int:
+    """The most tokens a request's input can be counted as; `picture`: of one picture."""
     if measured is None:
         own = len(request.system.encode()) + sum(_tool_bytes(tool) for tool in request.tools)
         before, tokens = 0, REQUEST_TOKENS - (-own // 2)
     else:
         before, tokens = measured.messages, measured.tokens
-    return tokens + sum(_message_bound(each) for each in islice(request.messages, before, None))
+    added = islice(request.messages, before, None)
+    return tokens + sum(_message_bound(each, picture) for each in added)
 
 
 def _tool_bytes(tool: ToolSpec) -> int:
     return len(orjson.dumps([tool.name, tool.description, tool.parameters])) + MESSAGE_TOKENS
 
 
-def _message_bound(message: Message) -> int:
+def _message_bound(message: Message, picture: int) -> int:
     match message:
         case UserMessage(text=text, author=author, media=media):
-            words = _bytes(text) + _bytes(author) + len(media) * MEDIA_TOKENS
+            words = _bytes(text) + _bytes(author) + _media_bound(media, picture)
         case Note(text=text) | PartialReply(text=text) | Summary(text=text):
             words = _bytes(text)
         case ToolResult(text=text, name=name, call_id=call_id, media=media):
-            words = _bytes(text) + _bytes(name) + _bytes(call_id) + len(media) * MEDIA_TOKENS
+            words = _bytes(text) + _bytes(name) + _bytes(call_id) + _media_bound(media, picture)
         case AssistantMessage(parts=parts):
             words = sum(_part_bound(part) for part in parts)
         case _:
             assert_never(message)
     return words + MESSAGE_TOKENS
+
+
+def _media_bound(media: tuple[Media, ...], picture: int) -> int:
+    """Pictures by the dearest; of another file nothing is known but its bytes."""
+    return sum(
+        picture if each.mime.startswith("image/") else max(picture, len(each.data))
+        for each in media
+    )
 
 
 def _part_bound(part: Part) -> int:
@@ -279,32 +347,30 @@ def _bytes(text: str) -> int:
     return len(text.encode(errors="surrogatepass"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Counted:
-    system: str
-    tools: tuple[ToolSpec, ...]
-    count: int
-    messages: int
-    """Their hash: what a chat said is not kept here."""
-    tokens: int
-
-
 class ModelPricing:
     """What calls of one entry cost; it remembers what their provider counted, and nothing else."""
 
     def __init__(
-        self, price: ModelPrice | Unknown, *, max_output_tokens: int | None = None
+        self,
+        price: ModelPrice | Unknown,
+        *,
+        max_output_tokens: int | None = None,
+        long_cache: bool = False,
+        picture_tokens: int = MEDIA_TOKENS,
     ) -> None:
+        """`long_cache`: its caches are kept for an hour. `picture_tokens`: at most, of one."""
         self.price = price
         self._max_output = max_output_tokens
-        self._counted: OrderedDict[str, _Counted] = OrderedDict()
+        self._long_cache = long_cache
+        self._picture = picture_tokens
+        self._counted: OrderedDict[int, int] = OrderedDict()
         self._short_by = 0
 
     def quote(self, request: ModelRequest) -> Quote:
         """The most that a request can cost; Unknown where nobody knows a price."""
         if isinstance(self.price, Unknown):
             return Quote(ceiling=self.price, source="packaged")
-        bound = input_bound(request, self._measured(request)) + self._short_by
+        bound = self._bound(request)
         output = request.max_output_tokens
         price = self.price
         if price.source == "included":
@@ -312,7 +378,7 @@ class ModelPricing:
         read, written = price.input.most(bound), price.output.most(bound)
         version = f"; {price.version}" if price.version else ""
         return Quote(
-            ceiling=ceiling(price, bound, output),
+            ceiling=ceiling(price, bound, output, long_cache=self._long_cache),
             unit="million tokens of output",
             unit_price=written,
             quantity=output or 0,
@@ -340,9 +406,8 @@ class ModelPricing:
             return None
         if self.price.source == "included":
             return 0
-        bound = input_bound(request, self._measured(request)) + self._short_by
         most = min(written, request.max_output_tokens or written)
-        found = ceiling(self.price, bound, most)
+        found = ceiling(self.price, self._bound(request), most, long_cache=self._long_cache)
         return None if isinstance(found, Unknown) else found
 
     def learn(self, request: ModelRequest, usage: Usage) -> None:
@@ -350,27 +415,42 @@ class ModelPricing:
 
         A count above the bound raises every later bound by as much.
         """
-        bound = input_bound(request, self._measured(request)) + self._short_by
-        if usage.input <= 0:
+        if is_absurd(usage, max_output=self._max_output):
             return
-        self._short_by += max(0, usage.input - bound)
-        self._counted.pop(request.session, None)
-        self._counted[request.session] = _Counted(
-            system=request.system,
-            tools=request.tools,
-            count=len(request.messages),
-            messages=hash(request.messages),
-            tokens=usage.input,
-        )
+        self._short_by += max(0, usage.input - self._bound(request))
+        *_, whole = _beginnings(request)
+        self._counted.pop(whole, None)
+        self._counted[whole] = usage.input
         while len(self._counted) > MEASURED_MAX:
             self._counted.popitem(last=False)
 
+    def _bound(self, request: ModelRequest) -> int:
+        measured = self._measured(request)
+        return input_bound(request, measured, picture=self._picture) + self._short_by
+
     def _measured(self, request: ModelRequest) -> Measured | None:
-        known = self._counted.get(request.session)
-        if known is None or (known.system, known.tools) != (request.system, request.tools):
+        """What was counted for the longest beginning of a request, in whichever chat."""
+        if not self._counted:
             return None
-        if len(request.messages) < known.count:
-            return None
-        if hash(request.messages[: known.count]) != known.messages:
-            return None
-        return Measured(messages=known.count, tokens=known.tokens)
+        beginnings = _beginnings(request)
+        for messages in range(len(beginnings) - 1, -1, -1):
+            tokens = self._counted.get(beginnings[messages])
+            if tokens is not None:
+                return Measured(messages=messages, tokens=tokens)
+        return None
+
+
+def _beginnings(request: ModelRequest) -> list[int]:
+    """A hash of what a request begins with: system text and tools, then with each message.
+
+    What a chat said is not kept here. Another outgoing copy is counted otherwise: what a wire
+    changes in it belongs to the beginning.
+    """
+    tools = tuple(
+        (tool.name, tool.description, orjson.dumps(tool.parameters)) for tool in request.tools
+    )
+    copy = replace(request.adjustments, first_byte_s=None, stream=True, plain=False)
+    hashes = [hash((request.system, tools, copy))]
+    for message in request.messages:
+        hashes.append(hash((hashes[-1], message)))
+    return hashes

@@ -14,6 +14,7 @@ from agent.costs import Unknown, UnknownBecause
 from agent.failover import Pricing
 from agent.messages import (
     AssistantMessage,
+    Media,
     Message,
     Note,
     Origin,
@@ -36,9 +37,10 @@ from agent.model_prices import (
     ceiling,
     configured,
     input_bound,
+    media_tokens,
     packaged,
 )
-from agent.providers.base import ModelRequest, ToolSpec
+from agent.providers.base import Adjustments, ModelRequest, ToolSpec
 
 NOW = round(datetime(2026, 11, 21, tzinfo=UTC).timestamp()) * 1_000_000
 OPENAI = "https://api.openai.com/v1"
@@ -91,6 +93,11 @@ def test_every_line_is_rounded_up() -> None:
         Usage(input=5, output=-1),
         Usage(input=5, output=5, cached_input=-1),
         Usage(input=5, output=5, cached_input=6),
+        Usage(input=5, output=5, cache_write=6),
+        Usage(input=5, output=5, cache_write=-1),
+        Usage(input=5, output=5, cache_write_long=6),
+        Usage(input=5, output=5, cache_write_long=-1),
+        Usage(input=5, output=5, cached_input=2, cache_write=2, cache_write_long=2),
         Usage(input=5, output=5, reasoning=6),
         Usage(input=5, output=5, reasoning=-1),
         Usage(input=0, output=5),
@@ -106,6 +113,44 @@ def test_the_dearest_input_is_held() -> None:
     """Writing a cache costs more than reading without one."""
     price = replace(PRICE, cache_write=Rate(base=2_500_000))
     assert ceiling(price, 1_000, 0) == 2_500
+
+
+def test_writing_a_cache_has_prices_of_its_own() -> None:
+    """One for minutes, one for an hour; the rest of the input is plain."""
+    price = replace(PRICE, cache_write=Rate(base=2_500_000), cache_write_long=Rate(base=4_000_000))
+    usage = Usage(input=1_000, output=0, cached_input=100, cache_write=200, cache_write_long=300)
+    assert actual(price, usage) == 400 * 2 + 50 + 200 * 5 // 2 + 300 * 4
+    assert ceiling(price, 1_000, 0) == 2_500
+    assert ceiling(price, 1_000, 0, long_cache=True) == 4_000
+
+
+def test_the_table_knows_what_writing_a_cache_costs() -> None:
+    """For an hour twice the input; a model without a price for it takes the input's."""
+    sonnet = price_of("claude-sonnet-4-5", "https://api.anthropic.com/v1")
+    assert sonnet.cache_write.base == 3_750_000
+    assert sonnet.cache_write_long == Rate(base=6_000_000, steps=((200_000, 12_000_000),))
+    plain = price_of("gpt-4.1")
+    assert plain.cache_write == plain.cache_write_long == plain.input
+
+
+def test_a_configured_price_of_who_charges_for_writing() -> None:
+    """A quarter more for minutes, twice for an hour; nobody else takes more."""
+    price = configured(
+        input_micros=2_000_000, output_micros=0, cached_micros=None, pays_writes=True
+    )
+    assert (price.cache_write.base, price.cache_write_long.base) == (2_500_000, 4_000_000)
+    assert PRICE.cache_write == PRICE.cache_write_long == PRICE.input
+
+
+def test_pictures_are_bounded_by_the_dearest() -> None:
+    """Of a file of another kind nothing is known but its bytes."""
+    picture = Media(mime="image/png", data=b"x" * 90_000)
+    paper = Media(mime="application/pdf", data=b"x" * 90_000)
+    bare = input_bound(request(UserMessage(text="")))
+    for media, most in ((picture, 20_000), (paper, 90_000)):
+        assert input_bound(request(UserMessage(text="", media=(media,)))) == bare + most
+    assert media_tokens("openai/GPT-4o-mini-2024") == 50_000
+    assert media_tokens("gpt-4.1") == 20_000
 
 
 def test_without_a_cap_nothing_bounds_a_call() -> None:
@@ -137,30 +182,35 @@ RATES = st.builds(
 
 
 @given(
-    st.tuples(RATES, RATES, RATES, RATES),
+    st.tuples(RATES, RATES, RATES, RATES, RATES),
     st.integers(1, 600_000),
     st.integers(0, 600_000),
     st.data(),
 )
 def test_no_call_within_its_bounds_costs_more_than_its_ceiling(
-    rates: tuple[Rate, Rate, Rate, Rate], bound: int, output: int, data: st.DataObject
+    rates: tuple[Rate, Rate, Rate, Rate, Rate], bound: int, output: int, data: st.DataObject
 ) -> None:
-    """Whatever part of the input was cached, and on whichever side of a step it ended."""
+    """Whatever part of the input came from a cache or went into one, on any side of a step."""
     price = ModelPrice(
         input=rates[0],
         output=rates[1],
         cached_input=rates[2],
         cache_write=rates[3],
+        cache_write_long=rates[4],
         per_request=7,
         source="x",
     )
     read = data.draw(st.integers(1, bound))
+    cached = data.draw(st.integers(0, read))
+    kept = data.draw(st.integers(0, read - cached))
     usage = Usage(
         input=read,
         output=data.draw(st.integers(0, output)),
-        cached_input=data.draw(st.integers(0, read)),
+        cached_input=cached,
+        cache_write=kept,
+        cache_write_long=data.draw(st.integers(0, read - cached - kept)),
     )
-    most, spent = ceiling(price, bound, output), actual(price, usage)
+    most, spent = ceiling(price, bound, output, long_cache=True), actual(price, usage)
     assert isinstance(most, int)
     assert spent is not None
     assert spent <= most
@@ -339,17 +389,38 @@ def test_a_quote_says_how_it_came_about() -> None:
 
 
 def test_a_bound_is_tight_after_the_first_call() -> None:
-    """The provider's count of the same beginning replaces our bytes, in that chat alone."""
+    """The provider's count of the same beginning replaces our bytes, whichever chat it is."""
     first = request(UserMessage(text="x" * 4_000))
     entry = pricing()
     loose = known(entry, first)
     entry.learn(first, Usage(input=1_000, output=10))
     more = request(*first.messages, UserMessage(text="and?"))
     assert known(entry, more) == (1_000 + 4 + 64) * 2 + 8_000 < loose
-    assert known(entry, replace(first, session="other")) == loose
+    assert known(entry, replace(more, session="other")) == known(entry, more)
 
 
-@pytest.mark.parametrize("change", ["system", "tools", "message", "shorter"])
+def test_the_longest_beginning_counts() -> None:
+    """A call about something else in between does not loosen the bound of a chat."""
+    first = request(UserMessage(text="x" * 4_000))
+    longer = request(*first.messages, Note(text="y" * 4_000))
+    entry = pricing()
+    entry.learn(first, Usage(input=1_000, output=10))
+    entry.learn(longer, Usage(input=2_000, output=10))
+    entry.learn(request(UserMessage(text="z")), Usage(input=1, output=1))
+    assert known(entry, longer) == 2_000 * 2 + 8_000
+    assert known(entry, first) == 1_000 * 2 + 8_000
+
+
+def test_an_absurd_count_teaches_nothing() -> None:
+    """It is of no request."""
+    first = request(UserMessage(text="x" * 4_000))
+    entry = pricing()
+    loose = known(entry, first)
+    entry.learn(first, Usage(input=10, output=2_001))
+    assert known(entry, first) == loose
+
+
+@pytest.mark.parametrize("change", ["system", "tools", "message", "shorter", "copy"])
 def test_another_beginning_is_bounded_by_bytes(change: str) -> None:
     """A count is of one system text, one list of tools and one beginning."""
     first = request(UserMessage(text="x" * 400), UserMessage(text="y" * 400), system="s" * 400)
@@ -360,6 +431,7 @@ def test_another_beginning_is_bounded_by_bytes(change: str) -> None:
         "tools": replace(first, tools=(TOOL,)),
         "message": replace(first, messages=(UserMessage(text="z" * 400), *first.messages[1:])),
         "shorter": replace(first, messages=first.messages[:1]),
+        "copy": replace(first, adjustments=Adjustments(media=False)),
     }[change]
     assert known(entry, other) == known(pricing(), other)
 
@@ -368,10 +440,11 @@ def test_a_count_above_the_bound_raises_every_bound() -> None:
     """By the overrun, for that entry."""
     first = request(UserMessage(text="x"))
     entry = pricing()
-    before = known(entry, replace(first, session="other"))
+    other = request(UserMessage(text="y"))
+    before = known(entry, other)
     bound = input_bound(first)
     entry.learn(first, Usage(input=bound + 50, output=1))
-    assert known(entry, replace(first, session="other")) == before + 100
+    assert known(entry, other) == before + 100
 
 
 @pytest.mark.parametrize(("written", "counted"), [(0, 0), (40, 40), (5_000, 1_000)])
