@@ -23,7 +23,8 @@ class AttemptRecord:
     `asked` is the model of the entry, `served` the one the provider named. `outcome` is the value
     of a Stop, the reason of an error, or `cancelled`; `move` names what led to this attempt, empty
     for the first of a call. Times are milliseconds; `first_byte_ms` is None if nothing came.
-    `flags` are words like `estimated`.
+    `status` is the provider's HTTP status, if it failed with one. `flags` are words like
+    `estimated`.
     """
 
     step: int
@@ -35,6 +36,7 @@ class AttemptRecord:
     credential: str = ""
     usage: Usage | None = None
     outcome: str
+    status: int | None = None
     move: str = ""
     first_byte_ms: int | None = None
     total_ms: int = 0

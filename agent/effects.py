@@ -225,6 +225,8 @@ class Mark(Enum):
     FILTERED = "filtered"
     STEP_LIMIT = "step_limit"
     LOST_CALLS = "lost_calls"
+    UNUSABLE_CALLS = "unusable_calls"
+    LOOP = "loop"
     STOPPED = "stopped"
     HALTED = "halted"
 
@@ -236,7 +238,8 @@ class TurnEnd:
     `messages` are stored with the closing commit. `text` holds the model's words, in Markdown,
     of the last step only: those of earlier steps are stored already. `by` names who stopped it;
     of a halted turn it is the sentence that says why. `doubts` are labels of calls that were cut
-    and may have taken effect.
+    and may have taken effect. `reached` names the limit that was, as in `25 steps`. `served` is
+    the model that answered, `primary` the one the turn began with; empty if nobody has answered.
     """
 
     state: TurnState
@@ -250,6 +253,9 @@ class TurnEnd:
     attempt: AttemptRecord | None = None
     messages: tuple[Message, ...] = ()
     doubts: tuple[str, ...] = ()
+    reached: str = ""
+    served: str = ""
+    primary: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,8 +121,12 @@ class RequestRejected(ProviderError):
 class ContextOverflow(ProviderError):
     """The conversation is too long for the model: fold it, and again.
 
-    `bytes_first`: the body was too large; media and old outputs go first.
+    `bytes_first`: the body was too large; media and old outputs go first. `tokens` of the input
+    and the `limit` they are above, by our count or the provider's; None if nobody knows.
     """
+
+    tokens: int | None = None
+    limit: int | None = None
 
     @property
     def bytes_first(self) -> bool:
@@ -145,12 +149,48 @@ class RequestInvalid(ProviderError):
     """We could not even build the request: our own fault, and nobody else is asked."""
 
 
+class AgentStopped(ProviderUnavailable):
+    """The coding agent's process on this host ended: the next attempt starts another."""
+
+
+Cause = (
+    ProviderUnavailable
+    | ProviderOverloaded
+    | StreamBroken
+    | AgentStopped
+    | ProviderRateLimited
+    | ProviderAuthFailed
+    | CredentialExhausted
+    | NotEntitled
+    | ReplyMalformed
+    | ContentBlocked
+    | ModelUnavailable
+    | TlsUntrusted
+    | PolicyBlocked
+    | RequestRejected
+    | ContextOverflow
+    | NeedsAdjustment
+    | RequestInvalid
+)
+"""Every class of a failed attempt: whoever tells people of one has a sentence for each."""
+
+
 class AllProvidersFailed(AgentError):
     """Nobody in the plan could answer; `attempts` in order, the first is the headline."""
 
     def __init__(self, attempts: tuple[ProviderError, ...]) -> None:
         super().__init__("; ".join(f"{a.provider}: {a.reason}" for a in attempts))
         self.attempts = attempts
+
+    @property
+    def headline(self) -> Cause:
+        """The first cause; one of no class of its own counts as a provider that can't be had."""
+        first = self.attempts[0]
+        if isinstance(first, Cause):
+            return first
+        return ProviderUnavailable(
+            str(first), provider=first.provider, model=first.model, reason=first.reason
+        )
 
 
 class ToolError(AgentError):

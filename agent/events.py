@@ -51,4 +51,17 @@ class ProviderSwitched:
     primary: str
 
 
-TurnEvent = StepStarted | TextDelta | StepRewound | ToolStarted | ToolFinished | ProviderSwitched
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Nothing goes on before `until` (microseconds since 1970): `provider` asked for patience.
+
+    Over with the next step or word.
+    """
+
+    provider: str
+    until: int
+
+
+TurnEvent = (
+    StepStarted | TextDelta | StepRewound | ToolStarted | ToolFinished | ProviderSwitched | Waiting
+)

@@ -18,12 +18,15 @@ class Bill:
     """What a call turned out to cost in micro-dollars; None where nobody knows.
 
     `began` is False if its effect certainly never started: then nothing is paid. `record` is
-    the provider's own id of the bill.
+    the provider's own id of the bill. For `hold_s` seconds the whole hold stays, since whoever
+    serves may still be writing; then `spent` is booked as an estimate, or all of it if nobody
+    knows.
     """
 
     spent: int | None = None
     record: str = ""
     began: bool = True
+    hold_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
