@@ -7,10 +7,11 @@ from typing import Any, Final, get_args
 from pydantic import ValidationError
 
 from gateway.config import later
+from gateway.config.facts import Broken, Facts
 from gateway.config.faults import KeyPath, Wrong
 from gateway.config.kinds import CONTEXT_KEY, Section
 from gateway.config.reading import closest, type_name
-from gateway.config.rules import Broken, Facts, broken_rules
+from gateway.config.rules import broken_rules
 from gateway.config.schema import ConfigFile
 from gateway.config.sources import CREDENTIALS
 from gateway.config.spending_rules import broken_spending

@@ -25,7 +25,13 @@ CONTEXT_KEY = "read_secret_file"
 
 
 def _read_secret(value: object, info: ValidationInfo) -> Secret:
-    return reading.secret(value, (info.context or {}).get(CONTEXT_KEY, _no_files))
+    return reading.secret(value, secret_file_reader(info))
+
+
+def secret_file_reader(info: ValidationInfo) -> Callable[[str], str]:
+    """What reads secret files for a validator; it raises Wrong when it cannot."""
+    read: Callable[[str], str] = (info.context or {}).get(CONTEXT_KEY, _no_files)
+    return read
 
 
 def _no_files(_path: str) -> str:

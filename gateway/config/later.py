@@ -12,10 +12,6 @@ ANY: Final = "*"
 
 KEYS: Final[Mapping[KeyPath, str]] = {
     ("cron",): "remove the section; a system timer can call `gatepost send`",
-    ("providers", ANY, "api_keys"): "write one api_key",
-    ("providers", ANY, "credential"): "write api_key",
-    ("providers", ANY, "aggregator"): "remove the key",
-    ("providers", ANY, "patience"): "remove the key",
 }
 STORES: Final[Mapping[str, str]] = {
     "postgresql": 'write store = "sqlite"',
@@ -27,11 +23,6 @@ DM: Final[Mapping[str, str]] = {
 BOTS: Final[Mapping[str, str]] = {"listed": 'write bots = "none" or remove the key'}
 IDLE_RESET: Final[Mapping[str, str]] = {
     ANY: 'write idle_reset = "off" or remove the key; `/new` starts afresh'
-}
-APIS: Final[Mapping[str, str]] = {
-    "openai-responses": 'write api = "openai-chat"',
-    "anthropic-messages": 'write api = "openai-chat" with an address that speaks it',
-    "codex-app-server": 'write api = "openai-chat"',
 }
 TOOLS: Final[Mapping[str, str]] = {
     "schedule": "remove it from the list; a system timer can call `gatepost send`",

@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
@@ -26,8 +26,9 @@ from gateway.config.sources import (
 if TYPE_CHECKING:
     from agent.tools.base import Tool
     from gateway.config.kinds import Section
-    from gateway.config.schema import AccessOverride, ConfigFile, ProviderSection
+    from gateway.config.schema import AccessOverride, ConfigFile
     from gateway.config.schema_approvals import ApprovalsSection
+    from gateway.config.schema_providers import ProviderSection
     from gateway.config.schema_tools import McpSection, ToolsSection
 
 Value = TypeVar("Value")
@@ -185,7 +186,7 @@ def _config(model: "ConfigFile", file: Path | None, place: Place) -> values.Conf
             "discord": _access(model, model.access.discord),
         },
         sessions=_filled(values.SessionsConfig, model.sessions, without=frozenset({"idle_reset"})),
-        providers=tuple(_provider(entry) for entry in model.providers),
+        providers=tuple(_provider(entry, place) for entry in model.providers),
         tools=_tools(model.tools, place),
         budget=_filled(values.BudgetConfig, model.budget),
         approvals=_approvals(model.approvals),
@@ -224,14 +225,31 @@ def _access(model: "ConfigFile", over: "AccessOverride | None") -> values.Access
     )
 
 
-def _provider(entry: "ProviderSection") -> values.ProviderConfig:
-    demo = entry.api == "demo"
+def _provider(entry: "ProviderSection", place: Place) -> values.ProviderConfig:
     return _filled(
         values.ProviderConfig,
         entry,
-        base_url=None if demo else entry.base_url or values.OPENAI_URL,
+        base_url=entry.base_url or _address(entry),
         model=entry.model or "demo",
+        api_keys=entry.api_keys or (),
+        credential=tuple(_placed(one, place) for one in entry.credential or ()),
+        command=entry.command or (),
+        home=None if entry.home is None else place(entry.home),
     )
+
+
+def _address(entry: "ProviderSection") -> str | None:
+    """Where an entry without `base_url` is asked: at its login's service, else its vendor."""
+    match entry.credential:
+        case (values.LoginConfig() | values.ExchangeConfig() as one, *_):
+            return values.SERVICE_URLS[one.service]
+    return values.VENDOR_URLS.get(entry.api)
+
+
+def _placed(credential: values.CredentialConfig, place: Place) -> values.CredentialConfig:
+    if isinstance(credential, values.LoginConfig) and credential.file is not None:
+        return replace(credential, file=place(str(credential.file)))
+    return credential
 
 
 def _tools(section: "ToolsSection", place: Place) -> values.ToolsConfig:

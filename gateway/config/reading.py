@@ -52,7 +52,7 @@ def secret(value: object, read_file: Callable[[str], str]) -> Secret:
     elif isinstance(value, str):
         found = value
     elif isinstance(value, list):
-        raise Wrong("must be one value, not a list", "keep one; several are not in this version")
+        raise Wrong("must be one value, not a list", "keep one")
     else:
         raise Wrong(f"must be text, not {type_name(value)}", "put the value in quotes")
     if not found.strip():

@@ -85,6 +85,7 @@ FORMATS: Final = {
     "person-or-group": "people, groups",
     "dollars": "dollars",
     "model-price": 'table, `"included"`',
+    "credential": "table, list of tables",
     "tool-prices": "dollars, table of dollars",
     "conditions": "table of conditions",
 }
@@ -203,7 +204,6 @@ VALUES_LATER: Final = (
     ("gateway.store", later.STORES),
     ("access.dm", later.DM),
     ("access.bots", later.BOTS),
-    ("providers.api", later.APIS),
     ("tools.enabled", later.TOOLS),
 )
 

@@ -4,45 +4,15 @@ A rule looks at the file's own values and stays silent while one of them has a f
 mending that fault may mend the rule.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.config import values
+from gateway.config.facts import Broken, Facts
 from gateway.config.faults import KeyPath, Wrong
+from gateway.config.provider_rules import broken_providers
 from gateway.config.reading import listen
-
-OPENAI_HOST: Final = urlsplit(values.OPENAI_URL).hostname
-
-Broken = tuple[KeyPath, Wrong]
-"""The key a person should look at first, and what is wrong."""
-
-
-class Facts:
-    """The file's values, minus those that already have a fault."""
-
-    def __init__(self, tree: Mapping[str, Any], faulty: frozenset[KeyPath]) -> None:
-        self._tree = tree
-        self._faulty = faulty
-
-    def known(self, *paths: KeyPath) -> bool:
-        """Whether none of these keys, nor a table around them, has a fault."""
-        return not any(path[:end] in self._faulty for path in paths for end in range(len(path) + 1))
-
-    def get(self, path: KeyPath, default: Any = None) -> Any:
-        """Return the value at `path`, or `default` where the file has none."""
-        here: Any = self._tree
-        for key in path:
-            try:
-                here = here[key]
-            except (KeyError, IndexError, TypeError):
-                return default
-        return here
-
-    def has(self, path: KeyPath) -> bool:
-        """Whether the file has that key or table."""
-        return self.get(path) is not None
 
 
 def broken_rules(facts: Facts, place: Callable[[str], Path]) -> Iterator[Broken]:
@@ -51,7 +21,7 @@ def broken_rules(facts: Facts, place: Callable[[str], Path]) -> Iterator[Broken]
     yield from _telegram(facts)
     yield from _slack(facts)
     yield from _access(facts)
-    yield from _providers(facts)
+    yield from broken_providers(facts)
     yield from _workspace(facts, place)
 
 
@@ -136,36 +106,6 @@ def _access(facts: Facts) -> Iterator[Broken]:
                         item,
                         Wrong(f'"{entry}" is of another platform', f"move it to access.{name}"),
                     )
-
-
-def _providers(facts: Facts) -> Iterator[Broken]:
-    seen: dict[str, int] = {}
-    entries = facts.get(("providers",), ())
-    for index in range(len(entries) if isinstance(entries, list) else 0):
-        here: KeyPath = ("providers", index)
-        yield from _provider(facts, here)
-        name = facts.get((*here, "name"))
-        if not facts.known((*here, "name")) or name is None:
-            continue
-        if name in seen:
-            yield (*here, "name"), Wrong(f'"{name}" is taken by an entry above', "choose another")
-        seen[name] = index
-
-
-def _provider(facts: Facts, here: KeyPath) -> Iterator[Broken]:
-    api, url, model, key = (*here, "api"), (*here, "base_url"), (*here, "model"), (*here, "api_key")
-    if not facts.known(api):
-        return
-    if facts.get(api) == "demo":
-        for path in (url, key):
-            if facts.known(path) and facts.has(path):
-                yield path, Wrong('does nothing with api = "demo"', "remove the key")
-    if facts.get(api) == "openai-chat":
-        if facts.known(model) and not facts.has(model):
-            yield here, Wrong("has no model", 'add one, for example model = "gpt-5"')
-        host = urlsplit(facts.get(url, values.OPENAI_URL)).hostname if facts.known(url) else None
-        if host == OPENAI_HOST and facts.known(key) and not facts.has(key):
-            yield here, Wrong("has no api_key", 'add api_key = "${OPENAI_API_KEY}"')
 
 
 def _workspace(facts: Facts, place: Callable[[str], Path]) -> Iterator[Broken]:

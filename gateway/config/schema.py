@@ -12,7 +12,6 @@ from gateway.config import later, reading, values
 from gateway.config.kinds import (
     Chats,
     ListenAddress,
-    Name,
     SecretText,
     Section,
     SlackUrl,
@@ -31,6 +30,7 @@ from gateway.config.schema_approvals import (
     PeopleSection,
     PolicySection,
 )
+from gateway.config.schema_providers import ProviderSection
 from gateway.config.schema_tools import McpSection, ToolsSection
 
 SlackThreads = Annotated[
@@ -42,28 +42,6 @@ DiscordThreads = Annotated[
     bool,
     PlainValidator(reading.switch({"auto": True, "off": False})),
     WithJsonSchema({"enum": [True, False, "auto", "off"]}),
-]
-
-ModelPrice = Annotated[
-    values.PriceConfig | Literal["included"],
-    PlainValidator(reading.model_price),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"const": "included"},
-                {
-                    "type": "object",
-                    "properties": {
-                        name: {"type": ["number", "string"], "description": meaning}
-                        for name, meaning in reading.PRICE_KEYS.items()
-                    },
-                    "required": ["input", "output"],
-                    "additionalProperties": False,
-                },
-            ],
-            "format": "model-price",
-        }
-    ),
 ]
 
 _GATEWAY = values.GatewayConfig()
@@ -234,31 +212,6 @@ class SessionsSection(Section):
     )
     idle_reset: Annotated[str, *words("off", later=later.IDLE_RESET)] = key(
         "Sessions are kept until `/new`.", "off"
-    )
-
-
-class ProviderSection(Section):
-    """A model. The first entry is the primary, the others follow in order when it fails."""
-
-    name: Name = key("Short name, shown by `/model` and in records; unique.")
-    api: Annotated[str, *words("openai-chat", "demo", later=later.APIS)] = key(
-        "`openai-chat`: any server that speaks OpenAI's chat completions; `demo`: a scripted"
-        " offline demonstration."
-    )
-    base_url: Url | None = key(
-        "Root that `/chat/completions` is below.", None, written=values.OPENAI_URL
-    )
-    model: Text | None = key("The model's name at this server; required for `openai-chat`.", None)
-    api_key: SecretText | None = key("Sent as a bearer token; local servers need none.", None)
-    context_window: int | None = key(
-        "Tokens the model can read; older history is left out beyond it.", None, ge=1024
-    )
-    max_output_tokens: int | None = key("Tokens one answer may have.", None, ge=1)
-    price: ModelPrice | None = key(
-        "Dollars per million tokens: `{ input = 1.25, output = 10, cached_input = 0.125 }`"
-        ' (`cached_input` is `input` if left out), or `"included"` where a flat fee covers all.'
-        " Without it: the price list that comes with this version.",
-        None,
     )
 
 

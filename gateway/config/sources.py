@@ -183,6 +183,8 @@ def _provider_credentials(tree: Mapping[str, Any]) -> list[tuple[str, KeyPath]]:
         if isinstance(entry, dict)
         and isinstance(entry.get("name"), str)
         and re.fullmatch(r"[a-z0-9][a-z0-9_-]*", entry["name"])
+        and "api_keys" not in entry
+        and "credential" not in entry
     ]
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from agent.rules import Layer
 from agent.tools.base import Verdict
 from gateway.config import reading, values
+from gateway.config.facts import Broken, Facts
 from gateway.config.faults import KeyPath, Wrong
 from gateway.config.ids import parse_chat
 from gateway.config.policy import rule_id
-from gateway.config.rules import Broken, Facts
 
 _NEEDS = {
     "web_search": (("tools", "web_search"), "add [tools.web_search] with its base_url"),

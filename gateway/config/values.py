@@ -20,6 +20,19 @@ TELEGRAM_URL = "https://api.telegram.org"
 SLACK_URL = "https://slack.com/api/"
 DISCORD_URL = "https://discord.com/api/v10"
 OPENAI_URL = "https://api.openai.com/v1"
+ANTHROPIC_URL = "https://api.anthropic.com"
+VENDOR_URLS: Mapping[str, str] = {
+    "openai-chat": OPENAI_URL,
+    "openai-responses": OPENAI_URL,
+    "anthropic-messages": ANTHROPIC_URL,
+}
+SERVICE_URLS: Mapping[str, str] = {
+    "codex": "https://chatgpt.com/backend-api/codex",
+    "anthropic": ANTHROPIC_URL,
+    "nous": "https://inference-api.nousresearch.com/v1",
+    "xai": "https://api.x.ai/v1",
+    "copilot": "https://api.githubcopilot.com",
+}
 HUGGINGFACE_URL = "https://huggingface.co"
 
 Approver = UserId | GroupId | Word
@@ -39,6 +52,15 @@ ToolName = Literal[
     "hf_repo_git",
 ]
 TOOL_NAMES: tuple[str, ...] = get_args(ToolName)
+Api = Literal["openai-chat", "openai-responses", "anthropic-messages", "codex-app-server", "demo"]
+APIS: tuple[str, ...] = get_args(Api)
+LoginService = Literal["codex", "anthropic", "nous", "xai"]
+LOGIN_SERVICES: tuple[str, ...] = get_args(LoginService)
+PoolOrder = Literal["fill_first", "round_robin", "least_used", "random"]
+POOL_ORDERS: tuple[str, ...] = get_args(PoolOrder)
+ReasoningReplay = Literal["never", "in_turn", "always"]
+CapField = Literal["max_completion_tokens", "max_tokens"]
+Thinking = Literal["off", "budget", "effort"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,20 +174,75 @@ class PriceConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderConfig:
-    """One `[[providers]]` entry. `base_url` has no slash at its end and is None for `demo` only.
+class LoginConfig:
+    """`{ kind = "oauth" }`: an account somebody logs in to with `gatepost login`.
 
-    `price` is "included" where a flat fee covers it, and None where the packaged table is asked.
+    `account` tells several logins of one service apart. `file` is where the vendor's own program
+    keeps its login; `auth_url` is the root of another server to log in at, without a slash.
+    """
+
+    service: LoginService
+    account: str = ""
+    file: Path | None = None
+    auth_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeConfig:
+    """`{ kind = "exchange" }`: a lasting token that is changed for one of minutes."""
+
+    service: Literal["copilot"]
+    token: Secret
+    auth_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandConfig:
+    """`{ kind = "command" }`: a program that prints the token."""
+
+    argv: tuple[str, ...]
+
+
+CredentialConfig = LoginConfig | ExchangeConfig | CommandConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderConfig:
+    """One `[[providers]]` entry. `base_url` has no slash at its end.
+
+    It is None for `demo` and `codex-app-server`. At most one of `api_key`, `api_keys` and
+    `credential` is given. `price` is "included" where a flat fee covers it, and None where the
+    packaged table is asked. None of `reasoning_replay`, `cap_field` and `thinking` leaves it to
+    the wire.
     """
 
     name: str
-    api: Literal["openai-chat", "demo"]
+    api: Api
     base_url: str | None = None
     model: str
     api_key: Secret | None = None
+    api_keys: tuple[Secret, ...] = ()
+    credential: tuple[CredentialConfig, ...] = ()
+    pool: PoolOrder = "fill_first"
+    aggregator: bool = False
+    patience: Literal["eager", "full"] = "eager"
     context_window: int | None = None
     max_output_tokens: int | None = None
+    effort: str | None = None
+    reasoning_replay: ReasoningReplay | None = None
+    omit: tuple[str, ...] = ()
+    cap_field: CapField | None = None
+    thinking: Thinking | None = None
+    long_context: bool = False
+    cache_ttl: Literal["5m", "1h"] = "5m"
+    command: tuple[str, ...] = ()
+    home: Path | None = None
     price: PriceConfig | Literal["included"] | None = None
+
+    @property
+    def keys(self) -> tuple[Secret | CredentialConfig, ...]:
+        """What proves who asks, in the order it is used; none for servers that ask for none."""
+        return (*((self.api_key,) if self.api_key else ()), *self.api_keys, *self.credential)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,10 +54,6 @@ TABLE: tuple[tuple[str, str], ...] = (
         " `gatepost send`",
     ),
     (
-        PROVIDER + 'patience = "eager"',
-        ":6: providers.a.patience: not in this version; remove the key",
-    ),
-    (
         '[gateway]\nstore = "postgresql://u:password@h/db"',
         ':2: gateway.store: "postgresql" is not in this version; write store = "sqlite"',
     ),
@@ -74,11 +70,6 @@ TABLE: tuple[tuple[str, str], ...] = (
         '[sessions]\nidle_reset = "4h"',
         ':2: sessions.idle_reset: "4h" is not in this version; write idle_reset = "off" or remove'
         " the key; `/new` starts afresh",
-    ),
-    (
-        '[[providers]]\nname = "a"\napi = "anthropic-messages"',
-        ':3: providers.a.api: "anthropic-messages" is not in this version; write api ='
-        ' "openai-chat" with an address that speaks it',
     ),
     (
         '[tools]\nenabled = ["files", "schedule"]',
@@ -227,8 +218,7 @@ TABLE: tuple[tuple[str, str], ...] = (
     ),
     (
         '[platforms.slack]\nbot_token = ["xoxb-1", "xoxb-2"]\napp_token = "xapp-1"',
-        ":2: platforms.slack.bot_token: must be one value, not a list; keep one; several are not"
-        " in this version",
+        ":2: platforms.slack.bot_token: must be one value, not a list; keep one",
     ),
     (
         "[platforms.discord]\ntoken = 5",
