@@ -11,7 +11,7 @@ from enum import Enum
 from agent.attempts import AttemptRecord
 from agent.calls import JudgedCall, StoredCall
 from agent.errors import AllProvidersFailed
-from agent.messages import AssistantMessage, Message, ToolResult, Usage
+from agent.messages import AssistantMessage, Message, ToolResult, Usage, UserMessage
 from agent.providers.base import Stop
 
 
@@ -19,9 +19,10 @@ from agent.providers.base import Stop
 class TurnRows:
     """What is stored of a turn, and the past the model may see.
 
-    `messages` is the whole visible transcript, this turn's part last. `steps` and `calls_made`
-    count this turn only. `calls` holds the rows of calls that have no result. `halted` is the
-    sentence that ends the turn, if something outside it has.
+    `messages` is the whole visible transcript, this turn's part last. `own` is this turn's part
+    as it was stored, also what is folded by now. `steps` and `calls_made` count this turn only.
+    `calls` holds the rows of calls that have no result. `halted` is the sentence that ends the
+    turn, if something outside it has. `fold` asks for a fold before the next model call.
     """
 
     session: str
@@ -31,18 +32,32 @@ class TurnRows:
     calls_made: int = 0
     calls: Mapping[str, StoredCall] = field(default_factory=dict)
     halted: str = ""
+    own: tuple[Message, ...] = field(default=(), compare=False)
+    fold: bool = False
 
     def with_messages(self, *messages: Message) -> "TurnRows":
         """The rows after these messages were stored."""
-        return replace(self, messages=self.messages + messages)
+        return replace(self, messages=self.messages + messages, own=self.own + messages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallModel:
-    """Ask the model with this transcript; `step` counts from 1 within the turn."""
+    """Ask the model with this transcript; `step` counts from 1 within the turn.
+
+    `asked` are the words of people this turn answers: no fold touches them. `begun` are calls
+    without a result that may have run. `fold` asks for a fold first. `wasted` is the reply to
+    an earlier call of this step that was of no use: it is booked before anything else.
+    `elsewhere` begins with the provider after the one that gave it; where there is none, the
+    outcome is that reply again, marked EMPTY.
+    """
 
     step: int
     messages: tuple[Message, ...]
+    asked: tuple[UserMessage, ...] = ()
+    begun: frozenset[str] = frozenset()
+    fold: bool = False
+    wasted: "ModelReplied | None" = None
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +90,13 @@ class ModelFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interrupted:
-    """New words came and `busy = "interrupt"`; `shown` is what the reader has seen."""
+    """New words came and `busy = "interrupt"`; `shown` is what the reader has seen.
+
+    `messages` is the transcript where it was folded meanwhile, None where it is as before.
+    """
 
     shown: str
+    messages: tuple[Message, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,12 +259,14 @@ class TurnEnd:
     of a halted turn it is the sentence that says why. `doubts` are labels of calls that were cut
     and may have taken effect. `reached` names the limit that was, as in `25 steps`. `served` is
     the model that answered, `primary` the one the turn began with; empty if nobody has answered.
+    `why` is for the operator alone.
     """
 
     state: TurnState
     text: str = ""
     mark: Mark = Mark.NONE
     by: str = ""
+    why: str = ""
     error: AllProvidersFailed | None = None
     step: int | None = None
     usage: Usage | None = None

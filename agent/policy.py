@@ -6,17 +6,23 @@ of the operator's rules or the tool's default, and of the layers below, which on
 """
 
 import difflib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from agent.arguments import (
+    ARGUMENTS_MAX_BYTES,
+    DEPTH_MAX,
+    expected_shape,
+    parse_arguments,
+    readable_arguments,
+)
 from agent.calls import Judge, JudgedCall
 from agent.canonical import NotCanonical, canonical
 from agent.costs import Unknown, is_paid
-from agent.messages import JsonObject, ResultStatus, ToolCall, ToolResult
+from agent.messages import ResultStatus, ToolCall, ToolResult
 from agent.rules import LOWER, Facts, Layer, Policy, Rule, matches
 from agent.tools.arguments import flattened
 from agent.tools.base import EffectClass, Malformed, PreparedCall, RiskTag, Tool, Verdict
@@ -38,9 +44,6 @@ __all__ = [
     "was_said",
     "was_written",
 ]
-
-ARGUMENTS_MAX_BYTES = 32 * 1024
-DEPTH_MAX = 32
 
 _SEVERITY: Final[Mapping[Verdict, int]] = {Verdict.ALLOW: 0, Verdict.ASK: 1, Verdict.DENY: 2}
 _NEVER_RELAXED: Final = frozenset({RiskTag.DESTRUCTIVE, RiskTag.RECURRING, RiskTag.OUTWARD})
@@ -220,8 +223,11 @@ def judge_with(tools: Mapping[str, Tool], *, holds: Holds = holds_none) -> Judge
         tool = tools.get(call.name)
         if tool is None:
             return _refused(call, ResultStatus.REFUSED, _no_such_tool(call.name, tools))
-        arguments = parse_arguments(call.arguments)
-        if isinstance(arguments, dict) and _takes_no_args(tool):
+        arguments = readable_arguments(call.arguments)
+        if isinstance(arguments, Malformed):
+            wrong = f"{arguments.text} {expected_shape(tool.spec.parameters)}"
+            return _refused(call, ResultStatus.MALFORMED, wrong)
+        if _takes_no_args(tool):
             arguments = flattened(arguments)
         if isinstance(arguments, Malformed):
             return _refused(call, ResultStatus.MALFORMED, arguments.text)
@@ -249,59 +255,6 @@ def _takes_no_args(tool: Tool) -> bool:
     return parameters.get("additionalProperties") is False and "args" not in parameters.get(
         "properties", {}
     )
-
-
-def parse_arguments(text: str) -> JsonObject | Malformed:
-    """Read a call's arguments: one JSON object, no key twice, at most 32 levels and 32 KiB.
-
-    Nothing at all means no arguments.
-    """
-    if len(text.encode("utf-8", "surrogatepass")) > ARGUMENTS_MAX_BYTES:
-        return Malformed(text="The arguments are over 32 KiB. Work in smaller pieces.")
-    if not text.strip():
-        return {}
-    try:
-        value = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        return Malformed(text=f"The arguments are not one JSON object: {error}.")
-    if not isinstance(value, dict):
-        return Malformed(text="The arguments must be one JSON object.")
-    if _depth(value) > DEPTH_MAX:
-        return Malformed(text="The arguments are nested too deep.")
-    if not _is_text(value):
-        return Malformed(text="The arguments hold half a character (an unpaired surrogate).")
-    return value
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _depth(value: Any) -> int:
-    level, deepest = [value], 0
-    while level:
-        deepest += 1
-        below = [
-            v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)
-        ]
-        level = [item for items in below for item in items]
-    return deepest
-
-
-def _is_text(value: Any) -> bool:
-    """Whether every string in it can be written anywhere."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _no_such_tool(name: str, tools: Mapping[str, Tool]) -> str:

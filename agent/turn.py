@@ -14,8 +14,10 @@ same code. Nothing here waits, reads a clock or knows a provider; the runner per
 import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TypeVar, assert_never
 
+from agent import guards
 from agent.calls import CallState, Judge, JudgedCall, StoredCall, sort_open_calls
 from agent.canonical import canonical
 from agent.effects import (
@@ -51,18 +53,17 @@ from agent.effects import (
 from agent.messages import (
     AssistantMessage,
     Message,
+    Note,
     Part,
     PartialReply,
     ResultStatus,
     ToolCall,
     ToolResult,
-    Usage,
+    UserMessage,
 )
 from agent.providers.base import Stop
 
-STEPS_PER_TURN = 25
-CALLS_PER_STEP = 16
-CALLS_PER_TURN = 60
+_BEGUN = (CallState.INTENT, CallState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +118,11 @@ def call_id(session: str, turn: int, step: int, ordinal: int) -> str:
     return "call_" + hashlib.sha256(seed).hexdigest()[:22]
 
 
-def turn_flow(rows: TurnRows, judge: Judge) -> TurnFlow:
+def turn_flow(rows: TurnRows, judge: Judge, active_s: guards.Clock = guards.untimed) -> TurnFlow:
     """Yield what the turn wants next until it is closed or parked; returns which.
 
-    `judge` is pure: it parses, normalises and decides one call.
+    `judge` is pure: it parses, normalises and decides one call. `active_s` tells for how long the
+    turn has been at work by now, waits for people left out.
     """
     outcome: TurnRows | TurnEnd | Parked
     while True:
@@ -129,13 +131,11 @@ def turn_flow(rows: TurnRows, judge: Judge) -> TurnFlow:
             return (yield from _close(end))
         match position(rows.messages):
             case AwaitsModel():
-                if rows.steps >= STEPS_PER_TURN or rows.calls_made >= CALLS_PER_TURN:
-                    return (
-                        yield from _close(TurnEnd(state=TurnState.HALTED, mark=Mark.STEP_LIMIT))
-                    )
-                if rows.messages and isinstance(rows.messages[-1], ToolResult | PartialReply):
-                    rows = yield from _drain(rows)
-                outcome = yield from _model_step(rows, judge)
+                limit = guards.limit_reached(rows.steps, rows.calls_made, active_s())
+                if limit is not None:
+                    outcome = TurnEnd(state=TurnState.HALTED, mark=Mark.STEP_LIMIT, reached=limit)
+                else:
+                    outcome = yield from _go_on(rows, judge)
             case AwaitsTools(calls=calls):
                 outcome = yield from _tool_step(rows, calls, judge)
             case Answered():
@@ -151,14 +151,87 @@ def turn_flow(rows: TurnRows, judge: Judge) -> TurnFlow:
                 rows = outcome
 
 
+def _go_on(
+    rows: TurnRows, judge: Judge
+) -> Generator[Effect, EffectResult, TurnRows | TurnEnd | Parked]:
+    """Let in what arrived, look whether the turn goes round in circles, and ask the model."""
+    if rows.messages and isinstance(rows.messages[-1], ToolResult | PartialReply):
+        rows = yield from _drain(rows)
+    if rows.own and isinstance(rows.own[-1], ToolResult):
+        match guards.look(rows.own, judge):
+            case guards.Nudge(text=text):
+                rows = yield from _record(rows, Note(text=text))
+            case guards.Halt(mark=mark, why=why):
+                return TurnEnd(state=TurnState.HALTED, mark=mark, why=why)
+            case None:
+                pass
+            case unknown:
+                assert_never(unknown)
+    return (yield from _model_step(rows, judge))
+
+
+class _Empty(Enum):
+    """What is tried after an empty reply, in this order."""
+
+    NOTE = "note"  # a note as its own message: text glued to results teaches emptiness
+    AGAIN = "again"
+    ELSEWHERE = "elsewhere"
+
+
 def _model_step(
     rows: TurnRows, judge: Judge
 ) -> Generator[Effect, EffectResult, TurnRows | TurnEnd | Parked]:
+    """Ask the model until it says something, or nobody has anything to say."""
     step = rows.steps + 1
-    outcome = yield from _call_model(CallModel(step=step, messages=rows.messages))
-    match outcome:
-        case ModelReplied():
+    remedies = iter(_Empty if _after_tools(rows.messages) else (_Empty.AGAIN, _Empty.ELSEWHERE))
+    wasted, remedy = None, None
+    while True:
+        effect = CallModel(
+            step=step,
+            messages=rows.messages,
+            asked=tuple(m for m in rows.own if isinstance(m, UserMessage)),
+            begun=frozenset(i for i, row in rows.calls.items() if row.state in _BEGUN),
+            fold=rows.fold,
+            wasted=wasted,
+            elsewhere=remedy is _Empty.ELSEWHERE,
+        )
+        outcome = yield from _call_model(effect)
+        if not isinstance(outcome, ModelReplied):
+            return (yield from _unanswered(rows, outcome))
+        rows = _folded(rows, outcome.messages)
+        remedy = next(remedies, None) if _is_empty(outcome) else None
+        if remedy is None:
             return (yield from _accept(rows, step, outcome, judge))
+        wasted = outcome
+        if remedy is _Empty.NOTE:
+            rows = yield from _record(rows, Note(text=guards.EMPTY_NOTE))
+
+
+def _after_tools(messages: tuple[Message, ...]) -> bool:
+    """Whether the model answers tool results, and was not told yet that it said nothing."""
+    for message in reversed(messages):
+        if isinstance(message, Note) and message.text != guards.EMPTY_NOTE:
+            continue
+        return isinstance(message, ToolResult)
+    return False
+
+
+def _is_empty(reply: ModelReplied) -> bool:
+    """Whether a complete reply says nothing and does nothing, and may be asked for again."""
+    plain = reply.mark is None and reply.stop not in (Stop.LENGTH, Stop.FILTERED)
+    return plain and not reply.message.calls and not reply.message.text.strip()
+
+
+def _folded(rows: TurnRows, messages: tuple[Message, ...] | None) -> TurnRows:
+    """The rows after a model call, whose fold, if one was asked for, has been made."""
+    return replace(rows, messages=rows.messages if messages is None else messages, fold=False)
+
+
+def _unanswered(
+    rows: TurnRows, outcome: ModelFailed | Stopped | Interrupted | OverBudget
+) -> Generator[Effect, EffectResult, TurnRows | TurnEnd | Parked]:
+    """What follows a model call without a reply."""
+    match outcome:
         case ModelFailed(error=error, shown=shown):
             return TurnEnd(
                 state=TurnState.FAILED,
@@ -175,7 +248,9 @@ def _model_step(
                 by=by,
                 messages=_partial(shown),
             )
-        case Interrupted(shown=shown):  # no step was made of it; the rows don't count it either
+        case Interrupted(shown=shown, messages=messages):
+            # No step was made of it; the rows don't count it either.
+            rows = _folded(rows, messages)
             if shown:
                 return (yield from _record(rows, PartialReply(text=shown)))
             return (yield from _drain(rows))
@@ -190,43 +265,93 @@ def _accept(
 ) -> Generator[Effect, EffectResult, TurnRows | TurnEnd]:
     """Decide what a complete reply means: an answer, a step with calls, or neither."""
     message = _with_ids(reply.message, rows, step)
-    match reply.stop:
-        case Stop.LENGTH:
-            return replace(_cut_by_length(message, step, reply.usage), spent=reply.spent)
-        case Stop.FILTERED:
-            return TurnEnd(
-                state=TurnState.FAILED,
-                mark=Mark.FILTERED,
-                step=step,
-                usage=reply.usage,
-                spent=reply.spent,
-            )
-        case Stop.DONE | Stop.TOOL_CALLS | Stop.PAUSED | Stop.WINDOW_FULL:
-            pass
-        case unknown:
-            assert_never(unknown)
+    mark = reply.mark or _mark_of(reply.stop, message)
+    if mark is not None:
+        return _marked(mark, message, step, reply)
     if not message.calls:
-        empty = not message.text.strip()
-        return TurnEnd(
-            state=TurnState.FAILED if empty else TurnState.DONE,
-            text=message.text,
-            mark=Mark.EMPTY if empty else Mark.NONE,
-            step=step,
-            usage=reply.usage,
-            spent=reply.spent,
-            messages=() if empty else (message,),
-        )
-    judged = tuple(
-        judge(call) if ordinal < CALLS_PER_STEP else _over_limit(call)
-        for ordinal, call in enumerate(message.calls)
-    )
+        end = _answer(message.text, (message,))
+        return replace(end, step=step, usage=reply.usage, spent=reply.spent, attempt=reply.attempt)
+    acted, words = _parted(message) if len(reply.results) == len(message.calls) else (message, None)
+    judged = _judged(acted, reply, rows, judge)
     record = RecordStep(
-        step=step, message=message, usage=reply.usage, calls=judged, spent=reply.spent
+        step=step,
+        message=acted,
+        usage=reply.usage,
+        calls=judged,
+        spent=reply.spent,
+        attempt=reply.attempt,
     )
     yield from _perform(record, type(None))
+    if words is not None:  # the provider did all of it itself and has had its last word
+        return _answer(words.text, (words,) if words.parts else (), said=acted.text)
     refusals = tuple(call.refusal for call in judged if call.refusal is not None)
     made = rows.calls_made + len(judged)
-    return replace(rows, steps=step, calls_made=made).with_messages(message, *refusals)
+    return replace(rows, steps=step, calls_made=made).with_messages(acted, *refusals)
+
+
+def _mark_of(stop: Stop, message: AssistantMessage) -> Mark | None:
+    """What a reply's stop says of it, where the call itself has not said it already."""
+    match stop:
+        case Stop.LENGTH if message.text.strip():
+            return Mark.CUT_BY_LENGTH
+        case Stop.LENGTH:
+            return Mark.LOST_CALLS if message.calls else Mark.EMPTY
+        case Stop.FILTERED:
+            return Mark.FILTERED
+        case Stop.DONE | Stop.TOOL_CALLS | Stop.PAUSED | Stop.WINDOW_FULL:
+            return None
+        case unknown:
+            assert_never(unknown)
+
+
+def _marked(mark: Mark, message: AssistantMessage, step: int, reply: ModelReplied) -> TurnEnd:
+    """The end by a reply that is no plain answer: its words are kept, calls in it never run."""
+    text = "" if mark is Mark.FILTERED else message.text
+    kept = bool(text.strip())
+    return TurnEnd(
+        state=TurnState.DONE if mark is Mark.CUT_BY_LENGTH and kept else TurnState.FAILED,
+        text=text if kept else "",
+        mark=mark,
+        step=step,
+        usage=reply.usage,
+        spent=reply.spent,
+        attempt=reply.attempt,
+        messages=_partial(text) if kept else (),
+    )
+
+
+def _answer(text: str, messages: tuple[Message, ...], *, said: str = "") -> TurnEnd:
+    """The end by a plain answer; one without any words, also in `said`, is none."""
+    if not text.strip():
+        if said.strip():
+            return TurnEnd(state=TurnState.DONE)
+        return TurnEnd(state=TurnState.FAILED, mark=Mark.EMPTY)
+    return TurnEnd(state=TurnState.DONE, text=text, messages=messages)
+
+
+def _parted(message: AssistantMessage) -> tuple[AssistantMessage, AssistantMessage]:
+    """A reply up to its last call, and what came after it."""
+    last = max(i for i, part in enumerate(message.parts) if isinstance(part, ToolCall)) + 1
+    return (
+        replace(message, parts=message.parts[:last]),
+        replace(message, parts=message.parts[last:]),
+    )
+
+
+def _judged(
+    message: AssistantMessage, reply: ModelReplied, rows: TurnRows, judge: Judge
+) -> tuple[JudgedCall, ...]:
+    """The calls of a reply: those within the limits as `judge` has them, or done already."""
+    left = guards.calls_left(rows.calls_made)
+    judged: list[JudgedCall] = []
+    for ordinal, call in enumerate(message.calls):
+        done = reply.results.get(ordinal)
+        if done is not None:
+            result = replace(done, call_id=call.id, name=call.name)
+            judged.append(JudgedCall(call=call, prepared=None, refusal=result))
+        else:
+            judged.append(judge(call) if ordinal < left else _over_limit(call, left))
+    return tuple(judged)
 
 
 def _tool_step(
@@ -325,22 +450,6 @@ def _doubts(calls: tuple[JudgedCall, ...], results: tuple[ToolResult, ...]) -> t
     return tuple(c.prepared.label for c in calls if c.prepared and c.call.id in unknown)
 
 
-def _cut_by_length(message: AssistantMessage, step: int, usage: Usage | None) -> TurnEnd:
-    """Keep the words of a reply that hit its length limit; calls in it never run."""
-    words = message.text.strip()
-    if not words:
-        mark = Mark.LOST_CALLS if message.calls else Mark.EMPTY
-        return TurnEnd(state=TurnState.FAILED, mark=mark, step=step, usage=usage)
-    return TurnEnd(
-        state=TurnState.DONE,
-        text=message.text,
-        mark=Mark.CUT_BY_LENGTH,
-        step=step,
-        usage=usage,
-        messages=(PartialReply(text=message.text),),
-    )
-
-
 def _with_ids(message: AssistantMessage, rows: TurnRows, step: int) -> AssistantMessage:
     ordinal = 0
     parts: list[Part] = []
@@ -353,8 +462,10 @@ def _with_ids(message: AssistantMessage, rows: TurnRows, step: int) -> Assistant
     return replace(message, parts=tuple(parts))
 
 
-def _over_limit(call: ToolCall) -> JudgedCall:
-    text = f"Not run: at most {CALLS_PER_STEP} calls are made at once. Ask again for the rest."
+def _over_limit(call: ToolCall, left: int) -> JudgedCall:
+    text = f"Not run: at most {left} calls can be made now. Ask again for the rest."
+    if left == guards.CALLS_PER_STEP:
+        text = f"Not run: at most {left} calls are made at once. Ask again for the rest."
     refusal = ToolResult(call_id=call.id, name=call.name, status=ResultStatus.NOT_RUN, text=text)
     return JudgedCall(call=call, prepared=None, refusal=refusal)
 

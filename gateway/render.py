@@ -105,10 +105,9 @@ def _mark_text(end: TurnEnd) -> str:
                 " Rephrase it, or start fresh with /new."
             )
         case Mark.STEP_LIMIT:
-            return (
-                "I stopped: this takes more steps than I may make for one answer."
-                ' Say "continue" to go on.'
-            )
+            return f'I stopped after {end.reached} without finishing. Say "continue" to go on.'
+        case Mark.LOOP | Mark.UNUSABLE_CALLS:
+            return _IN_CIRCLES[end.mark]
         case Mark.LOST_CALLS:
             return (
                 "The model's answer was cut off in the middle of a tool call, so nothing of it"
@@ -122,6 +121,16 @@ def _mark_text(end: TurnEnd) -> str:
             return f"Stopped by {_literal(end.by)}.{may}"
         case unknown:
             assert_never(unknown)
+
+
+_IN_CIRCLES = {
+    Mark.LOOP: (
+        "I kept repeating the same action without progress, so I stopped. Tell me what to change."
+    ),
+    Mark.UNUSABLE_CALLS: (
+        "The model kept producing unusable tool calls, so I stopped. None of those was run."
+    ),
+}
 
 
 def _literal(name: str) -> str:

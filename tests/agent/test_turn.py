@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.attempts import AttemptRecord
 from agent.calls import CallState
 from agent.effects import (
     CallModel,
@@ -35,11 +36,13 @@ from agent.effects import (
     TurnState,
 )
 from agent.errors import AllProvidersFailed
+from agent.guards import CALLS_PER_STEP, CALLS_PER_TURN, EMPTY_NOTE, STEPS_PER_TURN
 from agent.messages import (
     Message,
     Note,
     PartialReply,
     ResultStatus,
+    Summary,
     ToolCall,
     ToolResult,
     Usage,
@@ -47,9 +50,6 @@ from agent.messages import (
 from agent.policy import judge_with
 from agent.providers.base import Stop
 from agent.turn import (
-    CALLS_PER_STEP,
-    CALLS_PER_TURN,
-    STEPS_PER_TURN,
     Answered,
     AwaitsModel,
     AwaitsTools,
@@ -181,12 +181,35 @@ CLOSING = {
             messages=(assistant("Paris."),),
         ),
     ),
-    "an empty answer": Case(
-        outcome=replied(" \n"),
-        end=TurnEnd(state=TurnState.FAILED, text=" \n", mark=Mark.EMPTY, step=1, usage=USAGE),
+    "empty, and it was asked for again": Case(
+        outcome=replace(replied(" \n"), mark=Mark.EMPTY),
+        end=TurnEnd(state=TurnState.FAILED, mark=Mark.EMPTY, step=1, usage=USAGE),
     ),
-    "no parts at all": Case(
-        outcome=replied(usage=None), end=TurnEnd(state=TurnState.FAILED, mark=Mark.EMPTY, step=1)
+    "no parts, and they were asked for again": Case(
+        outcome=replace(replied(usage=None), mark=Mark.EMPTY),
+        end=TurnEnd(state=TurnState.FAILED, mark=Mark.EMPTY, step=1),
+    ),
+    "cut by length for good": Case(
+        outcome=replace(replied("all of it"), mark=Mark.CUT_BY_LENGTH),
+        end=TurnEnd(
+            state=TurnState.DONE,
+            text="all of it",
+            mark=Mark.CUT_BY_LENGTH,
+            step=1,
+            usage=USAGE,
+            messages=(PartialReply(text="all of it"),),
+        ),
+    ),
+    "calls lost for good, with words": Case(
+        outcome=replace(replied("so far", call()), mark=Mark.LOST_CALLS),
+        end=TurnEnd(
+            state=TurnState.FAILED,
+            text="so far",
+            mark=Mark.LOST_CALLS,
+            step=1,
+            usage=USAGE,
+            messages=(PartialReply(text="so far"),),
+        ),
     ),
     "cut by length": Case(
         outcome=replied("half", stop=Stop.LENGTH),
@@ -363,7 +386,9 @@ def test_interrupted_call_goes_on_with_the_new_words(shown: str) -> None:
     if shown:
         assert effects[1] == RecordMessages(messages=partial)
     assert effects[-2] == DrainInbox()
-    assert effects[-1] == CallModel(step=1, messages=(user("hi"), *partial, user("wait")))
+    assert effects[-1] == CallModel(
+        step=1, messages=(user("hi"), *partial, user("wait")), asked=(user("wait"),)
+    )
 
 
 @pytest.mark.parametrize(
@@ -372,7 +397,8 @@ def test_interrupted_call_goes_on_with_the_new_words(shown: str) -> None:
 def test_limits_halt_the_turn(fields: dict[str, int]) -> None:
     """At its limit of steps or calls the turn says so instead of asking again."""
     (effect,) = play(turn_rows(**fields))
-    assert ended(effect) == TurnEnd(state=TurnState.HALTED, mark=Mark.STEP_LIMIT)
+    reached = "25 steps" if fields["steps"] == STEPS_PER_TURN else "60 tool calls"
+    assert ended(effect) == TurnEnd(state=TurnState.HALTED, mark=Mark.STEP_LIMIT, reached=reached)
 
 
 def test_a_turn_makes_as_many_steps_as_it_may() -> None:
@@ -385,7 +411,7 @@ def test_a_turn_makes_as_many_steps_as_it_may() -> None:
             case CallModel(step=step):
                 asked += 1
                 assert step == asked
-                effect = flow.send(replied(call("pure")))
+                effect = flow.send(replied(call("pure", f'{{"n": {asked}}}')))
             case GateCalls():
                 effect = flow.send(allowed(effect))
             case RunTools():
@@ -479,3 +505,128 @@ def test_call_ids_differ_where_calls_do() -> None:
         call_id(s, t, p, o) for s in ("1", "11") for t in (1, 11) for p in (1, 11) for o in (0, 1)
     }
     assert len(ids) == 16
+
+
+EMPTY = replied("")
+
+
+def test_an_empty_reply_after_tools_is_asked_about_in_a_message_of_its_own() -> None:
+    """First a note, then a plain retry, then the next provider, then the end."""
+    rows = turn_rows(user(), assistant(call(ident="c1")), result("c1"))
+    effects = play(rows, Drained(messages=()), EMPTY, None, EMPTY, EMPTY, EMPTY)
+    _, first, note, second, third, fourth, last = effects
+    assert note == RecordMessages(messages=(Note(text=EMPTY_NOTE),))
+    asked = [first, second, third, fourth]
+    assert all(isinstance(e, CallModel) and e.step == 1 for e in asked)
+    with_note = (*rows.messages, Note(text=EMPTY_NOTE))
+    assert [e.messages for e in asked if isinstance(e, CallModel)] == [rows.messages] + [
+        with_note
+    ] * 3
+    assert [e.elsewhere for e in asked if isinstance(e, CallModel)] == [False] * 3 + [True]
+    assert [e.wasted for e in asked if isinstance(e, CallModel)] == [None] + [EMPTY] * 3
+    assert ended(last).mark is Mark.EMPTY
+
+
+def test_an_empty_reply_to_people_is_retried_without_a_note() -> None:
+    """There are no results it could have answered."""
+    effects = play(turn_rows(), EMPTY, EMPTY, EMPTY)
+    assert [type(effect) for effect in effects] == [CallModel] * 3 + [CloseTurn]
+    assert ended(effects[-1]).state is TurnState.FAILED
+
+
+def test_words_after_an_empty_reply_end_the_turn_as_ever() -> None:
+    """One bad reply leaves nothing behind."""
+    *_, last = play(turn_rows(), EMPTY, replied("here"))
+    assert (ended(last).state, ended(last).text) == (TurnState.DONE, "here")
+
+
+def test_a_turn_taken_up_behind_the_note_is_not_told_twice() -> None:
+    """The note is in the rows; what follows is the plain retry."""
+    rows = turn_rows(user(), assistant(call(ident="c1")), result("c1"), Note(text=EMPTY_NOTE))
+    _, second, third = play(rows, EMPTY, EMPTY)
+    assert isinstance(second, CallModel)
+    assert isinstance(third, CallModel)
+    assert (second.elsewhere, third.elsewhere) == (False, True)
+
+
+def test_a_turn_ends_when_its_time_is_over() -> None:
+    """Time at work counts, at the moment of the next model call."""
+    flow = turn_flow(turn_rows(), JUDGE, lambda: 1800.0)
+    assert ended(next(flow)).reached == "30 minutes of work"
+    assert isinstance(next(turn_flow(turn_rows(), JUDGE, lambda: 1799.0)), CallModel)
+
+
+def test_calls_beyond_those_of_the_turn_are_not_run() -> None:
+    """At 58 calls two more are made, whatever a step may have."""
+    rows = turn_rows(calls_made=CALLS_PER_TURN - 2)
+    effect = play(rows, replied(*[call("pure", f'{{"n": {n}}}') for n in range(4)]))[-1]
+    assert isinstance(effect, RecordStep)
+    assert [c.refusal is None for c in effect.calls] == [True, True, False, False]
+
+
+def inside(*parts: Any, ends: str = "") -> ModelReplied:
+    """A reply whose first call the provider made itself."""
+    done = ToolResult(call_id="", name="", status=ResultStatus.DONE, text="ran there")
+    return replace(replied(*parts, ends), results={0: done})
+
+
+def test_calls_a_provider_made_itself_are_recorded_and_not_judged() -> None:
+    """Their results stand where the provider has them, and the last words end the turn."""
+    reply = inside("I look.", call("shell", "not json"), ends="All is well.")
+    _, record, last = play(turn_rows(), reply, None)
+    assert isinstance(record, RecordStep)
+    (made,) = record.calls
+    assert made.prepared is None
+    assert made.refusal is not None
+    assert (made.refusal.call_id, made.refusal.name, made.refusal.text) == (
+        call_id("s1", 1, 1, 0),
+        "shell",
+        "ran there",
+    )
+    assert record.message.text == "I look."
+    assert ended(last).text == "All is well."
+    assert ended(last).messages == (assistant("All is well."),)
+    assert ended(last).step is None
+
+
+def test_calls_made_there_without_last_words() -> None:
+    """Words before the calls are an answer; none at all is an empty one."""
+    *_, last = play(turn_rows(), inside("Done so.", call("shell")), None)
+    assert (ended(last).state, ended(last).text) == (TurnState.DONE, "")
+    *_, last = play(turn_rows(), inside(call("shell")), None)
+    assert ended(last).mark is Mark.EMPTY
+
+
+def test_calls_of_both_kinds_go_on_as_a_step() -> None:
+    """What the provider did has its result; the rest is judged and run."""
+    _, record, gate = play(turn_rows(), inside(call("shell"), call("pure")), None)
+    assert isinstance(record, RecordStep)
+    assert [c.refusal is None for c in record.calls] == [False, True]
+    assert isinstance(gate, GateCalls)
+    assert [c.call.name for c in gate.calls] == ["pure"]
+
+
+def test_a_transcript_that_was_folded_stays_so() -> None:
+    """The next call is made with what the last one folded, and asks for no further fold."""
+    folded = (user("hello"), Summary(text="so far"))
+    rows = turn_rows(user("hello"), assistant("old"), user("now"), fold=True)
+    reply = replace(replied(call("pure")), messages=folded)
+    effects = play(rows, reply, None, allowed, ran, Drained(messages=()))
+    first, last = effects[0], effects[-1]
+    assert isinstance(first, CallModel)
+    assert isinstance(last, CallModel)
+    assert (first.fold, last.fold) == (True, False)
+    assert last.messages[:2] == folded
+    *_, again = play(rows, Interrupted(shown="", messages=folded), Drained(messages=()))
+    assert isinstance(again, CallModel)
+    assert again.messages == folded
+
+
+def test_the_record_of_the_attempt_goes_where_the_reply_goes() -> None:
+    """With the step, or with the end."""
+    attempt = AttemptRecord(step=1, attempt=1, entry="main", asked="m", outcome="done")
+    _, record = play(turn_rows(), replace(replied(call("pure")), attempt=attempt))
+    assert isinstance(record, RecordStep)
+    assert record.attempt is attempt
+    _, last = play(turn_rows(), replace(replied("words"), attempt=attempt))
+    assert ended(last).attempt is attempt

@@ -28,10 +28,11 @@ from agent.effects import (
     TurnRows,
     Wait,
 )
+from agent.guards import CALLS_PER_STEP
 from agent.messages import AssistantMessage, Message, ToolCall, ToolResult, UserMessage
 from agent.providers.base import Stop
 from agent.tools.base import EffectClass
-from agent.turn import CALLS_PER_STEP, turn_flow
+from agent.turn import turn_flow
 from tests.agent.scripted import call, turn_rows, user
 from tests.agent.test_turn import CLOSING, JUDGE, allowed, close, parked, play, ran, replied
 
@@ -192,7 +193,7 @@ def test_a_crash_among_tools_runs_no_effect_twice(
         for c in tools.effect.calls
         if c.prepared and c.call.id not in {r.call_id for r in kept}
     }
-    flow = turn_flow(replace(tools.rows.with_messages(*kept), calls=states), JUDGE)
+    flow = turn_flow(replace(tools.rows.with_messages(*kept), calls=states, own=()), JUDGE)
     effect = next(flow)
     again: list[str] = []
     while not isinstance(effect, CallModel):

@@ -97,9 +97,11 @@ MARKS = {
     Mark.EMPTY: "The model finished without an answer. Ask for a smaller piece.",
     Mark.FILTERED: "The provider's safety filter stopped this answer."
     " Rephrase it, or start fresh with /new.",
-    Mark.STEP_LIMIT: (
-        'I stopped: this takes more steps than I may make for one answer. Say "continue" to go on.'
-    ),
+    Mark.STEP_LIMIT: 'I stopped after 25 steps without finishing. Say "continue" to go on.',
+    Mark.LOOP: "I kept repeating the same action without progress, so I stopped."
+    " Tell me what to change.",
+    Mark.UNUSABLE_CALLS: "The model kept producing unusable tool calls, so I stopped."
+    " None of those was run.",
     Mark.LOST_CALLS: "The model's answer was cut off in the middle of a tool call, so nothing of"
     " it was run. Ask for a smaller piece.",
     Mark.STOPPED: "Stopped by Ann.",
@@ -111,9 +113,11 @@ MARKS = {
 def test_marks_stand_alone_or_below_the_words(mark: Mark) -> None:
     """With words the notice is set apart below them; without, it is the whole reply."""
     error = failed(StreamBroken) if mark is Mark.CUT_BY_FAILURE else None
-    alone = reply_text((), end(mark=mark, by="Ann", error=error), REF)
+    alone = reply_text((), end(mark=mark, by="Ann", reached="25 steps", error=error), REF)
     assert alone == MARKS[mark]
-    below = reply_text(("One.",), end(text="Two.", mark=mark, by="Ann", error=error), REF)
+    below = reply_text(
+        ("One.",), end(text="Two.", mark=mark, by="Ann", reached="25 steps", error=error), REF
+    )
     assert below == "One.\n\nTwo." + (f"\n\n*{MARKS[mark]}*" if MARKS[mark] else "")
 
 
