@@ -4,12 +4,14 @@ A plan is made when a turn opens, starts at the primary, moves only forward and 
 the turn closes. So restoring the primary is not code but the object's lifetime.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.costs import FREE, Quote
 from agent.credentials import Credential
 from agent.errors import ProviderError, RequestInvalid
+from agent.health import Health
 from agent.messages import Usage
 from agent.providers.base import ModelRequest, Provider
 from agent.recovery import Patience
@@ -80,6 +82,51 @@ class Entry:
         return self.provider.origin.model
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What a call asks of an entry, whoever it is.
+
+    `tokens` of input must fit beside the output even after folding. `avoid_endpoint` is one that
+    refuses this account.
+    """
+
+    tools: bool = False
+    tokens: int = 0
+    avoid_endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An entry behind the current one.
+
+    `skip` says why it is not asked at all, `rests` why it is asked only when nobody else is
+    ready; both are empty for one that is ready, its money apart.
+    """
+
+    entry: Entry
+    skip: str = ""
+    rests: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing but its price can stand against it."""
+        return not self.skip and not self.rests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """An entry the plan has passed over, and why; for the trace."""
+
+    entry: str
+    reason: str
+
+
+ANYONE = Need()
+NO_CREDENTIAL = "no live credential"
+BREAKER_OPEN = "breaker open"
+UNAFFORDABLE = "reservation does not fit"
+
+
 class FailoverPlan:
     """The entries of one turn and how far the turn has moved along them."""
 
@@ -88,6 +135,8 @@ class FailoverPlan:
             raise ValueError("a plan needs at least one entry")
         self._entries = entries
         self._index = 0
+        self._skipped: list[Skipped] = []
+        self._tried = {_served_by(entries[0])}
 
     @property
     def primary(self) -> Entry:
@@ -99,12 +148,94 @@ class FailoverPlan:
         """Who is asked now."""
         return self._entries[self._index]
 
+    @property
+    def index(self) -> int:
+        """The place of the current entry; it never goes back."""
+        return self._index
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Whom the turn has passed over, in order."""
+        return tuple(self._skipped)
+
+    def start(self, *, health: Health, now: float, need: Need = ANYONE) -> Entry:
+        """Begin the turn at the primary, or at the first ready entry while its breaker is open."""
+        if health.is_open(self.primary.provider.origin, now):
+            ready = [c for c in self.following(health=health, now=now, need=need) if c.ready]
+            if ready:
+                self.skip(self.primary, BREAKER_OPEN)
+                self._tried.clear()
+                self.move_to(ready[0].entry)
+        return self.current
+
+    def following(self, *, health: Health, now: float, need: Need) -> tuple[Candidate, ...]:
+        """Everyone behind the current entry: first the ready, then those that rest, then the rest.
+
+        Within each group the order is the plan's.
+        """
+        behind = self._entries[self._index + 1 :]
+        listed = [self._candidate(entry, health, now, need) for entry in behind]
+        return tuple(sorted(listed, key=lambda c: (bool(c.skip), bool(c.rests))))
+
+    def move_to(self, entry: Entry, *, passed: Iterable[Candidate] = ()) -> None:
+        """Go on to an entry behind the current one; `passed` are the candidates it was chosen of.
+
+        Raises ValueError for one that is not behind.
+        """
+        places = [i for i, e in enumerate(self._entries) if e is entry and i > self._index]
+        if not places:
+            raise ValueError(f"{entry.name} is not behind {self.current.name}")
+        between = self._entries[self._index + 1 : places[0]]
+        for candidate in passed:
+            if candidate.entry in between:
+                self.skip(candidate.entry, candidate.skip or candidate.rests)
+        self._index = places[0]
+        self._tried.add(_served_by(entry))
+
+    def skip(self, entry: Entry, reason: str) -> None:
+        """Put on record why an entry is passed over; said once, however often it is."""
+        skipped = Skipped(entry=entry.name, reason=reason or UNAFFORDABLE)
+        if skipped not in self._skipped:
+            self._skipped.append(skipped)
+
     def advance(self, error: ProviderError) -> Entry | None:
         """Move to the next entry after `error`, or return None when nobody is left."""
         if isinstance(error, RequestInvalid) or self._index + 1 >= len(self._entries):
             return None
         self._index += 1
         return self.current
+
+    def _candidate(self, entry: Entry, health: Health, now: float, need: Need) -> Candidate:
+        skip = self._skip(entry, need)
+        rests = "" if skip else _rests(entry, health, now)
+        return Candidate(entry=entry, skip=skip, rests=rests)
+
+    def _skip(self, entry: Entry, need: Need) -> str:
+        """Why an entry can't answer this call at all; empty if it can."""
+        standing = entry.credential.standing(model=entry.model)
+        room = entry.context_window - (entry.max_output_tokens or 0)
+        reasons = {
+            "demo": entry.api == "demo",
+            "same endpoint and model as one already tried": _served_by(entry) in self._tried,
+            "same endpoint": entry.provider.origin.endpoint == need.avoid_endpoint,
+            "unpriced": not entry.priced,
+            "no tool support": need.tools and not entry.tools,
+            "window too small": need.tokens > room,
+            NO_CREDENTIAL: standing.ready == 0 and standing.rests_until is None,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _rests(entry: Entry, health: Health, now: float) -> str:
+    """Why an entry is not ready although it may be again soon; empty if it is."""
+    if entry.credential.standing(model=entry.model).ready == 0:
+        return NO_CREDENTIAL
+    return BREAKER_OPEN if health.is_open(entry.provider.origin, now) else ""
+
+
+def _served_by(entry: Entry) -> tuple[str, str]:
+    origin = entry.provider.origin
+    return origin.endpoint, origin.model
 
 
 def plan_for(entries: tuple[Entry, ...], preferred: str | None) -> FailoverPlan:

@@ -57,7 +57,8 @@ class TurnRetryState:
     """How far the recovery of one model call has come; every model call starts with a new one.
 
     `failures` are the attempts of this entry and cycle that cost a retry, `attempts` all of the
-    call. `reconnects` and `malformed` count what this entry has had of each.
+    call. `reconnects` and `malformed` count what this entry has had of each; `refused` are the
+    labels of the keys it has rotated away from.
     """
 
     used: frozenset[Guard] = frozenset()
@@ -65,6 +66,7 @@ class TurnRetryState:
     attempts: int = 0
     reconnects: int = 0
     malformed: int = 0
+    refused: frozenset[str] = frozenset()
     restart: Restart | None = None
 
     def take(self, guard: Guard) -> "TurnRetryState | None":
@@ -106,9 +108,9 @@ class Place:
     """The entry that was asked, and who else could be.
 
     `index` is its place in the plan; `direct` is False for aggregators. `standing` is that of its
-    keys for its model after this failure was booked. `next_ready`: the next entry has a key that
-    does not rest, a closed breaker, a price, and its worst case can be paid; `anyone_left`: there
-    is an entry to go to at all.
+    keys for its model; the one that has just failed is not among the ready. `next_ready`: an
+    entry behind has a key that does not rest, a closed breaker, a price, and its worst case can
+    be paid; `anyone_left`: there is an entry to go to at all.
     """
 
     api: str
@@ -128,7 +130,8 @@ class Failure:
 
     `lost_s` is what it cost in seconds, `shown` whether the reader saw words of it, `fill` our
     own count of its input over the window. `waited_s` and `compactions` are those of the turn so
-    far; `now` is microseconds since 1970.
+    far; `now` is microseconds since 1970. `leased` is False if no key was to be had for it, and
+    `opened` is True if it failed inside a reply that had begun well.
     """
 
     sent: Sent
@@ -138,6 +141,8 @@ class Failure:
     waited_s: float
     compactions: int
     now: int
+    leased: bool = True
+    opened: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +204,8 @@ class Advance:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveUp:
     """Nobody is left, or nobody may be asked."""
+
+    tell_operator: bool = False
 
 
 Move = Renew | Rotate | Wait | Adjust | Reconnect | Compact | Advance | GiveUp
