@@ -138,10 +138,12 @@ class NeedsAdjustment(ProviderError):
     """The request can be healed: `reason` says how, `figure` and `levels` what the text named.
 
     `figure`: tokens left for output, or the most bytes of an image; None if it can't be read.
+    `pixels`: the most a side of an image may have, where that is the limit.
     `levels`: the efforts the provider takes.
     """
 
     figure: int | None = None
+    pixels: int | None = None
     levels: tuple[str, ...] = ()
 
 
