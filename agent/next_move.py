@@ -254,8 +254,8 @@ def _rate_limited(at: _Case, *, upstream: bool) -> Decision:
     spare = at.may_rotate and not upstream
     alone = not spare and not at.place.next_ready
     soon = at.asked_or(0.0) <= SAME_KEY_S and at.error.status != 402
-    taken = at.state.take(Guard.RETRIED_429)
-    if soon and not upstream and not alone and taken is not None:
+    taken = None if upstream else at.state.take(Guard.RETRIED_429)
+    if soon and not alone and taken is not None:
         once_more = at.retry(at.asked_or(EAGER_RETRY_S), of=ATTEMPTS_PER_ENTRY, state=taken)
         if once_more is not None:
             return once_more
