@@ -17,25 +17,36 @@ never folded. Cuts fall between steps, so that a call keeps its result.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import Enum
-from typing import Final, assert_never
+from itertools import islice
+from typing import Final
 
+from agent.digest import DIGEST_CHARS, chunks, digest_text, spoken
+from agent.folds import Fold, FoldKind, apply_fold
 from agent.history import BYTES_PER_TOKEN, part_size
 from agent.messages import (
     AssistantMessage,
-    Media,
     Message,
-    Note,
-    Part,
     PartialReply,
-    ProviderPart,
     Summary,
-    Text,
-    ToolCall,
     ToolResult,
     UserMessage,
 )
 from agent.model_prices import Measured
+
+__all__ = [
+    "FOLDS_PER_TURN",
+    "Digest",
+    "Fold",
+    "FoldKind",
+    "Nothing",
+    "Prune",
+    "Step",
+    "Summarise",
+    "apply_fold",
+    "count",
+    "next_fold",
+    "summary_fold",
+]
 
 STARTS: Final = 0.75
 """Share of (window - output cap) above which the past is folded."""
@@ -43,59 +54,18 @@ ENOUGH: Final = 0.60
 GAIN: Final = 0.05
 """What a fold has to save at least; less is no use."""
 FOLDS_PER_TURN: Final = 3
-OUTPUT_MAX: Final = 2 * 1024
-"""Bytes of an old output that are kept whole."""
 KEPT_STEPS: Final = 2
 PART_SHARE: Final = 0.25
 TAIL_SHARE: Final = 0.20
 TAIL_MESSAGES: Final = 4
 SUMMARY_TOKENS: Final = (2_000, 10_000)
 CHUNK_SHARE: Final = 0.70
-DIGEST_CHARS: Final = 8_000
 PART_LEAST: Final = 512
 """Bytes below which no part is cut."""
 MEDIA_TOKENS: Final = 1_600
 """About what a picture is counted as."""
 MESSAGE_TOKENS: Final = 8
 INSTRUCTION_TOKENS: Final = 400
-
-
-class FoldKind(Enum):
-    """How far a fold goes."""
-
-    PRUNE = "prune"  # long old outputs and old media to a line; no model is asked
-    SUMMARY = "summary"  # older messages to a summary by a model
-    DIGEST = "digest"  # older messages to a summary without one
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fold:
-    """What stands in place of older messages of a session.
-
-    Positions are those in the visible transcript that was folded, from 0; `last` is its newest.
-    A summary or digest `text` stands for `first` to `through`, both inside. A prune makes old
-    outputs and media before `first` short; its `through` is `last`. Any part above `part_bytes`
-    is cut in either, unless that is 0. `kept` are left as they are; where they lie in what is
-    summed up, they follow the summary. `gain` is the share of tokens it saves, as counted then.
-    """
-
-    kind: FoldKind
-    first: int = 0
-    through: int
-    last: int = -1
-    kept: tuple[int, ...] = ()
-    part_bytes: int = 0
-    text: str = ""
-    gain: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """A message of the visible transcript, and the positions it stands for, both inside."""
-
-    first: int
-    through: int
-    message: Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,16 +155,18 @@ def next_fold(
     forced: bool = False,
     bytes_first: bool = False,
     summary_allowed: bool = True,
+    unfinished: bool = False,
     asked: tuple[UserMessage, ...] = (),
 ) -> Step:
     """What to do about a transcript before a call, `tokens` being the count of the request.
 
     `forced`: it is too much whatever the count says. `bytes_first`: it is the bytes that are too
-    many, so media and outputs go first. `asked` are the words to be answered now; without any,
-    the newest words of people. After a Prune that is not enough ask again with `forced`.
+    many, so media and outputs go first. `unfinished`: a Prune that was not enough was just made,
+    and this is the rest of that fold. `asked` are the words to be answered now; without any, the
+    newest words of people.
     """
     room = max(1, window - cap)
-    if not forced and tokens <= STARTS * room:
+    if not forced and tokens <= (ENOUGH if unfinished else STARTS) * room:
         return Nothing(too_large=False)
     load = _load(messages, room=room, window=window, tokens=tokens, forced=forced, asked=asked)
     pruned = _pruned(load, bytes_first=bytes_first)
@@ -219,138 +191,13 @@ def summary_fold(plan: Summarise, text: str) -> Fold | None:
     return replace(plan.fold, text=text, gain=round(gain, 4))
 
 
-def apply_fold(messages: tuple[Message, ...], fold: Fold) -> tuple[Message, ...]:
-    """The visible transcript after a fold of it; the same again changes nothing."""
-    placed = tuple(Placed(first=i, through=i, message=m) for i, m in enumerate(messages))
-    if fold.kind is not FoldKind.PRUNE and fold.first < len(messages):
-        there = messages[fold.first]
-        if isinstance(there, Summary) and there == _stands(fold):
-            return messages
-    return tuple(each.message for each in apply_placed(placed, fold))
-
-
-def apply_placed(placed: tuple[Placed, ...], fold: Fold) -> tuple[Placed, ...]:
-    """The same for messages that know their positions; what is folded need not be among them."""
-    seen = tuple(each for each in placed if each.first <= fold.last)
-    newer = tuple(each for each in placed if each.first > fold.last)
-    if fold.kind is FoldKind.PRUNE:
-        return (*_shortened(seen, fold), *newer)
-    before = tuple(each for each in seen if each.first < fold.first)
-    inside = [each for each in seen if fold.first <= each.first <= fold.through]
-    after = tuple(each for each in seen if each.first > fold.through)
-    summary = Placed(first=fold.first, through=fold.through, message=_stands(fold))
-    kept = tuple(each for each in inside if _is_kept(each, fold))
-    cut = tuple(_with_parts_cut(each, fold) for each in (*kept, *after))
-    return (
-        *(_with_parts_cut(each, fold) for each in before),
-        summary,
-        *(replace(each, message=_without_own(each.message)) for each in cut),
-        *newer,
-    )
-
-
-def _stands(fold: Fold) -> Summary:
-    return Summary(text=fold.text, by_model=fold.kind is FoldKind.SUMMARY)
-
-
-def _is_kept(each: Placed, fold: Fold) -> bool:
-    return each.first == each.through and each.first in fold.kept
-
-
-def _shortened(seen: tuple[Placed, ...], fold: Fold) -> Iterable[Placed]:
-    """What a prune leaves; from the first change on no provider's own part holds any more."""
-    changed = False
-    for each in seen:
-        short = each
-        if each.first < fold.first and not _is_kept(each, fold):
-            short = replace(each, message=_made_old(each.message))
-        short = _with_parts_cut(short, fold)
-        changed = changed or short.message != each.message
-        yield replace(short, message=_without_own(short.message)) if changed else short
-
-
-def _without_own(message: Message) -> Message:
-    """A reply without the parts that only its provider reads: they vouch for what was before."""
-    if not isinstance(message, AssistantMessage):
-        return message
-    parts = tuple(part for part in message.parts if not isinstance(part, ProviderPart))
-    return message if len(parts) == len(message.parts) else replace(message, parts=parts)
-
-
-def _made_old(message: Message) -> Message:
-    """A message that is a while ago: its output short, its media a line."""
-    match message:
-        case ToolResult(text=text, media=media, call_id=call_id):
-            words, reference = text + _left_out(media), f"; the whole is kept as {call_id}"
-            return replace(message, text=_cut_middle(words, OUTPUT_MAX, reference), media=())
-        case UserMessage(text=text, media=media) if media:
-            return replace(message, text=text + _left_out(media), media=())
-        case _:
-            return message
-
-
-def _left_out(media: tuple[Media, ...]) -> str:
-    return "".join(
-        f"\n[left out: {each.name or 'a file'}, {each.mime}, {len(each.data):,} bytes]"
-        for each in media
-    )
-
-
-def _with_parts_cut(each: Placed, fold: Fold) -> Placed:
-    if not fold.part_bytes or _is_kept(each, fold):
-        return each
-    return replace(each, message=_cut_parts(each.message, fold.part_bytes))
-
-
-def _cut_parts(message: Message, most: int) -> Message:
-    match message:
-        case AssistantMessage(parts=parts):
-            cut = tuple(_cut_part(part, most) for part in parts)
-            if cut == parts:
-                return message
-            return replace(message, parts=tuple(part for part in cut if part is not None))
-        case Summary():
-            return message
-        case UserMessage() | Note() | PartialReply() | ToolResult():
-            text = _cut_middle(message.text, most)
-            return message if text == message.text else replace(message, text=text)
-        case _:
-            assert_never(message)
-
-
-def _cut_part(part: Part, most: int) -> Part | None:
-    match part:
-        case Text(text=text):
-            return replace(part, text=_cut_middle(text, most))
-        case ToolCall(arguments=arguments):
-            size = len(arguments.encode())
-            if size <= most:
-                return part
-            return replace(part, arguments=f'{{"left_out":"{size:,} bytes of arguments"}}')
-        case ProviderPart():
-            return part if part_size(part) <= most else None
-        case _:
-            assert_never(part)
-
-
-def _cut_middle(text: str, most: int, reference: str = "") -> str:
-    """A text of at most so many bytes: its head, its tail, and what is between them in figures."""
-    data = text.encode()
-    if len(data) <= most:
-        return text
-    mark = f"\n[... {len(data):,} bytes in all, the middle left out{reference} ...]\n"
-    half = max(0, most - len(mark.encode())) // 2
-    head = data[:half].decode(errors="ignore")
-    tail = data[len(data) - half :].decode(errors="ignore") if half else ""
-    return f"{head}{mark}{tail}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Load:
     """A transcript that has to become smaller.
 
     `total` is what the request counts, `beside` what of it is no message, `scale` turns our own
-    weight of messages into tokens. `kept` are the positions of the words to be answered now.
+    weight of messages into tokens. `kept` are the positions of the chat's first words and of
+    those to be answered now.
     """
 
     messages: tuple[Message, ...]
@@ -468,15 +315,19 @@ def _summary_plan(load: _Load) -> Summarise | None:
     inside = load.scale * _weight(covered)
     low, high = SUMMARY_TOKENS
     most = max(256, min(max(low, int(inside / 5)), high, load.room // 8))
-    rest = load.tokens(apply_fold(load.messages, fold))
-    after = rest + min(most, inside / 5)
-    if 1 - after / load.total < GAIN or after > STARTS * load.room:
+    for part_bytes in islice(_caps(load), 4):  # a tail of few large parts has to be cut as well
+        fold = replace(fold, part_bytes=part_bytes)
+        rest = load.tokens(apply_fold(load.messages, fold))
+        after = rest + min(most, inside / 5)
+        if 1 - after / load.total >= GAIN and after <= STARTS * load.room:
+            break
+    else:
         return None
     share = CHUNK_SHARE * load.window - 2 * most - INSTRUCTION_TOKENS
     size = int(max(share, 256) * BYTES_PER_TOKEN / max(load.scale, 1.0))
     return Summarise(
         fold=fold,
-        chunks=_chunks("\n\n".join(map(_spoken, covered)), size),
+        chunks=chunks("\n\n".join(map(spoken, covered)), size),
         max_output_tokens=most,
         before=load.total,
         rest=rest,
@@ -580,83 +431,6 @@ def _last_step(messages: tuple[Message, ...], first: int) -> int:
         if isinstance(messages[index], AssistantMessage | PartialReply | UserMessage):
             return index
     return first
-
-
-def digest_text(messages: tuple[Message, ...], *, most: int = DIGEST_CHARS) -> str:
-    """What happened in a line per message, the newest of it; the same for the same messages."""
-    head = "The older part of this conversation was left out. In short:"
-    lines: list[str] = []
-    used = len(head)
-    for message in reversed(messages):
-        line = _line(message, most=max(80, most // 8))
-        if used + len(line) + 1 > most:
-            break
-        lines.append(line)
-        used += len(line) + 1
-    return "\n".join([head, *reversed(lines)])[:most]
-
-
-def _line(message: Message, *, most: int) -> str:
-    match message:
-        case UserMessage(text=text, author=author):
-            line = f"- {author or 'The user'}: {text}"
-        case Note(text=text):
-            line = f"- Note: {text}"
-        case PartialReply(text=text):
-            line = f"- You, cut short: {text}"
-        case Summary(text=text):
-            line = f"- Before that: {text}"
-        case ToolResult(name=name, status=status, text=text):
-            line = f"- {name} {status.value}: {text}"[: most // 2]
-        case AssistantMessage(calls=calls):
-            called = "".join(f" [{call.name} {call.arguments[:80]}]" for call in calls)
-            line = f"- You: {message.text}{called}"
-        case _:
-            assert_never(message)
-    line = " ".join(line.split())
-    return line if len(line) <= most else f"{line[: most - 4]} ..."
-
-
-def _spoken(message: Message) -> str:
-    """A message as the summary call reads it."""
-    match message:
-        case UserMessage(text=text, author=author, media=media):
-            return f"[user{f' {author}' if author else ''}]\n{text}{_left_out(media)}"
-        case Note(text=text):
-            return f"[note]\n{text}"
-        case PartialReply(text=text):
-            return f"[assistant, cut short]\n{text}"
-        case Summary(text=text):
-            return f"[summary of what was before]\n{text}"
-        case ToolResult(name=name, status=status, text=text, media=media):
-            return f"[result of {name}: {status.value}]\n{text}{_left_out(media)}"
-        case AssistantMessage(calls=calls):
-            called = "".join(f"\n[calls {call.name}] {call.arguments}" for call in calls)
-            return f"[assistant]\n{message.text}{called}"
-        case _:
-            assert_never(message)
-
-
-def _chunks(text: str, size: int) -> tuple[str, ...]:
-    """Cut a text at line ends where possible, each piece of at most so many bytes."""
-    data = text.encode()
-    pieces: list[str] = []
-    start = 0
-    while len(data) - start > size:
-        end = start + size
-        line_end = data.rfind(b"\n", start + size // 2, end)
-        end = line_end + 1 if line_end >= 0 else _whole(data, end)
-        pieces.append(data[start:end].decode())
-        start = end
-    pieces.append(data[start:].decode())
-    return tuple(pieces)
-
-
-def _whole(data: bytes, end: int) -> int:
-    """The same place or one before it where no character is cut in two."""
-    while data[end] & 0xC0 == 0x80:
-        end -= 1
-    return end
 
 
 def _weight(messages: tuple[Message, ...]) -> int:
