@@ -25,13 +25,18 @@ class Lease:
     """What one attempt may use. `label` names the credential in logs and records.
 
     `base_url` is where to ask instead of the entry's own address, if the credential says so.
-    `generation` counts renewals: a refusal of an older one is answered by the newer token.
+    `generation` counts renewals: a refusal of an older one is answered by the newer token. What
+    comes of the attempt is booked to `key` and `model`, as they were at `leased_at` (microseconds
+    since 1970); they are the pool's own.
     """
 
     label: str
     headers: Mapping[str, str] = field(repr=False)
     base_url: str | None = None
     generation: int = 0
+    key: str = ""
+    model: str = ""
+    leased_at: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +103,11 @@ class StaticKey:
     def service(self) -> Service:
         """A plain key."""
         return Service.STATIC
+
+    @property
+    def generation(self) -> int:
+        """It is never renewed."""
+        return 0
 
     async def lease(self, *, session: str = "", model: str = "") -> Lease:
         """Return the key as a header."""
