@@ -59,7 +59,8 @@ class Entry:
     `api` is the wire's name in the configuration. `direct` is False for aggregators, that pool
     connections for us. `effort` is the entry's own preference (one of EFFORTS), None the model's.
     `reasons`: the model thinks before it answers. `tools`: it can call tools. `priced`: somebody
-    knows what a call costs at most.
+    knows what a call costs at most. `max_output_tokens` is what a call asks for,
+    `most_output_tokens` what it may be raised to, None where nobody has said.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Entry:
     credential: Credential
     context_window: int
     max_output_tokens: int | None
+    most_output_tokens: int | None = None
     pricing: Pricing = field(default_factory=Included)
     api: str = "openai-chat"
     direct: bool = True
