@@ -1,0 +1,89 @@
+"""Pure: how much a model is asked to think, in the form it takes.
+
+Source: https://platform.claude.com/docs/en/build-with-claude/extended-thinking (budgets, at least
+1,024 tokens and below `max_tokens`), .../adaptive-thinking and .../effort. Models up to 4.5 take a
+budget alone; from 4.7 on a budget is refused, and only 4.6 takes both.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from agent.providers.base import Adjustments
+
+ThinkingForm = Literal["off", "budget", "effort"]
+LEAST_BUDGET = 1_024
+BUDGETS: Mapping[str, int] = {
+    "low": 2_048,
+    "medium": 8_192,
+    "high": 16_384,
+    "xhigh": 32_768,
+    "max": 65_536,
+}
+"""Tokens of thinking per effort, where the cap leaves room for them and an answer."""
+_GENERATION = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
+_ALWAYS = ("claude-fable", "claude-mythos")
+"""Models that think whatever is asked: they refuse to be told not to."""
+
+
+def form_for(model: str) -> ThinkingForm:
+    """The form a model takes by its name; `off` for what is no Claude, or too old to think."""
+    name = _bare(model)
+    if name.startswith(_ALWAYS):
+        return "effort"
+    if (found := _GENERATION.match(name)) is None:
+        return "off"
+    generation = int(found[1]), int(found[2] or 0)
+    if generation >= (4, 6):
+        return "effort"
+    return "budget" if generation >= (3, 7) else "off"
+
+
+def thinking_options(
+    form: ThinkingForm, model: str, adjustments: Adjustments, *, cap: int
+) -> dict[str, Any]:
+    """The fields of the request: nothing is asked where no effort is wanted.
+
+    `cap` is what thinking and answer may take together.
+    """
+    effort = adjustments.effort if adjustments.thinking else "none"
+    match form:
+        case "budget" if budget := _budget(effort, cap):
+            return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+        case "effort" if effort == "none":
+            always = _bare(model).startswith(_ALWAYS)
+            return {} if always else {"thinking": {"type": "disabled"}}
+        case "effort" if effort is not None:
+            # Summarised, else nothing at all would come for as long as it thinks.
+            thinking = {"type": "adaptive", "display": "summarized"}
+            return {"thinking": thinking, "output_config": {"effort": effort}}
+        case _:
+            return {}
+
+
+def is_budgeted(options: Mapping[str, Any]) -> bool:
+    """Whether a tool loop that is open has to begin with a thinking part."""
+    return "budget_tokens" in options.get("thinking", {})
+
+
+def refuses_thoughts(form: ThinkingForm, options: Mapping[str, Any]) -> bool:
+    """Whether a tool loop that is open must not hold thinking parts.
+
+    Source: the error "When thinking is disabled, an `assistant` message in the final position
+    cannot contain `thinking`". Models that think unasked want theirs back.
+    """
+    kind = options.get("thinking", {}).get("type")
+    return kind == "disabled" or (form == "budget" and kind is None)
+
+
+def _budget(effort: str | None, cap: int) -> int | None:
+    """At most what leaves a quarter of the cap, and 1,024 tokens, for the answer."""
+    figure = BUDGETS.get(effort or "none", 0)
+    budget = min(figure, cap - max(cap // 4, LEAST_BUDGET))
+    return budget if budget >= LEAST_BUDGET else None
+
+
+def _bare(model: str) -> str:
+    """The model's own name, without what resellers put before it."""
+    name = model.rpartition("/")[2].lower()
+    return name[found:] if (found := name.find("claude-")) > 0 else name
