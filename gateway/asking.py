@@ -186,9 +186,20 @@ class Asking:
         return Asked(rows=tuple(rows), refused=tuple(refused))
 
     def ask_limit(
-        self, tx: Tx, turn: OpenTurn, short: NoRoom, *, what: str, needs: int
+        self,
+        tx: Tx,
+        turn: OpenTurn,
+        short: NoRoom,
+        *,
+        what: str,
+        needs: int,
+        model: str = "",
+        instead_of: str = "",
     ) -> tuple[OutboxRow, ...]:
-        """Ask for more money, since `what` comes next and needs so many micro-dollars."""
+        """Ask for more money, since `what` comes next and needs so many micro-dollars.
+
+        `instead_of`: that model can't be had, and `model` would answer in its place.
+        """
         tier = needed_to_raise(short.scope, shared=_is_shared(turn))
         detail = {
             "scope": short.scope,
@@ -199,6 +210,8 @@ class Asking:
             "short_by": short.short_by,
             "needed": needs,
             "what": what,
+            "model": model,
+            "instead_of": instead_of,
         }
         card = self._card(tx, turn, "limit", Needed(tier=tier), {}, expire_s=None)
         request = Request(

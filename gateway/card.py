@@ -273,7 +273,7 @@ def _lines(view: CardView, room: _Room, item: int, page: int) -> Iterator[Line]:
         flags = one.flags
     open_ = view.is_open
     if view.limit is not None:
-        yield Line(label="", spans=said(limit_text(view.limit)))
+        yield Line(label="", spans=said(limit_text(view.limit, view.decides)))
     if view.budget and open_:
         yield Line(label="Budget", spans=_joined(value(each) for each in view.budget))
     if flags:

@@ -137,7 +137,8 @@ class LimitReached:
     """A budget that is used up: in micro-dollars what it is, what is gone, what going on needs.
 
     `auto`: it is the cap of `/auto`, which may also just end. `because`: nothing may be spent at
-    all for now, and why.
+    all for now, and why. `instead_of`: that model can't be had, and `model` would answer in its
+    place. `budget` is the scope before the word budget.
     """
 
     scope: str
@@ -148,6 +149,9 @@ class LimitReached:
     short_by: int
     auto: bool = False
     because: str = ""
+    model: str = ""
+    instead_of: str = ""
+    budget: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,13 +168,21 @@ def foreign_text(each: Foreign, *, digits: int = 8) -> Spans:
     return said(f"{each.what} ", value(each.name), f", {lines}, {digest}")
 
 
-def limit_text(limit: LimitReached) -> str:
-    """How a budget stands, or why nothing may be spent."""
+def limit_text(limit: LimitReached, deciders: str) -> str:
+    """Why a turn waits, how the budget stands, or why nothing may be spent."""
     if limit.because:
         return f"Nothing is spent here now: {limit.because}"
+    asked = ""
+    if limit.instead_of:
+        most = dollars(limit.needed)
+        asked = f"{limit.instead_of} is unavailable. Answer with {limit.model} for at most {most}? "
+    spent = dollars(limit.spent) if limit.spent else "$0.00"
+    held = f", {dollars(limit.held)} held" if limit.held else ""
+    who = f" {deciders[:1].upper()}{deciders[1:]} can raise it below." if deciders else ""
     return (
-        f"Spent {dollars(limit.spent)}, held {dollars(limit.held)} of {dollars(limit.limit)};"
-        f" going on needs at most {dollars(limit.needed)}: {dollars(limit.short_by)} short"
+        f"{asked}The {limit.budget or limit.scope} budget is used up"
+        f" ({spent} of {dollars(limit.limit)}{held}).{who}"
+        f" Going on needs at most {dollars(limit.needed)}: {dollars(limit.short_by)} short."
     )
 
 

@@ -38,7 +38,7 @@ from gateway.facts import taint_text
 from gateway.looks import looks
 from gateway.money import Money, spender_in
 from gateway.quotes import ceiling_from, quote_from
-from gateway.scopes import scope_name
+from gateway.scopes import budget_name, scope_name
 from gateway.shown import shown
 from gateway.store.base import Tx
 from gateway.store.records import calls, cards, outbox, reservations
@@ -434,6 +434,9 @@ def _limit(request: Request) -> LimitReached:
         short_by=detail["short_by"],
         auto=str(detail["scope"]).startswith("whole:"),
         because=str(detail["what"]) if detail["scope"] == "frozen" else "",
+        model=str(detail.get("model", "")),
+        instead_of=str(detail.get("instead_of", "")),
+        budget=budget_name(str(detail["scope"])),
     )
 
 

@@ -1,27 +1,34 @@
 """Pure: what people read of a turn. Every sentence about a failure is written here."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Literal, assert_never
 
+from agent.attempts import AttemptRecord
 from agent.effects import (
     Mark,
     TurnEnd,
 )
 from agent.errors import (
+    AgentStopped,
     AllProvidersFailed,
+    Cause,
     ContentBlocked,
     ContextOverflow,
     CredentialExhausted,
     ModelUnavailable,
+    NeedsAdjustment,
     NotEntitled,
+    PolicyBlocked,
     ProviderAuthFailed,
-    ProviderError,
+    ProviderOverloaded,
     ProviderRateLimited,
     ProviderUnavailable,
     ReplyMalformed,
     RequestInvalid,
     RequestRejected,
+    StreamBroken,
     TlsUntrusted,
 )
 from platforms import markup
@@ -31,8 +38,50 @@ from platforms.text import split
 
 WORKING = "Working on it"
 FILE_NAME = "answer.md"
+SAID_MAX = 400
+"""Characters of a refusal's own words."""
+
+FILTERED = (
+    "The provider's safety filter stopped this answer. Rephrase it, or start fresh with /new."
+)
+OUR_SIDE = "Something in this request went wrong on our side. Its operator can look it up."
+
+_LOGIN = "Log in again with gatepost login, or replace the key."
+_CREDIT = "Add credit to the account, or another key."
+_PLAN = "Choose a model that the account's plan includes, or another account."
+_MODEL = "Write the model's name as the provider has it."
+_REJECTED = "Another provider was asked if there is one; gatepost why on the turn tells more."
+_ALERTS: Mapping[str, tuple[str, str]] = {
+    "auth": ("the login is refused", _LOGIN),
+    "billing": ("the account is out of credit", _CREDIT),
+    "entitlement": ("the account may not use it", _PLAN),
+    "forbidden": ("the account may not use it", _PLAN),
+    "model_missing": ("there is no such model", _MODEL),
+    "tls_untrusted": (
+        "its certificate can't be trusted",
+        "Look at the address, the host's clock and its certificates.",
+    ),
+    "policy_blocked": (
+        "the account's privacy settings exclude it",
+        "Change them at the provider, or choose another model.",
+    ),
+    "parameter": ("the request was rejected", _REJECTED),
+    "bad_request": ("the request was rejected", _REJECTED),
+    "request_invalid": ("the request could not be built", _REJECTED),
+}
+"""By the reason of an attempt: what it means to owners, and what they can do."""
+
+_UNFIT = re.compile(
+    r"://|\bwww\.|traceback|\b(?:sk|pk|key|ghp|gho|xai|hf)[-_]\w{6,}|\bbearer\s|\b[\w+/=-]{32,}",
+    re.IGNORECASE,
+)
+"""What no words of a provider may bring into a chat: addresses, keys, traces."""
 
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
+
+
+Change = Literal["", "switched", "back"]
+"""What a chat hears of who answers: another than the primary from now on, or the primary again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,94 +92,187 @@ class Parts:
     file: bytes | None = None
 
 
-def reply_text(said: tuple[str, ...], end: TurnEnd, reference: str) -> str:
-    """The whole reply of a turn in Markdown: the words of every step, then what is to be known."""
+def reply_text(
+    said: tuple[str, ...],
+    end: TurnEnd,
+    reference: str,
+    *,
+    until: str = "",
+    change: Change = "",
+) -> str:
+    """The whole reply of a turn in Markdown: the words of every step, then what is to be known.
+
+    `until` is when a limit ends, as people read it. `change`: another model answers from now on,
+    or the primary does again.
+    """
     words = [text.strip() for text in (*said, end.text) if text.strip()]
-    notice = _mark_text(end)
+    lines = [line for line in (notice_of(end, reference, until), _change_text(end, change)) if line]
+    return "\n\n".join([*words, *(f"*{line}*" if words else line for line in lines)])
+
+
+def notice_of(end: TurnEnd, reference: str, until: str = "") -> str:
+    """What stands under the words of a turn, or in their place: one sentence, or nothing."""
     if end.error is not None and end.mark is not Mark.CUT_BY_FAILURE:
-        notice = f"{failure_text(end.error)} (ref {reference})"
-    elif end.mark is Mark.CUT_BY_FAILURE:
-        notice = f"{notice} (ref {reference})"
-    return "\n\n".join([*words, *([f"*{notice}*" if words else notice] if notice else [])])
-
-
-def failure_text(error: AllProvidersFailed) -> str:
-    """One plain sentence for a turn nobody could answer: by the first cause, never raw text."""
-    return _provider_sentence(error.attempts[0])
-
-
-def _provider_sentence(error: ProviderError) -> str:
-    match error:
-        case ProviderRateLimited():
-            return "The model is at its usage limit. Nothing is lost: say it again in a minute."
-        case ProviderAuthFailed():
-            return "This bot's model account needs attention (login). Its operator can look up why."
-        case CredentialExhausted():
-            return (
-                "This bot's model account needs attention (credit). Its operator can look up why."
-            )
-        case ModelUnavailable() | NotEntitled():
-            return f"The model {error.model} is not available to this bot. /model shows what is."
-        case ContentBlocked():
-            return (
-                "The provider's safety filter stopped this answer."
-                " Rephrase it, or start fresh with /new."
-            )
-        case TlsUntrusted():
-            return "The connection to the model could not be trusted, so I did not use it."
-        case ContextOverflow():
-            return (
-                "This chat or message is too large for the model."
-                " /new starts clean; send less, or in parts."
-            )
-        case RequestRejected() | RequestInvalid() | ReplyMalformed():
-            return "Something in this request went wrong on our side. Its operator can look it up."
-        case ProviderUnavailable() | ProviderError():
-            return "I could not reach a model just now. Nothing is lost: say it again in a moment."
-
-
-def _mark_text(end: TurnEnd) -> str:
+        return _referred(failure_text(end.error, until=until), reference)
     match end.mark:
         case Mark.NONE:
             return ""
-        case Mark.CUT_BY_LENGTH:
-            return 'The answer reached the length limit. Say "continue".'
-        case Mark.CUT_BY_FAILURE:
-            return "The connection broke here; this is not the whole answer. Ask again."
-        case Mark.EMPTY:
-            return "The model finished without an answer. Ask for a smaller piece."
-        case Mark.FILTERED:
-            return (
-                "The provider's safety filter stopped this answer."
-                " Rephrase it, or start fresh with /new."
-            )
-        case Mark.STEP_LIMIT:
-            return f'I stopped after {end.reached} without finishing. Say "continue" to go on.'
-        case Mark.LOOP | Mark.UNUSABLE_CALLS:
-            return _IN_CIRCLES[end.mark]
-        case Mark.LOST_CALLS:
-            return (
-                "The model's answer was cut off in the middle of a tool call, so nothing of it"
-                " was run. Ask for a smaller piece."
-            )
         case Mark.HALTED:
             return _literal(end.by)  # it may hold a person's name
         case Mark.STOPPED:
-            doubts = ", ".join(_literal(label) for label in end.doubts)
-            may = f" This was under way and may have taken effect: {doubts}." if doubts else ""
-            return f"Stopped by {_literal(end.by)}.{may}"
+            return _stopped_text(end)
+        case Mark.CUT_BY_LENGTH:
+            text = 'The answer reached the length limit. Say "continue".'
+        case Mark.CUT_BY_FAILURE:
+            text = 'The connection broke here; this is not the whole answer. Say "retry".'
+        case Mark.EMPTY:
+            text = (
+                "The model finished without an answer. Ask for a smaller piece, or lower /effort."
+            )
+        case Mark.FILTERED:
+            text = FILTERED
+        case Mark.STEP_LIMIT:
+            text = (
+                f"I stopped after {end.reached or 'many steps'} without finishing."
+                ' Say "continue" to go on.'
+            )
+        case Mark.LOOP:
+            text = (
+                "I kept repeating the same action without progress, so I stopped."
+                " Tell me what to change."
+            )
+        case Mark.UNUSABLE_CALLS | Mark.LOST_CALLS:
+            text = (
+                "The model kept producing unusable tool calls, so I stopped. None of those was run."
+            )
+        case unknown:
+            assert_never(unknown)
+    return _referred(text, reference)
+
+
+def failure_text(error: AllProvidersFailed, *, until: str = "") -> str:
+    """One plain sentence for a turn nobody could answer: by the first cause, never raw text."""
+    return _cause_text(error.headline, until)
+
+
+def _cause_text(cause: Cause, until: str) -> str:
+    """One sentence for each class; a class without one is a type error here."""
+    match cause:
+        case ProviderRateLimited():
+            text = _limited_text(until)
+        case ProviderAuthFailed() | CredentialExhausted():
+            what = "credit" if isinstance(cause, CredentialExhausted) else "login"
+            text = f"This bot's model account needs attention ({what}). Its operator has been told."
+        case NotEntitled() | ModelUnavailable() | PolicyBlocked():
+            text = _not_available_text(cause)
+        case ContentBlocked(said=said):
+            text = _own_words(said) or FILTERED
+        case TlsUntrusted():
+            text = "The connection to the model could not be trusted, so I did not use it."
+        case ContextOverflow():
+            text = _too_large_text(cause)
+        case RequestRejected() | RequestInvalid() | NeedsAdjustment() | ReplyMalformed():
+            text = OUR_SIDE
+        case AgentStopped():
+            text = (
+                'The coding agent on this host stopped. Say "retry"; its operator has been told'
+                " if it must log in."
+            )
+        case ProviderOverloaded() | StreamBroken() | ProviderUnavailable():
+            text = 'I could not reach a model just now. Nothing is lost: say "retry" in a moment.'
+        case unknown:
+            assert_never(unknown)
+    return text
+
+
+def _limited_text(until: str) -> str:
+    """Until when, if the provider has said so."""
+    if until:
+        return f'The model is at its usage limit until {until}. Say "retry" then.'
+    return 'The model is at its usage limit just now. Say "retry" in a minute.'
+
+
+def _not_available_text(cause: NotEntitled | ModelUnavailable | PolicyBlocked) -> str:
+    match cause:
+        case NotEntitled():
+            what = "plan"
+        case ModelUnavailable():
+            what = "name"
+        case PolicyBlocked():
+            what = "settings"
+        case unknown:
+            assert_never(unknown)
+    model = _literal(cause.model)
+    return f"The model {model} is not available to this bot ({what}). /model shows what is."
+
+
+def _too_large_text(cause: ContextOverflow) -> str:
+    count = ""
+    if cause.tokens is not None and cause.limit is not None:
+        count = f" ({cause.tokens:,} of {cause.limit:,} tokens)"
+    return f"This message is too large for the model{count}. Send less, or as a file."
+
+
+def _own_words(said: str) -> str:
+    """A refusal's own words, as words only; nothing where they hold an address or a secret."""
+    words = " ".join(said.split())
+    if not words or _UNFIT.search(words):
+        return ""
+    return _literal(words if len(words) <= SAID_MAX else f"{words[: SAID_MAX - 3].rstrip()}...")
+
+
+def _stopped_text(end: TurnEnd) -> str:
+    doubts = ", ".join(_literal(label) for label in end.doubts)
+    may = f" This was under way and may have taken effect: {doubts}." if doubts else ""
+    return f"Stopped by {_literal(end.by)}.{may}"
+
+
+def _change_text(end: TurnEnd, change: Change) -> str:
+    """Who answers, where that has changed."""
+    match change:
+        case "":
+            return ""
+        case "switched":
+            return f"Answered by {_literal(end.served)}; {_literal(end.primary)} is resting."
+        case "back":
+            return f"Back on {_literal(end.primary)}."
         case unknown:
             assert_never(unknown)
 
 
-_IN_CIRCLES = {
-    Mark.LOOP: (
-        "I kept repeating the same action without progress, so I stopped. Tell me what to change."
-    ),
-    Mark.UNUSABLE_CALLS: (
-        "The model kept producing unusable tool calls, so I stopped. None of those was run."
-    ),
-}
+def _referred(sentence: str, reference: str) -> str:
+    """A sentence with what `gatepost why` explains."""
+    return f"{sentence} (ref {reference})"
+
+
+def waiting_text(provider: str, until: str) -> str:
+    """What stands in place of a placeholder while a provider asks for patience."""
+    return f"Waiting for {provider} until {until}; /stop ends it."
+
+
+def condensed_text(reference: str) -> str:
+    """What a chat hears once when its past could not be summed up."""
+    return _referred(
+        "This chat grew too long to summarise; I kept the recent part. /new starts clean.",
+        reference,
+    )
+
+
+def attempt_alert(record: AttemptRecord) -> str:
+    """What owners hear of an attempt whose cause only they can remove; nothing of any other.
+
+    Nothing in it is the provider's own text but the name it was configured by.
+    """
+    told = _ALERTS.get(record.outcome)
+    if told is None:
+        return ""
+    what, to_do = told
+    key = f" with {record.credential}" if record.credential else ""
+    code = f"HTTP {record.status}, " if record.status is not None else ""
+    return (
+        f"{record.entry} ({record.asked}){key}: {what} ({code}{record.outcome}). {to_do}"
+        " gatepost status shows what rests."
+    )
 
 
 def _literal(name: str) -> str:
@@ -140,10 +282,7 @@ def _literal(name: str) -> str:
 
 def crashed_text(reference: str) -> str:
     """A turn ended by a fault of ours."""
-    return (
-        "Something went wrong on our side and this answer could not be finished."
-        f" Its operator can look it up (ref {reference})."
-    )
+    return _referred(OUR_SIDE, reference)
 
 
 def quarantined_text(reference: str) -> str:
@@ -205,6 +344,8 @@ def working(label: str) -> Blocks:
     return (Paragraph(spans=(Emph(spans=(Text(text=words),)),)),)
 
 
-def live(body: Blocks, label: str) -> Blocks:
-    """What stands while the reply grows: its words so far, and what runs."""
+def live(body: Blocks, label: str, waiting: str = "") -> Blocks:
+    """What stands while the reply grows: its words so far, and what runs or is waited for."""
+    if waiting:
+        return (*body, Paragraph(spans=(Emph(spans=(Text(text=waiting),)),)))
     return (*body, *working(label)) if label or not body else body

@@ -10,6 +10,7 @@ the final text arrives even if every edit before it was dropped.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import assert_never
@@ -22,6 +23,7 @@ from agent.events import (
     ToolFinished,
     ToolStarted,
     TurnEvent,
+    Waiting,
 )
 from gateway import outgoing, refs, render
 from gateway.clock import Clock
@@ -68,11 +70,14 @@ class Reply:
         clock: Clock,
         posted: tuple[OutboxRow, ...] = (),
         wait: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
+        time: Callable[[int], str] | None = None,
     ) -> None:
         """`posted` are the rows of this turn's messages that an earlier run has made.
 
-        `wait` waits for an event, or for so many seconds.
+        `wait` waits for an event, or for so many seconds. `time` writes a moment, in microseconds
+        since 1970, as people read it.
         """
+        self._time = time or _in_utc
         self._turn = turn
         self._chat = refs.chat_from(turn.reply_to, outlet.account)
         self._outlet = outlet
@@ -87,6 +92,7 @@ class Reply:
         self._current = markup.StreamParser()
         self._words: list[str] = []
         self._label = ""
+        self._waiting = ""
         self._running: dict[str, str] = {}
         self._first_word_at: float | None = None
         self._edited_at = 0.0
@@ -113,8 +119,10 @@ class Reply:
         """Fold one event of the turn into the view."""
         match event:
             case StepStarted():
+                self._waiting = ""
                 self._keep_step()
             case TextDelta(text=words):
+                self._waiting = ""
                 if self._first_word_at is None:
                     self._first_word_at = self._clock.monotonic()
                 self._words.append(words)
@@ -132,9 +140,12 @@ class Reply:
                 self._running.pop(call_id, None)
             case ProviderSwitched():
                 pass
+            case Waiting(provider=provider, until=until):
+                self._growth += LARGE_CHANGE
+                self._waiting = render.waiting_text(provider, self._time(until))
             case _:
                 assert_never(event)
-        label = next(iter(self._running.values()), "")
+        label = self._waiting or next(iter(self._running.values()), "")
         if label != self._label:
             self._label = label
             self._relabelled.set()
@@ -215,7 +226,7 @@ class Reply:
         body = (*self._before, *self._current.blocks())
         if self._outlet.adapter.capabilities.stream == "push":
             return body  # the sign of life stands beside it
-        return render.live(body, self._label)
+        return render.live(body, self._label, self._waiting)
 
     async def _show_growth(self) -> None:
         await self._first_words()
@@ -381,6 +392,11 @@ class Reply:
             nonce=self._clock.nonce(),
             line=f"s{self._turn.session_id}",
         )
+
+
+def _in_utc(at: int) -> str:
+    """A moment in UTC, to the minute."""
+    return f"{datetime.fromtimestamp(at / 1_000_000, tz=UTC):%H:%M} UTC"
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -12,6 +12,23 @@ _NAMES = {
     "frozen": "spending",
 }
 
+_BUDGETS = {
+    "turn": "turn's",
+    "session": "session's",
+    "whole": "/auto",
+    "chat_day": "chat's daily",
+    "user_day": "requester's daily",
+    "org_month": "monthly",
+    "background_day": "scheduled jobs' daily",
+    "grant": "grant's",
+}
+
+
+def budget_name(scope: str) -> str:
+    """The same before the word budget."""
+    kind = scope.partition(":")[0]
+    return _BUDGETS.get(kind, kind)
+
 
 def scope_name(scope: str) -> str:
     """Name the scope of a limit."""

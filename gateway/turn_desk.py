@@ -15,12 +15,13 @@ from agent.tools.base import ProbingTool, RemoteJob, RemoteTool, Tool
 from agent.tools.literal_secrets import Holds
 from gateway import superseding
 from gateway.asking import Asking
+from gateway.attempt_alerts import AttemptAlerts
 from gateway.clock import Clock
 from gateway.decisions import Decisions
 from gateway.facts import facts_of
 from gateway.gate import Gate, Rules, Verdicts
 from gateway.last_check import LastCheck, LastLook
-from gateway.ledger import VELOCITY_WINDOW_US
+from gateway.ledger import VELOCITY_WINDOW_US, Leave
 from gateway.money import Spender, spender_of
 from gateway.painting import Painter
 from gateway.roles import Roles
@@ -41,6 +42,7 @@ from gateway.store.records.balances import Notice
 from gateway.store.records.calls import CallRow
 from gateway.store.records.ledger import Frozen, NoRoom, Settled
 from gateway.store.records.outbox import OutboxRow
+from gateway.store.records.reservations import MODEL_WAIT_US
 from gateway.store.records.sessions import OpenTurn
 
 _OF_OWNERS = ("org_month", "background_day")
@@ -159,14 +161,23 @@ class TurnDesk:
         return Frozen(scope=scope, by="the velocity alarm", reason=reason)
 
     def ask_for_money(
-        self, tx: Tx, turn: OpenTurn, short: Short, *, model: str, quote: Quote
+        self,
+        tx: Tx,
+        turn: OpenTurn,
+        short: Short,
+        *,
+        model: str,
+        quote: Quote,
+        instead_of: str = "",
     ) -> tuple[OutboxRow, ...]:
-        """Ask for what a model call lacks."""
+        """Ask for what a model call lacks; `instead_of` is the model that can't be had."""
         needs = quote.ceiling if isinstance(quote.ceiling, int) else 0
         what = f"the next answer of {model}"
         match short:
             case NoRoom():
-                return self._asking.ask_limit(tx, turn, short, what=what, needs=needs)
+                return self._asking.ask_limit(
+                    tx, turn, short, what=what, needs=needs, model=model, instead_of=instead_of
+                )
             case Frozen(by=by, reason=reason):
                 return self._asking.ask_frozen(tx, turn, by=by, reason=reason)
             case Unknown(text=text):
@@ -174,20 +185,41 @@ class TurnDesk:
                     tx, turn, by="the gateway", reason=text or f"nobody knows what {model} costs"
                 )
 
-    def model_spent(self, tx: Tx, turn: OpenTurn, ident: str, spent: int) -> tuple[OutboxRow, ...]:
-        """Book what a model call has cost."""
-        return self.booked(tx, ledger.settle(tx, ident, actual=spent, now=self._clock.now()))
+    def affords(self, tx: Tx, turn: OpenTurn, quote: Quote) -> bool:
+        """Whether a model call with this ceiling would be paid for now; nothing is written."""
+        if isinstance(quote.ceiling, Unknown):
+            return False
+        spender, money = spender_of(turn), self._rules.money
+        if money.frozen(tx, spender) is not None:
+            return False
+        rooms = money.rooms(tx, spender, now=self._clock.now(), leave=Leave.POLICY)
+        return not any(room.short_by(quote.ceiling) for room in rooms)
 
-    def attempt_failed(self, tx: Tx, ident: str, bill: Bill) -> tuple[OutboxRow, ...]:
-        """Book a model call without a reply by what it cost at most; free what never began."""
+    def model_spent(self, tx: Tx, ident: str, bill: Bill, *, exact: bool) -> tuple[OutboxRow, ...]:
+        """Book what a model call has cost, or keep its hold for as long as the bill says.
+
+        What never began is free. Without a figure the hold is charged in full when that time is
+        over. `exact`: the figure is what the provider counted.
+        """
         now = self._clock.now()
         if not bill.began:
             ledger.release(tx, ident, now=now)
             return ()
-        if bill.spent is None:
+        if bill.hold_s or bill.spent is None:
+            hold_us = int(bill.hold_s * 1_000_000) or MODEL_WAIT_US
+            ends_at = now + hold_us - MODEL_WAIT_US  # overdue so long after its end
+            reservations.await_figure(tx, ident, estimate=bill.spent, now=ends_at)
             return ()
-        settled = ledger.settle(tx, ident, actual=bill.spent, now=now, flags="estimated")
-        return self.booked(tx, settled)
+        flags = "" if exact else "estimated"
+        return self.booked(tx, ledger.settle(tx, ident, actual=bill.spent, now=now, flags=flags))
+
+    def alerts(self) -> AttemptAlerts:
+        """What owners hear of the attempts of one turn."""
+        return AttemptAlerts(self._tell_owners)
+
+    def time(self, at: int) -> str:
+        """A moment as people read it."""
+        return self._painter.time(at)
 
     # -- calls
 

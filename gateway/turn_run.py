@@ -95,7 +95,14 @@ class TurnRuns:
     ) -> None:
         """Run a turn until it is closed, parked or another's; end one that is stuck or fails."""
         posted = await self._posted(turn) if turn.resumed else ()
-        reply = Reply(turn=turn, outlet=outlet, store=self._store, clock=self._clock, posted=posted)
+        reply = Reply(
+            turn=turn,
+            outlet=outlet,
+            store=self._store,
+            clock=self._clock,
+            posted=posted,
+            time=self._agent.desk.time,
+        )
         store = WatchedStore(self._store, progress)
         journal = StoredTurn(
             turn=turn,

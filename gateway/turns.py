@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from dataclasses import asdict
+from typing import Any, assert_never
 
 import orjson
 
@@ -11,7 +12,7 @@ from agent.calls import CallState, JudgedCall
 from agent.compaction import Fold
 from agent.costs import Quote, is_paid
 from agent.effects import Gated, GoOn, Mark, Parked, RecordStep, TurnEnd, TurnRows, TurnState
-from agent.errors import ToolError
+from agent.errors import ProviderRateLimited, ToolError
 from agent.journal import Bill, Intended, TurnJournal
 from agent.messages import Message, PartialReply, ToolResult, Usage
 from agent.tool_runs import FAULT
@@ -22,10 +23,11 @@ from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.gate import Verdicts
 from gateway.money import spender_of
+from gateway.render import Change
 from gateway.reply import Reply
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import calls, jobs, outbox, sessions, unowned
+from gateway.store.records import calls, jobs, model_calls, outbox, sessions, unowned
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.store.records.sessions import OpenTurn
 from gateway.turn_desk import Short, TurnDesk
@@ -55,6 +57,7 @@ class StoredTurn(TurnJournal):
         self._said = list(turn.said)
         self._desk = desk
         self._held: tuple[OutboxRow, ...] = ()
+        self._alerts = desk.alerts()
 
     @property
     def reference(self) -> str:
@@ -63,7 +66,7 @@ class StoredTurn(TurnJournal):
 
     async def affords(self, quote: Quote) -> bool:
         """Whether a call with this ceiling would be paid for now."""
-        return True
+        return await self._store.read(lambda tx: self._desk.affords(tx, self._turn, quote))
 
     async def folded(self, fold: Fold) -> None:
         """Store what stands in place of older messages (D2)."""
@@ -80,7 +83,7 @@ class StoredTurn(TurnJournal):
         """Store the intent to call a model with its money put aside, or ask for more (D2)."""
 
         def unit(tx: Tx) -> Short | None:
-            return self._open_step(tx, step, model, quote)
+            return self._open_step(tx, step, model, quote, kind)
 
         if await self._store.write(unit, transition=transitions.STEP_INTENDED) is None:
             return True
@@ -89,10 +92,12 @@ class StoredTurn(TurnJournal):
         so_far = self._so_far()
 
         def ask(tx: Tx) -> tuple[OutboxRow, ...] | None:
-            short = self._open_step(tx, step, model, quote)
+            short = self._open_step(tx, step, model, quote, kind)
             if short is None:
                 return None
-            edits = self._desk.ask_for_money(tx, self._turn, short, model=model, quote=quote)
+            edits = self._desk.ask_for_money(
+                tx, self._turn, short, model=model, quote=quote, instead_of=instead_of
+            )
             unowned.park(tx, self._turn, now=self._clock.now())
             return (*self._keep(tx, so_far), *edits)
 
@@ -103,7 +108,9 @@ class StoredTurn(TurnJournal):
         self._deliver(rows)
         return False
 
-    def _open_step(self, tx: Tx, step: int, model: str, quote: Quote) -> Short | None:
+    def _open_step(
+        self, tx: Tx, step: int, model: str, quote: Quote, kind: CallKind
+    ) -> Short | None:
         """None if the call may be made; else why not, and nothing is stored."""
         ident = self._clock.nonce() if quote.ceiling != 0 else None
         short = self._desk.reserve_model(
@@ -118,23 +125,28 @@ class StoredTurn(TurnJournal):
                 reservation_id=ident,
                 now=self._clock.now(),
                 chat=spender_of(self._turn).scope,
+                kind=kind.value,
             )
         return short
 
     async def attempt_ended(self, step: int, bill: Bill, record: AttemptRecord) -> None:
-        """Free what was put aside for a model call without a reply, unless it began (D1).
-
-        What did begin is booked by what it cost at most; without any figure its hold stays.
-        """
-        if bill.began and bill.spent is None:
-            return
+        """Store what came of a model call without a reply, and of its money (D1)."""
         now = self._clock.now()
 
         def unit(tx: Tx) -> tuple[OutboxRow, ...]:
-            ident = sessions.money_of_step(tx, self._turn, number=step, now=now)
-            return () if ident is None else self._desk.attempt_failed(tx, ident, bill)
+            model_calls.insert(
+                tx, self._turn.turn_id, record, now=now, flags=_doubts_of(record, bill)
+            )
+            ident = sessions.end_attempt(
+                tx, self._turn, number=step, reason=record.outcome, now=now
+            )
+            if ident is None:
+                return ()
+            exact = record.usage is not None and record.outcome in model_calls.ANSWERED
+            return self._desk.model_spent(tx, ident, bill, exact=exact)
 
         self._desk.send(await self._store.write(unit, transition=transitions.ATTEMPT_FAILED))
+        self._alerts.take(record)
 
     async def step_recorded(self, record: RecordStep) -> None:
         """Store a reply with calls, its usage, the calls and what was refused (D2)."""
@@ -143,11 +155,13 @@ class StoredTurn(TurnJournal):
 
         def unit(tx: Tx) -> tuple[OutboxRow, ...]:
             sessions.append(tx, self._turn, (record.message, *refusals), now=now)
-            notices = self._close_step(tx, record.step, record.usage, record.spent, now)
+            notices = self._close_step(tx, record, record.step, now)
             calls.add(tx, self._turn.turn_id, record.step, record.calls)
             return notices
 
         self._desk.send(await self._store.write(unit, transition=transitions.STEP_RECORDED))
+        if record.attempt is not None:
+            self._alerts.take(record.attempt)
         self._said.append(record.message.text)
 
     async def gated(self, judged: tuple[JudgedCall, ...]) -> Gated:
@@ -334,14 +348,32 @@ class StoredTurn(TurnJournal):
 
     async def closed(self, end: TurnEnd) -> None:
         """Reply, transcript, usage and inbox rows in one commit (D2), then hand on the reply."""
-        text = render.reply_text(tuple(self._said), end, self.reference)
+        spender = spender_of(self._turn)
+        change = await self._store.read(
+            lambda tx: model_calls.change_of(
+                tx, spender.account, spender.chat, served=end.served, primary=end.primary
+            )
+        )
+        until = self._until(end)
+        said = tuple(self._said)
+        text = render.reply_text(said, end, self.reference, until=until, change=change)
+        if end.attempt is not None:
+            self._alerts.take(end.attempt)
         await self._close(
             text,
             state=end.state,
             mark=end.mark,
             error=str(end.error) if end.error else None,
             end=end,
+            change=change,
         )
+
+    def _until(self, end: TurnEnd) -> str:
+        """When the limit ends that a turn has ended by; empty if nobody has said so."""
+        cause = end.error.headline if end.error is not None else None
+        if not isinstance(cause, ProviderRateLimited) or cause.retry_after_s is None:
+            return ""
+        return self._desk.time(self._clock.now() + int(cause.retry_after_s * 1_000_000))
 
     async def crashed(self) -> None:
         """End the turn after a fault of ours, with a sentence in place of its answer.
@@ -366,7 +398,14 @@ class StoredTurn(TurnJournal):
         await self._close(text, state=TurnState.FAILED, mark=Mark.NONE, error=cause, end=None)
 
     async def _close(
-        self, text: str, *, state: TurnState, mark: Mark, error: str | None, end: TurnEnd | None
+        self,
+        text: str,
+        *,
+        state: TurnState,
+        mark: Mark,
+        error: str | None,
+        end: TurnEnd | None,
+        change: Change = "",
     ) -> None:
         await self._reply.stop_streaming()
         new_rows = self._reply.final_rows(text)
@@ -377,7 +416,8 @@ class StoredTurn(TurnJournal):
             if end is not None:
                 sessions.append(tx, self._turn, end.messages, now=now)
                 if end.step is not None:
-                    notices = self._close_step(tx, end.step, end.usage, end.spent, now)
+                    notices = self._close_step(tx, end, end.step, now)
+                self._keep_change(tx, change, end.primary, now)
             stopped = end is not None and end.state is TurnState.CANCELLED
             edits = self._desk.turn_ends(tx, self._turn, by=end.by if end else "", stopped=stopped)
             sessions.close_turn(
@@ -388,15 +428,35 @@ class StoredTurn(TurnJournal):
 
         self._deliver(await self._store.write(unit, transition=transitions.TURN_CLOSED))
         self._desk.look_at_jobs()
+        self._alerts.end()
+
+    def _keep_change(self, tx: Tx, change: Change, primary: str, now: int) -> None:
+        """Remember what the chat is told of who answers."""
+        spender = spender_of(self._turn)
+        match change:
+            case "":
+                pass
+            case "switched":
+                model_calls.told_switched(
+                    tx, spender.account, spender.chat, primary=primary, now=now
+                )
+            case "back":
+                model_calls.told_back(tx, spender.account, spender.chat, primary=primary)
+            case unknown:
+                assert_never(unknown)
 
     def _close_step(
-        self, tx: Tx, step: int, usage: Usage | None, spent: int | None, now: int
+        self, tx: Tx, reply: RecordStep | TurnEnd, step: int, now: int
     ) -> tuple[OutboxRow, ...]:
-        """Book what a model call has cost; returns what is to be told of it."""
-        ident = sessions.close_step(tx, self._turn, number=step, usage=_usage(usage), now=now)
-        if ident is None or spent is None:
-            return ()
-        return self._desk.model_spent(tx, self._turn, ident, spent)
+        """Store the attempt that gave a reply and what it has cost; returns what is to be told."""
+        bill = Bill(spent=reply.spent)
+        if (record := reply.attempt) is not None:
+            model_calls.insert(
+                tx, self._turn.turn_id, record, now=now, flags=_doubts_of(record, bill)
+            )
+        usage = _usage(reply.usage)
+        ident = sessions.close_step(tx, self._turn, number=step, usage=usage, now=now)
+        return () if ident is None else self._desk.model_spent(tx, ident, bill, exact=True)
 
 
 def _applied(unit: Callable[[Any], ToolOutput], tx: Tx) -> ToolOutput:
@@ -455,13 +515,14 @@ def _still_waits(rows: TurnRows) -> bool:
     return bool(rows.calls)
 
 
+def _doubts_of(record: AttemptRecord, bill: Bill) -> tuple[str, ...]:
+    """What is not as it should be about the figure of an attempt."""
+    if not bill.began:
+        return ()
+    if bill.spent is None:
+        return ("no_usage",) if record.usage is None else ("absurd_usage",)
+    return ("estimated",) if bill.hold_s else ()
+
+
 def _usage(usage: Usage | None) -> str | None:
-    if usage is None:
-        return None
-    fields = {
-        "input": usage.input,
-        "output": usage.output,
-        "cached_input": usage.cached_input,
-        "reasoning": usage.reasoning,
-    }
-    return orjson.dumps(fields).decode()
+    return None if usage is None else orjson.dumps(asdict(usage)).decode()

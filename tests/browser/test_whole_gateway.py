@@ -325,7 +325,7 @@ async def test_when_the_model_fails(browser: Browser, gateway: WholeGateway) -> 
         (Answer(status=401, body=body), "needs attention (login)"),
         (
             Stream(steps=(chunk({"role": "assistant", "content": "Half of"}), Cut())),
-            "The connection broke here; this is not the whole answer. Ask again.",
+            'The connection broke here; this is not the whole answer. Say "retry".',
         ),
     )
     async with opened(browser, gateway.url) as tab:

@@ -68,6 +68,7 @@ LIMIT = CardView(
     items=(Item(tool="model"),),
     limit=LimitReached(
         scope="this chat today",
+        budget="chat's daily",
         limit=10_000_000,
         spent=9_800_000,
         held=150_000,

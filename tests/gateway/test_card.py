@@ -172,11 +172,23 @@ def test_the_card_of_a_limit() -> None:
     """A used-up budget says how it stands, what is missing and that nothing is lost."""
     assert shown_lines(LIMIT) == [
         "Limit M3X9P: this chat today",
-        "Spent $9.80, held $0.15 of $10.00; going on needs at most $0.40: $0.35 short",
+        "The chat's daily budget is used up ($9.80 of $10.00, $0.15 held)."
+        " Owners can raise it below. Going on needs at most $0.40: $0.35 short.",
         "Decides owners; asked by Dana; closes 14:32",
         "The reply so far is kept and no model call is repeated."
         " Raise: the turn goes on. Stop: it ends here. Nobody by 14:32: the turn stops.",
     ]
+
+
+def test_the_card_of_a_dearer_fallback() -> None:
+    """It asks whether another model may answer, and for how much."""
+    assert LIMIT.limit is not None
+    limit = replace(LIMIT.limit, model="big-2", instead_of="big-1")
+    assert shown_lines(replace(LIMIT, limit=limit))[1] == (
+        "big-1 is unavailable. Answer with big-2 for at most $0.40?"
+        " The chat's daily budget is used up ($9.80 of $10.00, $0.15 held)."
+        " Owners can raise it below. Going on needs at most $0.40: $0.35 short."
+    )
 
 
 def test_the_card_of_a_question() -> None:

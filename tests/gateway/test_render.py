@@ -1,17 +1,25 @@
 """What people read of a turn: every sentence, every mark, and the cut into parts."""
 
+from dataclasses import replace
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.attempts import AttemptRecord
 from agent.effects import Mark, TurnEnd, TurnState
 from agent.errors import (
+    AgentStopped,
     AllProvidersFailed,
+    Cause,
     ContentBlocked,
     ContextOverflow,
     CredentialExhausted,
     ModelUnavailable,
+    NeedsAdjustment,
     NotEntitled,
+    PolicyBlocked,
     ProviderAuthFailed,
     ProviderError,
     ProviderOverloaded,
@@ -23,13 +31,17 @@ from agent.errors import (
     StreamBroken,
     TlsUntrusted,
 )
+from agent.providers.classify import CLASSES
 from gateway.render import (
     FILE_NAME,
+    attempt_alert,
+    condensed_text,
     crashed_text,
     failure_text,
     live,
     parts_of,
     reply_text,
+    waiting_text,
     working,
 )
 from platforms import blocks, markup
@@ -51,59 +63,165 @@ def end(state: TurnState = TurnState.DONE, text: str = "", **fields: object) -> 
     return TurnEnd(state=state, text=text, **fields)  # type: ignore[arg-type]
 
 
-SENTENCES = {
-    ProviderRateLimited: "usage limit",
-    ProviderAuthFailed: "needs attention (login)",
-    CredentialExhausted: "needs attention (credit)",
-    ModelUnavailable: "big-1 is not available",
-    NotEntitled: "big-1 is not available",
-    ContentBlocked: "safety filter",
-    TlsUntrusted: "could not be trusted",
-    ContextOverflow: "too large for the model",
-    RequestRejected: "went wrong on our side",
-    RequestInvalid: "went wrong on our side",
-    ReplyMalformed: "went wrong on our side",
-    ProviderUnavailable: "could not reach a model",
-    ProviderOverloaded: "could not reach a model",
-    StreamBroken: "could not reach a model",
-    ProviderError: "could not reach a model",
+def failure(kind: type[ProviderError], message: str = "", **known: object) -> ProviderError:
+    """A failed attempt of this class, with what else is known of it."""
+    error = kind(message, provider="p", model="big_1", reason="r", endpoint="https://p.test/v1")
+    for name, value in known.items():
+        setattr(error, name, value)
+    return error
+
+
+SOON = 'I could not reach a model just now. Nothing is lost: say "retry" in a moment.'
+OURS = "Something in this request went wrong on our side. Its operator can look it up."
+FILTERED = (
+    "The provider's safety filter stopped this answer. Rephrase it, or start fresh with /new."
+)
+LARGE = "This message is too large for the model. Send less, or as a file."
+
+SENTENCES: dict[type[ProviderError], str] = {
+    ProviderUnavailable: SOON,
+    ProviderOverloaded: SOON,
+    StreamBroken: SOON,
+    AgentStopped: (
+        'The coding agent on this host stopped. Say "retry"; its operator has been told if it must'
+        " log in."
+    ),
+    ProviderRateLimited: ('The model is at its usage limit just now. Say "retry" in a minute.'),
+    ProviderAuthFailed: (
+        "This bot's model account needs attention (login). Its operator has been told."
+    ),
+    CredentialExhausted: (
+        "This bot's model account needs attention (credit). Its operator has been told."
+    ),
+    NotEntitled: "The model big\\_1 is not available to this bot (plan). /model shows what is.",
+    ModelUnavailable: (
+        "The model big\\_1 is not available to this bot (name). /model shows what is."
+    ),
+    PolicyBlocked: (
+        "The model big\\_1 is not available to this bot (settings). /model shows what is."
+    ),
+    ContentBlocked: FILTERED,
+    TlsUntrusted: "The connection to the model could not be trusted, so I did not use it.",
+    RequestRejected: OURS,
+    RequestInvalid: OURS,
+    NeedsAdjustment: OURS,
+    ReplyMalformed: OURS,
+    ContextOverflow: LARGE,
+    ProviderError: SOON,
 }
 
 
 @pytest.mark.parametrize("kind", SENTENCES)
 def test_a_failure_is_one_plain_sentence(kind: type[ProviderError]) -> None:
-    """By the first cause; never the provider's own words."""
-    text = failure_text(failed(kind, TlsUntrusted))
-    assert SENTENCES[kind] in text
-    assert "sk-123" not in text
-    whole = reply_text((), end(TurnState.FAILED, error=failed(kind)), REF)
-    assert whole == f"{text} (ref t5)"
+    """By the first cause, with a reference; never the provider's own words."""
+    error = failed(kind, TlsUntrusted)
+    assert failure_text(error) == SENTENCES[kind].replace("big\\_1", "big\\-1")
+    whole = reply_text((), end(TurnState.FAILED, error=error), REF)
+    assert whole == f"{failure_text(error)} (ref t5)"
 
 
 def test_every_class_has_a_sentence() -> None:
-    """A class that is added later does not go unread."""
+    """A class that is added later is a member of the union, and so a type error until it has."""
 
     def below(kind: type[ProviderError]) -> set[type[ProviderError]]:
         return {kind}.union(*(below(child) for child in kind.__subclasses__()))
 
-    assert set(SENTENCES) == below(ProviderError)
+    ours = {kind for kind in below(ProviderError) if kind.__module__.startswith("agent.")}
+    assert set(SENTENCES) == ours
+    assert set(get_args(Cause)) == ours - {ProviderError}
+
+
+def test_a_limit_names_its_end() -> None:
+    """As people read times; without one it is soon."""
+    error = AllProvidersFailed((failure(ProviderRateLimited, retry_after_s=3_600.0),))
+    assert failure_text(error, until="14:32") == (
+        'The model is at its usage limit until 14:32. Say "retry" then.'
+    )
+
+
+def test_what_is_too_large_is_counted() -> None:
+    """In tokens, where both figures are known."""
+    error = AllProvidersFailed((failure(ContextOverflow, tokens=212_000, limit=200_000),))
+    assert failure_text(error) == (
+        "This message is too large for the model (212,000 of 200,000 tokens)."
+        " Send less, or as a file."
+    )
+    error = AllProvidersFailed((failure(ContextOverflow, tokens=212_000),))
+    assert failure_text(error) == LARGE
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("I can't help with *that*.", "I can't help with *that*."),
+        ("No.\n\n# Really", "No. # Really"),
+        ("", FILTERED),
+        ("See https://evil.test/x", FILTERED),
+        ("Use sk-abcdef1234 instead", FILTERED),
+        ("Traceback (most recent call last)", FILTERED),
+        ("no " * 300, f"{('no ' * 300)[:397].rstrip()}..."),
+    ],
+)
+def test_a_refusal_may_have_words_of_its_own(said: str, shown: str) -> None:
+    """They are shown as words, cut, and not where they hold an address, a key or a trace."""
+    text = failure_text(AllProvidersFailed((failure(ContentBlocked, said=said),)))
+    assert " ".join(blocks.plain_text(markup.parse(text)).split()) == shown
+
+
+HOSTILE = st.one_of(
+    st.sampled_from(
+        [
+            "https://api.test/v1?key=sk-live-123456",
+            'Traceback (most recent call last):\n  File "x.py"',
+            "Bearer eyJhbGciOiJIUzI1NiJ9.e30.abcdefghijklmnop",
+            "[click](http://evil.test)",
+        ]
+    ),
+    st.text(min_size=12, max_size=60),
+)
+
+
+@pytest.mark.parametrize("kind", SENTENCES)
+@given(message=HOSTILE, count=st.one_of(st.none(), st.integers(1, 9)))
+def test_nothing_a_provider_writes_reaches_a_chat(
+    kind: type[ProviderError], message: str, count: int | None
+) -> None:
+    """Whatever stands in its error, our sentence stays the same."""
+    error = failure(kind, message, request_id=message, credential=message, tokens=count)
+    plain = failure(kind, tokens=count)
+    texts = [
+        reply_text((), end(TurnState.FAILED, error=AllProvidersFailed((each,))), REF)
+        for each in (error, plain)
+    ]
+    assert texts[0] == texts[1]
+    assert "://" not in texts[0]
 
 
 MARKS = {
     Mark.NONE: "",
-    Mark.CUT_BY_LENGTH: 'The answer reached the length limit. Say "continue".',
-    Mark.CUT_BY_FAILURE: "The connection broke here; this is not the whole answer. Ask again."
-    " (ref t5)",
-    Mark.EMPTY: "The model finished without an answer. Ask for a smaller piece.",
-    Mark.FILTERED: "The provider's safety filter stopped this answer."
-    " Rephrase it, or start fresh with /new.",
-    Mark.STEP_LIMIT: 'I stopped after 25 steps without finishing. Say "continue" to go on.',
-    Mark.LOOP: "I kept repeating the same action without progress, so I stopped."
-    " Tell me what to change.",
-    Mark.UNUSABLE_CALLS: "The model kept producing unusable tool calls, so I stopped."
-    " None of those was run.",
-    Mark.LOST_CALLS: "The model's answer was cut off in the middle of a tool call, so nothing of"
-    " it was run. Ask for a smaller piece.",
+    Mark.CUT_BY_LENGTH: 'The answer reached the length limit. Say "continue". (ref t5)',
+    Mark.CUT_BY_FAILURE: (
+        'The connection broke here; this is not the whole answer. Say "retry". (ref t5)'
+    ),
+    Mark.EMPTY: (
+        "The model finished without an answer. Ask for a smaller piece, or lower /effort. (ref t5)"
+    ),
+    Mark.FILTERED: f"{FILTERED} (ref t5)",
+    Mark.STEP_LIMIT: (
+        'I stopped after 25 steps without finishing. Say "continue" to go on. (ref t5)'
+    ),
+    Mark.LOOP: (
+        "I kept repeating the same action without progress, so I stopped."
+        " Tell me what to change. (ref t5)"
+    ),
+    Mark.UNUSABLE_CALLS: (
+        "The model kept producing unusable tool calls, so I stopped."
+        " None of those was run. (ref t5)"
+    ),
+    Mark.LOST_CALLS: (
+        "The model kept producing unusable tool calls, so I stopped."
+        " None of those was run. (ref t5)"
+    ),
     Mark.STOPPED: "Stopped by Ann.",
     Mark.HALTED: "Ann",
 }
@@ -113,12 +231,72 @@ MARKS = {
 def test_marks_stand_alone_or_below_the_words(mark: Mark) -> None:
     """With words the notice is set apart below them; without, it is the whole reply."""
     error = failed(StreamBroken) if mark is Mark.CUT_BY_FAILURE else None
-    alone = reply_text((), end(mark=mark, by="Ann", reached="25 steps", error=error), REF)
-    assert alone == MARKS[mark]
-    below = reply_text(
-        ("One.",), end(text="Two.", mark=mark, by="Ann", reached="25 steps", error=error), REF
-    )
+    marked = end(mark=mark, by="Ann", error=error, reached="25 steps")
+    assert reply_text((), marked, REF) == MARKS[mark]
+    below = reply_text(("One.",), replace(marked, text="Two."), REF)
     assert below == "One.\n\nTwo." + (f"\n\n*{MARKS[mark]}*" if MARKS[mark] else "")
+
+
+def test_a_limit_that_was_reached_is_named_where_it_is_known() -> None:
+    """And is many steps otherwise."""
+    text = reply_text((), end(mark=Mark.STEP_LIMIT), REF)
+    assert text.startswith("I stopped after many steps without finishing.")
+
+
+def test_who_answers_is_a_line_under_the_answer() -> None:
+    """When another model begins to, and when the primary is back; names are only names."""
+    answer = end(text="Paris.", served="small_1", primary="big_1")
+    assert reply_text((), answer, REF) == "Paris."
+    switched = markup.parse(reply_text((), answer, REF, change="switched"))
+    assert blocks.plain_text(switched) == "Paris.\n\nAnswered by small_1; big_1 is resting."
+    back = markup.parse(reply_text((), answer, REF, change="back"))
+    assert blocks.plain_text(back) == "Paris.\n\nBack on big_1."
+    both = reply_text((), replace(answer, mark=Mark.CUT_BY_LENGTH), REF, change="back")
+    assert both.count("\n\n") == 2
+
+
+def test_the_other_sentences_of_the_list() -> None:
+    """A long wait in place of the placeholder, and a past that could not be summed up."""
+    assert waiting_text("main", "14:32") == "Waiting for main until 14:32; /stop ends it."
+    assert condensed_text(REF) == (
+        "This chat grew too long to summarise; I kept the recent part. /new starts clean. (ref t5)"
+    )
+    waiting = live(markup.parse("Paris"), "files: list", waiting_text("main", "14:32"))
+    assert blocks.plain_text(waiting) == "Paris\n\nWaiting for main until 14:32; /stop ends it."
+
+
+def tried(outcome: str, *, status: int | None = None) -> AttemptRecord:
+    """An attempt that ended so."""
+    return AttemptRecord(
+        step=1,
+        attempt=1,
+        entry="main",
+        asked="big-1",
+        credential="key-2",
+        outcome=outcome,
+        status=status,
+    )
+
+
+@pytest.mark.parametrize("reason", CLASSES)
+def test_owners_hear_of_what_only_they_can_remove(reason: str) -> None:
+    """Of the classes that say so: which credential, which code, what to do."""
+    told = {
+        ProviderAuthFailed,
+        CredentialExhausted,
+        NotEntitled,
+        ModelUnavailable,
+        TlsUntrusted,
+        PolicyBlocked,
+        RequestRejected,
+        RequestInvalid,
+    }
+    text = attempt_alert(tried(reason, status=403))
+    if CLASSES[reason] not in told or reason == "copilot_stale":  # exchanged again by itself
+        assert text == ""
+        return
+    assert text.startswith("main (big-1) with key-2: ")
+    assert f"(HTTP 403, {reason})" in text
 
 
 def test_words_of_all_steps_are_one_reply() -> None:
@@ -146,8 +324,7 @@ def test_a_stop_says_what_may_have_happened() -> None:
 
 def test_a_crash_says_whose_fault_it_is() -> None:
     """Ours, with the reference the operator needs."""
-    assert crashed_text(REF).endswith("(ref t5).")
-    assert "our side" in crashed_text(REF)
+    assert crashed_text(REF) == f"{OURS} (ref t5)"
 
 
 def test_a_short_reply_is_one_part() -> None:

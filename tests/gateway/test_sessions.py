@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent.errors import RequestRejected
 from agent.messages import PartialReply, ResultStatus, ToolResult, UserMessage
 from agent.providers.base import ModelRequest, TextReceived
 from agent.tools.base import CallContext, EffectClass, PreparedCall, ToolOutput
@@ -19,7 +20,7 @@ from gateway.store.base import Store, Tx
 from gateway.store.records.explain import explain
 from gateway.store.sqlite import SqliteStore
 from platforms.content import Post, React
-from tests.agent.scripted import ScriptedTool, call, unavailable
+from tests.agent.scripted import ScriptedTool, call
 from tests.gateway.core import Core, says
 from tests.gateway.doubt import buttons
 from tests.gateway.events import (
@@ -235,12 +236,17 @@ async def test_a_session_with_its_own_model(core: Core) -> None:
     await core.shows("Main.", chat="-100200")
 
 
+def rejected(provider: str) -> RequestRejected:
+    """A failure after which nobody asks the same provider again."""
+    return RequestRejected("no", provider=provider, model="m", reason="bad_request")
+
+
 async def test_a_failure_is_said_once(core: Core, store: Store) -> None:
     """Nobody answers: one plain sentence, and the session goes on."""
-    core.model.script((TextReceived(text="Par"), unavailable()))
-    core.spare.script((unavailable("spare"),))
+    core.model.script((TextReceived(text="Par"), rejected("main")))
+    core.spare.script((rejected("spare"),))
     await core.take(message(number=1))
-    words = "The connection broke here; this is not the whole answer. Ask again. (ref t1)"
+    words = 'The connection broke here; this is not the whole answer. Say "retry". (ref t1)'
     await core.shows(f"Par\n\n{words}")
     core.answers("Back.")
     await core.take(message(number=2))
@@ -257,8 +263,7 @@ async def test_a_fault_of_ours_ends_only_its_turn(
     core.answers("Back.")
     await core.take(message(number=1))
     words = (
-        "Something went wrong on our side and this answer could not be finished."
-        " Its operator can look it up (ref t1)."
+        "Something in this request went wrong on our side. Its operator can look it up. (ref t1)"
     )
     await core.shows(words)
     await core.take(message(number=2))

@@ -29,10 +29,7 @@ STUCK = (
     "I stopped after 15 minutes without any sign of progress."
     " Ask again, or for less at once (ref t1)."
 )
-SORRY = (
-    "Something went wrong on our side and this answer could not be finished."
-    " Its operator can look it up (ref t1)."
-)
+SORRY = "Something in this request went wrong on our side. Its operator can look it up. (ref t1)"
 
 
 @pytest.fixture

@@ -60,7 +60,11 @@ async def test_the_end_is_one_commit(kept: Kept) -> None:
         ("done", "none", None, "m")
     ]
     assert await kept.rows("SELECT state, usage FROM step") == [
-        ("done", '{"input":10,"output":2,"cached_input":3,"reasoning":1}')
+        (
+            "done",
+            '{"input":10,"output":2,"cached_input":3,"reasoning":1,"cache_write":0,'
+            '"cache_write_long":0}',
+        )
     ]
     assert await kept.rows("SELECT dedupe_key, purpose FROM outbox") == [("t1:0:final", "final")]
     assert await kept.rows("SELECT COUNT(*) FROM message") == [(2,)]
@@ -189,7 +193,7 @@ async def test_a_crash_ends_the_turn_with_a_sentence(kept: Kept) -> None:
     await free(kept.journal, 2)
     await kept.journal.crashed()
     (text,) = await kept.words()
-    assert text.startswith("Look.\n\nSomething went wrong on our side")
+    assert text.startswith("Look.\n\nSomething in this request went wrong on our side")
     assert await kept.rows("SELECT state, error FROM turn") == [
         ("failed", "a fault in the gateway")
     ]

@@ -23,7 +23,7 @@ from agent.messages import (
 )
 from gateway.errors import StoreError
 from gateway.store.base import Tx
-from gateway.store.records import calls, inbox, transcript
+from gateway.store.records import calls, inbox, model_calls, transcript
 
 TITLE_LENGTH = 60
 
@@ -278,22 +278,17 @@ def open_step(
     now: int,
     reservation_id: str | None = None,
     chat: str = "",
+    kind: str = "main",
 ) -> None:
-    """Store the intent to call a model; an earlier attempt of the step has failed by now.
+    """Store the intent to call a model; an attempt that still ran is an orphan by now.
 
-    `chat` is where it counts, as freezes name it.
+    `chat` is where it counts, as freezes name it, `kind` what it is for.
     """
     fence(tx, turn, now)
-    tx.run(
-        "UPDATE step SET state = 'failed', closed_at = ?"
-        " WHERE turn_id = ? AND number = ? AND state = 'intent'",
-        now,
-        turn.turn_id,
-        number,
-    )
+    model_calls.orphan(tx, turn.turn_id, now=now)
     tx.run(
         "INSERT INTO step (turn_id, number, attempt, model, state, opened_at, reservation_id,"
-        " chat) SELECT ?, ?, COALESCE(MAX(attempt), 0) + 1, ?, 'intent', ?, ?, ?"
+        " chat, kind) SELECT ?, ?, COALESCE(MAX(attempt), 0) + 1, ?, 'intent', ?, ?, ?, ?"
         " FROM step WHERE turn_id = ? AND number = ?",
         turn.turn_id,
         number,
@@ -301,25 +296,31 @@ def open_step(
         now,
         reservation_id,
         chat,
+        kind,
         turn.turn_id,
         number,
     )
 
 
-def money_of_step(tx: Tx, turn: OpenTurn, *, number: int, now: int) -> str | None:
-    """The reservation of a step's running attempt, if it has one."""
+def end_attempt(tx: Tx, turn: OpenTurn, *, number: int, reason: str, now: int) -> str | None:
+    """The running attempt of a step is no reply; returns its reservation, if it has one."""
     fence(tx, turn, now)
     row = tx.row(
-        "SELECT reservation_id FROM step WHERE turn_id = ? AND number = ? AND state = 'intent'"
-        " AND reservation_id IS NOT NULL",
+        "UPDATE step SET state = 'failed', reason = ?, closed_at = ?"
+        " WHERE turn_id = ? AND number = ? AND state = 'intent' RETURNING reservation_id",
+        reason,
+        now,
         turn.turn_id,
         number,
     )
-    return str(row[0]) if row is not None else None
+    return row[0] if row else None
 
 
 def close_step(tx: Tx, turn: OpenTurn, *, number: int, usage: str | None, now: int) -> str | None:
-    """Settle the running attempt of a step; returns its reservation, if it has one."""
+    """Settle the running attempt of a step; returns its reservation, if it has one.
+
+    Where none runs the last one counts: what it did stands although it failed.
+    """
     fence(tx, turn, now)
     row = tx.row(
         "UPDATE step SET state = 'done', usage = ?, closed_at = ?"
@@ -329,22 +330,25 @@ def close_step(tx: Tx, turn: OpenTurn, *, number: int, usage: str | None, now: i
         turn.turn_id,
         number,
     )
+    if row is None:
+        tx.run(
+            "UPDATE step SET state = 'done' WHERE turn_id = ? AND number = ? AND attempt ="
+            " (SELECT MAX(attempt) FROM step WHERE turn_id = ? AND number = ?)",
+            turn.turn_id,
+            number,
+            turn.turn_id,
+            number,
+        )
     return row[0] if row else None
 
 
 def close_turn(
     tx: Tx, turn: OpenTurn, *, state: str, mark: str, error: str | None, now: int
 ) -> None:
-    """End a turn and the inbox rows it claimed; whatever step still ran has failed."""
+    """End a turn and the inbox rows it claimed; whatever attempt still ran is an orphan."""
     fence(tx, turn, now)
     calls.end_unfinished(tx, turn.session_id, turn.turn_id, now)
-    tx.run(
-        "UPDATE step SET state = 'failed', reason = ?, closed_at = ?"
-        " WHERE turn_id = ? AND state = 'intent'",
-        error,
-        now,
-        turn.turn_id,
-    )
+    model_calls.orphan(tx, turn.turn_id, now=now)
     served = tx.row(
         "SELECT model FROM step WHERE turn_id = ? AND state = 'done'"
         " ORDER BY number DESC, attempt DESC LIMIT 1",
@@ -425,6 +429,7 @@ def _open(
 def _resume(tx: Tx, session_id: int, turn_id: int, now: int, start_id: int | None) -> OpenTurn:
     tx.run("UPDATE session SET epoch = epoch + 1, active_at = ? WHERE id = ?", now, session_id)
     tx.run("UPDATE turn SET attempt = attempt + 1, start_id = ? WHERE id = ?", start_id, turn_id)
+    model_calls.orphan(tx, turn_id, now=now)
     return _load(tx, turn_id, resumed=True)
 
 

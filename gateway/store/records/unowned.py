@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.store.base import Tx
-from gateway.store.records import calls, inbox, sessions
+from gateway.store.records import calls, inbox, model_calls, sessions
 
 
 def park(tx: Tx, turn: sessions.OpenTurn, *, now: int) -> None:
@@ -107,13 +107,7 @@ def _end_without_owner(tx: Tx, turn_id: int, *, state: str, error: str | None, n
     )
     if session is not None:
         calls.end_unfinished(tx, int(session[0]), turn_id, now)
-    tx.run(
-        "UPDATE step SET state = 'failed', reason = ?, closed_at = ?"
-        " WHERE turn_id = ? AND state = 'intent'",
-        error,
-        now,
-        turn_id,
-    )
+    model_calls.orphan(tx, turn_id, now=now)
     tx.run(
         "UPDATE turn SET state = ?, error = ?, closed_at = ? WHERE id = ?",
         state,

@@ -158,7 +158,9 @@ STALE: dict[str, Callable[[Tx, OpenTurn], object]] = {
     "close_step": lambda tx, turn: sessions.close_step(tx, turn, number=1, usage=None, now=NOW),
     "append": lambda tx, turn: sessions.append(tx, turn, (user("x"),), now=NOW),
     "append nothing": lambda tx, turn: sessions.append(tx, turn, (), now=NOW),
-    "money_of_step": lambda tx, turn: sessions.money_of_step(tx, turn, number=2, now=NOW),
+    "end_attempt": lambda tx, turn: sessions.end_attempt(
+        tx, turn, number=2, reason="timeout", now=NOW
+    ),
     "park": lambda tx, turn: unowned.park(tx, turn, now=NOW),
     "fence": lambda tx, turn: sessions.fence(tx, turn, NOW),
     "drain": lambda tx, turn: sessions.drain(tx, turn, now=NOW),
