@@ -1,5 +1,11 @@
 """Pure: what of the transcript a model gets to see, and that it is valid for every provider."""
 
+import json
+from dataclasses import replace
+
+import orjson
+
+from agent.arguments import readable_arguments
 from agent.messages import (
     AssistantMessage,
     Message,
@@ -10,22 +16,54 @@ from agent.messages import (
     ToolResult,
     UserMessage,
 )
+from agent.tools.base import Malformed
 
 BYTES_PER_TOKEN = 2.5
 """Pessimistic: code and JSON have about 1.5 to 2.5 bytes a token, English prose 4.5."""
 
 
-def repair(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Give every call a result right after its message and leave out results without a call."""
+def repair(
+    messages: tuple[Message, ...], begun: frozenset[str] = frozenset()
+) -> tuple[Message, ...]:
+    """Make a transcript valid for every provider; the stored one is not touched.
+
+    Every call gets a result right after its message, `begun` being those that may have run;
+    results without a call are left out; arguments that are no JSON object are sent as `{}`.
+    """
     repaired: list[Message] = []
     results = {m.call_id: m for m in messages if isinstance(m, ToolResult)}
     for message in messages:
         if isinstance(message, ToolResult):
             continue
-        repaired.append(message)
-        if isinstance(message, AssistantMessage):
-            repaired.extend(results.get(call.id) or _not_run(call) for call in message.calls)
+        if not isinstance(message, AssistantMessage):
+            repaired.append(message)
+            continue
+        repaired.append(_readable(message))
+        for call in message.calls:
+            repaired.append(results.get(call.id) or _without_result(call, begun))
     return tuple(repaired)
+
+
+def _readable(message: AssistantMessage) -> AssistantMessage:
+    """A reply whose calls every provider can read.
+
+    What only its own provider reads goes with what was changed: it vouches for the whole.
+    """
+    parts = tuple(_as_object(p) if isinstance(p, ToolCall) else p for p in message.parts)
+    if parts == message.parts:
+        return message
+    return replace(message, parts=tuple(p for p in parts if not isinstance(p, ProviderPart)))
+
+
+def _as_object(call: ToolCall) -> ToolCall:
+    try:
+        if isinstance(orjson.loads(call.arguments), dict):
+            return call
+    except orjson.JSONDecodeError:
+        pass
+    arguments = readable_arguments(call.arguments)
+    text = "{}" if isinstance(arguments, Malformed) else json.dumps(arguments, ensure_ascii=False)
+    return replace(call, arguments=text)
 
 
 def window(messages: tuple[Message, ...], *, budget_tokens: int) -> tuple[Message, ...]:
@@ -81,7 +119,10 @@ def _next_person(messages: tuple[Message, ...], start: int) -> int:
     return len(messages) - 1
 
 
-def _not_run(call: ToolCall) -> ToolResult:
+def _without_result(call: ToolCall, begun: frozenset[str]) -> ToolResult:
+    if call.id in begun:
+        text = "This may have run; nobody knows. Check before you repeat it."
+        return ToolResult(call_id=call.id, name=call.name, status=ResultStatus.UNKNOWN, text=text)
     return ToolResult(
         call_id=call.id, name=call.name, status=ResultStatus.NOT_RUN, text="This was not run."
     )

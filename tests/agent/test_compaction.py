@@ -171,7 +171,11 @@ def test_the_summary_call_fits() -> None:
 
 def test_chunks_hold_all_of_it_once() -> None:
     """Nothing is lost between two chunks, and no character is cut in two."""
-    odd = (user("begin"), *(assistant("€" * 2000) for _ in range(9)), user("now"))
+    odd: tuple[Message, ...] = (
+        user("begin"),
+        *(assistant("€" * 2000) for _ in range(9)),
+        user("now"),
+    )
     found = fold(odd)
     assert isinstance(found, Summarise)
     told = "".join(found.chunks)

@@ -144,3 +144,38 @@ def test_window_is_an_end_of_the_transcript(messages: tuple[Message, ...], token
         last = len(messages) - people[-1]
         fits = sum(map(size, kept)) <= max(0, int(tokens * BYTES_PER_TOKEN))
         assert fits or len(kept) == last
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ('{"n": 1}', '{"n": 1}'),
+        ("", "{}"),
+        ("{", "{}"),
+        ("[1]", "{}"),
+        ("null", "{}"),
+        ('{"a": NaN}', "{}"),
+        ('```json\n{"n": 1}\n```', '{"n": 1}'),
+        (r'"{\"n\": 1}"', '{"n": 1}'),
+        ('```\n{"n": ' + "9" * 40 + "}\n```", '{"n": ' + "9" * 40 + "}"),
+    ],
+)
+def test_arguments_that_are_no_object_are_sent_as_an_empty_one(written: str, sent: str) -> None:
+    """Providers refuse a transcript with anything else; what was only wrapped is unwrapped."""
+    thought = ProviderPart(origin=ORIGIN, shape="thinking", payload=b"signed")
+    message = assistant(thought, "Look.", call(arguments=written, ident="c1"))
+    (reply, *_) = repair((message, result("c1")))
+    assert isinstance(reply, AssistantMessage)
+    assert reply.calls[0].arguments == sent
+    assert (thought in reply.parts) == (written == sent)
+    assert repair(repair((message,))) == repair((message,))
+
+
+def test_a_call_that_may_have_run_says_so() -> None:
+    """Only for one that certainly did not begin the model is told that it did not run."""
+    messages = (assistant(call(ident="c1"), call(ident="c2")),)
+    _, first, second = repair(messages, frozenset({"c2"}))
+    assert isinstance(first, ToolResult)
+    assert isinstance(second, ToolResult)
+    assert (first.status, second.status) == (ResultStatus.NOT_RUN, ResultStatus.UNKNOWN)
+    assert "may have run" in second.text

@@ -36,7 +36,13 @@ from agent.effects import (
     TurnState,
 )
 from agent.errors import AllProvidersFailed
-from agent.guards import CALLS_PER_STEP, CALLS_PER_TURN, EMPTY_NOTE, STEPS_PER_TURN
+from agent.guards import (
+    CALLS_PER_STEP,
+    CALLS_PER_TURN,
+    EMPTY_NOTE,
+    LOOP_NOTE,
+    STEPS_PER_TURN,
+)
 from agent.messages import (
     Message,
     Note,
@@ -630,3 +636,40 @@ def test_the_record_of_the_attempt_goes_where_the_reply_goes() -> None:
     assert record.attempt is attempt
     _, last = play(turn_rows(), replace(replied("words"), attempt=attempt))
     assert ended(last).attempt is attempt
+
+
+def test_a_model_in_a_circle_is_told_once_and_then_stopped() -> None:
+    """Three equal steps, one note that the chat does not see, one more step, the end."""
+    flow = turn_flow(turn_rows(), JUDGE)
+    effect, notes, steps = next(flow), [], 0
+    while not isinstance(effect, CloseTurn):
+        match effect:
+            case CallModel():
+                steps += 1
+                effect = flow.send(replied("Once more.", call("pure")))
+            case GateCalls():
+                effect = flow.send(allowed(effect))
+            case RunTools():
+                effect = flow.send(ran(effect))
+            case DrainInbox():
+                effect = flow.send(Drained(messages=()))
+            case RecordMessages(messages=messages):
+                notes.append((steps, messages))
+                effect = flow.send(None)
+            case _:
+                effect = flow.send(None)
+    assert notes == [(3, (Note(text=LOOP_NOTE),))]
+    assert steps == 4
+    assert (effect.end.state, effect.end.mark) == (TurnState.HALTED, Mark.LOOP)
+    assert effect.end.why == "one call again and again: pure"
+
+
+def test_siblings_of_unusable_calls_run() -> None:
+    """Three of them end the turn only once what could be run has been."""
+    bad = [call("pure", "{"), call("gone"), call("pure", "[]"), call("pure", "x")]
+    effects = play(
+        turn_rows(), replied(call("pure"), *bad), None, allowed, ran, Drained(messages=())
+    )
+    (run,) = (effect for effect in effects if isinstance(effect, RunTools))
+    assert len(run.calls) == 1
+    assert ended(effects[-1]).mark is Mark.UNUSABLE_CALLS
