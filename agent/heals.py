@@ -64,10 +64,9 @@ def _encrypted_reasoning(error: NeedsAdjustment, sent: Sent) -> Iterator[Heal]:
 
 def _image_too_large(error: NeedsAdjustment, sent: Sent) -> Iterator[Heal]:
     if sent.media or sent.tool_media:
-        if error.figure:
-            changed = replace(sent.adjustments, image_bytes=error.figure)
-        else:
-            changed = replace(sent.adjustments, image_bytes=IMAGE_BYTES, image_pixels=IMAGE_PIXELS)
+        changed = replace(sent.adjustments, image_bytes=error.figure, image_pixels=error.pixels)
+        if not error.figure and not error.pixels:
+            changed = replace(changed, image_bytes=IMAGE_BYTES, image_pixels=IMAGE_PIXELS)
         yield Heal(guard=Guard.IMAGE_SHRINK, move=Adjust(adjustments=changed))
 
 

@@ -163,10 +163,8 @@ class _Case:
 
     @property
     def may_renew(self) -> bool:
-        """Whether there is a key that a renewal could bring back."""
-        standing = self.place.standing
-        all_dead = standing.dead > 0 and standing.rests_until is None
-        return standing.ready > 0 or (self.failure.leased and not all_dead)
+        """Whether there is a key to renew: the one that was refused, or another that is ready."""
+        return self.failure.leased or self.place.standing.ready > 0
 
     @property
     def backoff_s(self) -> float:

@@ -16,11 +16,17 @@ def failed(kind: type[ProviderError], reason: str = "unknown", **fields: Any) ->
     return kind("no", provider="p", endpoint="e", model="m", reason=reason, **fields)
 
 
-def unfit(reason: str, *, figure: int | None = None, levels: tuple[str, ...] = ()) -> ProviderError:
+def unfit(
+    reason: str,
+    *,
+    figure: int | None = None,
+    pixels: int | None = None,
+    levels: tuple[str, ...] = (),
+) -> ProviderError:
     """A refusal that a change of the request may heal."""
     error = failed(NeedsAdjustment, reason, status=400)
     assert isinstance(error, NeedsAdjustment)
-    error.figure, error.levels = figure, levels
+    error.figure, error.pixels, error.levels = figure, pixels, levels
     return error
 
 
@@ -31,39 +37,35 @@ def overflow(reason: str = "context_overflow") -> ProviderError:
 
 def place(**fields: Any) -> Place:
     """The primary with one key, directly connected, and nobody behind it."""
-    return Place(
-        **{
-            "api": "openai-chat",
-            "service": Service.STATIC,
-            "index": 0,
-            "direct": True,
-            "patience": "eager",
-            "standing": Standing(ready=0),
-            "next_ready": False,
-            "anyone_left": False,
-        }
-        | fields
-    )
+    usual: dict[str, Any] = {
+        "api": "openai-chat",
+        "service": Service.STATIC,
+        "index": 0,
+        "direct": True,
+        "patience": "eager",
+        "standing": Standing(ready=0),
+        "next_ready": False,
+        "anyone_left": False,
+    }
+    return Place(**(usual | fields))
 
 
 def failure(**fields: Any) -> Failure:
     """A failure that cost nothing and showed nothing."""
-    return Failure(
-        **{
-            "sent": Sent(),
-            "lost_s": 0.1,
-            "shown": False,
-            "fill": 0.1,
-            "waited_s": 0.0,
-            "compactions": 0,
-            "now": NOW,
-        }
-        | fields
-    )
+    usual: dict[str, Any] = {
+        "sent": Sent(),
+        "lost_s": 0.1,
+        "shown": False,
+        "fill": 0.1,
+        "waited_s": 0.0,
+        "compactions": 0,
+        "now": NOW,
+    }
+    return Failure(**(usual | fields))
 
 
-READY = {"next_ready": True, "anyone_left": True}
-RESTING = {"next_ready": False, "anyone_left": True}
+READY: dict[str, Any] = {"next_ready": True, "anyone_left": True}
+RESTING: dict[str, Any] = {"next_ready": False, "anyone_left": True}
 
 
 def decide(

@@ -177,6 +177,13 @@ ROWS = (
         move=changed(image_bytes=3_750_000),
     ),
     Row(
+        guard=Guard.IMAGE_SHRINK,
+        error=unfit("image_too_large", pixels=2_000),
+        sent=MEDIA,
+        lost_cause=Sent(),
+        move=changed(image_pixels=2_000),
+    ),
+    Row(
         guard=Guard.TOOL_IMAGES,
         error=unfit("tool_images"),
         sent=TOOL_MEDIA,
@@ -349,9 +356,10 @@ def test_the_two_guards_of_copilot_may_both_happen() -> None:
 
 
 def test_a_dead_login_is_not_renewed() -> None:
-    """Keys that need a person can't be brought back by a renewal."""
+    """Keys that need a person can't be brought back by a renewal; a live one beside them can."""
     where = place(service=Service.CODEX, standing=Standing(ready=0, dead=1), **READY)
-    assert isinstance(decide(AUTH, None, where).move, Advance)
+    assert isinstance(decide(AUTH, None, where, failure(leased=False)).move, Advance)
+    assert decide(AUTH, None, where).move == Renew()
 
 
 def test_a_key_that_rests_already_is_neither_renewed_nor_waited_for() -> None:

@@ -242,6 +242,16 @@ def test_an_eager_entry_is_left_after_a_slow_failure(
         assert decision.because == "eager to next"
 
 
+@pytest.mark.parametrize("api", ["openai-chat", "openai-responses", "anthropic-messages"])
+@pytest.mark.parametrize(("lost_s", "bar_s"), [(0.01, 6.0), (1.5, 6.0), (30.0, 31.0)])
+def test_somebody_else_is_asked_within_the_bars(api: str, lost_s: float, bar_s: float) -> None:
+    """Six seconds for a port that is refused or dead, 31 for a server that is silent."""
+    made = moves(TIMEOUT, place(api=api, **READY), failure(lost_s=lost_s))
+    waited = sum(move.seconds for move in made if isinstance(move, Wait))
+    assert made[-1] == Advance()
+    assert waited + lost_s * len(made) <= bar_s
+
+
 @pytest.mark.parametrize("behind", [{}, RESTING, FULL])
 def test_a_slow_failure_is_repeated_where_nobody_else_is_ready(behind: dict[str, bool]) -> None:
     """Full patience, by choice or for want of anybody else."""
@@ -453,6 +463,18 @@ def test_the_rungs_of_responses_come_before_the_ladder(error: ProviderError) -> 
     assert sum(isinstance(move, Adjust) for move in made) == 1
     assert isinstance(made[2], Wait)
     assert made[2].seconds == 4.0  # the reconnect was a retry, the plain request was free
+
+
+def test_behind_the_rungs_the_ladder_goes_on() -> None:
+    """The connection of a direct primary is rebuilt after them, and what was plain stays plain."""
+    made = moves(TRANSPORT, place(**RESPONSES))
+    assert [type(move) for move in made[:2]] == [Wait, Adjust]
+    assert made[2:] == [
+        Wait(seconds=4.0, fresh=True),
+        Reconnect(seconds=7.0),
+        *waits(2.0, 4.0, fresh=True),
+        GiveUp(),
+    ]
 
 
 def test_the_rungs_are_climbed_with_somebody_ready_too() -> None:
