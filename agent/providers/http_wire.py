@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import aiohttp
 
-from agent.credentials import Lease
+from agent.credentials import Lease, Service
 from agent.errors import ProviderError
 from agent.history import BYTES_PER_TOKEN
 from agent.messages import Origin
@@ -25,8 +25,8 @@ from agent.providers.base import (
     ToolCallOpened,
 )
 from agent.providers.bounds import Bounds
-from agent.providers.classify import ERROR_TEXT
 from agent.providers.decoding import DecoderFor, InBandError, Incomplete, Malformed
+from agent.providers.error_body import ERROR_TEXT
 from agent.providers.sse import Comment, SseDecoder, StreamTooLong
 from agent.providers.watch import BoundReached, Watch
 
@@ -75,7 +75,8 @@ class HttpWire:
     """The connections of one entry of the plan.
 
     A session that is passed in is shared and stays open; one of our own is made at the first
-    request. `window` counts the model's tokens, if known.
+    request. `window` counts the model's tokens, if known; `reasons`: it thinks before it answers.
+    `service` is what the entry's credential belongs to.
     """
 
     def __init__(
@@ -85,8 +86,12 @@ class HttpWire:
         bounds: Bounds,
         window: int | None,
         session: aiohttp.ClientSession | None = None,
+        service: Service = Service.STATIC,
+        reasons: bool = False,
     ) -> None:
         self._origin = origin
+        self._service = service
+        self._reasons = reasons
         self._bounds = bounds
         self._window = window
         self._shared = session
@@ -108,7 +113,7 @@ class HttpWire:
 
     def attempt(self, lease: Lease) -> Attempt:
         """What names the failures of one attempt."""
-        return Attempt(self._origin, lease)
+        return Attempt(self._origin, lease, service=self._service, reasons=self._reasons)
 
     async def stream(
         self,
@@ -158,7 +163,7 @@ class HttpWire:
     ) -> aiohttp.ClientResponse:
         timeout = aiohttp.ClientTimeout(total=None, connect=bounds.connect_s)
         try:
-            async with asyncio.timeout(bounds.connect_s + bounds.first_byte_s):
+            async with asyncio.timeout(max(bounds.connect_s, bounds.first_byte_s)):
                 return await session.post(
                     post.url,
                     data=post.body,

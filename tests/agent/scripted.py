@@ -141,7 +141,8 @@ Step = StreamEvent | asyncio.Event | BaseException
 class ScriptedProvider:
     """A provider whose streams are lists of events, waits and failures, one list a request.
 
-    `waits` is set while a stream waits for an event of its script.
+    `waits` is set while a stream waits for an event of its script. A failure that ends the script
+    goes on: whoever asks again meets it again.
     """
 
     def __init__(self, *streams: tuple[Step, ...], origin: Origin = ORIGIN) -> None:
@@ -159,7 +160,10 @@ class ScriptedProvider:
         self, request: ModelRequest, lease: Lease
     ) -> AsyncGenerator[StreamEvent, None]:
         self.requests.append(request)
-        for step in self._streams.pop(0):
+        stream = self._streams.pop(0)
+        if not self._streams and isinstance(stream[-1], BaseException):
+            self._streams.append(stream)
+        for step in stream:
             match step:
                 case asyncio.Event():
                     self.waits.set()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from agent.errors import ProviderAuthFailed, ProviderUnavailable, StreamBroken
 from agent.events import ProviderSwitched, StepRewound, StepStarted, TextDelta, TurnEvent
 from agent.failover import Entry, FailoverPlan
 from agent.messages import AssistantMessage, Origin, PartialReply, Text, ToolCall, Usage
+from agent.model_call import ModelRoom
 from agent.policy import judge_with
 from agent.providers.base import (
     PartCompleted,
@@ -25,7 +27,7 @@ from agent.providers.base import (
     UsageReported,
 )
 from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
-from agent.runner import Runner
+from agent.runner import Runner, model_room
 from agent.signals import TurnSignals
 from agent.tools.base import CallContext, Tool
 from agent.turn import turn_flow
@@ -42,7 +44,19 @@ from tests.agent.scripted import (
 from tests.wire.openai import CHAT, CallTool, Cut, OpenAIServer, Reply, Stream, chunk
 from tests.wire.server import Answer
 
-DOWN = Answer(status=503, body=b'{"error": {"message": "down", "type": "server_error"}}')
+GONE = Answer(
+    status=404, body=b'{"error": {"message": "The model does not exist", "type": "not_found"}}'
+)
+"""After this the next provider is asked at once."""
+
+
+async def _at_once(seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+def patient_room() -> ModelRoom:
+    """A room where no wait takes any time."""
+    return replace(model_room(), sleep=_at_once)
 
 
 class Turn:
@@ -66,6 +80,7 @@ class Turn:
         self.events: list[TurnEvent] = []
         self.plan = plan or FailoverPlan(entries)
         self._told = asyncio.Event()
+        options.setdefault("models", patient_room())
         self.runner = Runner(
             origin=CallContext(call_id="", session="s1"),
             system="Be kind.",
@@ -210,6 +225,7 @@ async def test_stop_in_the_middle_of_a_stream(model: OpenAIServer, connect: Conn
         mark=Mark.STOPPED,
         by="Ann",
         messages=(PartialReply(text="Once upon"),),
+        primary="loopback-1",
     )
     await model.hung_up()
     assert turn.journal.named("closed") == [end]
@@ -259,8 +275,8 @@ async def test_interrupt_before_the_first_word_restarts_nothing(
 async def test_the_next_provider_takes_over(
     model: OpenAIServer, spare: OpenAIServer, connect: Connect
 ) -> None:
-    """A primary that is down costs one request; the reader is told who answers."""
-    model.reply(DOWN)
+    """A primary that lacks its model costs one request; the reader is told who answers."""
+    model.reply(GONE)
     spare.reply("Here.")
     turn = Turn(connect(model), connect(spare, "spare"))
     end = await turn.run()
@@ -275,13 +291,15 @@ async def test_a_broken_stream_is_rewound(
     model: OpenAIServer, spare: OpenAIServer, connect: Connect
 ) -> None:
     """Words of the failed provider are taken back before another's are shown."""
-    model.reply(Stream(steps=(chunk({"role": "assistant", "content": "Wro"}), Cut())))
+    broken = Stream(steps=(chunk({"role": "assistant", "content": "Wro"}), Cut()))
+    model.reply(broken, broken)
     spare.reply("Right.")
     turn = Turn(connect(model), connect(spare, "spare"))
     end = await turn.run()
     assert end.text == "Right."
     assert turn.events == [
         StepStarted(step=1, model="loopback-1"),
+        *(TextDelta(text="Wro"), StepRewound(step=1), StepStarted(step=1, model="loopback-1")),
         TextDelta(text="Wro"),
         StepRewound(step=1),
         ProviderSwitched(model="loopback-1", primary="loopback-1"),
@@ -294,7 +312,7 @@ async def test_a_turn_that_moved_on_does_not_go_back(
     model: OpenAIServer, spare: OpenAIServer, connect: Connect
 ) -> None:
     """Later steps of the turn ask the provider that answered; only the next turn starts anew."""
-    model.reply(DOWN)
+    model.reply(GONE)
     spare.reply(Reply(calls=(CallTool(name="pure", arguments="{}"),)), "Done.")
     entries = (connect(model), connect(spare, "spare"))
     turn = Turn(*entries)
@@ -308,17 +326,17 @@ async def test_nobody_answers(model: OpenAIServer, spare: OpenAIServer, connect:
     """One failure is told, with every attempt in it and the longest text that was shown."""
     long = Stream(steps=(chunk({"role": "assistant", "content": "Once upon"}), Cut()))
     short = Stream(steps=(chunk({"role": "assistant", "content": "On"}), Cut()))
-    model.reply(long)
-    spare.reply(short)
+    model.reply(long, long)
+    spare.reply(short, short, short)
     turn = Turn(connect(model), connect(spare, "spare"))
     end = await turn.run()
     assert end.error is not None
-    assert [a.provider for a in end.error.attempts] == ["main", "spare"]
+    assert [a.provider for a in end.error.attempts] == ["main"] * 2 + ["spare"] * 3
     assert all(isinstance(a, ProviderUnavailable) for a in end.error.attempts)
     assert (end.state, end.mark, end.text) == (TurnState.FAILED, Mark.CUT_BY_FAILURE, "Once upon")
     assert end.messages == (PartialReply(text="Once upon"),)
-    assert sum(isinstance(event, StepRewound) for event in turn.events) == 2
-    assert (len(model.record), len(spare.record)) == (1, 1)
+    assert sum(isinstance(event, StepRewound) for event in turn.events) == 5
+    assert (len(model.requests(CHAT)), len(spare.requests(CHAT))) == (2, 3)
 
 
 async def test_a_request_of_our_own_making_is_not_repeated(
@@ -368,8 +386,8 @@ async def test_cancelling_the_turn_closes_the_stream(model: OpenAIServer, connec
 
 async def test_without_the_terminal_marker_nothing_counts() -> None:
     """A provider that just ends has broken its stream, whatever it has said."""
-    silent = ScriptedProvider((TextReceived(text="Pa"), PartCompleted(part=Text(text="Pa"))))
-    end = await Turn(entry(silent)).run()
+    silent = (TextReceived(text="Pa"), PartCompleted(part=Text(text="Pa")))
+    end = await Turn(entry(ScriptedProvider(silent, silent, silent))).run()
     assert end.error is not None
     assert isinstance(end.error.attempts[0], StreamBroken)
     assert end.messages == (PartialReply(text="Pa"),)

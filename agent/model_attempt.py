@@ -1,0 +1,260 @@
+"""What one attempt at a provider has given so far; nothing of it counts before its marker."""
+
+import math
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import groupby
+from typing import assert_never
+
+from agent import history
+from agent.attempts import AttemptRecord, CallKind
+from agent.costs import Quote
+from agent.credentials import Lease
+from agent.errors import ProviderError, RequestInvalid, StreamBroken, TlsUntrusted
+from agent.events import TextDelta, TurnEvent
+from agent.failover import Entry
+from agent.journal import Bill
+from agent.messages import (
+    AssistantMessage,
+    Part,
+    Text,
+    ToolCall,
+    ToolResult,
+    Usage,
+    well_formed,
+)
+from agent.providers.base import (
+    ActionFinished,
+    ArgumentsReceived,
+    ModelRequest,
+    PartCompleted,
+    PulseReceived,
+    ReasoningReceived,
+    Stop,
+    StreamCompleted,
+    StreamEvent,
+    StreamOpened,
+    TextReceived,
+    ToolCallOpened,
+    UsageReported,
+)
+from agent.providers.classify import causes_of
+from agent.tool_runs import NOTHING_BEGAN
+
+WRITTEN_PER_S = 250
+"""Tokens a second that a model which thinks unseen is taken to write."""
+
+STILL_WRITING_S = 600.0
+"""How long a provider may go on writing, and charging, for a reply nobody reads any more."""
+
+
+class ModelAttempt:
+    """One attempt. `clock` counts seconds; `move` is what led to it, for the trace."""
+
+    def __init__(
+        self,
+        entry: Entry,
+        request: ModelRequest,
+        *,
+        emit: Callable[[TurnEvent], None],
+        clock: Callable[[], float],
+        step: int,
+        number: int,
+        kind: CallKind,
+        quote: Quote,
+        move: str = "",
+    ) -> None:
+        self.entry = entry
+        self.request = request
+        self.lease: Lease | None = None
+        self.asked = False
+        """Whether the provider may have the request, and so may charge for it."""
+        self.answered = False
+        """Whether it has begun to answer."""
+        self.actions: dict[int, ToolResult] = {}
+        """Results of what the provider did itself, by their place among the calls."""
+        self.said = ""
+        """The provider's own words of a refusal."""
+        self._emit = emit
+        self._clock = clock
+        self._step, self._number, self._kind, self._move = step, number, kind, move
+        self._price_source = quote.source
+        self._shown: list[str] = []
+        self._parts: list[Part] = []
+        self._calls = 0
+        self._usage: Usage | None = None
+        self._stop: Stop | None = None
+        self._streamed = 0
+        self._served = self._request_id = ""
+        self._began_at = clock()
+        self._asked_at = self._began_at
+        self._first_at: float | None = None
+        self._live = True
+
+    @property
+    def shown(self) -> str:
+        """The words the reader has seen of this attempt."""
+        return well_formed("".join(self._shown))
+
+    @property
+    def first_byte_s(self) -> float | None:
+        """Seconds from the request to the first event."""
+        return None if self._first_at is None else self._first_at - self._asked_at
+
+    @property
+    def lost_s(self) -> float:
+        """Seconds since it began."""
+        return self._clock() - self._began_at
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens it has reported so far."""
+        return self._usage
+
+    def has_words(self) -> bool:
+        """Whether the reader has seen any."""
+        return bool(self._shown)
+
+    def ask(self, lease: Lease) -> None:
+        """From now on the provider may have the request."""
+        self.lease = lease
+        self.asked = True
+        self._asked_at = self._clock()
+
+    def end(self) -> None:
+        """Whatever still comes of it is nobody's."""
+        self._live = False
+
+    def take(self, event: StreamEvent) -> None:
+        """Fold one event in; words go on to the reader at once."""
+        if not self._live:
+            return
+        self.answered = True
+        if self._first_at is None:
+            self._first_at = self._clock()
+        match event:
+            case TextReceived(text=text):
+                self._shown.append(text)
+                self._count(text)
+                self._emit(TextDelta(text=text))
+            case PartCompleted(part=part):
+                self._add(part)
+            case ActionFinished(call=call, status=status, text=text):
+                self.actions[self._calls] = ToolResult(
+                    call_id="", name=call.name, status=status, text=well_formed(text)
+                )
+                self._add(call)
+            case UsageReported(usage=usage):
+                self._usage = usage
+            case StreamCompleted(stop=stop, said=said):
+                self._stop = stop
+                self.said = said
+            case (
+                ReasoningReceived(text=text)
+                | ToolCallOpened(name=text)
+                | ArgumentsReceived(text=text)
+            ):
+                self._count(text)
+            case StreamOpened(request_id=request_id, model=model):
+                self._request_id = request_id or self._request_id
+                self._served = model or self._served
+            case PulseReceived():
+                pass
+            case unknown:
+                assert_never(unknown)
+
+    def _add(self, part: Part) -> None:
+        self._parts.append(part)
+        self._calls += isinstance(part, ToolCall)
+
+    def _count(self, text: str) -> None:
+        self._streamed += len(text.encode(errors="surrogatepass"))
+
+    def reply(self) -> tuple[AssistantMessage, Stop]:
+        """The complete reply and why it ended; StreamBroken without a terminal marker."""
+        origin = self.entry.provider.origin
+        if self._stop is None:
+            raise StreamBroken(
+                "the stream ended without its terminal marker",
+                provider=origin.provider,
+                endpoint=origin.endpoint,
+                model=origin.model,
+                reason="stream_broken",
+            )
+        return AssistantMessage(parts=_merged(self._parts), origin=origin), self._stop
+
+    def done(self) -> AssistantMessage:
+        """What the provider did itself before it failed, as calls; their results are `actions`."""
+        done = tuple(part for part in self._parts if isinstance(part, ToolCall))[
+            : len(self.actions)
+        ]
+        return AssistantMessage(parts=done, origin=self.entry.provider.origin)
+
+    def spent(self) -> int | None:
+        """What a complete reply has cost; None where nobody can tell."""
+        return self.entry.pricing.spent(self._usage) if self._usage is not None else None
+
+    def bill(self, error: ProviderError | None = None) -> Bill:
+        """What it cost at most if it ends here, without a reply.
+
+        A token has at least a byte of what came; of thinking that is not shown nothing comes, so
+        the time counts too. The provider may still be writing for a while. A reply that came to
+        its end costs what it says.
+        """
+        if self._stop is not None:
+            return Bill(spent=self.spent())
+        if not self.asked or (error is not None and not self.answered and self._kept_out(error)):
+            return NOTHING_BEGAN
+        unseen = math.ceil((self._clock() - self._asked_at) * WRITTEN_PER_S)
+        written = max(self._streamed, sum(map(history.part_size, self._parts)), unseen)
+        spent = self.entry.pricing.spent_at_most(self.request, written=written)
+        return Bill(spent=spent, hold_s=STILL_WRITING_S)
+
+    def _kept_out(self, error: ProviderError) -> bool:
+        """Whether a request that failed before any answer was certainly not charged for."""
+        if isinstance(error, RequestInvalid | TlsUntrusted):
+            return True
+        if error.status is not None:  # where the whole reply was asked for it may have been made
+            return error.status < 500 or self.request.adjustments.stream
+        unreached = (ConnectionRefusedError, socket.gaierror)
+        return any(isinstance(cause, unreached) for cause in causes_of(error))
+
+    def record(self, outcome: str, *, flags: tuple[str, ...] = ()) -> AttemptRecord:
+        """What the books know of it."""
+        first = self.first_byte_s
+        return AttemptRecord(
+            step=self._step,
+            attempt=self._number,
+            kind=self._kind,
+            entry=self.entry.name,
+            asked=self.entry.model,
+            served=self._served,
+            credential=self.lease.label if self.lease else "",
+            usage=self._usage,
+            outcome=outcome,
+            move=self._move,
+            first_byte_ms=None if first is None else round(first * 1_000),
+            total_ms=round(self.lost_s * 1_000),
+            price_source=self._price_source,
+            flags=flags,
+            request_id=self._request_id,
+        )
+
+
+def _merged(parts: list[Part]) -> tuple[Part, ...]:
+    """Join neighbouring texts, drop empty ones, and leave no half characters."""
+    merged: list[Part] = []
+    for is_text, group in groupby(parts, lambda part: isinstance(part, Text)):
+        if is_text:
+            text = well_formed("".join(part.text for part in group if isinstance(part, Text)))
+            merged.extend([Text(text=text)] if text else [])
+        else:
+            merged.extend(_written(part) for part in group)
+    return tuple(merged)
+
+
+def _written(part: Part) -> Part:
+    if not isinstance(part, ToolCall):
+        return part
+    return replace(part, name=well_formed(part.name), arguments=well_formed(part.arguments))
