@@ -1,0 +1,1 @@
+"""A loopback `codex app-server`: a real process that plays a script over its pipes."""

@@ -1,0 +1,316 @@
+"""Plays `codex app-server` from a script: `python child.py SCRIPT.json app-server`.
+
+The script says how each turn goes, as a list of operations; what was received is logged as lines
+of JSON beside it, so that a test can see what reached the wire. Threads are kept in CODEX_HOME, as
+the real one keeps them. Only the standard library is used: it must start fast.
+"""
+
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+_write_lock = threading.Lock()
+
+
+def send(message: dict[str, Any]) -> None:
+    """Write one line."""
+    raw((json.dumps(message) + "\n").encode())
+
+
+def raw(data: bytes) -> None:
+    """Write bytes as they are."""
+    with _write_lock:
+        os.write(1, data)
+
+
+class Interrupted(Exception):
+    """The turn was interrupted."""
+
+
+class Server:
+    """One app-server."""
+
+    def __init__(self, script: dict[str, Any], log: Path) -> None:
+        self.script = script
+        self.log_path = log
+        self.home = Path(os.environ["CODEX_HOME"])
+        self.thread = ""
+        self.turn = ""
+        self.turns: list[str] = []
+        self.work: queue.Queue[list[dict[str, Any]]] = queue.Queue()
+        self.answers: dict[Any, queue.Queue[Any]] = {}
+        self.interrupt = threading.Event()
+        self.asked = 0
+        self.used = [0, 0]
+
+    # -- records
+
+    def log(self, entry: dict[str, Any]) -> None:
+        with self.log_path.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def threads(self) -> dict[str, Any]:
+        path = self.home / "threads.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def keep(self) -> None:
+        kept = self.threads()
+        kept[self.thread] = {"turns": self.turns, "played": self.played}
+        (self.home / "threads.json").write_text(json.dumps(kept))
+
+    @property
+    def played(self) -> int:
+        """Turns that any child of this home has begun: the script goes on where it was."""
+        path = self.home / "played"
+        return int(path.read_text()) if path.exists() else 0
+
+    # -- requests
+
+    def receive(self, message: dict[str, Any]) -> None:
+        self.log({"in": message})
+        method, number = message.get("method"), message.get("id")
+        if method is None:
+            self.answers.setdefault(number, queue.Queue()).put(message)
+            return
+        if number is None:
+            return
+        special = self.script.get("answers", {}).get(method)
+        if special == "silence":
+            return
+        if isinstance(special, dict):
+            send({"id": number, **special})
+            return
+        result = self.handle(method, message.get("params") or {})
+        if "code" in result:
+            send({"id": number, "error": result})
+        elif method == "turn/start":
+            # The turn may speak before its request is answered.
+            early = self.script.get("early", False)
+            if not early:
+                send({"id": number, "result": result})
+            self.begin()
+            if early:
+                time.sleep(0.05)
+                send({"id": number, "result": result})
+        else:
+            send({"id": number, "result": result})
+            if method == "thread/compact/start":
+                self.begin_compaction()
+
+    def handle(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        version = self.script.get("version", "0.169.0")
+        match method:
+            case "initialize":
+                return {"userAgent": f"gatepost/{version} (Loopback)", "codexHome": str(self.home)}
+            case "account/read":
+                return self.script.get("account", {"account": None, "requiresOpenaiAuth": False})
+            case "thread/start":
+                kept = self.threads()
+                self.thread, self.turns = f"thr-{len(kept) + 1}", []
+                self.keep()
+                return self.opened()
+            case "thread/resume":
+                kept = self.threads()
+                if params["threadId"] not in kept:
+                    return {"code": -32600, "message": "thread not found"}
+                self.thread = params["threadId"]
+                self.turns = list(kept[self.thread]["turns"])
+                return self.opened()
+            case "thread/rollback" if version < "0.150":
+                del self.turns[-params["numTurns"] :]
+                self.keep()
+                return {}
+            case "thread/revert" if version >= "0.150":
+                del self.turns[self.turns.index(params["beforeTurnId"]) :]
+                self.keep()
+                return {}
+            case "thread/compact/start":
+                return {}
+            case "turn/start":
+                return {"turn": {"id": self.next_turn(), "items": [], "status": "inProgress"}}
+            case "turn/steer":
+                if params["expectedTurnId"] != self.turn:
+                    return {"code": -32600, "message": "no such turn"}
+                return {"turnId": self.turn}
+            case "turn/interrupt":
+                if not self.script.get("deaf"):
+                    self.interrupt.set()
+                    for waiting in self.answers.values():
+                        waiting.put(None)
+                return {}
+        return {"code": -32600, "message": f"unknown variant {method}"}
+
+    def opened(self) -> dict[str, Any]:
+        turns = [{"id": turn, "items": [], "status": "completed"} for turn in self.turns]
+        sandbox = self.script.get("sandbox", {"type": "readOnly", "networkAccess": False})
+        return {
+            "thread": {"id": self.thread, "turns": turns},
+            "model": self.script.get("model", "gpt-test"),
+            "sandbox": sandbox,
+            "approvalPolicy": "on-request",
+            "approvalsReviewer": "user",
+        }
+
+    def next_turn(self) -> str:
+        played = self.played
+        (self.home / "played").write_text(str(played + 1))
+        self.turn = f"turn-{played + 1}"
+        self.turns.append(self.turn)
+        self.keep()
+        return self.turn
+
+    def begin(self) -> None:
+        turns = self.script.get("turns", [])
+        index = self.played - 1
+        self.work.put(turns[index] if index < len(turns) else [{"message": "(no script)"}])
+
+    def begin_compaction(self) -> None:
+        self.turn = f"compact-{self.played}-{len(self.turns)}"
+        self.work.put([{"item": {"type": "contextCompaction", "id": "z1"}}])
+
+    # -- a turn
+
+    def play(self) -> None:
+        while True:
+            operations = self.work.get()
+            self.interrupt.clear()
+            self.say("turn/started", turn={"id": self.turn, "status": "inProgress"})
+            try:
+                self.run(operations)
+                self.end({"status": "completed"})
+            except Interrupted:
+                self.end({"status": "interrupted"})
+
+    def end(self, turn: dict[str, Any]) -> None:
+        if self.turn:
+            turn_id, self.turn = self.turn, self.turn
+            self.say("turn/completed", turn={"id": turn_id, "items": [], "error": None, **turn})
+
+    def run(self, operations: list[dict[str, Any]]) -> None:
+        for operation in operations:
+            if self.interrupt.is_set():
+                raise Interrupted
+            ((name, value), *rest) = operation.items()
+            getattr(self, f"do_{name}")(value, **dict(rest))
+
+    def say(self, method: str, **params: Any) -> None:
+        base = {"threadId": self.thread}
+        if not method.startswith("turn/") or "turn" not in params:
+            base["turnId"] = self.turn
+        send({"method": method, "params": {**base, **params}})
+
+    def do_delta(self, text: str, item: str = "m1") -> None:
+        self.say("item/agentMessage/delta", itemId=item, delta=text)
+
+    def do_message(self, text: str, item: str = "m1") -> None:
+        self.say("item/completed", item={"type": "agentMessage", "id": item, "text": text})
+
+    def do_reasoning(self, text: str) -> None:
+        self.say("item/reasoning/summaryTextDelta", itemId="r1", delta=text, summaryIndex=0)
+
+    def do_started(self, item: dict[str, Any]) -> None:
+        self.say("item/started", item=item)
+
+    def do_item(self, item: dict[str, Any]) -> None:
+        self.say("item/started", item={**item, "status": "inProgress"})
+        self.say("item/completed", item=item)
+
+    def do_finished(self, item: dict[str, Any]) -> None:
+        self.say("item/completed", item=item)
+
+    def do_usage(self, used: list[int]) -> None:
+        self.used = [self.used[0] + used[0], self.used[1] + used[1]]
+        shape = ("inputTokens", "outputTokens")
+        rest = {"cachedInputTokens": 0, "reasoningOutputTokens": 0}
+        total = {**dict(zip(shape, self.used, strict=True)), **rest}
+        last = {**dict(zip(shape, used, strict=True)), **rest}
+        self.say("thread/tokenUsage/updated", tokenUsage={"total": total, "last": last})
+
+    def do_say(self, method: str, params: dict[str, Any] | None = None) -> None:
+        self.say(method, **(params or {}))
+
+    def do_send(self, message: dict[str, Any]) -> None:
+        send(message)
+
+    def do_raw(self, text: str) -> None:
+        raw(text.encode())
+
+    def do_stderr(self, text: str) -> None:
+        os.write(2, text.encode())
+
+    def do_sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def do_exit(self, code: int) -> None:
+        os._exit(code)
+
+    def do_silence(self, _: bool) -> None:
+        self.interrupt.wait()
+        raise Interrupted
+
+    def do_fail(self, error: dict[str, Any]) -> None:
+        self.say("error", error=error, willRetry=False)
+        self.say("turn/completed", turn={"id": self.turn, "status": "failed", "error": error})
+        self.turn = ""
+
+    def do_ask(
+        self, method: str, params: dict[str, Any], answers: dict[str, Any] | None = None
+    ) -> None:
+        """Ask, wait for the answer, and go on as it says (`*` for every other one)."""
+        self.wait_for(self.ask(method, params), answers or {})
+
+    def do_asks(self, both: list[dict[str, Any]]) -> None:
+        """Ask several things at once, and go on when all are answered."""
+        numbers = [(self.ask(each["ask"], each["params"]), each["answers"]) for each in both]
+        for number, answers in numbers:
+            self.wait_for(number, answers)
+
+    def ask(self, method: str, params: dict[str, Any]) -> int:
+        number, self.asked = self.asked, self.asked + 1
+        self.answers.setdefault(number, queue.Queue())
+        base = {"threadId": self.thread, "turnId": self.turn}
+        send({"id": number, "method": method, "params": {**base, **params}})
+        return number
+
+    def wait_for(self, number: int, answers: dict[str, Any]) -> None:
+        message = self.answers[number].get()
+        if message is None:
+            raise Interrupted
+        result = message.get("result") or {}
+        word = result.get("decision") or result.get("action") or "*"
+        if word == "cancel":
+            raise Interrupted
+        self.run(answers.get(word, answers.get("*", [])))
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    path = Path(sys.argv[1])
+    script = json.loads(path.read_text())
+    server = Server(script, path.with_suffix(".log"))
+    server.log(
+        {
+            "started": os.getpid(),
+            "env": sorted(os.environ),
+            "cwd": str(Path.cwd()),
+            "argv": sys.argv[2:],
+            "group": os.getpgrp(),
+        }
+    )
+    if words := script.get("stderr"):
+        os.write(2, words.encode())
+    if "exit" in script:
+        os._exit(script["exit"])
+    threading.Thread(target=server.play, daemon=True).start()
+    for line in sys.stdin:
+        server.receive(json.loads(line))
+    server.log({"ended": os.getpid()})
+    os._exit(0)
+
+
+main()
