@@ -65,7 +65,7 @@ class AnthropicMessages:
         base_url = _root(endpoint.base_url)
         form = endpoint.thinking or form_for(endpoint.model)
         self._origin = Origin(provider=endpoint.name, endpoint=base_url, model=endpoint.model)
-        self._bounds = bounds or _bounds_for(base_url, endpoint.model, form)
+        self._bounds = bounds or thinking_bounds(base_url, endpoint.model, form)
         self._long_context = endpoint.long_context
         self._wire = HttpWire(
             self._origin, bounds=self._bounds, window=endpoint.context_window, session=session
@@ -141,7 +141,7 @@ def _headers(lease: Mapping[str, str], *, betas: tuple[str, ...]) -> dict[str, s
     return headers | ({_BETA: ",".join(betas)} if betas else {})
 
 
-def _bounds_for(base_url: str, model: str, form: ThinkingForm) -> Bounds:
+def thinking_bounds(base_url: str, model: str, form: ThinkingForm) -> Bounds:
     """Models that think are given the time for it; but they begin to answer before they think."""
     bounds = bounds_for(base_url, model)
     if form == "off" or bounds is not CLOUD:

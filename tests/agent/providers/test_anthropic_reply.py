@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.messages import Origin, Part, ProviderPart, Text, ToolCall, Usage
-from agent.providers.anthropic_messages.reply import ReplyDecoder
+from agent.messages import Part, ProviderPart, Text, ToolCall
 from agent.providers.base import (
     ArgumentsReceived,
     PartCompleted,
@@ -24,7 +23,7 @@ from agent.providers.base import (
     UsageReported,
 )
 from agent.providers.decoding import InBandError, Incomplete, Malformed
-from agent.providers.sse import ServerEvent, SseDecoder
+from tests.agent.providers.anthropic_streams import HERE, TEXT, decode, decoder
 from tests.wire.anthropic import Other, Redacted, Reply, Say, Think, Use
 from tests.wire.anthropic.script import (
     PING,
@@ -41,29 +40,9 @@ from tests.wire.anthropic.script import (
     whole_of,
 )
 
-HERE = Origin(provider="main", endpoint="http://h", model="claude-loopback")
-STEP = 512 * 1024
 REQUEST = {"model": "claude-loopback", "messages": []}
 INPUT = {"input_tokens": 10, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}
-TEXT = block_start(0, {"type": "text", "text": ""})
 SERVER_USE = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
-
-
-def decoder(**kwargs: Any) -> ReplyDecoder:
-    return ReplyDecoder(**({"origin": HERE, "arguments_bytes": STEP} | kwargs))
-
-
-def decode(*events: bytes, size: int = 0, **kwargs: Any) -> list[StreamEvent]:
-    """The events of a stream, fed in pieces of `size` bytes (0: whole)."""
-    stream = b"".join(events)
-    sse, reply = SseDecoder(), decoder(**kwargs)
-    size = size or max(len(stream), 1)
-    pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
-    found: list[StreamEvent] = []
-    for item in [item for piece in pieces for item in sse.feed(piece)] + sse.finish():
-        if isinstance(item, ServerEvent):
-            found += reply.line(item.data, item.name)
-    return found + reply.finish()
 
 
 def streamed(reply: Reply) -> bytes:
@@ -321,84 +300,6 @@ def test_a_call_cut_by_length_is_reported_as_it_is() -> None:
         STOP,
     )
     assert parts_of(events) == [call('{"oper', "a")]
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "expected"),
-    [
-        (
-            {"input_tokens": 3, "output_tokens": 1},
-            {"output_tokens": 9},
-            [Usage(input=3, output=1), Usage(input=3, output=9)],
-        ),
-        (
-            {
-                "input_tokens": 3,
-                "cache_read_input_tokens": 100,
-                "cache_creation_input_tokens": 50,
-                "cache_creation": {
-                    "ephemeral_5m_input_tokens": 20,
-                    "ephemeral_1h_input_tokens": 30,
-                },
-                "output_tokens": 1,
-            },
-            {"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 4}},
-            [
-                Usage(input=153, output=1, cached_input=100, cache_write=20, cache_write_long=30),
-                Usage(
-                    input=153,
-                    output=9,
-                    cached_input=100,
-                    cache_write=20,
-                    cache_write_long=30,
-                    reasoning=4,
-                ),
-            ],
-        ),
-        (
-            {"input_tokens": 3, "cache_creation_input_tokens": 7, "output_tokens": 1},
-            {"output_tokens": 2},
-            [
-                Usage(input=10, output=1, cache_write=7),
-                Usage(input=10, output=2, cache_write=7),
-            ],
-        ),
-        (
-            {"input_tokens": 0, "output_tokens": 0},
-            {"input_tokens": 40, "output_tokens": 2},
-            [Usage(input=40, output=2)],
-        ),
-        (
-            {"input_tokens": 40, "output_tokens": 1},
-            {"input_tokens": 0, "output_tokens": 2},
-            [Usage(input=40, output=1), Usage(input=40, output=2)],
-        ),
-        ({"input_tokens": -1}, {"output_tokens": True}, []),
-        ({"input_tokens": 1.5}, {}, []),
-    ],
-    ids=[
-        "plain",
-        "caches and thinking",
-        "a write without its split",
-        "input in message_delta alone",
-        "zero input in message_delta",
-        "absurd",
-        "none",
-    ],
-)
-def test_usage(start: dict[str, Any], end: dict[str, Any], expected: list[Usage]) -> None:
-    """Cache parts are added to the input, counts are cumulative, and absurd ones are left out."""
-    stream = message_start(usage=start) + TEXT + text_delta("x")
-    final = event({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": end})
-    events = decode(stream, final, STOP)
-    assert [e.usage for e in events if isinstance(e, UsageReported)] == expected
-
-
-def test_usage_alone_between_words_is_heard() -> None:
-    """A `message_delta` may come before the end, without a reason and even without a delta."""
-    usage = event({"type": "message_delta", "usage": {"output_tokens": 2}})
-    events = decode(message_start(), usage, TEXT, text_delta("x"), message_delta("end_turn"), STOP)
-    assert [e.usage.output for e in events if isinstance(e, UsageReported)] == [1, 2, 5]
 
 
 @pytest.mark.parametrize(

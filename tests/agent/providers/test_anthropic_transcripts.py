@@ -1,0 +1,166 @@
+"""Any transcript: the rules of the API hold, and equal beginnings have equal bytes."""
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.history import repair
+from agent.messages import (
+    AssistantMessage,
+    Message,
+    Note,
+    Part,
+    PartialReply,
+    Summary,
+    Text,
+)
+from agent.providers.anthropic_messages.thinking import ThinkingForm
+from agent.providers.base import EFFORTS, Adjustments
+from tests.agent.providers.anthropic_transcripts import (
+    FILES,
+    HERE,
+    MODEL,
+    PICTURE,
+    SISTER,
+    THERE,
+    THINKING,
+    body_of,
+    call,
+    encoder,
+    rendered,
+    reply,
+    request,
+    result,
+    thought,
+    user,
+)
+from tests.wire.anthropic import MODELS
+from tests.wire.anthropic.rules import refusal_of
+
+TEXT = st.sampled_from(["", " ", "a", "b \n", "ä🎉"])
+ORIGINS = st.sampled_from([HERE, THERE, SISTER])
+REPLIES = st.tuples(TEXT, st.integers(0, 3), ORIGINS, st.booleans(), st.booleans(), st.booleans())
+MESSAGES = st.lists(
+    st.one_of(
+        st.builds(user, TEXT, st.sampled_from(["", "Ann"])),
+        st.builds(lambda words: user(words, "", PICTURE), TEXT),
+        st.builds(Note, text=TEXT),
+        st.builds(Summary, text=TEXT),
+        st.builds(PartialReply, text=TEXT),
+        REPLIES,
+    ),
+    max_size=12,
+)
+ADJUSTED = st.builds(
+    Adjustments,
+    effort=st.sampled_from([None, *EFFORTS]),
+    thinking=st.booleans(),
+    replay=st.booleans(),
+    media=st.booleans(),
+    tool_media=st.booleans(),
+    keywords=st.booleans(),
+)
+
+
+def transcript(drawn: list[Any]) -> tuple[Message, ...]:
+    """A repaired transcript: calls get distinct ids; some are answered, the rest was not run."""
+    messages: list[Message] = []
+    for place, item in enumerate(drawn):
+        if not isinstance(item, tuple):
+            messages.append(item)
+            continue
+        words, count, origin, named, thinks, answered = item
+        calls = [call(f"c{place}_{n}", f"toolu_{place}_{n}" * named) for n in range(count)]
+        parts: list[Part] = [thought(f"t{place}", origin)] * thinks
+        # A thought alone is no reply.
+        words = words if words.strip() or count or not thinks else "so"
+        parts += [Text(text=words)] if words else []
+        messages.append(reply(*parts, *calls, origin=origin))
+        if answered:
+            messages.extend(result(each.id, words, media=(PICTURE,)) for each in calls[:2])
+    return repair(tuple(messages) or (user("start"),))
+
+
+@given(
+    MESSAGES,
+    ADJUSTED,
+    st.sampled_from([("budget", MODEL), ("effort", MODEL), ("effort", "claude-opus-4-8")]),
+    st.booleans(),
+    st.sampled_from([1, 2_048, 32_000]),
+)
+def test_any_transcript_is_accepted(
+    drawn: list[Any],
+    adjustments: Adjustments,
+    entry: tuple[ThinkingForm, str],
+    tools: bool,
+    cap: int,
+) -> None:
+    """Whatever was said, by whomever, the request breaks no rule of the real service."""
+    form, model = entry
+    messages = transcript(drawn)
+    if not any(part.strip() for part in map(words_of, messages)):
+        messages = (*messages, user("start"))
+    last = messages[-1]
+    if isinstance(last, AssistantMessage) and last.origin == replace(HERE, model=model):
+        messages = (*messages, user("go on"))  # what was paused has a test of its own
+    body = body_of(
+        *messages,
+        coder=encoder(form=form, origin=replace(HERE, model=model)),
+        system="s",
+        tools=(FILES,) if tools else (),
+        adjustments=adjustments,
+        max_output_tokens=cap,
+    )
+    assert refusal_of(body, models=MODELS) is None
+
+
+def words_of(message: Message) -> str:
+    return message.text
+
+
+@given(MESSAGES, st.lists(st.integers(0, 40), max_size=6))
+def test_the_kept_past_changes_no_byte(drawn: list[Any], ends: list[int]) -> None:
+    """Growing, shrinking and equal transcripts give the bytes a fresh encoder gives."""
+    messages = (user("start"), *transcript(drawn))
+    kept = encoder()
+    for end in (*ends, len(messages)):
+        for last in ((), (Note(text="n"),), (PartialReply(text="p"),)):
+            part = request(*repair(messages[:end]), *last, session="s", adjustments=THINKING)
+            assert kept.encode(part) == encoder().encode(part)
+
+
+@given(MESSAGES)
+def test_a_longer_transcript_begins_with_the_shorter(drawn: list[Any]) -> None:
+    """But for its marks, every request begins with the messages of the one before."""
+    messages = (user("start"), *transcript(drawn))
+    coder = encoder(form="effort")
+    before: list[Any] = []
+    for end in range(1, len(messages) + 1):
+        part = repair(messages[:end])
+        if part != messages[:end] or isinstance(part[-1], AssistantMessage | PartialReply):
+            continue
+        blocks = [
+            (message["role"], block)
+            for message in rendered(*part, coder=coder, session="s", adjustments=THINKING)
+            for block in message["content"]
+        ]
+        assert blocks[: len(before)] == before
+        before = blocks
+
+
+def test_sessions_and_changes_do_not_mix() -> None:
+    """Sessions, a changed past and other adjustments give what a fresh encoder gives."""
+    coder = encoder()
+    for words in ("a", "b", "c"):
+        for session in ("one", "two"):
+            for adjustments in (THINKING, Adjustments(thinking=False)):
+                part = request(
+                    user(session),
+                    reply(thought(), Text(text=words)),
+                    user(words),
+                    session=session,
+                    adjustments=adjustments,
+                )
+                assert coder.encode(part) == encoder().encode(part)
