@@ -3,11 +3,12 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from agent.credentials import Lease
+from agent.credentials import Lease, Service
 from agent.messages import Origin
 from agent.providers.base import (
     ArgumentsReceived,
@@ -19,7 +20,7 @@ from agent.providers.base import (
     TextReceived,
     ToolCallOpened,
 )
-from agent.providers.bounds import Bounds, bounds_for
+from agent.providers.bounds import CLOUD, REASONING, Bounds, bounds_for
 from agent.providers.http_wire import HttpWire, Post
 from agent.providers.openai_responses.reply import ReplyDecoder
 from agent.providers.openai_responses.request import RequestEncoder
@@ -42,6 +43,8 @@ class ResponsesEndpoint:
     `name` is the entry's name in the configuration. `omit` names fields of the request that the
     endpoint refuses, beside those its address is known to refuse. `stream_only`: it answers with
     a stream or not at all; without it the address decides. `context_window` counts tokens.
+    `service` is what its credential belongs to, `reasons` whether the model thinks before it
+    answers.
     """
 
     name: str
@@ -50,6 +53,8 @@ class ResponsesEndpoint:
     context_window: int | None = None
     omit: frozenset[str] = frozenset()
     stream_only: bool | None = None
+    service: Service = Service.STATIC
+    reasons: bool = False
 
     @property
     def host(self) -> str:
@@ -82,11 +87,17 @@ class OpenAIResponses:
     ) -> None:
         base_url = endpoint.base_url.rstrip("/")
         self._origin = Origin(provider=endpoint.name, endpoint=base_url, model=endpoint.model)
-        self._bounds = bounds or bounds_for(endpoint.base_url, endpoint.model)
+        self._bounds = bounds or _bounds_of(endpoint)
         self._wire = HttpWire(
-            self._origin, bounds=self._bounds, window=endpoint.context_window, session=session
+            self._origin,
+            bounds=self._bounds,
+            window=endpoint.context_window,
+            session=session,
+            service=endpoint.service,
+            reasons=endpoint.reasons,
         )
         stream_only = endpoint.stream_only
+        self._capped = "max_output_tokens" not in endpoint.omitted
         self._encoder = RequestEncoder(
             origin=self._origin,
             omit=endpoint.omitted,
@@ -125,19 +136,25 @@ class OpenAIResponses:
             Post(url=url, body=body, headers=lease.headers),
             request=request,
             attempt=attempt,
-            decoder_for=self._decoder,
+            decoder_for=partial(self._decoder, request.max_output_tokens if self._capped else None),
         )
         async with aclosing(_held_back(events) if collected else events) as shown:
             async for event in shown:
                 yield event
 
-    def _decoder(self, headers: Mapping[str, str]) -> ReplyDecoder:
+    def _decoder(self, output_cap: int | None, headers: Mapping[str, str]) -> ReplyDecoder:
         return ReplyDecoder(
             origin=self._origin,
             arguments_bytes=self._bounds.arguments_bytes,
             request_id=headers.get("x-request-id"),
-            limits={n: value for n, value in headers.items() if n.startswith(_LIMITS)},
+            limits={name: value for name, value in headers.items() if name.startswith(_LIMITS)},
+            output_cap=output_cap,
         )
+
+
+def _bounds_of(endpoint: ResponsesEndpoint) -> Bounds:
+    bounds = bounds_for(endpoint.base_url, endpoint.model)
+    return REASONING if endpoint.reasons and bounds is CLOUD else bounds
 
 
 async def _held_back(

@@ -41,6 +41,9 @@ from agent.providers.openai_responses.items import (
     usage_of,
 )
 
+_OVER_CAP = 1.1
+_LETTERS_A_TOKEN = 16
+"""No text has so many letters a token throughout; beyond that the cap is not being kept."""
 _STOPS: Mapping[str, Stop] = {
     "max_output_tokens": Stop.LENGTH,
     "content_filter": Stop.FILTERED,
@@ -70,7 +73,10 @@ class _Call:
 
 
 class ReplyDecoder:
-    """Decodes one reply; `request_id` and `limits` are passed on with the first event."""
+    """Decodes one reply; `request_id` and `limits` are passed on with the first event.
+
+    `output_cap` counts the tokens that were asked for at most, None where nothing caps them.
+    """
 
     def __init__(
         self,
@@ -79,6 +85,7 @@ class ReplyDecoder:
         arguments_bytes: int,
         request_id: str | None = None,
         limits: Mapping[str, str] | None = None,
+        output_cap: int | None = None,
     ) -> None:
         self.done = False
         self.went_on_after_stop = False
@@ -86,6 +93,8 @@ class ReplyDecoder:
         self._arguments_bytes = arguments_bytes
         self._request_id = request_id
         self._limits = dict(limits or {})
+        most_tokens = None if output_cap is None else int(output_cap * _OVER_CAP)
+        self._letters_left = None if most_tokens is None else most_tokens * _LETTERS_A_TOKEN
         self._opened = False
         self._shown: list[str] = []
         self._thought = False
@@ -208,6 +217,7 @@ class ReplyDecoder:
     def _say(self, place: int, text: str) -> Iterator[StreamEvent]:
         if not text:
             return
+        self._grow(text)
         shown = BETWEEN + text if self._shown and place not in self._texts else text
         self._texts.setdefault(place, []).append(text)
         self._shown.append(shown)
@@ -216,6 +226,7 @@ class ReplyDecoder:
     def _think(self, text: str) -> Iterator[StreamEvent]:
         if text:
             self._thought = True
+            self._grow(text)
             yield ReasoningReceived(text=text)
 
     def _added(self, body: Json) -> Iterator[StreamEvent]:
@@ -254,6 +265,7 @@ class ReplyDecoder:
     def _argue(self, call: _Call, text: str) -> Iterator[StreamEvent]:
         if not text:
             return
+        self._grow(text)
         call.size += len(text.encode())
         self._bounded(call.size)
         call.pieces.append(text)
@@ -261,6 +273,13 @@ class ReplyDecoder:
             call.waiting.append(text)
         else:
             yield ArgumentsReceived(ordinal=call.ordinal, text=text)
+
+    def _grow(self, text: str) -> None:
+        """End a reply that goes on beyond what was asked for, and was reserved."""
+        if self._letters_left is not None:
+            self._letters_left -= len(text)
+            if self._letters_left < 0:
+                raise Incomplete("the reply is longer than its cap")
 
     def _bounded(self, size: int) -> None:
         if size > self._arguments_bytes:

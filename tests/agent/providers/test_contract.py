@@ -1,12 +1,13 @@
 """What every Provider keeps to, whoever serves."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
 from agent.credentials import Lease
 from agent.messages import Text, ToolCall, UserMessage
+from agent.providers.anthropic_messages import AnthropicMessages, MessagesEndpoint
 from agent.providers.base import (
     ModelRequest,
     PartCompleted,
@@ -22,7 +23,12 @@ from agent.providers.base import (
 )
 from agent.providers.demo import Demo
 from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
+from agent.providers.openai_responses import OpenAIResponses, ResponsesEndpoint
+from tests.wire.anthropic import AnthropicServer
+from tests.wire.anthropic import converse as answer
 from tests.wire.openai import OpenAIServer, converse
+from tests.wire.responses import ResponsesServer
+from tests.wire.responses.server import conversed
 
 LEASE = Lease(label="main", headers={"Authorization": "Bearer sk-loopback"})
 FILES = ToolSpec(name="files", description="Files.", parameters={"type": "object"})
@@ -32,16 +38,44 @@ async def no_pause(_: float) -> None:
     """Time is not under test here."""
 
 
-@pytest.fixture(params=["openai-chat", "demo"])
-async def provider(request: pytest.FixtureRequest) -> AsyncIterator[Provider]:
-    if request.param == "demo":
-        demo = Demo(pause=no_pause)
-        yield demo
-        await demo.close()
-        return
+@asynccontextmanager
+async def demo() -> AsyncIterator[Provider]:
+    yield Demo(pause=no_pause)
+
+
+@asynccontextmanager
+async def chat() -> AsyncIterator[Provider]:
     async with OpenAIServer(default=converse) as server:
-        endpoint = ChatEndpoint(name="main", base_url=server.base_url, model="loopback-1")
-        main = OpenAIChat(endpoint)
+        yield OpenAIChat(ChatEndpoint(name="main", base_url=server.base_url, model="loopback-1"))
+
+
+@asynccontextmanager
+async def responses() -> AsyncIterator[Provider]:
+    async with ResponsesServer(default=conversed) as server:
+        yield OpenAIResponses(
+            ResponsesEndpoint(name="main", base_url=server.base_url, model="loopback-1")
+        )
+
+
+@asynccontextmanager
+async def messages() -> AsyncIterator[Provider]:
+    async with AnthropicServer(key="sk-loopback", default=answer) as server:
+        yield AnthropicMessages(
+            MessagesEndpoint(name="main", base_url=server.url, model="claude-loopback")
+        )
+
+
+KINDS = {
+    "anthropic-messages": messages,
+    "demo": demo,
+    "openai-chat": chat,
+    "openai-responses": responses,
+}
+
+
+@pytest.fixture(params=KINDS)
+async def provider(request: pytest.FixtureRequest) -> AsyncIterator[Provider]:
+    async with KINDS[request.param]() as main:
         yield main
         await main.close()
 
@@ -51,7 +85,7 @@ async def ask(provider: Provider, text: str) -> list[StreamEvent]:
         system="Be kind.",
         messages=(UserMessage(text=text),),
         tools=(FILES,),
-        max_output_tokens=100,
+        max_output_tokens=10_000,
     )
     return [event async for event in provider.stream(request, LEASE)]
 

@@ -34,6 +34,8 @@ class ResponsesServer(OpenAIServer):
     ) -> None:
         super().__init__(**options)
         self.answers: deque[Script] = deque()
+        self.peers: list[str] = []
+        """From which port each request came, oldest first."""
         self._codex = codex
         self._answer_by = default
 
@@ -51,6 +53,7 @@ class ResponsesServer(OpenAIServer):
 
     async def _respond(self, request: web.Request) -> web.StreamResponse:
         body = _decoded(await request.read())
+        self.peers.append(str(request.transport and request.transport.get_extra_info("peername")))
         refusal = self._unauthorized(request) or refusal_of(
             body, models=self._models, context_window=self._context_window, codex=self._codex
         )
