@@ -13,6 +13,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from agent.failover import Entry
+from agent.runner import model_room
 from agent.tools.base import Tool
 from agent.tools.mcp import Catalogue
 from agent.tools.mcp_server import ServerFacts
@@ -106,6 +107,7 @@ class Gateway:
         self._supervisors: tuple[Supervisor, ...] = ()
         self._web: WebServer | None = None
         self._toolbox = Toolbox(tools={})
+        self._models = model_room()
 
     async def start(self, entries: tuple[Entry, ...]) -> Running:
         """Open the store, connect every surface, take messages.
@@ -285,6 +287,7 @@ class Gateway:
             desk=self._desk.turn_desk,
             busy=self._config.sessions.busy,
             on_failure=self._on_failure,
+            models=self._models,
             start_id=start.begun.id,
             suspects=frozenset(start.begun.suspects),
         )
@@ -297,6 +300,7 @@ class Gateway:
             deliveries=self._deliveries,
             clock=self._clock,
             entries=self._entries,
+            models=self._models,
             decisions=self._desk.turn_desk.decisions,
             desk=DeskLane(
                 store=self._store,
@@ -363,6 +367,7 @@ class Gateway:
             deliveries=self._deliveries,
             supervisors=self._supervisors,
             entries=self._entries,
+            models=self._models,
             clock=self._clock,
             zone=_zone(self._config.gateway.timezone),
             equipment=self._equipment,

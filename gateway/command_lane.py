@@ -1,16 +1,20 @@
 """What the commands of lane "now" do. They run beside a turn and never wait behind one."""
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from agent.failover import Entry
+from agent.health import Breaker
+from agent.model_call import ModelRoom
 from gateway import commands, outgoing, refs, superseding
 from gateway.clock import Clock
 from gateway.decisions import Decisions
 from gateway.delivery import Deliveries
 from gateway.desk_lane import DeskLane
 from gateway.presses import press_of
+from gateway.serving import serving
 from gateway.sessions import Sessions
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
@@ -34,6 +38,7 @@ class CommandLane:
         deliveries: Deliveries,
         clock: Clock,
         entries: tuple[Entry, ...],
+        models: ModelRoom,
         decisions: Decisions,
         desk: DeskLane,
     ) -> None:
@@ -42,6 +47,7 @@ class CommandLane:
         self._deliveries = deliveries
         self._clock = clock
         self._entries = entries
+        self._models = models
         self._decisions = decisions
         self._desk = desk
         self._handlers: dict[str, Callable[[Waiting], Awaitable[str]]] = {
@@ -188,6 +194,7 @@ class CommandLane:
         waiting = await self._store.read(lambda tx: len(inbox.waiting_in(tx, row.session_key)))
         lines = [
             f"- Model: {self._entry(session).model}",
+            *self._resting(self._entry(session)),
             f"- This session: {session.turns if session else 0} turns",
             f"- Now: {'an answer is being made' if here else 'nothing is running'}"
             f", {waiting} waiting",
@@ -195,6 +202,22 @@ class CommandLane:
         if len(turns) > len(here):
             lines.append(f"- Elsewhere: {len(turns) - len(here)} running")
         return "\n".join(lines)
+
+    def _resting(self, primary: Entry) -> list[str]:
+        """Who rests, why and for how long, and who answers in place of the primary."""
+        found = serving(self._entries, self._models, {})
+        lines = []
+        for each in found:
+            if each.breaker == Breaker.OPEN.value:
+                left = math.ceil(each.rests_s or 0.0)
+                lines.append(f"- {each.model} rests for {left} s more ({each.cause})")
+            elif not each.ready:
+                lines.append(f"- {each.model} has no key that is ready")
+        at = next((each for each in found if each.entry == primary.name), None)
+        other = next((each for each in found if each.is_well), None)
+        if at is not None and not at.is_well and other is not None:
+            lines.append(f"- {other.model} answers meanwhile")
+        return lines
 
     async def _model(self, row: Waiting) -> str:
         """Show the choice, or make a provider this session's primary."""

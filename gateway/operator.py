@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 from agent.costs import Unknown
 from agent.failover import Entry
+from agent.model_call import ModelRoom
 from agent.model_prices import ModelPricing
 from gateway import notify, outgoing, refs
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
 from gateway.ingest import Ingest
+from gateway.serving import Serving, serving
 from gateway.sessions import RunningTurn, Sessions
 from gateway.spending import Spending
 from gateway.store import transitions
-from gateway.store.base import Store, StoreHealth
-from gateway.store.records import inbox, outbox, spent
+from gateway.store.base import Store, StoreHealth, Tx
+from gateway.store.records import inbox, model_calls, outbox, spent
 from gateway.store.records.explain import REASONS, explain
 from gateway.store.records.overview import Overview, overview
 from gateway.supervise import State, Supervisor
@@ -85,6 +87,7 @@ class Status:
     uptime_s: float
     platforms: tuple[SurfaceStatus, ...]
     models: tuple[str, ...]
+    serving: tuple[Serving, ...]
     unpriced: Mapping[str, str]
     equipment: Equipment
     spent_today: int
@@ -119,6 +122,7 @@ class Operator:
         deliveries: Deliveries,
         supervisors: tuple[Supervisor, ...],
         entries: tuple[Entry, ...],
+        models: ModelRoom,
         clock: Clock,
         zone: tzinfo,
         equipment: Callable[[], Equipment] = Equipment,
@@ -133,6 +137,7 @@ class Operator:
         self._deliveries = deliveries
         self._supervisors = supervisors
         self._entries = entries
+        self._models = models
         self._clock = clock
         self._started = clock.monotonic()
         self._lags: deque[float] = deque(maxlen=int(LAG_KEPT_S / LOOP_PROBE_S))
@@ -156,6 +161,7 @@ class Operator:
             uptime_s=now - self._started,
             platforms=self.surfaces(),
             models=tuple(entry.model for entry in self._entries),
+            serving=serving(self._entries, self._models, await self._store.read(self._last_uses)),
             unpriced=_unpriced(self._entries),
             equipment=self._equipment(),
             spent_today=spending.settled,
@@ -169,6 +175,9 @@ class Operator:
             store=self._store.health(),
             rows=rows,
         )
+
+    def _last_uses(self, tx: Tx) -> dict[str, int | None]:
+        return {entry.name: model_calls.last_use(tx, entry.name) for entry in self._entries}
 
     def surfaces(self) -> tuple[SurfaceStatus, ...]:
         """How every surface does."""

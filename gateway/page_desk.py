@@ -26,13 +26,22 @@ from gateway.roles import Roles
 from gateway.scopes import scope_name
 from gateway.spending import Spending
 from gateway.store.base import Store, Tx
-from gateway.store.records import cards, freezes, limits, queue, spent
+from gateway.store.records import cards, freezes, limits, model_calls, queue, spent
 from gateway.store.records.cards import Card, Request
+from gateway.store.records.model_calls import ModelUse
 from gateway.store.records.queue import OpenCard
 from gateway.tokens import Decision
 from gateway.web.approvals import ApprovalsDesk, CardPage, Choice, QueueLine
 from gateway.web.rule_draft import draft_rule
-from gateway.web.spend import DaySpend, Frozen, LimitState, Share, Spend, SpendBook
+from gateway.web.spend import (
+    DaySpend,
+    Frozen,
+    LimitState,
+    ModelCalls,
+    Share,
+    Spend,
+    SpendBook,
+)
 from platforms.content import Field
 
 UNSURE = "To be sure: approve it?"
@@ -334,6 +343,7 @@ class PageDesk(ApprovalsDesk, SpendBook):
             people=tuple(_shares(tx, "requester", since)),
             models=tuple(_shares(tx, "model", since)),
             tools=tuple(_shares(tx, "tool", since)),
+            calls=tuple(_calls_of(each) for each in model_calls.by_model(tx, since=since)),
             limits=tuple(
                 LimitState(
                     name=_limit_name(each.scope),
@@ -420,6 +430,22 @@ def _limit_choices(request: Request, may: _May) -> tuple[Choice, ...]:
             )
         )
     return tuple(found)
+
+
+def _calls_of(use: ModelUse) -> ModelCalls:
+    return ModelCalls(
+        model=use.name,
+        calls=use.calls,
+        failed=use.failed,
+        uncounted=use.uncounted,
+        input=use.input,
+        cached=use.cached,
+        output=use.output,
+        reasoning=use.reasoning,
+        amount=use.spent,
+        held=use.held,
+        open=use.unsettled,
+    )
 
 
 def _shares(tx: Tx, field: spent.By, since: int) -> list[Share]:

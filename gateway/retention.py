@@ -13,7 +13,7 @@ of it.
     grant, /auto, ended       -                                at once
     prompt                    -                                a day after its time
     reservation, closed       -                                after MONEY_DAYS, as do rows of the
-                                                               ledger and windows that ended
+    and model calls                                            ledger and windows that ended
     audit                     -                                after MONEY_DAYS; a checkpoint in
                                                                its chain vouches for what went
     message                   -                                at once
@@ -68,7 +68,7 @@ Change = Callable[..., int]
 class Pruned:
     """What one pass took away: how many rows lost their words, how many went, payload files.
 
-    `money` counts reservations, movements and windows, `audit` rows of the audit.
+    `money` counts reservations, model calls, movements and windows, `audit` rows of the audit.
     """
 
     words: int
@@ -143,6 +143,7 @@ class Retention:
         """What is too old of money and of the audit; returns how many rows of each went."""
         old = now - max(MONEY_DAYS, self._keep_days) * DAY
         money = await self._until_none(partial(retention_money.delete_movements, before=old))
+        money += await self._until_none(partial(retention_money.delete_model_calls, before=old))
         money += await self._until_none(partial(retention_money.delete_reservations, before=old))
         money += await self._until_none(partial(retention_money.delete_windows, before=old))
         audited = partial(retention_money.prune_audit, before=old, now=now)

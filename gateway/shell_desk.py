@@ -42,12 +42,13 @@ from gateway.redaction import Redaction
 from gateway.spending import Spending
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import allowances, cards, freezes, limits, queue, spent
+from gateway.store.records import allowances, cards, freezes, limits, model_calls, queue, spent
 from gateway.store.records import audit as audit_rows
 from gateway.store.records.audit import Head
 from gateway.store.records.cards import Card
 from gateway.store.records.freezes import Freeze, Suspect
 from gateway.store.records.limits import LimitNow
+from gateway.store.records.model_calls import ModelUse
 from gateway.store.records.overview import LeaveGiven, leaves
 from gateway.store.records.queue import OpenCard
 from gateway.store.records.spent import By, Spent
@@ -72,7 +73,8 @@ class SpendTable:
     """What was spent in a stretch of time and what limits it now; micro-dollars.
 
     Times are microseconds since 1970. `by` has the dearest of each way to split it. Limits are
-    those of days and months in their present window.
+    those of days and months in their present window. `models` and `kinds` are model calls, those
+    without an answer among them, with their tokens: None where nobody has counted.
     """
 
     stretch: Stretch
@@ -82,6 +84,8 @@ class SpendTable:
     limits: tuple[LimitNow, ...]
     freezes: tuple[Freeze, ...]
     suspects: tuple[Suspect, ...]
+    models: tuple[ModelUse, ...] = ()
+    kinds: tuple[ModelUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +260,8 @@ class ShellDesk:
                 limits=self._limits_now(tx, now),
                 freezes=tuple(freezes.every(tx)),
                 suspects=tuple(freezes.suspects(tx)),
+                models=tuple(model_calls.by_model(tx, since=since)),
+                kinds=tuple(model_calls.by_kind(tx, since=since)),
             )
 
         return await self._store.read(query)

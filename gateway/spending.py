@@ -1,11 +1,17 @@
-"""What was spent, as people ask for it: by chat, person, kind and model, of a day or a month."""
+"""What was spent, as people ask for it: by chat, person, kind and model, of a day or a month.
+
+Models are told with their tokens, and calls without an answer with the others.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
+from agent.attempts import CallKind
 from agent.costs import dollars
 from gateway.store.base import Tx
-from gateway.store.records import spent
+from gateway.store.records import model_calls, spent
+from gateway.store.records.model_calls import ModelUse
+from gateway.uses import use_text
 
 LINES = 8
 _BY: tuple[tuple[str, spent.By], ...] = (
@@ -39,6 +45,10 @@ class Spending:
             if found:
                 lines += ["", f"By {title}:", ""]
                 lines += [f"- {each.name or 'nobody'}: {_money(each.settled)}" for each in found]
+        lines += _uses("model", model_calls.by_model(tx, since=since))
+        kinds = model_calls.by_kind(tx, since=since)
+        if any(each.name != CallKind.MAIN.value for each in kinds):
+            lines += _uses("kind of model call", kinds)
         return "\n".join(lines)
 
     def told_of(self, tx: Tx, words: str, whose: "Whose", *, now: int) -> str:
@@ -49,6 +59,7 @@ class Spending:
         found = spent.of_chat_by_what(tx, whose.account, whose.chat, since=since)[:LINES]
         lines += [""] if found else []
         lines += [f"- {each.name or 'nobody'}: {_money(each.settled)}" for each in found]
+        lines += _uses("model", model_calls.of_chat(tx, whose.account, whose.chat, since=since))
         mine = [spent.of_person(tx, person, since=since) for person in sorted(whose.people)]
         settled, held = sum(each.settled for each in mine), sum(each.held for each in mine)
         both = spent.Spent(name="", settled=settled, held=held, count=0)
@@ -85,6 +96,14 @@ class Spending:
     def _of(self, day: date) -> int:
         midnight = datetime(day.year, day.month, day.day, tzinfo=self.zone)
         return int(midnight.timestamp()) * 1_000_000
+
+
+def _uses(title: str, found: list[ModelUse]) -> list[str]:
+    """Model calls by one of their names, the dearest first."""
+    if not found:
+        return []
+    lines = (f"- `{each.name}`: {use_text(each)}" for each in found[:LINES])
+    return ["", f"By {title}:", "", *lines]
 
 
 def _sum(of: spent.Spent) -> str:

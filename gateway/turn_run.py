@@ -20,7 +20,8 @@ from agent.effects import (
 )
 from agent.events import TurnEvent
 from agent.failover import Entry, plan_for
-from agent.runner import Runner
+from agent.model_call import ModelRoom
+from agent.runner import Runner, model_room
 from agent.signals import TurnSignals
 from agent.tool_room import ToolRoom
 from agent.tools.base import CallContext, Tool
@@ -61,6 +62,7 @@ class Agent:
     busy: Busy
     desk: TurnDesk
     on_failure: Callable[[StoreError], None] = field(repr=False)
+    models: ModelRoom = field(default_factory=model_room)
     start_id: int | None = None
     suspects: frozenset[str] = frozenset()
     """Sessions whose turn may have killed the last runs; they are taken up one at a time."""
@@ -162,12 +164,13 @@ class TurnRuns:
             signals=signals,
             emit=emit,
             room=lambda: self._room.place(chat, progress.moved),
+            models=self._agent.models,
         )
         rows = turn.rows
         if turn.resumed and signals.stopped_by is None:
             rows = await _joined(rows, journal)
         judge = policy.judge_with(self._agent.tools, holds=self._agent.desk.holds)
-        await runner.run(turn_flow(rows, judge))
+        await runner.run(turn_flow(rows, judge, journal.active_s))
 
     async def _give_up(self, turn: OpenTurn) -> None:
         """End a turn with the least that can be stored, so that its session goes on."""

@@ -25,6 +25,17 @@ from platforms.terminal.format import escape
 Fields = Mapping[str, Any]
 
 SHARE_COLUMNS = ("spent", "held", "calls")
+USE_COLUMNS = (
+    "spent",
+    "held",
+    "calls",
+    "failed",
+    "tokens in",
+    "cached",
+    "out",
+    "reasoning",
+    "uncounted",
+)
 LIMIT_COLUMNS = ("limit", "window", "spent", "held", "of", "left")
 LEAVE_COLUMNS = ("id", "what", "for", "where", "by", "left", "a call", "until")
 
@@ -43,6 +54,10 @@ def spend(config: Path | None, *, month: bool, by: str, as_json: bool) -> int:
         if found:
             print()
             print_table((_TITLES.get(split, split), *SHARE_COLUMNS), map(share, found))
+    for title, uses in (("model", table["models"]), ("kind of call", table["kinds"])):
+        if uses:
+            print()
+            print_table((title, *USE_COLUMNS), map(use, uses))
     print()
     print_table(LIMIT_COLUMNS, map(limit, table["limits"]))
     now = time.time_ns() // 1000
@@ -63,6 +78,20 @@ def share(each: Fields) -> tuple[str, ...]:
     """One name with its part."""
     name = each["name"] or "nobody"
     return (name, money(each["settled"]), money(each["held"]), str(each["count"]))
+
+
+def use(each: Fields) -> tuple[str, ...]:
+    """One model or kind of call with its tokens; what nobody counted is a question mark."""
+    tokens = (each["input"], each["cached"], each["output"], each["reasoning"])
+    return (
+        each["name"],
+        money(each["spent"]),
+        money(each["held"]),
+        str(each["calls"]),
+        str(each["failed"]),
+        *("?" if count is None else f"{count:,}" for count in tokens),
+        str(each["uncounted"]),
+    )
 
 
 def limit(each: Fields) -> tuple[str, ...]:

@@ -72,6 +72,7 @@ def summary(fields: Fields) -> list[tuple[str, str]]:
     disk = "survives power loss" if store["durability"] == "power" else "survives kill -9 only"
     lines = [
         ("models", ", ".join(fields["models"])),
+        *(("", text) for text in chain(fields)),
         ("turns", _turns(fields)),
         *(("", text) for text in open_turns(fields)),
         ("deliveries", outbox or "all arrived"),
@@ -152,6 +153,31 @@ def place(scope: str) -> str:
 
 def _since(now: int, at: int) -> float:
     return (now - at) / 1e6
+
+
+def chain(fields: Fields) -> list[str]:
+    """Every entry of the chain: who serves, who rests and why, and when it was last used."""
+    return [_link(each, fields["now"]) for each in fields["serving"]]
+
+
+def _link(each: Fields, now: int) -> str:
+    parts = [f"{each['entry']} ({each['model']}): {'serves' if each['serves'] else 'stands by'}"]
+    why = f" ({each['cause']})" if each["cause"] else ""
+    if each["breaker"] == "open":
+        parts.append(f"rests for {age(each['rests_s'])} more{why}")
+    elif each["breaker"] == "half_open":
+        parts.append(f"is tried by the next call{why}")
+    elif why:
+        parts.append(f"has failed of late{why}")
+    if not each["ready"]:
+        until = each["keys_rest_until"]
+        back = "" if until is None else f" for {age(-_since(now, until))} more"
+        parts.append(f"no key is ready{back}")
+    if each["dead"]:
+        parts.append(f"{each['dead']} of its keys need a person")
+    used = None if each["used_at"] is None else _since(now, each["used_at"])
+    parts.append("never used" if used is None else f"used {_ago(used)}")
+    return ", ".join(parts)
 
 
 def open_turns(fields: Fields) -> list[str]:

@@ -25,6 +25,27 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCalls:
+    """The calls of one model, those without an answer (`failed`) among them.
+
+    Tokens are None where nobody has counted; `uncounted` calls told none. `open` calls have no
+    figure yet: up to `held` may come of them.
+    """
+
+    model: str
+    calls: int
+    failed: int
+    uncounted: int
+    input: int | None
+    cached: int | None
+    output: int | None
+    reasoning: int | None
+    amount: int
+    held: int
+    open: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitState:
     """One limit in its present window.
 
@@ -71,6 +92,7 @@ class Spend:
     limits: tuple[LimitState, ...] = ()
     freezes: tuple[Frozen, ...] = ()
     unpriced: int = 0
+    calls: tuple[ModelCalls, ...] = ()
 
 
 class SpendBook(Protocol):

@@ -7,7 +7,7 @@ Whatever a plot shows also stands beside it in words and numbers.
 from datetime import datetime
 
 from agent.costs import dollars
-from gateway.web.spend import DaySpend, Frozen, LimitState, Share, Spend
+from gateway.web.spend import DaySpend, Frozen, LimitState, ModelCalls, Share, Spend
 from gateway.web.times import until
 from platforms.web.html import Html, el, join
 from platforms.web.page import time_html
@@ -42,6 +42,7 @@ def spend_content(spend: Spend, *, span: int, now: datetime) -> Html:
             _shares("Models", spend.models),
             _shares("Tools", spend.tools),
         ),
+        _calls(spend.calls),
     )
 
 
@@ -248,6 +249,47 @@ def _share(share: Share, most: int) -> Html:
             _rect(0, _part(share.amount, max(most, 1)), "settled"),
         ),
     )
+
+
+_CALL_COLUMNS = ("Model", "Spent", "Calls", "Failed", "Tokens in", "Cached", "Out", "Reasoning")
+
+
+def _calls(calls: tuple[ModelCalls, ...]) -> Html | None:
+    """Every model with its calls and tokens; what nobody has counted is no zero."""
+    if not calls:
+        return None
+    head = (el("th", {"scope": "col"}, name) for name in _CALL_COLUMNS)
+    table = el(
+        "table",
+        {"class": "facts"},
+        el("thead", None, el("tr", None, *head)),
+        el("tbody", None, *(_call_row(one) for one in calls)),
+    )
+    return _sheet("Model calls", table, *(_call_remark(one) for one in calls))
+
+
+def _call_row(one: ModelCalls) -> Html:
+    figures = (one.input, one.cached, one.output, one.reasoning)
+    cells = (
+        money(one.amount),
+        f"{one.calls:,}",
+        f"{one.failed:,}",
+        *("unknown" if tokens is None else f"{tokens:,}" for tokens in figures),
+    )
+    name = el("th", {"scope": "row"}, el("bdi", None, one.model))
+    return el("tr", None, name, *(el("td", {"class": "right"}, cell) for cell in cells))
+
+
+def _call_remark(one: ModelCalls) -> Html | None:
+    """What is not in the figures of a model."""
+    remarks = []
+    if one.uncounted and one.input is not None:
+        remarks.append(f"{one.uncounted:,} of its calls told no tokens")
+    if one.open:
+        remarks.append(f"{one.open:,} have no figure yet, and {money(one.held)} is held for them")
+    if not remarks:
+        return None
+    return el("p", {"class": "quiet"}, el("bdi", None, one.model), f": {'; '.join(remarks)}.")
 
 
 def _sheet(title: str, *content: Html | None) -> Html:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from agent.failover import Entry
 from agent.messages import Text
 from agent.providers.base import PartCompleted, Stop, StreamCompleted, TextReceived
+from agent.runner import model_room
 from agent.tools.base import Tool
 from gateway import refs, starts
 from gateway.command_lane import CommandLane
@@ -92,8 +93,10 @@ class Core:
             keys=(KEY,),
             wake=self._wake,
         )
+        self.models = model_room()
         agent = Agent(
             entries=self.entries,
+            models=self.models,
             tools=tools or {},
             desk=self.desk.turn_desk,
             busy=busy,
@@ -115,6 +118,7 @@ class Core:
             deliveries=self.deliveries,
             clock=clock,
             entries=self.entries,
+            models=self.models,
             decisions=self.desk.turn_desk.decisions,
             desk=DeskLane(
                 store=store,
@@ -149,6 +153,7 @@ class Core:
             deliveries=self.deliveries,
             supervisors=(self.supervisor,),
             entries=self.entries,
+            models=self.models,
             clock=clock,
             zone=ZoneInfo("UTC"),
         )

@@ -250,6 +250,8 @@ def test_what_a_status_shows() -> None:
     ]
     assert summary(STATUS) == [
         ("models", "gpt-5, local"),
+        ("", "main (gpt-5): stands by, rests for 12 s more (transport), used 3 min ago"),
+        ("", "own (local): serves, never used"),
         ("turns", "1 running, 3 waiting"),
         ("spend", "$1.20 today"),
         ("deliveries", "2 dead, 1 pending"),
@@ -301,7 +303,7 @@ def test_a_status_shows_what_waits_for_people_and_money() -> None:
         "jobs": [JOB],
     }
     fields = {**STATUS, "rows": rows, "held": 90, "unpriced": {"gpt-9": "no price for it"}}
-    assert summary(fields)[2:13] == [
+    assert summary(fields)[4:15] == [
         ("approvals", "8 wait: gatepost approvals"),
         ("", "K7Q2F hf_jobs run in slack:T1/C1, $2.09, closes in 50 min"),
         ("", "QUEUE hf_jobs run in slack:T1/C1, price unknown, queued"),

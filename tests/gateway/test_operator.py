@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.costs import Unknown, UnknownBecause
+from agent.errors import ProviderUnavailable
 from agent.model_prices import ModelPricing
 from agent.tools.mcp_server import ServerFacts, ServerState
 from gateway.operator import Equipment, Operator, SendResult, tool_server
@@ -50,6 +51,10 @@ async def test_status_is_one_look_at_everything(core: Core) -> None:
         ("telegram", "running", True)
     ]
     assert status.models == ("loopback-1", "loopback-1")
+    assert [(each.entry, each.breaker, each.serves) for each in status.serving] == [
+        ("main", "closed", True),
+        ("spare", "closed", False),
+    ]
     assert (status.spent_today, status.held, status.unpriced) == (0, 0, {})
     assert status.equipment == Equipment()
     assert [turn.turn_id for turn in status.running] == [1]
@@ -58,6 +63,36 @@ async def test_status_is_one_look_at_everything(core: Core) -> None:
     assert status.outcomes == {"admitted": 2, "duplicate": 1}
     assert status.admitted_age_s == {"telegram:77": 30.0}
     assert status.store.failed is None
+
+
+async def test_who_serves_is_in_the_status(core: Core) -> None:
+    """A model that rests says why and for how long, and the next one answers meanwhile."""
+    first = core.entries[0].provider.origin
+    core.spare.origin = replace(first, model="loopback-2")
+    core.spare.script(says("Once."))
+    now = core.models.clock()
+    for _ in range(2):
+        lost = ProviderUnavailable("gone", provider="main", model="m", reason="transport")
+        core.models.health.failed(first, lost, 11.0, now, trial=False)
+    main, spare = (await core.operator.status()).serving
+    assert (main.breaker, main.cause, main.serves, main.used_at) == (
+        "open", "transport", False, None,
+    )  # fmt: skip
+    assert main.rests_s is not None
+    assert 14 < main.rests_s <= 15
+    assert (spare.breaker, spare.serves, spare.ready) == ("closed", True, 1)
+    await core.take(message("/status", number=1))
+    await core.adapter.until(lambda: bool(core.adapter.shown("1001")))
+    (told,) = core.adapter.shown("1001")
+    assert "rests for 15 s more (transport)" in told
+    assert "loopback-2 answers meanwhile" in told
+    await core.take(message(number=2))
+    await core.adapter.until(lambda: len(core.adapter.shown("1001")) == 2)
+    assert (
+        core.adapter.shown("1001")[1] == "Once.\n\nAnswered by loopback-2; loopback-1 is resting."
+    )
+    main, spare = (await core.operator.status()).serving
+    assert (main.used_at, spare.used_at) == (None, core.clock.now())
 
 
 async def test_what_does_not_work_is_in_the_status(
@@ -85,6 +120,7 @@ async def test_what_does_not_work_is_in_the_status(
         deliveries=core.deliveries,
         supervisors=(),
         entries=(entry,),
+        models=core.models,
         clock=clock,
         zone=UTC,
         equipment=lambda: equipment,

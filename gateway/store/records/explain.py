@@ -9,7 +9,8 @@ import re
 from datetime import UTC, tzinfo
 
 from gateway.store.base import Row, Tx
-from gateway.store.records import retention, story
+from gateway.store.records import model_calls, retention, story
+from gateway.store.records.call_words import call_line
 from gateway.store.records.retention import Kind
 from gateway.store.records.story import time_text as _time
 
@@ -152,16 +153,22 @@ def _turn_story(tx: Tx, turn_id: int, zone: tzinfo) -> tuple[str, ...]:
 
 
 def _steps(tx: Tx, turn_id: int) -> list[str]:
-    lines = [
-        f"  step {number}.{attempt}: {model}, {state}"
-        + (f" ({reason})" if reason else "")
-        + (f", tokens {usage}" if usage else "")
-        for number, attempt, model, state, reason, usage in tx.rows(
-            "SELECT number, attempt, model, state, reason, usage FROM step WHERE turn_id = ?"
-            " ORDER BY number, attempt",
-            turn_id,
+    told = {(each.step, each.attempt): each for each in model_calls.of_turn(tx, turn_id)}
+    lines = []
+    for number, attempt, model, state, reason, usage in tx.rows(
+        "SELECT number, attempt, model, state, reason, usage FROM step WHERE turn_id = ?"
+        " ORDER BY number, attempt",
+        turn_id,
+    ):
+        known = told.get((number, attempt))
+        if known is not None:
+            lines.append(f"  {call_line(known)}")
+            continue
+        lines.append(
+            f"  step {number}.{attempt}: {model}, {state}"
+            + (f" ({reason})" if reason else "")
+            + (f", tokens {usage}" if usage else "")
         )
-    ]
     lines += [
         f"  tool {label or tool} ({effect or 'not run'}): {state}"
         for tool, label, effect, state in tx.rows(

@@ -46,6 +46,7 @@ class ModelCall:
     flags: str
     request_id: str
     at: int
+    reservation_id: str | None = None
     state: str = ""
     reserved: int = 0
     spent: int | None = None
@@ -149,7 +150,8 @@ def of_turn(tx: Tx, turn_id: int) -> list[ModelCall]:
         " model_call.asked, model_call.served, model_call.credential, model_call.outcome,"
         " model_call.status, model_call.move, model_call.first_byte_ms, model_call.total_ms,"
         " model_call.price_source, model_call.flags, model_call.request_id, model_call.at,"
-        " reservation.state, reservation.amount, reservation.actual, reservation.flags,"
+        " model_call.reservation_id, reservation.state, reservation.amount, reservation.actual,"
+        " reservation.flags,"
         " model_call.input_tokens, model_call.output_tokens, model_call.cached_tokens,"
         " model_call.reasoning_tokens, model_call.cache_write_tokens,"
         " model_call.cache_write_long_tokens FROM model_call"
@@ -267,8 +269,8 @@ def _tokens(usage: Usage | None) -> tuple[int | None, ...]:
 
 def _call(row: Row) -> ModelCall:
     step, attempt, kind, entry, asked, served, credential, outcome, status, move, *rest = row
-    first_ms, total_ms, source, flags, request_id, at, state, reserved, spent, noted, *last = rest
-    read, written, cached, reasoning, kept, kept_long = last
+    first_ms, total_ms, source, flags, request_id, at, ident, state, *last = rest
+    reserved, spent, noted, read, written, cached, reasoning, kept, kept_long = last
     usage = None
     if read is not None:
         usage = Usage(
@@ -294,9 +296,10 @@ def _call(row: Row) -> ModelCall:
         first_byte_ms=first_ms,
         total_ms=total_ms,
         price_source=source,
-        flags=", ".join(part for part in (flags, noted) if part),
+        flags=" ".join(dict.fromkeys(f"{flags} {noted or ''}".split())),
         request_id=request_id,
         at=at,
+        reservation_id=ident,
         state=state or "",
         reserved=reserved or 0,
         spent=spent,

@@ -20,6 +20,24 @@ def delete_reservations(tx: Tx, *, before: int) -> int:
     )
 
 
+def delete_model_calls(tx: Tx, *, before: int) -> int:
+    """Take away records of model calls, and what chats were told of who rests, of before a time."""
+    calls = tx.run(
+        "DELETE FROM model_call WHERE id IN (SELECT id FROM model_call WHERE at < ?"
+        " ORDER BY at LIMIT ?)",
+        before,
+        PART_ROWS,
+    )
+    rows = tx.rows(
+        "SELECT account, chat, model FROM resting WHERE at < ? ORDER BY at LIMIT ?",
+        before,
+        PART_ROWS,
+    )
+    for place in rows:
+        tx.run("DELETE FROM resting WHERE account = ? AND chat = ? AND model = ?", *place)
+    return calls + len(rows)
+
+
 def delete_movements(tx: Tx, *, before: int) -> int:
     """Take away rows of the ledger of before a time, but those of a hold that is open still."""
     return tx.run(

@@ -16,7 +16,8 @@ from gateway.card_words import cut_inline
 from gateway.chain import Entry
 from gateway.scopes import scope_name
 from gateway.store.base import Tx
-from gateway.store.records import audit, calls, cards, reservations
+from gateway.store.records import audit, calls, cards, model_calls, reservations
+from gateway.store.records.call_words import call_line
 from gateway.store.records.cards import Card, Request
 from gateway.store.records.reservations import Reservation
 
@@ -83,6 +84,9 @@ def of_reservation(tx: Tx, ident: str, zone: tzinfo = UTC) -> Lines:
         + (f", call {found.call_id}" if found.call_id else ""),
         f"  counts in {scopes}",
     ]
+    if found.kind == "model" and found.turn_id is not None:
+        attempts = model_calls.of_turn(tx, found.turn_id)
+        lines += [f"  {call_line(each)}" for each in attempts if each.reservation_id == ident]
     told = _audited(tx, ident)
     if found.call_id:
         told += _audited(tx, found.call_id)

@@ -11,6 +11,7 @@ from agent.costs import FREE, Ceiling, Quote
 from agent.failover import Entry
 from agent.messages import ToolResult, Usage
 from agent.providers.base import ModelRequest
+from agent.runner import model_room
 from agent.tools.base import Tool
 from gateway import audit, refs
 from gateway.chain import Entry as Audited
@@ -209,6 +210,7 @@ class Core:
             deliveries=self.deliveries,
             clock=clock,
             entries=entries,
+            models=model_room(),
             decisions=self.desk.turn_desk.decisions,
             desk=DeskLane(
                 store=store,

@@ -457,8 +457,8 @@ async def test_thirty_model_calls_without_a_price_freeze_a_chat(house: House) ->
     held = asyncio.Event()
     house.model_says(
         *(
-            says("", *hold, calls=made_calls(f'links {{"number": {number}}}'))
-            for number, hold in enumerate(((held,), (held,), *[()] * 40))
+            says("", *hold, calls=made_calls(f'links {{"minutes": {number}}}'))
+            for number, hold in enumerate(((held,), (held,), *[()] * 40), 1)
         )
     )
     for author in (ANN, BEN):
