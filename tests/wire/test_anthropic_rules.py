@@ -142,6 +142,7 @@ REFUSED: list[tuple[str, Any, str]] = [
         request("a", [{**thought(), "thinking": "h"}, text("b")], "c"),
         "signature",
     ),
+    ("a thought at the end", request("a", [text("b"), thought()], "c"), "final block"),
     (
         "a loop without a thought",
         request("a", [use()], [result()], tools=[TOOL], thinking=thinking(1024)),

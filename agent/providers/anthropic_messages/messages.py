@@ -18,6 +18,7 @@ from agent.messages import (
     Message,
     Note,
     Origin,
+    Part,
     PartialReply,
     ProviderPart,
     ResultStatus,
@@ -127,7 +128,7 @@ class Rendering:
     def _reply(self, message: AssistantMessage) -> None:
         own = message.origin == self._origin
         ids = iter(wire_ids(message, self._origin))
-        for part in message.parts:
+        for part in _led_somewhere(message.parts):
             match part:
                 case Text(text=text):
                     self._say("assistant", text)
@@ -210,6 +211,27 @@ def without_thoughts(messages: tuple[WireMessage, ...], start: int) -> tuple[Wir
         else:
             kept.append(WireMessage(message.side, blocks))
     return tuple(kept)
+
+
+def _led_somewhere(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The parts without thoughts at the end: no reply may end with one.
+
+    Source: the error "The final block in an assistant message cannot be `thinking`".
+    """
+    count = len(parts)
+    while count and _leads_nowhere(parts[count - 1]):
+        count -= 1
+    return parts[:count]
+
+
+def _leads_nowhere(part: Part) -> bool:
+    match part:
+        case Text(text=text):
+            return not text.strip()
+        case ProviderPart(shape=shape):
+            return shape in THOUGHTS
+        case ToolCall():
+            return False
 
 
 def _call(call: ToolCall, wire_id: str) -> WireBlock:

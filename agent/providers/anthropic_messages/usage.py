@@ -17,7 +17,7 @@ _CREATED = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 
 
 class Tally:
-    """The highest of each count so far: they only grow, and some gateways send zeros first."""
+    """The last of each count that says something: gateways fill in with zeros, early or late."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
@@ -41,7 +41,7 @@ class Tally:
             return
         for name in names:
             if (value := _count(counts, name)) is not None:
-                self._counts[name] = max(value, self._counts.get(name, 0))
+                self._counts[name] = value or self._counts.get(name, 0)
 
     def _usage(self) -> Usage | None:
         fresh, read, created, output = (self._counts.get(name, 0) for name in _COUNTS)

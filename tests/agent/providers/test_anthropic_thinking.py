@@ -180,3 +180,10 @@ def test_thoughts_of_others_are_never_seen() -> None:
     for origin in (THERE, SISTER, replace(HERE, endpoint="http://x"), replace(HERE, provider="y")):
         messages = (user("a"), reply(thought(origin=origin), Text(text="b"), origin=origin))
         assert kinds(rendered(*messages, user("c"))) == [["text"]] * 3
+
+
+def test_a_reply_does_not_end_with_a_thought() -> None:
+    """A thought that led to nothing is left out, and a reply of thoughts alone with it."""
+    ended = reply(thought("one"), Text(text="b"), thought("two"), Text(text=" "))
+    messages = rendered(user("a"), ended, user("c"), reply(thought("three")), user("d"))
+    assert kinds(messages) == [["text"], ["thinking", "text"], ["text", "text"]]

@@ -74,9 +74,8 @@ def transcript(drawn: list[Any]) -> tuple[Message, ...]:
         words, count, origin, named, thinks, answered = item
         calls = [call(f"c{place}_{n}", f"toolu_{place}_{n}" * named) for n in range(count)]
         parts: list[Part] = [thought(f"t{place}", origin)] * thinks
-        # A thought alone is no reply.
-        words = words if words.strip() or count or not thinks else "so"
         parts += [Text(text=words)] if words else []
+        parts += [thought(f"e{place}", origin)] * (thinks and named)
         messages.append(reply(*parts, *calls, origin=origin))
         if answered:
             messages.extend(result(each.id, words, media=(PICTURE,)) for each in calls[:2])

@@ -300,6 +300,11 @@ def _thoughts(request: Json) -> Iterator[Refusal]:
     """Thoughts come back as they were signed; a reply that goes on keeps its way of thinking."""
     messages = request["messages"]
     for place, message in enumerate(messages):
+        if _content(message)[-1]["type"] in THOUGHTS:
+            yield Refusal(
+                message=f"messages.{place}: The final block in an assistant message cannot be "
+                "`thinking`."
+            )
         for index, block in enumerate(_content(message)):
             at = f"messages.{place}.content.{index}"
             if block["type"] == "thinking":
