@@ -15,13 +15,13 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from agent.messages import JsonObject, ResultStatus, ToolCall, Usage
+from agent.messages import JsonObject, ResultStatus, ToolCall
 from agent.providers.base import ActionFinished, PulseReceived, StreamEvent
 from agent.providers.codex import asks, protocol
 from agent.providers.codex.asks import Approvable, Ask, Declined, Question, Unknown
 from agent.providers.codex.child import Child
 from agent.providers.codex.decisions import Decisions
-from agent.providers.codex.items import Finished, TurnAborted, TurnEnded, TurnItems
+from agent.providers.codex.items import NOTHING, Finished, TurnAborted, TurnEnded, TurnItems
 from agent.providers.codex.losses import ChildLost, RpcRefused
 from agent.providers.codex.prelude import text_item
 from agent.providers.codex.protocol import Notified, Requested, RequestId
@@ -69,7 +69,8 @@ class Conversation:
         self._changed = asyncio.Event()
         self._waits: dict[str, asyncio.Future[Finished]] = {}
         self._starting = False
-        self._counted_from: Usage | None = None
+        self._folding = NOTHING
+        """What folding the thread has used: the turn after it pays for it."""
         self._first_s: float | None = None
         self._workers = 0
         self._since = 0.0
@@ -167,7 +168,6 @@ class Conversation:
 
     async def compact(self) -> None:
         """Have the thread folded by the child itself. Raises RpcRefused and ChildLost."""
-        before = self.items.total
         self._begin_turn()
         params: JsonObject = {"threadId": self.thread}
         within_s = self._times.turn_s
@@ -180,7 +180,7 @@ class Conversation:
             while self.items.ended is None:
                 await self.changed()
         self._starting = False
-        self._counted_from = before  # the next turn pays for it
+        self._folding = self.items.used
         if self.turn in self.turns:
             self.turns.remove(self.turn)  # no turn of anybody: nothing to take back
         self.close_turn()
@@ -365,6 +365,8 @@ class Conversation:
         if began and turn is not None and self.turn is None and self._starting:
             self._turn_is(turn)
         if self.turn is None or turn not in (self.turn, None):
+            if isinstance(message, Notified) and message.method == "thread/tokenUsage/updated":
+                self.items.knew(message)
             return
         self._heard = _now()
         if isinstance(message, Requested):
@@ -470,8 +472,8 @@ class Conversation:
 
     def _begin_turn(self) -> None:
         self.close_turn()
-        self.items = TurnItems(self._counted_from or self.items.total)
-        self._counted_from = None
+        self.items = TurnItems(self.items.total, self._folding)
+        self._folding = NOTHING
         self._starting = True
         self._first_s = None
         self._active_s = 0.0

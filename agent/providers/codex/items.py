@@ -28,6 +28,7 @@ from agent.providers.codex.protocol import ABORTED, Notified
 SHOWN: Final = 8 * 1024
 """Characters kept of each end of an output."""
 
+NOTHING: Final = Usage(input=0, output=0)
 PARAGRAPH: Final = "\n\n"
 _ACTIONS: Final = ("commandExecution", "fileChange", "mcpToolCall", "webSearch")
 _EFFECTS: Final = ("commandExecution", "fileChange", "mcpToolCall")
@@ -58,24 +59,25 @@ class Finished:
 class TurnItems:
     """Reads the notifications of one turn.
 
-    `baseline` is what the thread had used before it, None where that is not known. `after_tool`:
-    the last thing that ended was an action, and the model is to speak next.
+    `total` is what the thread had used before it, None where that is not known; `used` is what
+    its first step has to pay for already. `after_tool`: the last thing that ended was an action,
+    and the model is to speak next.
     """
 
-    def __init__(self, baseline: Usage | None = None) -> None:
+    def __init__(self, total: Usage | None = None, used: Usage = NOTHING) -> None:
         self.decided: set[str] = set()
         self.started: dict[str, JsonObject] = {}
         self.others: Counter[str] = Counter()
         self.ended: TurnEnded | None = None
-        self.total: Usage | None = baseline
+        self.total = total
+        self.used = used
         self.after_tool = False
-        self._base = baseline
         self._texts: dict[str, _Words] = {}
         self._said = False
 
     def step_began(self) -> None:
         """A further step of the turn: usage and paragraphs are counted from here."""
-        self._base = self.total
+        self.used = NOTHING
         self._said = False
 
     def take(self, message: Notified) -> list[StreamEvent | Finished]:
@@ -101,6 +103,12 @@ class TurnItems:
                 return []
             case _:
                 return [PulseReceived()]
+
+    def knew(self, message: Notified) -> None:
+        """What the thread had used before this turn, where the child says so."""
+        total = _usage(_object(message.params.get("tokenUsage")).get("total"))
+        if self.total is None and total is not None:
+            self.total = total
 
     def open_actions(self) -> Iterator[ActionFinished]:
         """What began by itself and has no result: nobody knows what it did."""
@@ -163,13 +171,18 @@ class TurnItems:
         yield PartCompleted(part=Text(text=words.lead + text))
 
     def _used(self, reported: JsonObject) -> Iterator[StreamEvent | Finished]:
+        """What the step has used; the thread's total begins anew where turns are taken back."""
         total, last = _usage(reported.get("total")), _usage(reported.get("last"))
         if total is None:
             return
-        if self._base is None:
-            self._base = _less(total, last) if last is not None else Usage(input=0, output=0)
+        known = self.total
+        if known is None or total.input < known.input or total.output < known.output:
+            more = last if last is not None else total
+        else:
+            more = _sum(total, known, sign=-1)
         self.total = total
-        yield UsageReported(usage=_less(total, self._base))
+        self.used = _sum(self.used, more)
+        yield UsageReported(usage=self.used)
 
 
 class _Words:
@@ -294,13 +307,13 @@ def _usage(value: object) -> Usage | None:
     )
 
 
-def _less(total: Usage, base: Usage) -> Usage:
+def _sum(one: Usage, other: Usage, *, sign: int = 1) -> Usage:
     return Usage(
-        input=total.input - base.input,
-        output=total.output - base.output,
-        cached_input=total.cached_input - base.cached_input,
-        reasoning=total.reasoning - base.reasoning,
-        cache_write=total.cache_write - base.cache_write,
+        input=one.input + sign * other.input,
+        output=one.output + sign * other.output,
+        cached_input=max(0, one.cached_input + sign * other.cached_input),
+        reasoning=max(0, one.reasoning + sign * other.reasoning),
+        cache_write=max(0, one.cache_write + sign * other.cache_write),
     )
 
 

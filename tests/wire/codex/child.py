@@ -109,41 +109,42 @@ class Server:
                 return {"userAgent": f"gatepost/{version} (Loopback)", "codexHome": str(self.home)}
             case "account/read":
                 return self.script.get("account", {"account": None, "requiresOpenaiAuth": False})
-            case "thread/start":
-                kept = self.threads()
-                self.thread, self.turns = f"thr-{len(kept) + 1}", []
-                self.keep()
-                return self.opened()
-            case "thread/resume":
-                kept = self.threads()
-                if params["threadId"] not in kept:
-                    return {"code": -32600, "message": "thread not found"}
-                self.thread = params["threadId"]
-                self.turns = list(kept[self.thread]["turns"])
-                return self.opened()
-            case "thread/rollback" if version < "0.150":
-                del self.turns[-params["numTurns"] :]
-                self.keep()
-                return {}
-            case "thread/revert" if version >= "0.150":
-                del self.turns[self.turns.index(params["beforeTurnId"]) :]
-                self.keep()
-                return {}
-            case "thread/compact/start":
-                return {}
-            case "turn/start":
-                return {"turn": {"id": self.next_turn(), "items": [], "status": "inProgress"}}
-            case "turn/steer":
-                if params["expectedTurnId"] != self.turn:
-                    return {"code": -32600, "message": "no such turn"}
-                return {"turnId": self.turn}
-            case "turn/interrupt":
-                if not self.script.get("deaf"):
-                    self.interrupt.set()
-                    for waiting in self.answers.values():
-                        waiting.put(None)
-                return {}
-        return {"code": -32600, "message": f"unknown variant {method}"}
+        return self.handle_thread(method, params, version)
+
+    def handle_thread(self, method: str, params: dict[str, Any], version: str) -> dict[str, Any]:
+        if method == "thread/start":
+            self.thread, self.turns = f"thr-{len(self.threads()) + 1}", []
+            self.keep()
+            return self.opened()
+        if method == "thread/resume" and params["threadId"] in self.threads():
+            self.thread = params["threadId"]
+            self.turns = list(self.threads()[self.thread]["turns"])
+            return self.opened()
+        newer = tuple(map(int, version.split("."))) >= (0, 150)
+        if method == "thread/rollback" and not newer:
+            del self.turns[-params["numTurns"] :]
+            self.keep()
+            return {}
+        if method == "thread/revert" and newer:
+            del self.turns[self.turns.index(params["beforeTurnId"]) :]
+            self.keep()
+            return {}
+        return self.handle_turn(method, params)
+
+    def handle_turn(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        if method == "thread/compact/start":
+            return {}
+        if method == "turn/start":
+            return {"turn": {"id": self.next_turn(), "items": [], "status": "inProgress"}}
+        if method == "turn/steer" and params["expectedTurnId"] == self.turn:
+            return {"turnId": self.turn}
+        if method == "turn/interrupt":
+            if not self.script.get("deaf"):
+                self.interrupt.set()
+                for waiting in self.answers.values():
+                    waiting.put(None)
+            return {}
+        return {"code": -32600, "message": f"{method}: unknown variant, or no such thing"}
 
     def opened(self) -> dict[str, Any]:
         turns = [{"id": turn, "items": [], "status": "completed"} for turn in self.turns]
