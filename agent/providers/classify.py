@@ -27,7 +27,6 @@ from agent.errors import (
     TlsUntrusted,
 )
 from agent.messages import Origin
-from agent.providers.base import Stop
 from agent.providers.classify_rows import reason_of
 from agent.providers.error_body import ERROR_TEXT
 from agent.providers.facts import CAUSE_DEPTH, Facts, causes_of, status_of
@@ -50,7 +49,6 @@ __all__ = [
     "provider_error",
     "reason_of",
     "status_of",
-    "stopped",
 ]
 
 CLASSES: Mapping[str, type[ProviderError]] = {
@@ -105,7 +103,7 @@ def classify_error(
 
 
 def provider_error(
-    reason: str, message: str, origin: Origin, facts: Facts, *, credential: str = "", said: str = ""
+    reason: str, message: str, origin: Origin, facts: Facts, *, credential: str = ""
 ) -> ProviderError:
     """Build the error that `reason` is bound to, with the figures its text names."""
     error = CLASSES[reason](
@@ -119,27 +117,12 @@ def provider_error(
         retry_after_s=_retry_after(facts),
         retry=facts.headers.get("x-should-retry", "").lower() != "false",
         request_id=_request_id(facts),
-        said=said,
     )
     if isinstance(error, NeedsAdjustment):
         _name_figures(error, facts.words)
     elif isinstance(error, ContextOverflow):
         error.tokens, error.limit = overflow_counts(facts.words)
     return error
-
-
-def stopped(
-    stop: Stop, origin: Origin, *, credential: str = "", said: str = ""
-) -> ProviderError | None:
-    """The error that a complete reply stands for: filtered, or the window is full.
-
-    `said` are the words of a refusal, for the reader.
-    """
-    reason = {Stop.FILTERED: "content_blocked", Stop.WINDOW_FULL: "context_overflow"}.get(stop)
-    if reason is None:
-        return None
-    message = f"the reply ended with {stop.value}"
-    return provider_error(reason, message, origin, Facts(), credential=credential, said=said)
 
 
 def describe(facts: Facts, hide: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ Only named fields are read and never what a provider echoes of a request: a user
 error message must not end a chat.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from agent.providers.retry_after import seconds_of
 
 ERROR_TEXT = 16 * 1024
 _FIELDS = ("code", "type", "status", "message", "msg", "detail", "reason")
+_FIELD = re.compile(r'(?<!\\)"(code|type|param|message|detail)"\s*:\s*"((?:[^"\\]|\\.)*)')
 _STATUS_OF_TYPE: Mapping[str, int] = {
     "authentication_error": 401,
     "billing_error": 402,
@@ -56,12 +58,21 @@ class ErrorBody:
 
 def read_body(body: bytes) -> ErrorBody:
     """Read the bytes of an error response; a page says nothing."""
-    text = body[:ERROR_TEXT]
     try:
         return read_error(orjson.loads(body))
     except orjson.JSONDecodeError:
-        said = text.decode(errors="replace").strip()
-        return ErrorBody(message="" if said.startswith("<") else said)
+        said = body[:ERROR_TEXT].decode(errors="replace").strip()
+    if said.startswith("<"):
+        return ErrorBody()
+    return read_error(_start_of(said)) if said.startswith(("{", "[")) else ErrorBody(message=said)
+
+
+def _start_of(text: str) -> dict[str, str]:
+    """The first fields of JSON that was cut: of the rest nobody knows whose words they are."""
+    fields: dict[str, str] = {}
+    for name, value in _FIELD.findall(text):
+        fields.setdefault(name, value.replace('\\"', '"'))
+    return fields
 
 
 def read_error(body: object) -> ErrorBody:

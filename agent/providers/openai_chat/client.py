@@ -2,21 +2,29 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, replace
+from functools import partial
 
 import aiohttp
 
-from agent.credentials import Lease
+from agent.credentials import Lease, Service
 from agent.messages import Origin
-from agent.providers.base import ModelRequest, StreamEvent
-from agent.providers.bounds import Bounds, bounds_for
+from agent.providers.base import (
+    ArgumentsReceived,
+    ModelRequest,
+    ReasoningReceived,
+    StreamEvent,
+    TextReceived,
+    ToolCallOpened,
+)
+from agent.providers.bounds import CLOUD, REASONING, Bounds, bounds_for
 from agent.providers.http_wire import HttpWire, Post
+from agent.providers.openai_chat.form import CapField, ChatForm, ReasoningReplay, form_for
 from agent.providers.openai_chat.reply import ReplyDecoder
-from agent.providers.openai_chat.request import CapField, RequestEncoder
+from agent.providers.openai_chat.request import RequestEncoder
 
-_CAP_FIELD_HOSTS = ("api.openai.com", ".openai.azure.com")
-_CACHE_KEY_HOSTS = ("api.openai.com",)
+_LIMITS = "x-ratelimit-"
+_SHOWN = (TextReceived, ReasoningReceived, ToolCallOpened, ArgumentsReceived)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +32,9 @@ class ChatEndpoint:
     """Where and what to ask.
 
     `name` is the entry's name in the configuration. `cap_field` is what the endpoint calls the
-    output cap; without it the address decides. `context_window` counts tokens.
+    output cap, `reasoning_replay` which of its thoughts it is sent back; without them the address
+    decides. `omit` names request fields it does not take. `images`: its model sees. `reasons`: it
+    thinks before it answers. `service` is what its credential belongs to.
     """
 
     name: str
@@ -32,6 +42,24 @@ class ChatEndpoint:
     model: str
     cap_field: CapField | None = None
     context_window: int | None = None
+    reasoning_replay: ReasoningReplay | None = None
+    omit: frozenset[str] = frozenset()
+    images: bool = True
+    reasons: bool = False
+    service: Service = Service.STATIC
+
+    @property
+    def form(self) -> ChatForm:
+        """How its requests look."""
+        form = form_for(self.base_url, self.model)
+        return replace(
+            form,
+            cap_field=self.cap_field or form.cap_field,
+            reasoning_replay=self.reasoning_replay or form.reasoning_replay,
+            filler=form.filler and self.reasoning_replay != "never",
+            omit=self.omit,
+            images=self.images,
+        )
 
 
 class OpenAIChat:
@@ -48,19 +76,20 @@ class OpenAIChat:
         session: aiohttp.ClientSession | None = None,
         bounds: Bounds | None = None,
     ) -> None:
-        host = urlsplit(endpoint.base_url).hostname or ""
         base_url = endpoint.base_url.rstrip("/")
         self._origin = Origin(provider=endpoint.name, endpoint=base_url, model=endpoint.model)
-        self._bounds = bounds or bounds_for(endpoint.base_url, endpoint.model)
+        self._bounds = bounds or _bounds_of(endpoint)
         self._wire = HttpWire(
-            self._origin, bounds=self._bounds, window=endpoint.context_window, session=session
+            self._origin,
+            bounds=self._bounds,
+            window=endpoint.context_window,
+            session=session,
+            service=endpoint.service,
+            reasons=endpoint.reasons,
         )
-        official = host.endswith(_CAP_FIELD_HOSTS)
-        self._encoder = RequestEncoder(
-            origin=self._origin,
-            cap_field=endpoint.cap_field or ("max_completion_tokens" if official else "max_tokens"),
-            cache_key=host in _CACHE_KEY_HOSTS,
-        )
+        form = endpoint.form
+        self._thinker = None if form.reasoning_replay == "never" else self._origin
+        self._encoder = RequestEncoder(origin=self._origin, form=form)
 
     @property
     def origin(self) -> Origin:
@@ -89,13 +118,24 @@ class OpenAIChat:
             Post(url=url, body=body, headers=lease.headers),
             request=request,
             attempt=attempt,
-            decoder_for=self._decoder,
+            decoder_for=partial(self._decoder, request.max_output_tokens),
         )
+        hidden = _SHOWN if request.adjustments.plain else ()
         async with aclosing(events):
             async for event in events:
-                yield event
+                if not isinstance(event, hidden):
+                    yield event
 
-    def _decoder(self, headers: Mapping[str, str]) -> ReplyDecoder:
+    def _decoder(self, output_cap: int | None, headers: Mapping[str, str]) -> ReplyDecoder:
         return ReplyDecoder(
-            arguments_bytes=self._bounds.arguments_bytes, request_id=headers.get("x-request-id")
+            arguments_bytes=self._bounds.arguments_bytes,
+            request_id=headers.get("x-request-id"),
+            limits={name: value for name, value in headers.items() if name.startswith(_LIMITS)},
+            output_cap=output_cap,
+            thinker=self._thinker,
         )
+
+
+def _bounds_of(endpoint: ChatEndpoint) -> Bounds:
+    bounds = bounds_for(endpoint.base_url, endpoint.model)
+    return REASONING if endpoint.reasons and bounds is CLOUD else bounds

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from agent.messages import Text, ToolCall, Usage
+from agent.messages import Origin, ProviderPart, Text, ToolCall, Usage
 from agent.providers.base import (
     ArgumentsReceived,
     PartCompleted,
@@ -26,7 +26,11 @@ from agent.providers.base import (
     UsageReported,
 )
 from agent.providers.decoding import BAD_LINES, InBandError, Incomplete, Json, Malformed
+from agent.providers.openai_chat.messages import CONTENT, DETAILS
 
+OVER_CAP = 1.1
+LETTERS_A_TOKEN = 16
+"""No text has so many letters a token throughout: beyond that a cap is not being kept."""
 _STOPS: Mapping[str, Stop] = {
     "stop": Stop.DONE,
     "tool_calls": Stop.TOOL_CALLS,
@@ -39,6 +43,10 @@ _STOPS: Mapping[str, Stop] = {
     "stop_sequence": Stop.DONE,
     "end_turn": Stop.DONE,
 }
+
+
+_GROWING = ("text", "summary")
+_SAME = ("type", "index")
 
 
 class _Call:
@@ -65,16 +73,35 @@ class _Call:
 
 
 class ReplyDecoder:
-    """Decodes one reply; `request_id` is passed on with the first event."""
+    """Decodes one reply.
 
-    def __init__(self, *, arguments_bytes: int, request_id: str | None = None) -> None:
+    `request_id` and `limits` are passed on with the first event. `output_cap` counts the tokens
+    that were asked for at most, None if nothing was. `thinker` is who wrote the reply where its
+    thoughts are kept to be sent back, None where they are not.
+    """
+
+    def __init__(
+        self,
+        *,
+        arguments_bytes: int,
+        request_id: str | None = None,
+        limits: Mapping[str, str] | None = None,
+        output_cap: int | None = None,
+        thinker: Origin | None = None,
+    ) -> None:
         self.done = False
         self.went_on_after_stop = False
         self._arguments_bytes = arguments_bytes
         self._request_id = request_id
+        self._limits = limits or {}
+        self._most_tokens = None if output_cap is None else int(output_cap * OVER_CAP)
+        self._thinker = thinker
         self._opened = False
+        self._letters = 0
         self._texts: list[str] = []
-        self._refused = False
+        self._thoughts: list[str] = []
+        self._details: list[dict[str, Any]] = []
+        self._refusals: list[str] = []
         self._has_usage = False
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
@@ -125,17 +152,19 @@ class ReplyDecoder:
         stop = self._stop
         if stop is None:
             raise Incomplete("the stream ended without its terminal marker")
-        if stop is Stop.DONE and not (self._texts or self._calls or self._has_usage):
+        said_anything = self._texts or self._calls or self._refusals or self._has_usage
+        if stop is Stop.DONE and not said_anything:
             raise Incomplete("the stream was empty")
-        if self._refused:
+        if self._refusals:
             stop = Stop.FILTERED
         elif stop is Stop.DONE and self._calls:
             stop = Stop.TOOL_CALLS
         elif stop is Stop.TOOL_CALLS and not self._calls:
             stop = Stop.DONE
-        return [*self._parts(stop), StreamCompleted(stop=stop)]
+        return [*self._parts(stop), StreamCompleted(stop=stop, said="".join(self._refusals))]
 
     def _parts(self, stop: Stop) -> Iterator[PartCompleted]:
+        yield from map(_completed, self._kept_thoughts())
         if text := "".join(self._texts):
             yield PartCompleted(part=Text(text=text))
         for call in self._calls:
@@ -147,12 +176,23 @@ class ReplyDecoder:
             elif stop is not Stop.LENGTH:
                 raise Malformed("a tool call without a name")
 
+    def _kept_thoughts(self) -> Iterator[ProviderPart]:
+        """The thoughts as they go back to whoever wrote them."""
+        if self._thinker is None:
+            return
+        if thought := "".join(self._thoughts):
+            yield ProviderPart(origin=self._thinker, shape=CONTENT, payload=thought.encode())
+        if self._details:
+            payload = orjson.dumps(self._details)
+            yield ProviderPart(origin=self._thinker, shape=DETAILS, payload=payload)
+
     def _body(self, body: Json, field: str) -> Iterator[StreamEvent]:
-        if body.get("error") or body.get("object") == "error":
+        if _is_error(body):
             raise InBandError(body)
         if not self._opened:
             self._opened = True
-            yield StreamOpened(request_id=self._request_id, model=_text(body.get("model")) or None)
+            model = _text(body.get("model")) or None
+            yield StreamOpened(request_id=self._request_id, model=model, limits=self._limits)
         choices = body.get("choices", ())
         if not isinstance(choices, list | tuple):
             raise Malformed("choices is no list")
@@ -163,6 +203,8 @@ class ReplyDecoder:
                 yield from self._choice(choice, field)
         if (usage := usage_of(body.get("usage"))) is not None:
             self._has_usage = True
+            if not self.has_stop:
+                self._keep_to_cap(usage.output - usage.reasoning)
             yield UsageReported(usage=usage)
 
     def _choice(self, choice: Json, field: str) -> Iterator[StreamEvent]:
@@ -170,13 +212,10 @@ class ReplyDecoder:
         if not isinstance(delta, dict):
             raise Malformed(f"{field} is no object")
         before = len(self._texts)
-        thought = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
-        if thought:
-            yield ReasoningReceived(text=thought)
+        yield from self._thought(delta)
         yield from self._content(delta.get("content"))
         if refusal := _text(delta.get("refusal")):
-            self._refused = True
-            yield from self._say(refusal)
+            self._refusals.append(refusal)
         for place, call in enumerate(_list(delta.get("tool_calls"), "tool_calls")):
             yield from self._call(call, place if field == "message" else None)
         if isinstance(legacy := delta.get("function_call"), dict):
@@ -184,6 +223,32 @@ class ReplyDecoder:
         if self.has_stop and len(self._texts) > before:
             self.went_on_after_stop = True
         self._finish_reason(choice)
+
+    def _thought(self, delta: Json) -> Iterator[StreamEvent]:
+        kept = _text(delta.get(CONTENT))
+        details = delta.get(DETAILS)
+        if self._thinker is not None:
+            if kept:
+                self._thoughts.append(kept)
+            if isinstance(details, list):
+                self._detail(details)
+        if thought := kept or _text(delta.get("reasoning")) or _details_text(details):
+            yield ReasoningReceived(text=thought)
+
+    def _detail(self, details: list[Any]) -> None:
+        """Add pieces of details: texts grow, the rest is set; what is encrypted comes whole."""
+        for piece in details:
+            if not isinstance(piece, dict):
+                continue
+            known = self._details[-1] if self._details else {}
+            if not known or "data" in piece or any(known.get(k) != piece.get(k) for k in _SAME):
+                self._details.append(dict(piece))
+                continue
+            for key, value in piece.items():
+                if key in _GROWING and isinstance(value, str) and isinstance(known.get(key), str):
+                    known[key] += value
+                elif value is not None:
+                    known[key] = value
 
     def _finish_reason(self, choice: Json) -> None:
         reason = choice.get("finish_reason")
@@ -216,7 +281,17 @@ class ReplyDecoder:
     def _say(self, text: str) -> Iterator[StreamEvent]:
         if text:
             self._texts.append(text)
+            self._grow(text)
             yield TextReceived(text=text)
+
+    def _grow(self, text: str) -> None:
+        self._letters += len(text)
+        self._keep_to_cap(self._letters // LETTERS_A_TOKEN)
+
+    def _keep_to_cap(self, tokens: int) -> None:
+        """End a reply that goes on beyond what was asked for, and was reserved."""
+        if self._most_tokens is not None and tokens > self._most_tokens:
+            raise Incomplete("the reply is longer than its cap")
 
     def _call(self, delta: object, place: int | None = None) -> Iterator[StreamEvent]:
         if not isinstance(delta, dict):
@@ -240,6 +315,7 @@ class ReplyDecoder:
             if call.size > self._arguments_bytes:
                 raise Incomplete("the arguments of a tool call are too long")
             call.pieces.append(text)
+            self._grow(text)
             yield ArgumentsReceived(ordinal=call.ordinal, text=text)
 
     def _call_for(self, index: object, call_id: str, name: str, arguments: str) -> _Call:
@@ -276,13 +352,39 @@ def usage_of(usage: object) -> Usage | None:
     cached = _detail(usage, "prompt_tokens_details", "cached_tokens")
     if cached is None:
         cached = _count(usage, "prompt_cache_hit_tokens")  # DeepSeek
+    written = _detail(usage, "prompt_tokens_details", "cache_write_tokens") or 0  # OpenRouter
     reasoning = _detail(usage, "completion_tokens_details", "reasoning_tokens")
+    read = min(cached or 0, prompt)
     return Usage(
         input=prompt,
         output=completion,
-        cached_input=min(cached or 0, prompt),
+        cached_input=read,
+        cache_write=min(written, prompt - read),
         reasoning=min(reasoning or 0, completion),
     )
+
+
+def _completed(part: ProviderPart) -> PartCompleted:
+    return PartCompleted(part=part)
+
+
+def _is_error(body: Json) -> bool:
+    """Whether an error stands where a chunk belongs.
+
+    MiniMax says with every chunk that all is well, or in its place what is not.
+    """
+    if body.get("error") or "error" in (body.get("object"), body.get("type")):
+        return True
+    base = body.get("base_resp")
+    return isinstance(base, dict) and bool(base.get("status_code"))
+
+
+def _details_text(details: object) -> str:
+    """What of reasoning details can be read: texts and summaries, never what is encrypted."""
+    pieces = (
+        [piece for piece in details if isinstance(piece, dict)] if isinstance(details, list) else []
+    )
+    return "".join(_text(piece.get("text")) or _text(piece.get("summary")) for piece in pieces)
 
 
 def _detail(usage: Json, group: str, name: str) -> int | None:

@@ -12,7 +12,6 @@ from agent import errors
 from agent.credentials import Lease, Service
 from agent.messages import Origin
 from agent.providers.attempt import Attempt
-from agent.providers.base import Stop
 from agent.providers.classify import (
     CAUSE_DEPTH,
     CLASSES,
@@ -22,7 +21,6 @@ from agent.providers.classify import (
     classify_error,
     reason_of,
     status_of,
-    stopped,
 )
 from agent.providers.classify_rows import ROWS
 from agent.providers.error_body import read_body, read_error
@@ -326,19 +324,6 @@ def test_a_word_against_trying_again() -> None:
     assert error.request_id == "req_body"
 
 
-def test_complete_replies_that_are_errors() -> None:
-    """A filtered reply and a full window are errors, a refusal with its own words."""
-    filtered = stopped(Stop.FILTERED, ORIGIN, credential="k", said="I can't help with that.")
-    assert isinstance(filtered, errors.ContentBlocked)
-    assert (filtered.said, filtered.credential) == ("I can't help with that.", "k")
-    full = stopped(Stop.WINDOW_FULL, ORIGIN)
-    assert isinstance(full, errors.ContextOverflow)
-    assert not full.bytes_first
-    assert all(
-        stopped(stop, ORIGIN) is None for stop in set(Stop) - {Stop.FILTERED, Stop.WINDOW_FULL}
-    )
-
-
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -395,6 +380,21 @@ def test_the_inner_error_of_an_aggregator_counts() -> None:
 def test_a_page_says_nothing(body: bytes) -> None:
     """Words of a proxy's page are not the provider's."""
     assert read_body(body).message == ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":{"message":"no \\"role\\"","code":"c"},"input":"maximum context length',
+        b'[{"error":{"code":"c","message":"no \\"role\\"", "details":[{"message":"quota"',
+    ],
+)
+def test_json_that_was_cut_says_what_stands_first(body: bytes) -> None:
+    """Only the first of each field counts: what follows may be the request."""
+    read = read_body(body)
+    assert (read.code, read.message) == ("c", 'no "role"')
+    assert read_body(b'{"error":{"message":"half a sent').message == "half a sent"
+    assert read_body(b'{"error"').message == ""
 
 
 def test_long_error_text_is_cut() -> None:

@@ -4,11 +4,12 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.messages import Part, Text, ToolCall, Usage
+from agent.messages import Origin, Part, ProviderPart, Text, ToolCall, Usage
 from agent.providers.base import (
     ArgumentsReceived,
     PartCompleted,
@@ -21,22 +22,17 @@ from agent.providers.base import (
     ToolCallOpened,
     UsageReported,
 )
-from agent.providers.openai_chat.reply import (
-    InBandError,
-    Incomplete,
-    Malformed,
-    ReplyDecoder,
-    usage_of,
-)
+from agent.providers.decoding import InBandError, Incomplete, Malformed
+from agent.providers.openai_chat.reply import ReplyDecoder, usage_of
 from agent.providers.sse import ServerEvent, SseDecoder
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "openai"
 STEP = 512 * 1024
 
 
-def decode(stream: bytes, size: int = 0) -> list[StreamEvent]:
+def decode(stream: bytes, size: int = 0, **options: Any) -> list[StreamEvent]:
     """The events of a stream, fed in pieces of `size` bytes (0: whole)."""
-    sse, reply = SseDecoder(), ReplyDecoder(arguments_bytes=STEP)
+    sse, reply = SseDecoder(), ReplyDecoder(arguments_bytes=STEP, **options)
     events: list[StreamEvent] = []
     size = size or max(len(stream), 1)
     pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
@@ -78,7 +74,7 @@ COMPLETE: list[Expected] = [
         None,
         "",
     ),
-    ("openai_refusal", [words("I can't help.")], Stop.FILTERED, None, ""),
+    ("openai_refusal", [], Stop.FILTERED, None, ""),
     ("azure_filter", [words("Hello")], Stop.DONE, None, ""),
     ("ollama_old", [words(" Hello there")], Stop.DONE, None, ""),
     (
@@ -129,7 +125,8 @@ def test_replies_of_real_servers(expected: Expected, size: int) -> None:
     name, parts, stop, usage, thought = expected
     events = decode(fixture(name), size)
     assert [e.part for e in events if isinstance(e, PartCompleted)] == parts
-    assert events[-1] == StreamCompleted(stop=stop)
+    said = "I can't help." if name == "openai_refusal" else ""
+    assert events[-1] == StreamCompleted(stop=stop, said=said)
     assert [e.usage for e in events if isinstance(e, UsageReported)] == ([usage] if usage else [])
     shown = "".join(e.text for e in events if isinstance(e, TextReceived))
     assert shown == "".join(part.text for part in parts if isinstance(part, Text))
@@ -171,9 +168,9 @@ def test_errors_inside_a_stream(name: str, expected: str, size: int) -> None:
     assert expected in str(caught.value.body)
 
 
-def reply(*chunks: dict[str, Any]) -> list[StreamEvent]:
+def reply(*chunks: dict[str, Any], **options: Any) -> list[StreamEvent]:
     """The events of a reply of these chunks."""
-    decoder = ReplyDecoder(arguments_bytes=STEP)
+    decoder = ReplyDecoder(arguments_bytes=STEP, **options)
     events = [event for chunk in chunks for event in decoder.chunk(chunk)]
     return events + decoder.finish()
 
@@ -226,6 +223,138 @@ def test_cut_calls_of_a_length_stop_are_reported_as_they_are() -> None:
     events = reply(delta(tool_calls=[cut, nameless]), delta(finish="length"))
     assert [e.part for e in events if isinstance(e, PartCompleted)] == [call('{"oper', "a")]
     assert events[-1] == StreamCompleted(stop=Stop.LENGTH)
+
+
+def test_a_refusal_is_no_answer() -> None:
+    """Its words are not shown as they come: they are the reason, and nobody's reply."""
+    events = reply(delta("I", refusal="I can't"), delta(refusal=" help."), delta(finish="stop"))
+    assert [e.text for e in events if isinstance(e, TextReceived)] == ["I"]
+    assert events[-1] == StreamCompleted(stop=Stop.FILTERED, said="I can't help.")
+
+
+def test_other_choices_are_ignored() -> None:
+    """Only the choice of index 0 is the reply, whatever comes beside it."""
+    second = {"index": 1, "delta": {"content": "no"}, "finish_reason": "length"}
+    first = {"index": 0, "delta": {"content": "yes"}, "finish_reason": "stop"}
+    events = reply({"choices": [second, first]}, {"choices": [second]})
+    assert [e.part for e in events if isinstance(e, PartCompleted)] == [words("yes")]
+    assert events[-1] == StreamCompleted(stop=Stop.DONE)
+
+
+def test_the_first_event_tells_the_limits() -> None:
+    """What headers say about rate limits goes with the request's id."""
+    limits = {"x-ratelimit-remaining-tokens": "7"}
+    events = reply(delta("x", "stop"), request_id="req_1", limits=limits)
+    assert events[0] == StreamOpened(request_id="req_1", limits=limits)
+
+
+HERE = Origin(provider="main", endpoint="http://h/v1", model="m")
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_thoughts_are_kept_for_who_wrote_them(size: int) -> None:
+    """Kept only where they are sent back; shown in any case."""
+    stream = fixture("deepseek")
+    events = decode(stream, size, thinker=HERE)
+    kept = ProviderPart(origin=HERE, shape="reasoning_content", payload=b"Okay")
+    assert [e.part for e in events if isinstance(e, PartCompleted)] == [kept, words("42")]
+    assert any(isinstance(e, ReasoningReceived) for e in events)
+    assert not any(
+        isinstance(e, PartCompleted) and isinstance(e.part, ProviderPart)
+        for e in decode(stream, size)
+    )
+
+
+def test_details_are_kept_as_they_were() -> None:
+    """Texts of one detail grow together, signatures are set, what is encrypted stays apart."""
+    kind, secret = "reasoning.text", "reasoning.encrypted"
+    pieces: list[list[dict[str, Any]]] = [
+        [{"type": kind, "text": "a", "signature": None, "index": 0}],
+        [{"type": kind, "text": "b", "index": 0}, {"type": kind, "signature": "s", "index": 0}],
+        [{"type": kind, "text": "c", "index": 1}],
+        [{"type": secret, "data": "x", "index": 2}, {"type": secret, "data": "y", "index": 2}],
+    ]
+    events = reply(*(delta(reasoning_details=p) for p in pieces), delta("z", "stop"), thinker=HERE)
+    (part, text) = [e.part for e in events if isinstance(e, PartCompleted)]
+    assert text == words("z")
+    assert isinstance(part, ProviderPart)
+    assert part.shape == "reasoning_details"
+    assert orjson.loads(part.payload) == [
+        {"type": kind, "text": "ab", "signature": "s", "index": 0},
+        {"type": kind, "text": "c", "index": 1},
+        {"type": secret, "data": "x", "index": 2},
+        {"type": secret, "data": "y", "index": 2},
+    ]
+    thought = "".join(e.text for e in events if isinstance(e, ReasoningReceived))
+    assert thought == "abc"
+
+
+def test_a_whole_body_keeps_thoughts_too() -> None:
+    """One JSON body gives the same parts as a stream."""
+    body = {
+        "choices": [
+            {
+                "message": {"content": "42", "reasoning_content": "Okay"},
+                "finish_reason": "stop",
+            }
+        ]
+    }
+    decoder = ReplyDecoder(arguments_bytes=STEP, thinker=HERE)
+    events = decoder.whole(orjson.dumps(body)) + decoder.finish()
+    kept = ProviderPart(origin=HERE, shape="reasoning_content", payload=b"Okay")
+    assert [e.part for e in events if isinstance(e, PartCompleted)] == [kept, words("42")]
+
+
+def counted(completion: int, reasoning: int = 0) -> dict[str, Any]:
+    return {
+        "choices": [],
+        "usage": {
+            "prompt_tokens": 1,
+            "completion_tokens": completion,
+            "completion_tokens_details": {"reasoning_tokens": reasoning},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        (delta("word " * 40),),
+        tuple(delta("word ") for _ in range(40)),
+        (delta("x"), counted(12)),
+        (delta(tool_calls=[{"index": 0, "function": {"name": "f", "arguments": "x" * 200}}]),),
+    ],
+    ids=["at once", "in pieces", "counted by the provider", "arguments"],
+)
+def test_more_than_was_asked_for_is_cut(chunks: tuple[dict[str, Any], ...]) -> None:
+    """A reply that goes on beyond its cap and a tenth is broken; without a cap it may."""
+    with pytest.raises(Incomplete, match="longer than its cap"):
+        reply(*chunks, delta(finish="stop"), output_cap=10)
+    assert isinstance(reply(*chunks, delta(finish="stop"))[-1], StreamCompleted)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        (delta("word " * 35), delta(finish="stop")),
+        (delta("x"), counted(11), delta(finish="stop")),
+        (delta("x"), counted(90, 80), delta(finish="stop")),
+        (delta(reasoning_content="hm " * 500), delta("x", "stop")),
+        (delta("x", "stop"), counted(90)),
+    ],
+    ids=["letters", "a tenth more", "thought not counted", "thought", "complete already"],
+)
+def test_what_may_be_within_the_cap_is_heard(chunks: tuple[dict[str, Any], ...]) -> None:
+    """Letters are no tokens, thoughts are often outside the cap, and a whole reply is whole."""
+    assert reply(*chunks, output_cap=10)[-1] == StreamCompleted(stop=Stop.DONE)
+
+
+def test_minimax_says_in_every_chunk_how_it_stands() -> None:
+    """Zero is well; anything else is an error even with empty choices."""
+    well = {"base_resp": {"status_code": 0, "status_msg": ""}}
+    assert reply(delta("x", "stop") | well)[-1] == StreamCompleted(stop=Stop.DONE)
+    with pytest.raises(InBandError):
+        reply({"choices": None, "base_resp": {"status_code": 1027, "status_msg": "no"}})
 
 
 MALFORMED: list[tuple[str, dict[str, Any]]] = [
@@ -348,7 +477,8 @@ def test_a_whole_body_gives_the_same_parts() -> None:
 
 FIELDS = (
     *("choices", "delta", "content", "tool_calls", "index", "id", "function", "name"),
-    *("arguments", "finish_reason", "usage", "error", "prompt_tokens", "model"),
+    *("arguments", "finish_reason", "usage", "error", "prompt_tokens", "model", "text"),
+    *("reasoning_content", "reasoning_details", "type", "data", "base_resp", "status_code"),
 )
 
 
@@ -369,4 +499,4 @@ FIELDS = (
 def test_no_chunk_upsets_the_decoder(value: Any) -> None:
     """Any JSON gives events or one of the three named errors."""
     with contextlib.suppress(Malformed, Incomplete, InBandError):
-        reply(value if isinstance(value, dict) else {"choices": [value]})
+        reply(value if isinstance(value, dict) else {"choices": [value]}, thinker=HERE)

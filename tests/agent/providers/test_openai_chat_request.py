@@ -1,12 +1,12 @@
 """The transcript as request bytes: rules of the API, stable bytes, no work on the past."""
 
 import itertools
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.history import repair
@@ -15,53 +15,29 @@ from agent.messages import (
     Message,
     Note,
     Origin,
-    Part,
     PartialReply,
     ProviderPart,
-    ResultStatus,
-    Text,
-    ToolCall,
-    ToolResult,
+    Summary,
     UserMessage,
 )
-from agent.providers.base import ModelRequest, ToolSpec
-from agent.providers.openai_chat.request import RequestEncoder, replayed_arguments
+from agent.providers.base import Adjustments
+from agent.providers.openai_chat.form import ChatForm
+from agent.providers.openai_chat.request import RequestEncoder
+from tests.agent.providers.chat_transcripts import (
+    FILES,
+    HERE,
+    PNG,
+    THERE,
+    call,
+    encoder,
+    rendered,
+    request,
+    result,
+    said,
+    shown,
+    user,
+)
 from tests.wire.openai.rules import refusal_of
-
-HERE = Origin(provider="main", endpoint="http://h/v1", model="loopback-1")
-THERE = Origin(provider="other", endpoint="http://o/v1", model="m")
-FILES = ToolSpec(name="files", description="Files.", parameters={"type": "object"})
-
-
-def encoder(**kwargs: Any) -> RequestEncoder:
-    options: dict[str, Any] = {"origin": HERE, "cap_field": "max_tokens", "cache_key": False}
-    return RequestEncoder(**(options | kwargs))
-
-
-def request(*messages: Message, **kwargs: Any) -> ModelRequest:
-    options: dict[str, Any] = {"system": "", "tools": (), "max_output_tokens": None} | kwargs
-    return ModelRequest(messages=messages, **options)
-
-
-def rendered(*messages: Message) -> Any:
-    return orjson.loads(encoder().encode(request(*messages)))["messages"]
-
-
-def said(text: str, *calls: ToolCall, origin: Origin = HERE) -> AssistantMessage:
-    parts: Sequence[Part] = ([Text(text=text)] if text else []) + list(calls)
-    return AssistantMessage(parts=tuple(parts), origin=origin)
-
-
-def call(own_id: str, provider_id: str = "", arguments: str = "{}") -> ToolCall:
-    return ToolCall(id=own_id, name="files", arguments=arguments, provider_id=provider_id)
-
-
-def result(call_id: str, text: str = "ok") -> ToolResult:
-    return ToolResult(call_id=call_id, name="files", status=ResultStatus.DONE, text=text)
-
-
-def user(text: str, author: str = "") -> UserMessage:
-    return UserMessage(text=text, author=author)
 
 
 def test_a_plain_request() -> None:
@@ -159,13 +135,10 @@ def test_provider_ids_return_to_their_origin_only(
     assert body[1]["content"] is None
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [('{"a": 1}', '{"a": 1}'), ("", "{}"), ("{cut", "{}"), ("[1]", "{}"), ("7", "{}")],
-)
-def test_arguments_that_are_no_object_go_back_empty(arguments: str, expected: str) -> None:
+def test_broken_arguments_go_back_empty() -> None:
     """Servers that parse arguments get something they can parse."""
-    assert replayed_arguments(arguments) == expected
+    body = rendered(user("a"), said("", call("c1", arguments="{cut")), result("c1"))
+    assert body[1]["tool_calls"][0]["function"]["arguments"] == "{}"
 
 
 def test_what_json_cannot_hold_is_refused() -> None:
@@ -175,12 +148,15 @@ def test_what_json_cannot_hold_is_refused() -> None:
 
 
 TEXT = st.text(max_size=5)
+MEDIA = st.sampled_from([(), (), (PNG,)])
 MESSAGES = st.lists(
     st.one_of(
         st.builds(user, TEXT, st.sampled_from(["", "Ann"])),
+        st.builds(UserMessage, text=TEXT, media=MEDIA),
         st.builds(Note, text=TEXT),
+        st.builds(Summary, text=TEXT),
         st.builds(PartialReply, text=TEXT),
-        st.tuples(TEXT, st.integers(0, 3), st.sampled_from([HERE, THERE]), st.booleans()),
+        st.tuples(TEXT, st.integers(0, 3), st.sampled_from([HERE, THERE]), st.booleans(), MEDIA),
     ),
     max_size=12,
 )
@@ -191,9 +167,12 @@ def transcript(drawn: list[Any]) -> tuple[Message, ...]:
     messages: list[Message] = []
     for place, item in enumerate(drawn):
         if isinstance(item, tuple):
-            text, count, origin, named = item
+            text, count, origin, named, media = item
             calls = [call(f"c{place}_{n}", f"p{place}_{n}" * named) for n in range(count)]
-            messages.append(said(text, *calls, origin=origin))
+            own = ProviderPart(origin=origin, shape="reasoning_content", payload=b"hm")
+            reply = said(text, *calls, origin=origin)
+            messages.append(replace(reply, parts=(own, *reply.parts)) if named else reply)
+            messages += [shown(each.id, *media) for each in calls]
         else:
             messages.append(item)
     return repair((user("start"), *messages))
@@ -208,14 +187,36 @@ def test_any_transcript_is_accepted(drawn: list[Any]) -> None:
     assert all(a != b or a == "assistant" for a, b in itertools.pairwise(roles))
 
 
-@given(MESSAGES, st.lists(st.integers(0, 40), max_size=6))
-def test_the_kept_past_changes_no_byte(drawn: list[Any], ends: list[int]) -> None:
+FORMS = st.builds(
+    ChatForm,
+    reasoning_replay=st.sampled_from(["never", "in_turn", "always"]),
+    filler=st.booleans(),
+    nine=st.booleans(),
+)
+
+
+@settings(max_examples=50)
+@given(MESSAGES, st.lists(st.integers(0, 40), max_size=6), FORMS)
+def test_the_kept_past_changes_no_byte(drawn: list[Any], ends: list[int], form: ChatForm) -> None:
     """Growing, shrinking and equal transcripts give the bytes a fresh encoder gives."""
     messages = transcript(drawn)
-    kept = encoder()
-    for end in (*ends, len(messages)):
-        part = request(*repair(messages[:end]), session="s")
-        assert kept.encode(part) == encoder().encode(part)
+    kept = RequestEncoder(origin=HERE, form=form)
+    for place, end in enumerate((*ends, len(messages))):
+        adjust = Adjustments(tool_media=place % 3 != 1, replay=place % 4 != 2)
+        part = request(*repair(messages[:end]), session="s", adjustments=adjust)
+        assert kept.encode(part) == RequestEncoder(origin=HERE, form=form).encode(part)
+
+
+@settings(max_examples=50)
+@given(MESSAGES, st.integers(0, 40))
+def test_the_prefix_is_stable(drawn: list[Any], end: int) -> None:
+    """What is said later changes no byte before it, save the group it joins."""
+    messages = transcript(drawn)
+    coder = encoder(reasoning_replay="always", filler=True)
+    before = orjson.loads(coder.encode(request(*repair(messages[:end]), session="s")))["messages"]
+    after = orjson.loads(coder.encode(request(*messages, session="s")))["messages"]
+    if repair(messages[:end]) == messages[:end]:
+        assert after[: max(len(before) - 1, 0)] == before[:-1]
 
 
 def test_a_changed_past_is_encoded_again() -> None:

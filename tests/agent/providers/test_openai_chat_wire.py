@@ -16,6 +16,7 @@ from agent.credentials import Lease
 from agent.errors import ProviderError
 from agent.messages import Text, ToolCall, UserMessage
 from agent.providers.base import (
+    Adjustments,
     ModelRequest,
     PartCompleted,
     PulseReceived,
@@ -27,8 +28,9 @@ from agent.providers.base import (
     ToolSpec,
     UsageReported,
 )
-from agent.providers.bounds import Bounds
+from agent.providers.bounds import CLOUD, Bounds
 from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
+from tests.warp import warped
 from tests.wire.openai import (
     CHAT,
     CallTool,
@@ -102,7 +104,11 @@ async def test_a_streamed_reply(server: OpenAIServer) -> None:
     calls = (CallTool(name="files", arguments=arguments, id="call_x", piece=5),)
     server.reply(Reply(deltas=("Hel", "lo"), calls=calls))
     events = await ask(server, asked=request(tools=(FILES,), max_output_tokens=64))
-    assert events[0] == StreamOpened(request_id="req_loopback", model="loopback-1")
+    assert events[0] == StreamOpened(
+        request_id="req_loopback",
+        model="loopback-1",
+        limits={"x-ratelimit-remaining-requests": "9999"},
+    )
     assert text_of(events) == "Hello"
     assert [e.part for e in events if isinstance(e, PartCompleted)] == [
         Text(text="Hello"),
@@ -256,11 +262,33 @@ async def test_bounds(
     await server.hung_up()
 
 
-async def test_first_byte(server: OpenAIServer) -> None:
-    """A server that accepts and never answers is left after the bound."""
-    server.faults.add(CHAT, HalfOpen())
-    error = await failure(server, replace(QUICK, connect_s=0.05, first_byte_s=0.05))
+def test_first_byte() -> None:
+    """A server that accepts and never answers is left after the bound, not before it."""
+
+    async def silent() -> tuple[ProviderError, float]:
+        async with OpenAIServer(key=KEY) as server:
+            server.faults.add(CHAT, HalfOpen())
+            began = asyncio.get_running_loop().time()
+            error = await failure(server, CLOUD)
+            return error, asyncio.get_running_loop().time() - began
+
+    error, waited_s = warped(silent())
     assert (error.reason, type(error)) == ("timeout", errors.ProviderUnavailable)
+    assert CLOUD.first_byte_s <= waited_s <= CLOUD.first_byte_s + 1
+
+
+def test_first_byte_of_a_reply_that_is_not_streamed() -> None:
+    """The head may come with the whole reply: 300 s."""
+
+    async def silent() -> float:
+        async with OpenAIServer(key=KEY) as server:
+            server.faults.add(CHAT, HalfOpen())
+            began = asyncio.get_running_loop().time()
+            with pytest.raises(errors.ProviderUnavailable):
+                await ask(server, CLOUD, request(adjustments=Adjustments(stream=False)))
+            return asyncio.get_running_loop().time() - began
+
+    assert 300 <= warped(silent()) <= 301
 
 
 async def test_time_of_the_reader_does_not_count(server: OpenAIServer) -> None:
