@@ -286,7 +286,7 @@ def _call_remark(one: ModelCalls) -> Html | None:
     if one.uncounted and one.input is not None:
         remarks.append(f"{one.uncounted:,} of its calls told no tokens")
     if one.open:
-        remarks.append(f"{one.open:,} have no figure yet, and {money(one.held)} is held for them")
+        remarks.append(f"no figure yet for {one.open:,}, {money(one.held)} held")
     if not remarks:
         return None
     return el("p", {"class": "quiet"}, el("bdi", None, one.model), f": {'; '.join(remarks)}.")

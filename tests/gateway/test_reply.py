@@ -1,6 +1,7 @@
 """The growing reply: when it is first seen, and how it grows."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from agent.events import (
     StepStarted,
     ToolFinished,
     ToolStarted,
+    Waiting,
 )
 from agent.messages import ResultStatus
 from gateway.reply import LIVE_PARTS
@@ -63,6 +65,28 @@ async def test_without_words_a_placeholder_says_so(way: WayOut) -> None:
     await it.adapter.shows("1001", "Working on it: files: list")
     (row,) = await way.store.read(lambda tx: outbox.of_turn(tx, 1))
     assert (row.purpose, row.op, row.part) == ("anchor", "post", 0)
+
+
+@pytest.mark.parametrize("over", ["step", "word"])
+async def test_a_long_wait_stands_in_the_placeholder(way: WayOut, over: str) -> None:
+    """Who is waited for until when, and how to end it; the next step or word takes it away."""
+    it = await growing(way)
+    await it.passes(1.5)
+    await it.adapter.shows("1001", "Working on it ...")
+    until = it.clock.now() + 90_000_000
+    it.reply.watch(Waiting(provider="main", until=until))
+    await it.passes(3.0)
+    at = f"{datetime.fromtimestamp(until / 1_000_000, tz=UTC):%H:%M} UTC"
+    await it.adapter.shows("1001", f"Waiting for main until {at}; /stop ends it.")
+    if over == "step":
+        it.reply.watch(StepStarted(step=1, model="m"))
+        it.reply.watch(ToolStarted(call_id="c1", label="files: list"))
+        shown = "Working on it: files: list"
+    else:
+        it.say(f"{ENOUGH}\n\n")
+        shown = ENOUGH
+    await it.passes(3.0)
+    await it.adapter.shows("1001", shown)
 
 
 async def test_the_placeholder_is_stored_before_it_is_sent(way: WayOut) -> None:

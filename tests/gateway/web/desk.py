@@ -17,7 +17,7 @@ from gateway.web import WebServer
 from gateway.web.approvals import CardPage, Choice, QueueLine
 from gateway.web.approvals_site import ApprovalPages
 from gateway.web.frame import PLACES
-from gateway.web.spend import DaySpend, Frozen, LimitState, Share, Spend
+from gateway.web.spend import DaySpend, Frozen, LimitState, ModelCalls, Share, Spend
 from gateway.web.spend_site import SpendPage
 from platforms.content import Field
 from platforms.web.client import WebAdapter
@@ -112,6 +112,34 @@ SPEND = Spend(
     ),
     people=(Share(name="Dana", amount=52_100_000), Share(name="Ann", amount=18_591_000)),
     models=(Share(name="gpt-5", amount=24_300_000), Share(name="claude", amount=3_100_000)),
+    calls=(
+        ModelCalls(
+            model="gpt-5",
+            calls=1_204,
+            failed=7,
+            uncounted=2,
+            input=9_100_000,
+            cached=4_000_000,
+            output=310_000,
+            reasoning=90_000,
+            amount=24_300_000,
+            held=120_000,
+            open=1,
+        ),
+        ModelCalls(
+            model="own",
+            calls=3,
+            failed=0,
+            uncounted=3,
+            input=None,
+            cached=None,
+            output=None,
+            reasoning=None,
+            amount=0,
+            held=0,
+            open=0,
+        ),
+    ),
     tools=(Share(name="hf_jobs", amount=41_800_000), Share(name="web_search", amount=1_491_000)),
     limits=(
         LimitState(

@@ -48,6 +48,11 @@ async def test_the_page_has_every_sum() -> None:
             "<bdi>gpt-5</bdi><span>$24.30</span>",
             "<bdi>web_search</bdi><span>$1.50</span>",
             "<bdi>Telegram: Ops</bdi><span>$0.0410</span>",
+            '<bdi>gpt-5</bdi></th><td class="right">$24.30</td><td class="right">1,204</td>'
+            '<td class="right">7</td><td class="right">9,100,000</td>',
+            "<bdi>gpt-5</bdi>: 2 of its calls told no tokens; no figure yet for 1, $0.12 held.",
+            '<bdi>own</bdi></th><td class="right">$0.00</td><td class="right">3</td>'
+            '<td class="right">0</td><td class="right">unknown</td>',
         ):
             assert words in html
         total = sum(day.amount for day in SPEND.days)
