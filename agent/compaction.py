@@ -82,7 +82,7 @@ class Summarise:
 
     The text of the last one goes to `summary_fold`. `rest` is what all else counts then, in
     tokens, `before` what everything counted, `most` what may be left; `scale` turns our own
-    count of a text into tokens.
+    count of a text into tokens. `earlier` is the summary that it takes the place of.
     """
 
     fold: Fold
@@ -92,6 +92,7 @@ class Summarise:
     rest: float
     most: float
     scale: float
+    earlier: str = ""
 
     @property
     def system(self) -> str:
@@ -184,6 +185,7 @@ def summary_fold(plan: Summarise, text: str) -> Fold | None:
     text = text.strip()
     if not text:
         return None
+    text = _unlike(text, plan.earlier)
     after = plan.rest + plan.scale * _weight((Summary(text=text),))
     gain = 1 - after / plan.before
     if gain < GAIN or after > plan.most:
@@ -249,7 +251,13 @@ def _load(
 def _opening(messages: tuple[Message, ...], *, most: float) -> tuple[int, ...]:
     """The position of the chat's first words, unless they alone are too large to keep for ever."""
     first = _past_begins(messages) - 1
-    return (first,) if first >= 0 and _weight_of(messages[first]) <= most else ()
+    return (
+        (first,)
+        if first >= 0
+        and isinstance(messages[first], UserMessage)
+        and _weight_of(messages[first]) <= most
+        else ()
+    )
 
 
 def _kept(messages: tuple[Message, ...], asked: tuple[UserMessage, ...]) -> tuple[int, ...]:
@@ -333,14 +341,27 @@ def _summary_plan(load: _Load) -> Summarise | None:
         rest=rest,
         most=STARTS * load.room,
         scale=load.scale,
+        earlier=_earlier(load, first),
     )
 
 
+def _unlike(text: str, earlier: str) -> str:
+    """The same text, but told apart from the one it takes the place of."""
+    return f"{text}\n(This still holds.)" if text == earlier else text
+
+
+def _earlier(load: _Load, first: int) -> str:
+    message = load.messages[first] if first < len(load.messages) else None
+    return message.text if isinstance(message, Summary) else ""
+
+
 def _past_begins(messages: tuple[Message, ...]) -> int:
-    """The position behind the first words of the chat."""
+    """The position behind the first words of the chat, or of the summary before them."""
     for index, message in enumerate(messages):
         if isinstance(message, UserMessage):
             return index + 1
+        if isinstance(message, Summary):
+            return index
     return 0
 
 
@@ -422,7 +443,7 @@ def _digested(load: _Load, first: int, tail: int, part_bytes: int) -> Fold:
         )
     most = min(DIGEST_CHARS, load.bytes_of(PART_SHARE / 2 * load.room))
     text = digest_text(_covered(load.messages, fold), most=most)
-    return replace(fold, text=text, part_bytes=part_bytes)
+    return replace(fold, text=_unlike(text, _earlier(load, first)), part_bytes=part_bytes)
 
 
 def _last_step(messages: tuple[Message, ...], first: int) -> int:

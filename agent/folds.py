@@ -71,7 +71,7 @@ def apply_fold(messages: tuple[Message, ...], fold: Fold) -> tuple[Message, ...]
     """The visible transcript after a fold of it; the same again changes nothing."""
     placed = tuple(Placed(first=i, through=i, message=m) for i, m in enumerate(messages))
     if fold.kind is not FoldKind.PRUNE and fold.first < len(messages):
-        there = messages[fold.first]
+        there = messages[fold.first]  # no two folds in a row have the same text
         if isinstance(there, Summary) and there == _stands(fold):
             return messages
     return tuple(each.message for each in apply_placed(placed, fold))

@@ -19,7 +19,7 @@ from agent.policy import Facts, was_said, was_written
 from agent.tools.base import PreparedCall
 from gateway.entitled import Approver, Rights
 from gateway.store.base import Tx
-from gateway.store.records import calls, inbox, transcript
+from gateway.store.records import calls, folds, inbox, transcript
 from gateway.store.records.cards import Card
 from gateway.store.records.sessions import OpenTurn
 
@@ -121,7 +121,9 @@ def _said(tx: Tx, session_id: int, since: int, urls: frozenset[str]) -> str:
     finds = calls.found_by(tx, session_id, since=since)
     typed: list[str] = []
     asked, found = set[str](), set[str]()
-    open_urls = set(urls)
+    # What stands for older messages is a model's words too: it may have composed them from there.
+    summed = "\n".join(folds.texts(tx, session_id))
+    open_urls = {url for url in urls if not was_written(url, summed)}
     for _, message in transcript.load(tx, session_id):
         match message:
             case UserMessage(text=text):

@@ -27,7 +27,7 @@ from gateway.render import Change
 from gateway.reply import Reply
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import calls, jobs, model_calls, outbox, sessions, unowned
+from gateway.store.records import calls, folds, jobs, model_calls, outbox, sessions, unowned
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.store.records.sessions import OpenTurn
 from gateway.turn_desk import Short, TurnDesk
@@ -57,6 +57,7 @@ class StoredTurn(TurnJournal):
         self._said = list(turn.said)
         self._desk = desk
         self._held: tuple[OutboxRow, ...] = ()
+        self._began = clock.now()
         self._alerts = desk.alerts()
 
     @property
@@ -69,7 +70,28 @@ class StoredTurn(TurnJournal):
         return await self._store.read(lambda tx: self._desk.affords(tx, self._turn, quote))
 
     async def folded(self, fold: Fold) -> None:
-        """Store what stands in place of older messages (D2)."""
+        """Store what stands in place of older messages, which stay stored (D2)."""
+        now = self._clock.now()
+
+        def unit(tx: Tx) -> None:
+            sessions.fence(tx, self._turn, now)
+            folds.add(
+                tx,
+                session_id=self._turn.session_id,
+                turn_id=self._turn.turn_id,
+                fold=fold,
+                now=now,
+            )
+            sessions.fold_done(tx, self._turn.session_id)
+
+        await self._store.write(unit, transition=transitions.SESSION_FOLDED)
+
+    def active_s(self) -> float:
+        """How long the turn has been at work, its waits for people left out."""
+        return (self._turn.active_us + self._at_work_us()) / 1_000_000
+
+    def _at_work_us(self) -> int:
+        return max(0, self._clock.now() - self._began)
 
     async def step_opened(
         self,
@@ -98,7 +120,7 @@ class StoredTurn(TurnJournal):
             edits = self._desk.ask_for_money(
                 tx, self._turn, short, model=model, quote=quote, instead_of=instead_of
             )
-            unowned.park(tx, self._turn, now=self._clock.now())
+            unowned.park(tx, self._turn, now=self._clock.now(), active_us=self._at_work_us())
             return (*self._keep(tx, so_far), *edits)
 
         rows = await self._store.write(ask, transition=transitions.TURN_WAITS)
@@ -195,7 +217,7 @@ class StoredTurn(TurnJournal):
             rows = sessions.rows_of(tx, self._turn.turn_id)
             if rows.halted or not _still_waits(rows):
                 return GoOn(rows=rows), edits
-            unowned.park(tx, self._turn, now=self._clock.now())
+            unowned.park(tx, self._turn, now=self._clock.now(), active_us=self._at_work_us())
             return Parked(asked=True), (*self._keep(tx, so_far), *edits)
 
         outcome, edits = await self._store.write(unit, transition=transitions.TURN_WAITS)
@@ -363,7 +385,7 @@ class StoredTurn(TurnJournal):
             text,
             state=end.state,
             mark=end.mark,
-            error=str(end.error) if end.error else None,
+            error=str(end.error) if end.error else end.why or None,
             end=end,
             change=change,
         )
@@ -423,6 +445,8 @@ class StoredTurn(TurnJournal):
             sessions.close_turn(
                 tx, self._turn, state=state.value, mark=mark.value, error=error, now=now
             )
+            if self._turn.rows.fold:
+                sessions.fold_done(tx, self._turn.session_id)
             stored = (outbox.insert(tx, row, now=now) for row in new_rows)
             return (*(row for row in stored if row is not None), *edits, *notices)
 

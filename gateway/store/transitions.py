@@ -51,6 +51,7 @@ CALL_LEFT: Final = _power("call.left")
 ATTEMPT_FAILED: Final = _process("attempt.failed")
 TURN_WAITS: Final = _power("turn.waits")
 DOUBT_ASKED: Final = _power("doubt.asked")
+SESSION_FOLDED: Final = _power("session.folded")
 MESSAGES_RECORDED: Final = _power("messages.recorded")
 INBOX_DRAINED: Final = _power("inbox.drained")
 TURN_CLOSED: Final = _power("turn.closed")
@@ -72,6 +73,10 @@ JOB_ENDED: Final = _power("job.ended")
 RUN_BOOKED: Final = _power("run.booked")
 SEAL_MADE: Final = _power("seal.made")
 MCP_PINNED: Final = _power("mcp.pinned")
+
+# Keys of models.
+LOGIN_KEPT: Final = _power("login.kept")
+KEY_MARKED: Final = _process("key.marked")
 
 # What goes out.
 REPLY_BEGUN: Final = _power("reply.begun")

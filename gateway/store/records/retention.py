@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.store.base import Row, Tx
+from gateway.store.records import folds
 from gateway.store.records.transcript import MESSAGES_LOADED
 
 UNIT_ROWS = 200
@@ -52,6 +53,7 @@ class SessionAge:
     titled: bool
     oldest: int | None  # sequence of the oldest message
     oldest_at: int
+    folded_at: int | None  # when the oldest of its folds was made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +246,8 @@ _SESSION = (
     " (SELECT sequence FROM message WHERE message.session_id = session.id"
     " ORDER BY sequence LIMIT 1),"
     " (SELECT stored_at FROM message WHERE message.session_id = session.id"
-    " ORDER BY sequence LIMIT 1) FROM session"
+    " ORDER BY sequence LIMIT 1),"
+    " (SELECT at FROM fold WHERE fold.session_id = session.id ORDER BY id LIMIT 1) FROM session"
 )
 
 
@@ -260,24 +263,34 @@ def kept_from(session: SessionAge, *, before: int) -> int:
     Of a session in use that is what a model may still be shown; of one that was left or lay
     idle since `before` it is nothing.
     """
-    in_use = session.open_turn or (session.current and session.active_at >= before)
+    in_use = _in_use(session, before)
     return session.next_message - MESSAGES_LOADED if in_use else session.next_message
 
 
+def _in_use(session: SessionAge, before: int) -> bool:
+    return session.open_turn or (session.current and session.active_at >= before)
+
+
 def forgettable(session: SessionAge, *, before: int) -> bool:
-    """Whether messages or the title of a session are due."""
+    """Whether messages, their summaries or the title of a session are due."""
     words = (
         session.oldest is not None
         and session.oldest < kept_from(session, before=before)
         and session.oldest_at < before
     )
-    return words or (session.titled and _idle(session, before))
+    folded = session.folded_at is not None and session.folded_at < before
+    return (
+        words
+        or (folded and not _in_use(session, before))
+        or (session.titled and _idle(session, before))
+    )
 
 
 def forget_session(tx: Tx, ident: int, *, before: int) -> int:
     """Take away the oldest messages of a session that are due, at most PART_ROWS of them.
 
-    A session that lay idle since `before` loses its title too: it is the first words.
+    A session that lay idle since `before` loses its title too: it is the first words. Of one in
+    use the folds that shape what a model is given are kept.
     """
     row = tx.row(_SESSION + " WHERE id = ?", ident)
     if row is None:
@@ -291,6 +304,7 @@ def forget_session(tx: Tx, ident: int, *, before: int) -> int:
             min(kept_from(session, before=before), session.oldest + PART_ROWS),
             before,
         )
+    changed += folds.forget(tx, ident, before=before, everything=not _in_use(session, before))
     if session.titled and _idle(session, before):
         changed += tx.run("UPDATE session SET title = '' WHERE id = ?", ident)
     return changed
@@ -298,7 +312,7 @@ def forget_session(tx: Tx, ident: int, *, before: int) -> int:
 
 def removable(session: SessionAge, *, before: int) -> bool:
     """Whether nothing of a session is left; one with a chosen setting is kept for it."""
-    empty = session.oldest is None and not session.turns
+    empty = session.oldest is None and session.folded_at is None and not session.turns
     return empty and session.settled and session.active_at < before
 
 
@@ -360,7 +374,7 @@ def _note(tx: Tx, kind: Kind, ids: Sequence[int], now: int) -> None:
 
 def _age(row: Row) -> SessionAge:
     ident, current, active_at, next_message, open_turn, turns, settled, titled, *first = row
-    oldest, oldest_at = first
+    oldest, oldest_at, folded_at = first
     return SessionAge(
         id=ident,
         current=bool(current),
@@ -372,4 +386,5 @@ def _age(row: Row) -> SessionAge:
         titled=bool(titled),
         oldest=oldest,
         oldest_at=oldest_at or 0,
+        folded_at=folded_at,
     )

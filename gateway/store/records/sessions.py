@@ -23,9 +23,11 @@ from agent.messages import (
 )
 from gateway.errors import StoreError
 from gateway.store.base import Tx
-from gateway.store.records import calls, inbox, model_calls, transcript
+from gateway.store.records import calls, folds, inbox, model_calls, transcript
 
 TITLE_LENGTH = 60
+FOLD = "fold"
+"""The setting of a session that is to be folded before its next model call."""
 
 
 class Fenced(StoreError):
@@ -38,7 +40,8 @@ class OpenTurn:
 
     `said` holds the words the turn has stored for its reader since it last waited for people;
     `parts_before` counts the messages of before. `asked` is the platform's id of the message it
-    answers; `stopped_by` said /stop before a crash.
+    answers; `stopped_by` said /stop before a crash. `active_us` is how long it was at work before
+    it last waited for people.
     """
 
     session_id: int
@@ -58,6 +61,7 @@ class OpenTurn:
     resumed: bool
     stopped_by: str | None = None
     parts_before: int = 0
+    active_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +178,14 @@ def change_settings(tx: Tx, session_id: int, settings: dict[str, Any]) -> None:
     tx.run(
         "UPDATE session SET settings = ? WHERE id = ?", orjson.dumps(settings).decode(), session_id
     )
+
+
+def fold_done(tx: Tx, session_id: int) -> None:
+    """The fold that was asked for has been made, or can't be."""
+    row = tx.row("SELECT settings FROM session WHERE id = ?", session_id)
+    settings = orjson.loads(row[0]) if row is not None else {}
+    if settings.pop(FOLD, None) is not None:
+        change_settings(tx, session_id, settings)
 
 
 def begin_fresh(
@@ -442,16 +454,19 @@ def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
     row = tx.row(
         "SELECT session.id, session.key, session.epoch, session.account, session.settings,"
         " turn.number, turn.reply_to, turn.grouped, turn.requester, turn.requester_name,"
-        " turn.asked, turn.stopped_by, turn.halted, turn.words_before, turn.parts_before"
-        " FROM turn JOIN session ON session.id = turn.session_id WHERE turn.id = ?",
+        " turn.asked, turn.stopped_by, turn.halted, turn.words_before, turn.parts_before,"
+        " turn.active_us FROM turn JOIN session ON session.id = turn.session_id WHERE turn.id = ?",
         turn_id,
     )
     if row is None:
         raise StoreError(f"turn {turn_id} is gone")
     session_id, key, epoch, account, settings, number, reply_to, *rest = row
-    grouped, requester, name, asked, stopped_by, halted, words_before, parts_before = rest
-    loaded = transcript.load(tx, session_id)
-    own = tuple(message for owner, message in loaded if owner == turn_id)
+    grouped, requester, name, asked, stopped_by, halted, words_before, parts_before, active_us = (
+        rest
+    )
+    seen = folds.visible(tx, session_id, since_turn=turn_id)
+    own = transcript.of_turn(tx, turn_id)
+    chosen = orjson.loads(settings)
     said = tuple(m.text for m in own if isinstance(m, AssistantMessage | PartialReply))
     return OpenTurn(
         session_id=session_id,
@@ -466,11 +481,14 @@ def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
         requester_name=name,
         asked=asked,
         said=said[words_before:],
-        settings=orjson.loads(settings),
+        settings=chosen,
+        active_us=int(active_us),
         rows=TurnRows(
             session=str(session_id),
             turn=number,
-            messages=tuple(message for _, message in loaded),
+            messages=tuple(each.message for each in seen),
+            own=own,
+            fold=bool(chosen.get(FOLD)),
             steps=_steps(tx, turn_id),
             calls_made=sum(len(m.calls) for m in own if isinstance(m, AssistantMessage)),
             calls=calls.open_of_turn(tx, turn_id),

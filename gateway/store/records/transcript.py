@@ -24,7 +24,9 @@ from agent.messages import (
 from gateway.store.base import Tx
 
 MESSAGES_LOADED = 400
-"""Newest messages read for a turn; more would not fit a model's window of short messages."""
+"""Newest messages read for a turn at most, beside its own; more would not fit a window."""
+LOADED_STEP = 200
+"""The place they are read from moves by so many at once."""
 
 
 def append(
@@ -54,7 +56,10 @@ def append(
 
 
 def load(tx: Tx, session_id: int) -> list[tuple[int, Message]]:
-    """The newest messages of a session, oldest first, each with the id of its turn."""
+    """The newest messages of a session as they were stored, each with the id of its turn.
+
+    Oldest first, also those that are folded or taken back: what a model is given is in `folds`.
+    """
     rows = tx.rows(
         "SELECT turn_id, body FROM message WHERE session_id = ? ORDER BY sequence DESC LIMIT ?",
         session_id,
@@ -63,10 +68,50 @@ def load(tx: Tx, session_id: int) -> list[tuple[int, Message]]:
     return [(int(turn_id), parse(body)) for turn_id, body in reversed(rows)]
 
 
+def loaded_from(tx: Tx, session_id: int, *, turn_id: int | None = None) -> int:
+    """The sequence from which on a session is read for a model; during a turn it is the same."""
+    row = None
+    if turn_id is not None:
+        row = tx.row("SELECT MIN(sequence) FROM message WHERE turn_id = ?", turn_id)
+    if row is None or row[0] is None:
+        row = tx.row("SELECT next_message FROM session WHERE id = ?", session_id)
+    if row is None:
+        raise LookupError(f"no session {session_id}")
+    return max(0, -((MESSAGES_LOADED - int(row[0])) // LOADED_STEP) * LOADED_STEP)
+
+
 def oldest_given(tx: Tx, turn_id: int) -> int:
-    """The sequence from which on a turn's model may have been given its session's messages."""
-    row = tx.row("SELECT MIN(sequence) FROM message WHERE turn_id = ?", turn_id)
-    return int(row[0]) - MESSAGES_LOADED if row and row[0] is not None else 0
+    """The sequence from which on a turn's model may have been given its session's messages.
+
+    What a summary tells of counts as given.
+    """
+    row = tx.row(
+        "SELECT session_id, MIN(sequence) FROM message WHERE turn_id = ? GROUP BY session_id",
+        turn_id,
+    )
+    if row is None:
+        return 0
+    since = int(row[1]) - MESSAGES_LOADED
+    summed = tx.row(
+        "SELECT MIN(first_sequence) FROM fold WHERE session_id = ? AND undone_at IS NULL"
+        " AND kind <> 'prune'",
+        row[0],
+    )
+    return since if summed is None or summed[0] is None else min(since, int(summed[0]))
+
+
+def of_turn(tx: Tx, turn_id: int) -> tuple[Message, ...]:
+    """All of a turn's messages as they were stored, also what is folded by now."""
+    rows = tx.rows(
+        "SELECT body FROM message WHERE turn_id = ? AND undone_at IS NULL ORDER BY sequence",
+        turn_id,
+    )
+    return tuple(parse(str(body)) for (body,) in rows)
+
+
+def undo(tx: Tx, turn_id: int, *, now: int) -> None:
+    """Take a turn's messages back: they stay stored, and no model reads them again."""
+    tx.run("UPDATE message SET undone_at = ? WHERE turn_id = ? AND undone_at IS NULL", now, turn_id)
 
 
 def dump(message: Message) -> str:

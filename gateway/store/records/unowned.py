@@ -6,10 +6,14 @@ from gateway.store.base import Tx
 from gateway.store.records import calls, inbox, model_calls, sessions
 
 
-def park(tx: Tx, turn: sessions.OpenTurn, *, now: int) -> None:
-    """Let a turn wait for people."""
+def park(tx: Tx, turn: sessions.OpenTurn, *, now: int, active_us: int = 0) -> None:
+    """Let a turn wait for people, after so much time at work."""
     sessions.fence(tx, turn, now)
-    tx.run("UPDATE turn SET state = 'waiting' WHERE id = ?", turn.turn_id)
+    tx.run(
+        "UPDATE turn SET state = 'waiting', active_us = active_us + ? WHERE id = ?",
+        active_us,
+        turn.turn_id,
+    )
 
 
 def reopen(tx: Tx, turn_id: int, *, now: int) -> bool:

@@ -10,7 +10,7 @@ from agent.calls import CallState, JudgedCall, StoredCall
 from agent.messages import ResultStatus, ToolCall, ToolResult
 from agent.tools.base import EffectClass, PreparedCall
 from gateway.store.base import Store, Tx
-from gateway.store.records import calls, sessions, transcript, unowned
+from gateway.store.records import calls, sessions, unowned
 from gateway.store.records.sessions import Fenced, OpenTurn
 from tests.agent.scripted import assistant, call, user
 from tests.gateway.records.rows import (
@@ -196,15 +196,6 @@ async def test_a_turn_of_a_retired_session_can_still_be_closed(store: Store) -> 
     await write(store, lambda tx: sessions.retire(tx, KEY, NOW))
     await closed(store, turn)
     assert (await inbox_states(store))[1][0] == "done"
-
-
-async def test_a_long_past_is_loaded_from_its_end(store: Store) -> None:
-    """The newest messages come, in order, however many were stored before."""
-    turn = await opened(store, arrival(1))
-    past = tuple(user(str(number)) for number in range(transcript.MESSAGES_LOADED + 50))
-    await write(store, lambda tx: sessions.append(tx, turn, past, now=NOW))
-    loaded = (await again(store)).rows.messages
-    assert loaded == past[-transcript.MESSAGES_LOADED :]
 
 
 async def test_opening_fails_whole_for_a_session_that_is_gone(store: Store) -> None:
