@@ -27,10 +27,10 @@ BETWEEN = "\n\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A message item: its words, and whether a refusal is among them."""
+    """A message item: all its words, and those among them that refuse."""
 
     text: str
-    refused: bool = False
+    refusal: str = ""
     phase: str = ""
 
 
@@ -173,16 +173,16 @@ def _said(item: Mapping[str, Any]) -> Said:
     if not isinstance(content, list):
         raise Malformed("the content of a message is no list")
     texts: list[str] = []
-    refused = False
+    refusals: list[str] = []
     for part in content:
         if not isinstance(part, dict):
             raise Malformed("a content part is no object")
         if refusal := text_of(part.get("refusal")):
-            refused = True
+            refusals.append(refusal)
             texts.append(refusal)
         elif part.get("type") in ("output_text", "text"):
             texts.append(text_of(part.get("text")))
-    return Said(text="".join(texts), refused=refused, phase=text_of(item.get("phase")))
+    return Said(text="".join(texts), refusal="".join(refusals), phase=text_of(item.get("phase")))
 
 
 def _called(item: Mapping[str, Any]) -> Called | Other:

@@ -99,7 +99,7 @@ class ReplyDecoder:
         self._shown: list[str] = []
         self._thought = False
         self._texts: dict[int, list[str]] = {}
-        self._refused = False
+        self._refusals: list[str] = []
         self._calls: dict[int, _Call] = {}
         self._ordinals = 0
         self._places: dict[str, int] = {}
@@ -134,13 +134,11 @@ class ReplyDecoder:
         """Take one event; `name` stands for a type it lacks."""
         kind = text_of(body.get("type")) or name
         if kind in ("error", "response.error") or name == "error":
-            raise InBandError(body)
+            return self._broken_off(body)
         if kind == "codex.rate_limits" and not self._opened:
             self._limits.update(limits_of(body.get("rate_limits")))
         if not kind.startswith("response."):
-            if body.get("error"):
-                raise InBandError(body)
-            return []
+            return self._broken_off(body) if body.get("error") else []
         return [*self._open(body.get("response")), *self._event(kind, body)]
 
     def whole(self, body: bytes) -> list[StreamEvent]:
@@ -172,9 +170,16 @@ class ReplyDecoder:
         stop = self._resolved(self._stop, items)
         parts = tuple(parts_of(items, self._origin))
         completed = [PartCompleted(part=part) for part in parts]
-        return [*self._not_yet_shown(parts), *completed, StreamCompleted(stop=stop)]
+        end = StreamCompleted(stop=stop, said=self._refusal(items))
+        return [*self._not_yet_shown(parts), *completed, end]
 
     # Events.
+
+    def _broken_off(self, body: Json) -> list[StreamEvent]:
+        """An error frame: `finish` raises it, since the request was accepted before."""
+        self.done = True
+        self._failure = InBandError(body)
+        return [*self._open(None)]
 
     def _open(self, response: object) -> Iterator[StreamEvent]:
         if self._opened:
@@ -187,7 +192,7 @@ class ReplyDecoder:
         if kind == "response.output_text.delta":  # the one that matters, hence first
             yield from self._say(self._place(body), text_of(body.get("delta")))
         elif kind == "response.refusal.delta":
-            self._refused = True
+            self._refusals.append(text_of(body.get("delta")))
             yield from self._say(self._place(body), text_of(body.get("delta")))
         elif kind in _THOUGHTS:
             yield from self._think(text_of(body.get("delta")))
@@ -242,7 +247,6 @@ class ReplyDecoder:
         place = self._place(body)
         self._items[place] = item = item_of(body.get("item"))
         if isinstance(item, Said):
-            self._refused = self._refused or item.refused
             yield from self._say(place, _rest(item.text, "".join(self._texts.get(place, ()))))
         elif isinstance(item, Called):
             call = self._call_at(place)
@@ -329,9 +333,14 @@ class ReplyDecoder:
                     items.setdefault(place, cut)
         return [items[place] for place in sorted(items)]
 
+    def _refusal(self, items: Sequence[Item]) -> str:
+        """The words that refuse; those of deltas where no item has them."""
+        refused = "".join(item.refusal for item in items if isinstance(item, Said))
+        return refused or "".join(self._refusals)
+
     def _resolved(self, stop: Stop, items: Sequence[Item]) -> Stop:
         calls = [item for item in items if isinstance(item, Called)]
-        if self._refused or any(isinstance(item, Said) and item.refused for item in items):
+        if self._refusal(items):
             return Stop.FILTERED
         if stop is not Stop.DONE:
             return stop
