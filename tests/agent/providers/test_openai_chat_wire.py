@@ -16,7 +16,6 @@ from agent.credentials import Lease
 from agent.errors import ProviderError
 from agent.messages import Text, ToolCall, UserMessage
 from agent.providers.base import (
-    Adjustments,
     ModelRequest,
     PartCompleted,
     PulseReceived,
@@ -28,9 +27,8 @@ from agent.providers.base import (
     ToolSpec,
     UsageReported,
 )
-from agent.providers.bounds import CLOUD, Bounds
+from agent.providers.bounds import Bounds
 from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
-from tests.warp import warped
 from tests.wire.openai import (
     CHAT,
     CallTool,
@@ -46,7 +44,7 @@ from tests.wire.openai import (
     data,
     stream_of,
 )
-from tests.wire.server import Answer, CutAfter, CutBefore, HalfOpen, limited
+from tests.wire.server import Answer, CutAfter, CutBefore, limited
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "openai"
 KEY = "sk-loopback"
@@ -260,50 +258,6 @@ async def test_bounds(
     assert isinstance(error, errors.StreamBroken)
     assert words in str(error)
     await server.hung_up()
-
-
-def test_first_byte() -> None:
-    """A server that accepts and never answers is left after the bound, not before it."""
-
-    async def silent() -> tuple[ProviderError, float]:
-        async with OpenAIServer(key=KEY) as server:
-            server.faults.add(CHAT, HalfOpen())
-            began = asyncio.get_running_loop().time()
-            error = await failure(server, CLOUD)
-            return error, asyncio.get_running_loop().time() - began
-
-    error, waited_s = warped(silent())
-    assert (error.reason, type(error)) == ("timeout", errors.ProviderUnavailable)
-    assert CLOUD.first_byte_s <= waited_s <= CLOUD.first_byte_s + 1
-
-
-def test_first_byte_of_a_reply_that_is_not_streamed() -> None:
-    """The head may come with the whole reply: 300 s."""
-
-    async def silent() -> float:
-        async with OpenAIServer(key=KEY) as server:
-            server.faults.add(CHAT, HalfOpen())
-            began = asyncio.get_running_loop().time()
-            with pytest.raises(errors.ProviderUnavailable):
-                await ask(server, CLOUD, request(adjustments=Adjustments(stream=False)))
-            return asyncio.get_running_loop().time() - began
-
-    assert 300 <= warped(silent()) <= 301
-
-
-async def test_time_of_the_reader_does_not_count(server: OpenAIServer) -> None:
-    """A reader that takes longer than the bounds between two events loses nothing."""
-    gate = asyncio.Event()
-    server.reply(Reply(deltas=("Hel", gate, "lo")))
-    main = provider(server, replace(QUICK, idle_s=0.5, progress_s=0.5, step_s=0.5))
-    events: list[StreamEvent] = []
-    async for event in main.stream(request(), LEASE):
-        events.append(event)
-        if isinstance(event, TextReceived) and not gate.is_set():
-            await asyncio.sleep(0.6)  # the passing of time itself is what is under test
-            gate.set()
-    assert text_of(events) == "Hello"
-    await main.close()
 
 
 STATUSES: list[tuple[str, Answer, str, type[ProviderError]]] = [
