@@ -91,11 +91,6 @@ def read_error(body: object) -> ErrorBody:
     return _read(error, body) if isinstance(error, dict) else ErrorBody()
 
 
-def status_of_type(kind: object) -> int | None:
-    """The HTTP status an error type inside a stream stands for."""
-    return _STATUS_OF_TYPE.get(kind.lower()) if isinstance(kind, str) else None
-
-
 def _error_in(body: Mapping[str, Any]) -> object:
     for name in ("error", "errors"):
         if body.get(name):
@@ -132,7 +127,12 @@ def _status(error: Mapping[str, Any], kind: str) -> int | None:
         number = int(value) if isinstance(value, str) and value.isdecimal() else value
         if type(number) is int and 400 <= number < 600:
             return number
-    return status_of_type(kind) or status_of_type(error.get("code"))
+    return _status_of_type(kind) or _status_of_type(error.get("code"))
+
+
+def _status_of_type(kind: object) -> int | None:
+    """The HTTP status an error type inside a stream stands for."""
+    return _STATUS_OF_TYPE.get(kind.lower()) if isinstance(kind, str) else None
 
 
 def _code(value: object) -> str:

@@ -8,6 +8,7 @@ inside the stream raises `InBandError`, a missing marker `Incomplete`.
 """
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Any
 
 import orjson
@@ -31,6 +32,7 @@ from agent.providers.openai_chat.messages import CONTENT, DETAILS
 OVER_CAP = 1.1
 LETTERS_A_TOKEN = 16
 """No text has so many letters a token throughout: beyond that a cap is not being kept."""
+_OVER = "the reply is longer than its cap"
 _STOPS: Mapping[str, Stop] = {
     "stop": Stop.DONE,
     "tool_calls": Stop.TOOL_CALLS,
@@ -94,7 +96,8 @@ class ReplyDecoder:
         self._arguments_bytes = arguments_bytes
         self._request_id = request_id
         self._limits = limits or {}
-        self._most_tokens = None if output_cap is None else int(output_cap * OVER_CAP)
+        self._most_tokens = inf if output_cap is None else output_cap * OVER_CAP
+        self._most_letters = self._most_tokens * LETTERS_A_TOKEN
         self._thinker = thinker
         self._opened = False
         self._letters = 0
@@ -187,7 +190,9 @@ class ReplyDecoder:
             yield ProviderPart(origin=self._thinker, shape=DETAILS, payload=payload)
 
     def _body(self, body: Json, field: str) -> Iterator[StreamEvent]:
-        if _is_error(body):
+        if body.get("error") or body.get("object") == "error" or body.get("type") == "error":
+            raise InBandError(body)
+        if "base_resp" in body and _base_error(body):
             raise InBandError(body)
         if not self._opened:
             self._opened = True
@@ -203,8 +208,8 @@ class ReplyDecoder:
                 yield from self._choice(choice, field)
         if (usage := usage_of(body.get("usage"))) is not None:
             self._has_usage = True
-            if not self.has_stop:
-                self._keep_to_cap(usage.output - usage.reasoning)
+            if not self.has_stop and usage.output - usage.reasoning > self._most_tokens:
+                raise Incomplete(_OVER)
             yield UsageReported(usage=usage)
 
     def _choice(self, choice: Json, field: str) -> Iterator[StreamEvent]:
@@ -212,7 +217,8 @@ class ReplyDecoder:
         if not isinstance(delta, dict):
             raise Malformed(f"{field} is no object")
         before = len(self._texts)
-        yield from self._thought(delta)
+        if CONTENT in delta or "reasoning" in delta or DETAILS in delta:
+            yield from self._thought(delta)
         yield from self._content(delta.get("content"))
         if refusal := _text(delta.get("refusal")):
             self._refusals.append(refusal)
@@ -286,12 +292,8 @@ class ReplyDecoder:
 
     def _grow(self, text: str) -> None:
         self._letters += len(text)
-        self._keep_to_cap(self._letters // LETTERS_A_TOKEN)
-
-    def _keep_to_cap(self, tokens: int) -> None:
-        """End a reply that goes on beyond what was asked for, and was reserved."""
-        if self._most_tokens is not None and tokens > self._most_tokens:
-            raise Incomplete("the reply is longer than its cap")
+        if self._letters > self._most_letters:
+            raise Incomplete(_OVER)
 
     def _call(self, delta: object, place: int | None = None) -> Iterator[StreamEvent]:
         if not isinstance(delta, dict):
@@ -368,13 +370,8 @@ def _completed(part: ProviderPart) -> PartCompleted:
     return PartCompleted(part=part)
 
 
-def _is_error(body: Json) -> bool:
-    """Whether an error stands where a chunk belongs.
-
-    MiniMax says with every chunk that all is well, or in its place what is not.
-    """
-    if body.get("error") or "error" in (body.get("object"), body.get("type")):
-        return True
+def _base_error(body: Json) -> bool:
+    """MiniMax says with every chunk that all is well, or in its place what is not."""
     base = body.get("base_resp")
     return isinstance(base, dict) and bool(base.get("status_code"))
 

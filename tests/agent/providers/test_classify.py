@@ -231,6 +231,37 @@ def test_causes_are_followed_without_end() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "status", "reason"),
+    [
+        ("authentication_error", 401, "auth"),
+        ("billing_error", 402, "billing"),
+        ("permission_error", 403, "forbidden"),
+        ("not_found_error", 404, "unknown"),
+        ("request_too_large", 413, "payload_too_large"),
+        ("insufficient_quota", 429, "billing"),
+        ("rate_limit_error", 429, "rate_limited"),
+        ("rate_limit_exceeded", 429, "rate_limited"),
+        ("usage_limit_reached", 429, "rate_limited"),
+        ("RESOURCE_EXHAUSTED", 429, "rate_limited"),
+        ("api_error", 500, "server_error"),
+        ("server_error", 500, "server_error"),
+        ("UNAVAILABLE", 503, "overloaded"),
+        ("timeout_error", 504, "timeout"),
+        ("overloaded_error", 529, "overloaded"),
+        ("invalid_request_error", 400, "bad_request"),
+        ("something_else", None, "server_error"),
+    ],
+)
+@pytest.mark.parametrize("field", ["type", "code", "status"])
+def test_types_inside_a_stream_count_as_their_status(
+    kind: str, status: int | None, reason: str, field: str
+) -> None:
+    """An error after a 200 is what the same error is as a status."""
+    error = Attempt(ORIGIN, Lease(label="", headers={})).in_band({"error": {field: kind}})
+    assert (error.status, error.reason) == (status, reason)
+
+
+@pytest.mark.parametrize(
     ("service", "endpoint", "reason"),
     [
         (Service.XAI, "http://h/v1", "auth"),

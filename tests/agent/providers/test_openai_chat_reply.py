@@ -319,8 +319,8 @@ def counted(completion: int, reasoning: int = 0) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "chunks",
     [
-        (delta("word " * 40),),
-        tuple(delta("word ") for _ in range(40)),
+        (delta("word " * 36),),
+        tuple(delta("word ") for _ in range(36)),
         (delta("x"), counted(12)),
         (delta(tool_calls=[{"index": 0, "function": {"name": "f", "arguments": "x" * 200}}]),),
     ],
