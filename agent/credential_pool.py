@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 Order = Literal["fill_first", "round_robin", "least_used", "random"]
 
+Hide = Callable[[str, Sequence[str]], None]
+"""Takes the secrets of a key out of logs, in place of those before."""
+
 STICKY = 3600 * SECOND
 """How long a session stays with its key while that is well."""
 IN_FLIGHT = 8
@@ -103,10 +106,18 @@ class KeyBook:
         self._use_kept: dict[str, int] = {}
         self._store: KeyStore | None = None
         self._tell: Callable[[Rest], None] = _told_nobody
+        self._hide: Hide = _hidden_nowhere
+        self._seen: dict[str, int] = {}
 
-    async def open(self, store: KeyStore, tell: Callable[[Rest], None]) -> None:
-        """Take up what is kept, and keep everything there; `tell` hears of each key given up."""
+    async def open(
+        self, store: KeyStore, *, tell: Callable[[Rest], None], hide: Hide | None = None
+    ) -> None:
+        """Take up what is kept, and keep everything there.
+
+        `tell` hears of each key given up, `hide` of every token before it is used.
+        """
         self._store, self._tell = store, tell
+        self._hide = hide or _hidden_nowhere
         for rest in await store.rests():
             self._rests.setdefault(rest.place, rest)
         for key, at in await store.uses():
@@ -125,6 +136,12 @@ class KeyBook:
     def last_good(self, key: str) -> int | None:
         """When a key was last used with success."""
         return self._last_good.get(key)
+
+    def saw(self, key: str, lease: Lease) -> None:
+        """A token is about to be used: it must not stand in a log."""
+        if self._seen.get(key) != lease.generation:
+            self._seen[key] = lease.generation
+            self._hide(key, [value.rpartition(" ")[2] for value in lease.headers.values()])
 
     def flying(self, key: str) -> int:
         """Requests that carry it now."""
@@ -187,6 +204,10 @@ class KeyBook:
 
 def _told_nobody(_rest: Rest) -> None:
     """Nobody listens yet."""
+
+
+def _hidden_nowhere(_key: str, _secrets: Sequence[str]) -> None:
+    """There is no log yet."""
 
 
 class CredentialPool:
@@ -266,6 +287,7 @@ class CredentialPool:
             if _rests_by_itself(error):
                 await self.book.failed(error, self._booked(key, model, began))
             raise
+        self.book.saw(key.ident, lease)
         self._used[key.ident] += 1
         self._stay(session, key)
         return replace(

@@ -15,7 +15,7 @@ from gateway import audit, refs
 from gateway.approvals import Desk
 from gateway.asking import Asking, OwnerSpot, Spot, Times
 from gateway.clock import Clock
-from gateway.config import Config
+from gateway.config import Config, keys_in
 from gateway.decisions import Decisions
 from gateway.delivery import Deliveries
 from gateway.desk_clock import DeskClock
@@ -129,7 +129,7 @@ def supervision(
         tools=tools,
         rights=rights,
         money=money,
-        holds=holds_one_of(frozenset(secrets_of(config, os.environ.get("OPENAI_API_KEY", "")))),
+        holds=holds_one_of(frozenset(secrets_of(config, *keys_in(os.environ)))),
     )
     roles = Roles(deliveries=deliveries, rights=rights, clock=clock)
     painter = Painter(
@@ -318,7 +318,7 @@ def shell_desk(
     freeze: Callable[[str, str], Awaitable[None]],
 ) -> ShellDesk:
     """The desk as the shell knows it."""
-    secrets = secrets_of(ground.config, os.environ.get("OPENAI_API_KEY", ""))
+    secrets = secrets_of(ground.config, *keys_in(os.environ))
     return ShellDesk(
         store=ground.store,
         clock=ground.clock,

@@ -7,13 +7,15 @@ import logging
 import os
 import time
 from ipaddress import ip_address
+from typing import TYPE_CHECKING, assert_never
 from urllib.parse import urlsplit
 
 from agent.costs import Unknown
-from agent.credentials import StaticKey
+from agent.credentials import Service
 from agent.failover import Entry
 from agent.model_prices import INCLUDED, ModelPrice, ModelPricing, configured, packaged
 from agent.providers.base import Provider
+from agent.providers.bounds import REASONING, bounds_for
 from gateway.config import (
     LOCAL_SERVERS,
     Config,
@@ -23,7 +25,12 @@ from gateway.config import (
     wants_local_probe,
 )
 from gateway.config.stand_in import DEMO
+from gateway.config.values import OPENAI_URL
+from gateway.credentials import KeyMaker
 from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from agent.providers.codex.pool import CodexPool
 
 log = logging.getLogger(__name__)
 
@@ -35,25 +42,28 @@ DEFAULT_OUTPUT = 8_192
 
 
 async def providers(config: Config, *, demo: bool = False) -> tuple[Entry, ...]:
-    """The chain of providers, primary first; looks for a local server if nothing is configured."""
+    """The chain of providers, primary first; looks for a local server if nothing is configured.
+
+    Raises GatewayError if the primary can't be had; a fallback is left out with a warning.
+    """
+    maker = EntryMaker(config)
     if demo:
-        return (_entry(DEMO),)
+        return (maker.entry(DEMO),)
     environ = os.environ
     local = await _local_model() if wants_local_probe(config, environ) else None
-    return _priced(tuple(choose_providers(config, environ, local)))
+    return _chain(tuple(choose_providers(config, environ, local)), maker)
 
 
-def _priced(configured: tuple[ProviderConfig, ...]) -> tuple[Entry, ...]:
-    """The chain without fallbacks whose price nobody knows; GatewayError for such a primary."""
+def _chain(configured: tuple[ProviderConfig, ...], maker: "EntryMaker") -> tuple[Entry, ...]:
+    """The chain without fallbacks that can't be built, or whose price nobody knows."""
     entries = []
     for place, each in enumerate(configured):
-        price = price_of(each)
-        if isinstance(price, Unknown):
+        try:
+            entries.append(maker.entry(each))
+        except GatewayError as exc:
             if place == 0:
-                raise GatewayError(unpriced_text(each, price))
-            log.warning("left out as a fallback: %s", unpriced_text(each, price))
-            continue
-        entries.append(_entry(each))
+                raise
+            log.warning("left out as a fallback: %s", exc)
     return tuple(entries)
 
 
@@ -73,20 +83,75 @@ async def _local_model() -> LocalModel | None:
     return LocalModel(base_url=found[0], model=found[1]) if found else None
 
 
-def _entry(config: ProviderConfig) -> Entry:
-    provider = _demo() if config.api == "demo" else _openai_chat(config)
-    key = config.api_key.reveal() if config.api_key else ""
-    price = price_of(config)
-    free = isinstance(price, ModelPrice) and price.source == "included"
-    most = config.max_output_tokens or (None if free else DEFAULT_OUTPUT)
-    return Entry(
-        name=config.name,
-        provider=provider,
-        credential=StaticKey(label=config.name, key=key),
-        context_window=config.context_window or DEFAULT_WINDOW,
-        max_output_tokens=most,
-        pricing=ModelPricing(price, max_output_tokens=most),
-    )
+class EntryMaker:
+    """Makes the entries of one chain, which share keys and log-ins."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._keys = KeyMaker()
+        self._children: CodexPool | None = None
+
+    def entry(self, config: ProviderConfig) -> Entry:
+        """One entry with its wire and its keys; raises GatewayError with what to do."""
+        price = price_of(config)
+        if isinstance(price, Unknown):
+            raise GatewayError(unpriced_text(config, price))
+        free = price.source == "included"
+        most = config.max_output_tokens or (None if free else DEFAULT_OUTPUT)
+        try:
+            credential = self._keys.credential(config)
+            provider = self._provider(config, credential.service)
+        except (ImportError, OSError, ValueError) as exc:
+            raise GatewayError(f"providers.{config.name} can't be used: {exc}") from exc
+        return Entry(
+            name=config.name,
+            provider=provider,
+            credential=credential,
+            context_window=config.context_window or DEFAULT_WINDOW,
+            max_output_tokens=most,
+            pricing=ModelPricing(price, max_output_tokens=most),
+            api=config.api,
+            direct=not config.aggregator,
+            patience=config.patience,
+            effort=config.effort,
+            reasons=reasons(config),
+        )
+
+    def _provider(self, config: ProviderConfig, service: Service) -> Provider:
+        match config.api:
+            case "openai-chat":
+                return _openai_chat(config, service)
+            case "openai-responses":
+                return _openai_responses(config, service)
+            case "anthropic-messages":
+                return _anthropic_messages(config)
+            case "codex-app-server":
+                return self._codex(config)
+            case "demo":
+                return _demo()
+            case _:
+                assert_never(config.api)
+
+    def _codex(self, config: ProviderConfig) -> Provider:
+        from agent.providers.codex.pool import CodexPool
+        from gateway.codex_entries import codex_entry
+
+        self._children = self._children or CodexPool()
+        return codex_entry(
+            config,
+            home=config.home or self._config.gateway.state_dir / "codex",
+            workspace=self._config.tools.workspace,
+            pool=self._children,
+        )
+
+
+def reasons(config: ProviderConfig) -> bool:
+    """Whether a model thinks before it answers: as configured, else by its name."""
+    if config.api == "codex-app-server" or config.thinking in ("budget", "effort"):
+        return True
+    if config.effort is not None:
+        return config.effort != "none"
+    return bounds_for(OPENAI_URL, config.model) is REASONING
 
 
 def price_of(config: ProviderConfig) -> ModelPrice | Unknown:
@@ -122,16 +187,58 @@ def _demo() -> Provider:
     return Demo()
 
 
-def _openai_chat(config: ProviderConfig) -> Provider:
+def _openai_chat(config: ProviderConfig, service: Service) -> Provider:
     from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
 
-    if config.base_url is None:
-        raise ValueError(f"provider {config.name} has no base_url")
     return OpenAIChat(
         ChatEndpoint(
             name=config.name,
-            base_url=config.base_url,
+            base_url=_base_url(config),
             model=config.model,
+            cap_field=config.cap_field,
             context_window=config.context_window,
+            reasoning_replay=config.reasoning_replay,
+            omit=frozenset(config.omit),
+            reasons=reasons(config),
+            service=service,
         )
     )
+
+
+def _openai_responses(config: ProviderConfig, service: Service) -> Provider:
+    from agent.providers.openai_responses import OpenAIResponses, ResponsesEndpoint
+
+    return OpenAIResponses(
+        ResponsesEndpoint(
+            name=config.name,
+            base_url=_base_url(config),
+            model=config.model,
+            context_window=config.context_window,
+            omit=frozenset(config.omit),
+            service=service,
+            reasons=reasons(config),
+        )
+    )
+
+
+def _anthropic_messages(config: ProviderConfig) -> Provider:
+    from agent.providers.anthropic_messages import AnthropicMessages, MessagesEndpoint
+
+    return AnthropicMessages(
+        MessagesEndpoint(
+            name=config.name,
+            base_url=_base_url(config),
+            model=config.model,
+            context_window=config.context_window,
+            max_output_tokens=config.max_output_tokens or DEFAULT_OUTPUT,
+            thinking=config.thinking,
+            long_context=config.long_context,
+            cache_ttl=config.cache_ttl,
+        )
+    )
+
+
+def _base_url(config: ProviderConfig) -> str:
+    if config.base_url is None:
+        raise ValueError(f"provider {config.name} has no base_url")
+    return config.base_url

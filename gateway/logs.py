@@ -59,6 +59,13 @@ def set_up(
     return form_of.hide
 
 
+def hide_renewed(owner: str, secrets: Iterable[str]) -> None:
+    """Take what was renewed out of every later line of this process, in place of the one before."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, _Redacting):
+            handler.formatter.hide_renewed(owner, secrets)
+
+
 class _Redacting(logging.Formatter):
     """Formats a record and takes every known secret out of the result."""
 
@@ -71,6 +78,10 @@ class _Redacting(logging.Formatter):
     def hide(self, secrets: Iterable[str]) -> None:
         """Take these out of every later line too."""
         self._hide.add(secrets)
+
+    def hide_renewed(self, owner: str, secrets: Iterable[str]) -> None:
+        """Take these out in place of the owner's last but one."""
+        self._hide.replace(owner, secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record as one line (text form: a traceback follows on its own lines)."""

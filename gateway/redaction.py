@@ -19,13 +19,26 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: list[str] = []
+        self._always: frozenset[str] = frozenset()
+        self._passing: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
         """Hide these too from now on."""
-        known = (secret for secret in secrets if len(secret) >= SHORTEST)
-        written = {form for secret in known for form in _written(secret)}
-        self._secrets = sorted({*self._secrets, *written}, key=len, reverse=True)
+        self._always |= _forms(secrets)
+        self._gather()
+
+    def replace(self, owner: str, secrets: Iterable[str]) -> None:
+        """Hide these in place of the owner's last but one: what is renewed does not pile up."""
+        fresh = _forms(secrets)
+        _, last = self._passing.get(owner, (frozenset(), frozenset()))
+        if fresh != last:
+            self._passing[owner] = (last, fresh)
+            self._gather()
+
+    def _gather(self) -> None:
+        passing = (forms for both in self._passing.values() for forms in both)
+        self._secrets = sorted(self._always.union(*passing), key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         """The text without secrets, as every encoder takes it."""
@@ -50,6 +63,11 @@ def _secrets(value: object) -> Iterator[str]:
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             yield from _secrets(getattr(value, field.name))
+
+
+def _forms(secrets: Iterable[str]) -> frozenset[str]:
+    known = (secret for secret in secrets if len(secret) >= SHORTEST)
+    return frozenset(form for secret in known for form in _written(secret))
 
 
 def _written(secret: str) -> tuple[str, ...]:

@@ -61,11 +61,11 @@ async def _embedded(config_path: Path | None, *, demo: bool) -> AsyncIterator[No
     """A gateway in this process with the terminal as its only surface."""
     from gateway import logs
     from gateway.app import embedded
-    from gateway.config import load
+    from gateway.config import keys_in, load
     from gateway.redaction import secrets_of
 
     config = load(config_path, os.environ)
-    hidden = secrets_of(config, os.environ.get("OPENAI_API_KEY", ""))
+    hidden = secrets_of(config, *keys_in(os.environ))
     logs.set_up("text", secrets=hidden, level=logging.ERROR)
     async with embedded(config, demo=demo) as running:
         if sys.stderr.isatty():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gateway import logs
-from gateway.config import Config, advice, configured_platforms, load
+from gateway.config import Config, advice, configured_platforms, keys_in, load
 from gateway.redaction import secrets_of
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ def run(config_path: Path | None, *, log_format: str, demo: bool) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     config = load(config_path, os.environ)
     form = cast(logs.LogFormat, log_format)
-    hide = logs.set_up(form, secrets=secrets_of(config, os.environ.get("OPENAI_API_KEY", "")))
+    hide = logs.set_up(form, secrets=secrets_of(config, *keys_in(os.environ)))
 
     from gateway.process import run as serve
 
     def reload() -> Config:
         fresh = load(config_path, os.environ)
-        hide(secrets_of(fresh, os.environ.get("OPENAI_API_KEY", "")))
+        hide(secrets_of(fresh, *keys_in(os.environ)))
         return fresh
 
     return serve(config, demo=demo, ready=partial(_announce, log_format), reload=reload)

@@ -11,6 +11,7 @@ from gateway.config.stand_in import (
     advice,
     choose_providers,
     configured_platforms,
+    keys_in,
     wants_local_probe,
 )
 from gateway.config.values import (
@@ -82,6 +83,7 @@ __all__ = [
     "choose_providers",
     "configured_platforms",
     "find_file",
+    "keys_in",
     "load",
     "rule_faults",
     "wants_local_probe",

@@ -73,8 +73,9 @@ are kept exactly; nothing is ever rounded down.
 
 MODELS: Final = """\
 With no `[[providers]]` entry the model is, in this order: OpenAI's `gpt-5` when `OPENAI_API_KEY` is
-set; a server on this machine that answers on port 11434 (Ollama) or 8080 (llama.cpp); the offline
-demonstration, which says what it is.
+set; Anthropic's `claude-sonnet-4-5` when `ANTHROPIC_API_KEY` is set; a server on this machine that
+answers on port 11434 (Ollama) or 8080 (llama.cpp); the offline demonstration, which says what it
+is.
 """
 
 

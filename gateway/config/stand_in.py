@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.config.secret import Secret
-from gateway.config.values import OPENAI_URL, Config, ProviderConfig
+from gateway.config.values import ANTHROPIC_URL, OPENAI_URL, Config, ProviderConfig
 from platforms.events import PlatformName
 
 OPENAI_MODEL: Final = "gpt-5"
+ANTHROPIC_MODEL: Final = "claude-sonnet-4-5"
+
+ENVIRONMENT_KEYS: Final = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
+"""Variables that choose a model where the file names none, in order."""
 
 LOCAL_SERVERS: Final = ("http://127.0.0.1:11434/v1", "http://127.0.0.1:8080/v1")
 """Roots to ask for `/models`, in order: Ollama, llama.cpp."""
@@ -29,19 +33,31 @@ def choose_providers(
 ) -> tuple[ProviderConfig, ...]:
     """Return the providers to use, in order; never empty.
 
-    The configured ones; else OpenAI when OPENAI_API_KEY is set; else `local`, which the caller
-    found by asking LOCAL_SERVERS; else the demonstration.
+    The configured ones; else OpenAI when OPENAI_API_KEY is set, or Anthropic when
+    ANTHROPIC_API_KEY is; else `local`, which the caller found by asking LOCAL_SERVERS; else the
+    demonstration.
     """
     if config.providers:
         return config.providers
-    if key := environ.get("OPENAI_API_KEY", "").strip():
+    openai, anthropic = (environ.get(name, "").strip() for name in ENVIRONMENT_KEYS)
+    if openai:
         return (
             ProviderConfig(
                 name="openai",
                 api="openai-chat",
                 base_url=OPENAI_URL,
                 model=OPENAI_MODEL,
-                api_key=Secret(key),
+                api_key=Secret(openai),
+            ),
+        )
+    if anthropic:
+        return (
+            ProviderConfig(
+                name="anthropic",
+                api="anthropic-messages",
+                base_url=ANTHROPIC_URL,
+                model=ANTHROPIC_MODEL,
+                api_key=Secret(anthropic),
             ),
         )
     if local is not None:
@@ -59,7 +75,13 @@ def choose_providers(
 
 def wants_local_probe(config: Config, environ: Mapping[str, str]) -> bool:
     """Whether `choose_providers` would look at `local` at all."""
-    return not config.providers and not environ.get("OPENAI_API_KEY", "").strip()
+    return not config.providers and not keys_in(environ)
+
+
+def keys_in(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The keys of models that the environment holds."""
+    found = (environ.get(name, "").strip() for name in ENVIRONMENT_KEYS)
+    return tuple(key for key in found if key)
 
 
 def advice(config: Config) -> tuple[str, ...]:

@@ -35,6 +35,8 @@ EVENT_STORED: Final = _power("event.stored")
 EVENT_IGNORED: Final = _process("event.ignored")
 COMMAND_DONE: Final = _power("command.done")
 MODEL_CHOSEN: Final = _power("command.model_chosen")
+TURN_UNDONE: Final = _power("command.turn_undone")
+TURN_RETRIED: Final = _power("command.turn_retried")
 WAITING_WITHDRAWN: Final = _power("command.waiting_withdrawn")
 STOP_MARKED: Final = _power("command.stop_marked")
 

@@ -105,7 +105,7 @@ def test_when_all_are_dead_it_is_a_refusal() -> None:
 
     async def run() -> None:
         book = KeyBook(now=micros)
-        await book.open(Kept(), told.append)
+        await book.open(Kept(), tell=told.append)
         keys = pool(static("a", "b"), book=book)
         refused = failure(ProviderAuthFailed, "Incorrect API key provided")
         for _ in range(2):
@@ -261,14 +261,14 @@ def test_rests_outlive_the_process() -> None:
     async def run() -> None:
         kept = Kept()
         book = KeyBook(now=micros)
-        await book.open(kept, lambda rest: None)
+        await book.open(kept, tell=lambda rest: None)
         keys = pool(static("a", "b"), book=book)
         lease = await keys.lease(session="s", model="m")
         await keys.succeeded(lease)
         await keys.failed(lease, LIMITED)
 
         after = KeyBook(now=micros)
-        await after.open(kept, lambda rest: None)
+        await after.open(kept, tell=lambda rest: None)
         again = pool(static("a", "b"), book=after)
         assert again.standing(model="m").ready == 1
         assert after.last_good("a") == micros()

@@ -10,6 +10,7 @@ from gateway.config import (
     advice,
     choose_providers,
     configured_platforms,
+    keys_in,
     load,
     wants_local_probe,
 )
@@ -36,6 +37,20 @@ def test_then_a_key_in_the_environment() -> None:
     )
     assert not wants_local_probe(Config(), {"OPENAI_API_KEY": "k"})
     assert wants_local_probe(Config(), {"OPENAI_API_KEY": " "})
+
+
+def test_then_anthropics() -> None:
+    """ANTHROPIC_API_KEY means Anthropic itself, where there is no key of OpenAI's."""
+    (provider,) = choose_providers(Config(), {"ANTHROPIC_API_KEY": "k"}, LOCAL)
+    assert (provider.api, provider.base_url, provider.api_key) == (
+        "anthropic-messages",
+        "https://api.anthropic.com",
+        Secret("k"),
+    )
+    assert not wants_local_probe(Config(), {"ANTHROPIC_API_KEY": "k"})
+    both = {"ANTHROPIC_API_KEY": "k", "OPENAI_API_KEY": "o"}
+    assert [each.name for each in choose_providers(Config(), both, None)] == ["openai"]
+    assert keys_in(both) == ("o", "k")
 
 
 def test_then_a_local_server_and_at_last_the_demonstration() -> None:

@@ -18,7 +18,7 @@ from gateway.store.sqlite import TOKENS
 GATEWAY = Path(__file__).parents[3] / "gateway"
 
 SMALL = {
-    "chat", "cursor", "estimator", "freeze", "gap", "pruned", "seal", "sqlite_master",
+    "chat", "credential_login", "credential_rest", "credential_use", "cursor", "estimator", "freeze", "gap", "pruned", "seal", "sqlite_master",
     "sqlite_schema", "start",
 }  # fmt: skip
 """Tables that don't grow with every message: they may be gone through.
