@@ -70,6 +70,11 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
         ),
     ),
     ("old thoughts, thinking off", request("a", [thought(), text("b")], "c")),
+    (
+        "a loop that thinks unasked",
+        request("a", [thought("claude-sonnet-5"), use()], [result()], tools=[TOOL])
+        | {"model": "claude-sonnet-5"},
+    ),
     ("a last reply", request("a", "b")),
     ("four marks", request([marked(text("x"))] * 4)),
     (
@@ -141,6 +146,11 @@ REFUSED: list[tuple[str, Any, str]] = [
         "a changed thought",
         request("a", [{**thought(), "thinking": "h"}, text("b")], "c"),
         "signature",
+    ),
+    (
+        "thinking off, where it can't be",
+        request("a", model="claude-fable-5", thinking={"type": "disabled"}),
+        "disabled",
     ),
     ("a thought at the end", request("a", [text("b"), thought()], "c"), "final block"),
     (

@@ -118,7 +118,7 @@ class RequestEncoder:
             return messages, options
         if is_budgeted(options) and messages[began].blocks[0].kind not in THOUGHTS:
             options = {}
-        if refuses_thoughts(self._form, options):
+        if refuses_thoughts(self._form, self._origin.model, options):
             messages = without_thoughts(messages, began)
         return _trimmed(messages), options
 

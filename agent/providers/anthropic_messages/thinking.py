@@ -2,7 +2,8 @@
 
 Source: https://platform.claude.com/docs/en/build-with-claude/extended-thinking (budgets, at least
 1,024 tokens and below `max_tokens`), .../adaptive-thinking and .../effort. Models up to 4.5 take a
-budget alone; from 4.7 on a budget is refused, and only 4.6 takes both.
+budget alone; from 4.7 on a budget is refused, and only 4.6 takes both. From 5 on they think unless
+told not to, and some can't be told.
 """
 
 import re
@@ -28,15 +29,12 @@ _ALWAYS = ("claude-fable", "claude-mythos")
 
 def form_for(model: str) -> ThinkingForm:
     """The form a model takes by its name; `off` for what is no Claude, or too old to think."""
-    name = _bare(model)
-    if name.startswith(_ALWAYS):
+    if _bare(model).startswith(_ALWAYS):
         return "effort"
-    if (found := _GENERATION.match(name)) is None:
+    generation = _generation(model)
+    if generation is None or generation < (3, 7):
         return "off"
-    generation = int(found[1]), int(found[2] or 0)
-    if generation >= (4, 6):
-        return "effort"
-    return "budget" if generation >= (3, 7) else "off"
+    return "effort" if generation >= (4, 6) else "budget"
 
 
 def thinking_options(
@@ -66,14 +64,27 @@ def is_budgeted(options: Mapping[str, Any]) -> bool:
     return "budget_tokens" in options.get("thinking", {})
 
 
-def refuses_thoughts(form: ThinkingForm, options: Mapping[str, Any]) -> bool:
+def refuses_thoughts(form: ThinkingForm, model: str, options: Mapping[str, Any]) -> bool:
     """Whether a tool loop that is open must not hold thinking parts.
 
     Source: the error "When thinking is disabled, an `assistant` message in the final position
-    cannot contain `thinking`". Models that think unasked want theirs back.
+    cannot contain `thinking`". What other models do unasked nobody knows: theirs stay.
     """
     kind = options.get("thinking", {}).get("type")
-    return kind == "disabled" or (form == "budget" and kind is None)
+    if kind is None:
+        known = form != "off" or _generation(model) is not None
+        return known and not _thinks_unasked(model)
+    return bool(kind == "disabled")
+
+
+def _thinks_unasked(model: str) -> bool:
+    """Whether a request that says nothing of thinking gets it: from 5 on."""
+    return _bare(model).startswith(_ALWAYS) or (_generation(model) or (0, 0)) >= (5, 0)
+
+
+def _generation(model: str) -> tuple[int, int] | None:
+    found = _GENERATION.match(_bare(model))
+    return (int(found[1]), int(found[2] or 0)) if found else None
 
 
 def _budget(effort: str | None, cap: int) -> int | None:

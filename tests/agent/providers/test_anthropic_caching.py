@@ -10,7 +10,8 @@ from agent.messages import (
     Message,
     Text,
 )
-from agent.providers.anthropic_messages.cache_marks import STEP, cache_marks
+from agent.providers.anthropic_messages.cache_marks import MARKS, STEP, cache_marks
+from agent.providers.base import ToolSpec
 from tests.agent.providers.anthropic_transcripts import (
     FILES,
     THINKING,
@@ -71,7 +72,7 @@ def marked(body: Any) -> list[int]:
     return [at for at, block in enumerate(blocks) if "cache_control" in block]
 
 
-@given(st.lists(st.tuples(st.integers(1, 16), st.booleans()), min_size=1, max_size=6))
+@given(st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_size=6))
 def test_each_request_finds_what_the_one_before_left(steps: list[tuple[int, bool]]) -> None:
     """However many calls a step makes, the whole request before it is read from the cache."""
     messages: list[Message] = [user("a")]
@@ -95,3 +96,14 @@ def test_each_request_finds_what_the_one_before_left(steps: list[tuple[int, bool
         made = [call(f"c{number}_{n}") for n in range(calls)]
         messages.append(reply(*[thought()] * thinks, Text(text="look"), *made))
         messages.extend(result(each.id) for each in made)
+
+
+@pytest.mark.parametrize(("system", "messages"), [("s", 2), ("", 3)])
+@pytest.mark.parametrize("tools", [(FILES,), ()], ids=["tools", "tools of the past"])
+def test_four_marks_at_most(system: str, tools: tuple[ToolSpec, ...], messages: int) -> None:
+    """A long step gets what the system prompt and the tools leave of the four."""
+    made = [call(f"c{number}") for number in range(40)]
+    step = (user("a"), reply(Text(text="look"), *made), *(result(each.id) for each in made))
+    body = body_of(*step, system=system, tools=tools)
+    assert len(marked(body)) == messages
+    assert str(body).count("cache_control") == MARKS

@@ -6,10 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from agent.messages import (
-    AssistantMessage,
-    Text,
-)
+from agent.messages import AssistantMessage, Message, ProviderPart, Text
 from agent.providers.anthropic_messages.thinking import ThinkingForm, form_for, thinking_options
 from agent.providers.base import Adjustments
 from tests.agent.providers.anthropic_transcripts import (
@@ -129,29 +126,55 @@ def test_thoughts_go_back_in_place_and_as_they_came() -> None:
     assert orjson.loads(body)["thinking"]["budget_tokens"] == 6_144
 
 
+FABLE = "claude-fable-5"
+OLD, NEW, NONE = "claude-sonnet-4-5", "claude-opus-4-8", Adjustments(effort="none")
+
+
+def loop(model: str) -> tuple[Message, ...]:
+    """The open loop, as a model thought in it."""
+    origin = replace(HERE, model=model)
+    return tuple(
+        reply(
+            *(
+                thought(origin=origin) if isinstance(part, ProviderPart) else part
+                for part in m.parts
+            ),
+            origin=origin,
+        )
+        if isinstance(m, AssistantMessage)
+        else m
+        for m in LOOP
+    )
+
+
 @pytest.mark.parametrize(
-    ("form", "adjustments", "expected", "thinks"),
+    ("model", "adjustments", "expected", "asked"),
     [
-        ("budget", THINKING, WITH_THOUGHTS, True),
-        ("budget", Adjustments(), WITHOUT, False),
-        ("budget", replace(THINKING, thinking=False), WITHOUT, False),
-        ("budget", replace(THINKING, replay=False), WITHOUT, False),
-        ("effort", THINKING, WITH_THOUGHTS, True),
-        ("effort", Adjustments(), WITH_THOUGHTS, False),
-        ("effort", Adjustments(effort="none"), WITHOUT, False),
-        ("effort", replace(THINKING, replay=False), WITHOUT, True),
-        ("off", Adjustments(), WITH_THOUGHTS, False),
-        ("off", Adjustments(thinking=False), WITHOUT, False),
+        (OLD, THINKING, WITH_THOUGHTS, "enabled"),
+        (OLD, Adjustments(), WITHOUT, None),
+        (OLD, replace(THINKING, thinking=False), WITHOUT, None),
+        (OLD, replace(THINKING, replay=False), WITHOUT, None),
+        (NEW, THINKING, WITH_THOUGHTS, "adaptive"),
+        (NEW, Adjustments(), WITHOUT, None),
+        (NEW, NONE, WITHOUT, "disabled"),
+        (NEW, replace(THINKING, replay=False), WITHOUT, "adaptive"),
+        ("claude-sonnet-5", Adjustments(), WITH_THOUGHTS, None),
+        ("claude-sonnet-5", NONE, WITHOUT, "disabled"),
+        (FABLE, Adjustments(), WITH_THOUGHTS, None),
+        (FABLE, NONE, WITH_THOUGHTS, None),
+        (FABLE, replace(THINKING, thinking=False), WITHOUT, None),
+        ("kimi-k2", Adjustments(), WITH_THOUGHTS, None),
+        ("kimi-k2", Adjustments(thinking=False), WITHOUT, None),
     ],
 )
 def test_thoughts_of_an_open_loop(
-    form: ThinkingForm, adjustments: Adjustments, expected: list[list[str]], thinks: bool
+    model: str, adjustments: Adjustments, expected: list[list[str]], asked: str | None
 ) -> None:
     """A loop goes on in the way of thinking it began with; stripped of it, it goes on without."""
-    body = body_of(*LOOP, coder=encoder(form=form), adjustments=adjustments)
+    coder = encoder(form=form_for(model), origin=replace(HERE, model=model))
+    body = body_of(*loop(model), coder=coder, adjustments=adjustments)
     assert kinds(body["messages"]) == expected
-    asked = body.get("thinking", {"type": "disabled"})
-    assert (asked["type"] != "disabled") is thinks
+    assert body.get("thinking", {}).get("type") == asked
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRules:
-    """What a model takes: `budget` and `adaptive` thinking, an answer begun for it."""
+    """What a model takes: `budget` and `adaptive` thinking, none at all, an answer begun for it.
+
+    `unasked`: it thinks where a request says nothing of thinking.
+    """
 
     budget: bool = True
     adaptive: bool = True
+    disabled: bool = True
+    unasked: bool = False
     prefill: bool = True
     output: int = 64_000
 
@@ -83,7 +88,7 @@ def _refusals(
     yield from _marks(request)
     yield from _sides(request, rules)
     yield from _calls(request["messages"])
-    yield from _thoughts(request)
+    yield from _thoughts(request, rules)
     used = tokens(request["messages"]) + tokens(request.get("tools", ()))
     if used > context_window:
         yield Refusal(message=f"prompt is too long: {used} tokens > {context_window} maximum")
@@ -170,8 +175,10 @@ def _cap(request: Json, rules: ModelRules) -> Iterator[Refusal]:
 
 
 def _thinking(request: Json, rules: ModelRules) -> Iterator[Refusal]:
-    thinking = request.get("thinking") or {"type": "disabled"}
+    thinking = request.get("thinking") or {"type": "adaptive" if rules.unasked else "disabled"}
     kind = thinking.get("type")
+    if kind == "disabled" and not rules.disabled:
+        yield Refusal(message='"thinking.type.disabled" is not supported for this model.')
     if kind == "enabled" and not rules.budget:
         yield Refusal(
             message='"thinking.type.enabled" is not supported for this model. Use '
@@ -296,7 +303,7 @@ def _unanswered(place: int, ids: Sequence[str]) -> Refusal:
     )
 
 
-def _thoughts(request: Json) -> Iterator[Refusal]:
+def _thoughts(request: Json, rules: ModelRules) -> Iterator[Refusal]:
     """Thoughts come back as they were signed; a reply that goes on keeps its way of thinking."""
     messages = request["messages"]
     for place, message in enumerate(messages):
@@ -318,7 +325,8 @@ def _thoughts(request: Json) -> Iterator[Refusal]:
     turn = _open_turn(messages)
     if not turn:
         return
-    kind = (request.get("thinking") or {}).get("type", "disabled")
+    omitted = "adaptive" if rules.unasked else "disabled"
+    kind = (request.get("thinking") or {}).get("type", omitted)
     first = _content(messages[turn[0]])[0]["type"]
     if kind == "enabled" and first not in THOUGHTS:
         yield Refusal(

@@ -29,6 +29,8 @@ MODELS: Mapping[str, ModelRules] = {
     "claude-loopback": ModelRules(),
     "claude-sonnet-4-5": ModelRules(adaptive=False),
     "claude-opus-4-8": ModelRules(budget=False, prefill=False, output=128_000),
+    "claude-sonnet-5": ModelRules(budget=False, prefill=False, unasked=True),
+    "claude-fable-5": ModelRules(budget=False, prefill=False, unasked=True, disabled=False),
 }
 
 
