@@ -6,6 +6,7 @@ its questions unanswered, until the tool answers one or the next step finds a re
 Whatever goes wrong with the child retires it; its thread is resumed by the next.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -132,6 +133,9 @@ class CodexProvider:
     # -- a turn begins, or goes on
 
     async def _begin(self, seat: Seat, step: _Step) -> Conversation:
+        if seat.stopping is not None:
+            await asyncio.wait((seat.stopping,))
+            seat.stopping = None
         conversation = seat.conversation
         if conversation is not None:
             await conversation.settled()

@@ -198,6 +198,7 @@ class Conversation:
             await self.child.request("thread/rollback", counted, within_s=within_s)
         except RpcRefused:
             await self.child.request("thread/revert", named, within_s=within_s)
+            self.items.total = None  # it counts anew from an earlier turn
         del self.turns[-count:]
 
     async def interrupt(self) -> bool:

@@ -31,7 +31,7 @@ class Seat:
     """A session's place; `key` is what its child was given as a key.
 
     `unsaid` are messages the child did not take in the middle of its turn, `overflowed` that the
-    last turn did not fit its window.
+    last turn did not fit its window. `stopping` interrupts the turn of a step that was cut.
     """
 
     of: Key
@@ -43,6 +43,7 @@ class Seat:
     holders: int = 0
     used_at: float = 0.0
     idle: asyncio.TimerHandle | None = None
+    stopping: asyncio.Task[None] | None = None
 
 
 class CodexPool:
@@ -107,7 +108,7 @@ class CodexPool:
     def stop(self, seat: Seat) -> None:
         """Interrupt the turn, or kill the child; nobody waits for it but the next step."""
         self._hold(seat)
-        self._spawn(self._stop(seat))
+        seat.stopping = self._spawn(self._stop(seat))
 
     async def retire(self, seat: Seat) -> None:
         """Kill the child. Its thread is found again by the transcript."""
@@ -210,7 +211,8 @@ class CodexPool:
         finally:
             self._leave(seat)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

@@ -56,7 +56,8 @@ class Server:
 
     def threads(self) -> dict[str, Any]:
         path = self.home / "threads.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return kept
 
     def keep(self) -> None:
         kept = self.threads()
@@ -104,11 +105,11 @@ class Server:
 
     def handle(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         version = self.script.get("version", "0.169.0")
-        match method:
-            case "initialize":
-                return {"userAgent": f"gatepost/{version} (Loopback)", "codexHome": str(self.home)}
-            case "account/read":
-                return self.script.get("account", {"account": None, "requiresOpenaiAuth": False})
+        if method == "initialize":
+            return {"userAgent": f"gatepost/{version} (Loopback)", "codexHome": str(self.home)}
+        if method == "account/read":
+            account: dict[str, Any] = {"account": None, "requiresOpenaiAuth": False}
+            return {**account, **self.script.get("account", {})}
         return self.handle_thread(method, params, version)
 
     def handle_thread(self, method: str, params: dict[str, Any], version: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """A codex entry on a loopback child: its script, its pool, and what reached the child."""
 
+import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,12 @@ class Stage:
     def received(self) -> list[dict[str, Any]]:
         """The messages that reached any child, in order."""
         return [entry["in"] for entry in self.log() if "in" in entry]
+
+    async def until(self, seen: Callable[["Stage"], bool], *, within_s: float = 10.0) -> None:
+        """Wait until the children's log shows something; another process writes it."""
+        async with asyncio.timeout(within_s):
+            while not seen(self):  # noqa: ASYNC110 - there is no event in a file
+                await asyncio.sleep(0.005)
 
     def requests(self, method: str) -> list[dict[str, Any]]:
         """The parameters of each request of a method."""
