@@ -135,7 +135,7 @@ class ReplyDecoder:
         kind = text_of(body.get("type")) or name
         if kind in ("error", "response.error") or name == "error":
             return self._broken_off(body)
-        if kind == "codex.rate_limits" and not self._opened:
+        if kind == "codex.rate_limits":
             self._limits.update(limits_of(body.get("rate_limits")))
         if not kind.startswith("response."):
             return self._broken_off(body) if body.get("error") else []
@@ -186,7 +186,8 @@ class ReplyDecoder:
             return
         self._opened = True
         model = text_of(response.get("model")) if isinstance(response, dict) else ""
-        yield StreamOpened(request_id=self._request_id, model=model or None, limits=self._limits)
+        limits = dict(self._limits)
+        yield StreamOpened(request_id=self._request_id, model=model or None, limits=limits)
 
     def _event(self, kind: str, body: Json) -> Iterator[StreamEvent]:
         if kind == "response.output_text.delta":  # the one that matters, hence first
@@ -252,7 +253,6 @@ class ReplyDecoder:
             call = self._call_at(place)
             yield from self._name(call, item.name)
             yield from self._argue(call, _rest(item.arguments, call.arguments))
-            self._bounded(len(item.arguments.encode()))
 
     def _call_at(self, place: int) -> _Call:
         return self._calls.setdefault(place, _Call())
@@ -340,14 +340,14 @@ class ReplyDecoder:
 
     def _resolved(self, stop: Stop, items: Sequence[Item]) -> Stop:
         calls = [item for item in items if isinstance(item, Called)]
+        for call in calls:
+            self._bounded(len(call.arguments.encode()))
         if self._refusal(items):
             return Stop.FILTERED
         if stop is not Stop.DONE:
             return stop
         if len(calls) < len(self._calls) or not all(call.whole for call in calls):
             raise Incomplete("a tool call was never completed")
-        for call in calls:
-            self._bounded(len(call.arguments.encode()))
         if calls:
             return Stop.TOOL_CALLS
         if not self._has_usage and not any(isinstance(item, Said) and item.text for item in items):

@@ -274,6 +274,15 @@ def test_rate_limits_before_the_beginning_are_kept() -> None:
     ]
 
 
+def test_what_was_told_of_the_limits_stays_told() -> None:
+    """Limits that come later change nothing that was reported before."""
+    reply = decoder()
+    opened = reply.event({"type": "response.created", "response": {"model": "m"}})
+    later = {"type": "codex.rate_limits", "rate_limits": {"primary": {"used_percent": 1}}}
+    assert reply.event(later) == []
+    assert opened == [StreamOpened(model="m")]
+
+
 ERRORS: list[tuple[str, Json, str]] = [
     ("flat", {"type": "error", "code": "server_error", "message": "boom"}, ""),
     ("nested", {"type": "error", "status": 400, "error": {"message": "bad"}}, ""),

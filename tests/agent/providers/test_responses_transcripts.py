@@ -129,6 +129,9 @@ def test_the_kept_past_changes_no_byte(
     """Growing, shrinking and adjusted transcripts give the bytes a fresh encoder gives."""
     messages = transcript(drawn)
     kept = encoder()
+    for end in range(1, len(messages) + 1):
+        part = request(*messages[:end], session="s")
+        assert kept.encode(part) == encoder().encode(part)
     for at, end in enumerate((*ends, len(messages))):
         how = adjustments if at % 2 else AS_IT_IS
         part = request(*repair(messages[:end]), session="s", adjustments=how)

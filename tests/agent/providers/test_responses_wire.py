@@ -241,6 +241,36 @@ async def test_the_lease_says_where_and_as_whom(server: ResponsesServer) -> None
     assert seen.headers["chatgpt-account-id"] == "acct"
 
 
+HOSTS: list[tuple[str, set[str], set[str]]] = [
+    ("https://chatgpt.com/backend-api/codex", {"prompt_cache_key"}, {"max_output_tokens"}),
+    ("https://api.openai.com/v1", {"prompt_cache_key", "max_output_tokens"}, set()),
+    ("https://api.x.ai/v1", {"prompt_cache_key", "max_output_tokens"}, set()),
+    ("https://relay.example/v1", {"max_output_tokens"}, {"prompt_cache_key"}),
+]
+
+
+@pytest.mark.parametrize(("base_url", "sent", "left_out"), HOSTS, ids=[h[0] for h in HOSTS])
+@pytest.mark.parametrize("adjustments", [Adjustments(), PLAIN])
+async def test_the_address_tells_what_is_taken(
+    server: ResponsesServer,
+    base_url: str,
+    sent: set[str],
+    left_out: set[str],
+    adjustments: Adjustments,
+) -> None:
+    """What known hosts refuse or insist on needs no configuration."""
+    main = OpenAIResponses(ResponsesEndpoint(name="main", base_url=base_url, model="loopback-1"))
+    lease = Lease(label="main", headers=LEASE.headers, base_url=server.base_url)
+    server.respond("Hello")
+    asked = request(max_output_tokens=99, session="s", adjustments=adjustments)
+    assert text_of([each async for each in main.stream(asked, lease)]) == "Hello"
+    await main.close()
+    assert server.asked[0].keys() >= sent
+    assert not server.asked[0].keys() & left_out
+    streams = "chatgpt" in base_url or not adjustments.plain
+    assert server.asked[0]["stream"] is streams
+
+
 @pytest.mark.parametrize("adjustments", [Adjustments(), PLAIN])
 async def test_closing_the_iterator_closes_the_socket(adjustments: Adjustments) -> None:
     """A superseded stream ends on the wire at once, shown or not."""
