@@ -3,16 +3,16 @@
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from agent.failover import Entry
 from agent.health import Breaker
-from agent.model_call import ModelRoom
+from agent.model_room import ModelRoom
 from gateway import commands, outgoing, refs, superseding
 from gateway.clock import Clock
 from gateway.decisions import Decisions
 from gateway.delivery import Deliveries
 from gateway.desk_lane import DeskLane
+from gateway.past_lane import PastLane, choose
 from gateway.presses import press_of
 from gateway.serving import serving
 from gateway.sessions import Sessions
@@ -56,6 +56,7 @@ class CommandLane:
             "status": self._status,
             "model": self._model,
             "whoami": self._whoami,
+            **PastLane(store=store, running=running, clock=clock).handlers(),
             **desk.handlers(),
         }
 
@@ -237,7 +238,7 @@ class CommandLane:
             return f"There is no model `{name}` here. There are: {names}."
         choice = known.name if known else None
         await self._store.write(
-            lambda tx: _choose_model(tx, row, choice, self._clock.now()),
+            lambda tx: choose(tx, row, "model", choice, now=self._clock.now()),
             transition=transitions.MODEL_CHOSEN,
         )
         return f"From the next turn on, this session uses {(known or self._entries[0]).model}."
@@ -257,16 +258,3 @@ class CommandLane:
     def _entry(self, session: sessions.SessionInfo | None) -> Entry:
         chosen = session.settings.get("model") if session else None
         return next((e for e in self._entries if e.name == chosen), self._entries[0])
-
-
-def _choose_model(tx: Tx, row: Waiting, name: str | None, now: int) -> None:
-    session = sessions.current(tx, row.session_key)
-    if session is None:
-        untitled = replace(row, content=replace(row.content, args=""))
-        ident, settings = sessions.create(tx, untitled, now), {}
-    else:
-        ident, settings = session.id, dict(session.settings)
-    settings.pop("model", None)
-    if name is not None:
-        settings["model"] = name
-    sessions.change_settings(tx, ident, settings)

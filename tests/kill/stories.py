@@ -21,6 +21,7 @@ from tests.kill.story import (
     with_tools,
 )
 from tests.kill.verdict import Aside, Cut, Ending, Whole
+from tests.scenarios.stage import WAIT_S
 
 # What people do.
 
@@ -98,6 +99,28 @@ async def choose_model(scene: Scene) -> None:
     await scene.sees(CHOSEN)
 
 
+async def take_back(scene: Scene) -> None:
+    """A question, its answer, and both are taken back."""
+    await scene.person.say(TWO)
+    await scene.sees(answer(TWO))
+    await scene.person.give("undo")
+    await scene.sees(*TAKEN_BACK)
+
+
+async def try_again(scene: Scene) -> None:
+    """A question, its answer, and another one to the same question."""
+    await scene.person.say(TWO)
+    await scene.sees(answer(TWO))
+    await scene.person.give("retry")
+    await scene.until(
+        lambda: (
+            sum(answer(TWO) in " ".join(text.split()) for text in scene.person.shown()) > 1
+            or any(AT_IT in text for text in scene.person.shown())
+        ),
+        timeout=WAIT_S,
+    )
+
+
 async def begin_anew(scene: Scene) -> None:
     """A command that waits its turn, and a question in the fresh session."""
     await scene.person.give("new")
@@ -151,6 +174,8 @@ async def prune(scene: Scene) -> None:
 
 HELP = "start a fresh session"
 CHOSEN = "From the next turn on, this session uses loopback-1."
+AT_IT = "I am still at it"
+TAKEN_BACK = ("Taken back", AT_IT)
 FRESH = "Fresh session. The old one is kept."
 REFUSED = "frobnicate"
 OPERATOR_SAYS = "A word from the operator."
@@ -336,6 +361,25 @@ PLAIN_STORIES: tuple[Story, ...] = (
         endings=(SILENT,),
         reply=plainly,
         asides=(Aside(phrases=(CHOSEN,), answers=True),),
+    ),
+    Story(
+        name="undo",
+        passes=passes_by(transitions.TURN_UNDONE, transitions.COMMAND_DONE),
+        play=take_back,
+        endings=(PLAIN_TWO,),
+        reply=plainly,
+        asides=(Aside(phrases=TAKEN_BACK, answers=True),),
+    ),
+    Story(
+        name="retry",
+        passes=passes_by(transitions.TURN_RETRIED, *[transitions.TURN_CLOSED] * 2),
+        play=try_again,
+        endings=(
+            Ending(texts=(Whole(words=answer(TWO)), Whole(words=answer(TWO))), calls=2, turns=2),
+            PLAIN_TWO,
+        ),
+        reply=plainly,
+        asides=(Aside(phrases=(AT_IT,), needed=False, answers=True),),
     ),
     Story(
         name="new",

@@ -1,0 +1,159 @@
+"""What the commands about a chat's past do: /undo, /retry, /compact, and /effort for its future."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from agent.messages import Note
+from agent.providers.base import EFFORTS
+from gateway.clock import Clock
+from gateway.sessions import Sessions
+from gateway.store import transitions
+from gateway.store.base import Store, Tx
+from gateway.store.records import inbox, past, sessions
+from gateway.store.records.inbox import Waiting
+
+BUSY = "I am still at it, or something waits for a decision here. `/stop` ends it; then again."
+NOTHING = "There is nothing of this session to go back to."
+DEFAULT = "default"
+SHOWN = 80
+"""Characters of what was taken back that are shown."""
+RETRY_NOTE = (
+    "You are asked to try again. What was done above is done: go on after the last result, and"
+    " repeat nothing that had an effect."
+)
+
+
+class PastLane:
+    """Carries them out beside a turn; what would change the past of an open one is refused."""
+
+    def __init__(self, *, store: Store, running: Sessions, clock: Clock) -> None:
+        self._store = store
+        self._running = running
+        self._clock = clock
+
+    def handlers(self) -> dict[str, Callable[[Waiting], Awaitable[str]]]:
+        """The commands this lane carries out."""
+        return {
+            "undo": self._undo,
+            "retry": self._retry,
+            "compact": self._compact,
+            "effort": self._effort,
+        }
+
+    async def _undo(self, row: Waiting) -> str:
+        """Take the newest turn back, and say what can't be taken back with it."""
+        now = self._clock.now()
+
+        def unit(tx: Tx) -> str:
+            kept = inbox.kept_answer(tx, row.id)
+            if kept is not None:  # done already, before a crash kept it from being answered
+                return kept
+            found = _found(tx, row)
+            if isinstance(found, str):
+                return found
+            _, last = found
+            past.take_back(tx, last, now=now)
+            text = _undone(last)
+            inbox.keep_answer(tx, row.id, text)
+            return text
+
+        return await self._store.write(unit, transition=transitions.TURN_UNDONE)
+
+    async def _retry(self, row: Waiting) -> str:
+        """Answer the newest words once more, or go on where effects can't be taken back."""
+        now = self._clock.now()
+
+        def unit(tx: Tx) -> str:
+            found = _found(tx, row)
+            if isinstance(found, str):
+                return found
+            session_id, last = found
+            if last.done:
+                past.open_again(tx, session_id, row, (Note(text=RETRY_NOTE),), now=now)
+            else:
+                past.take_back(tx, last, now=now)
+                past.open_again(tx, session_id, row, last.words, now=now)
+            inbox.finish(tx, row.id)  # its answer is the turn's
+            return ""
+
+        refusal = await self._store.write(unit, transition=transitions.TURN_RETRIED)
+        if not refusal:
+            self._running.wake(row.session_key)
+        return refusal
+
+    async def _compact(self, row: Waiting) -> str:
+        """Have the past folded before the next model call.
+
+        Not at once: a summary is a model call, and those are paid for, stopped and accounted for
+        in a turn.
+        """
+        session = await self._session(row)
+        if session is None or session.turns == 0:
+            return "There is nothing to condense yet."
+        await self._choose(row, sessions.FOLD, True)
+        return "I condense the older part of this chat before my next answer here."
+
+    async def _effort(self, row: Waiting) -> str:
+        """Show or choose how much the model may think in this session."""
+        level = row.content.args.strip().lower()
+        levels = ", ".join(f"`{each}`" for each in (*EFFORTS, DEFAULT))
+        if not level:
+            session = await self._session(row)
+            chosen = session.settings.get("effort", DEFAULT) if session else DEFAULT
+            return f"This session thinks at `{chosen}`. `/effort LEVEL` changes it: {levels}."
+        if level not in (*EFFORTS, DEFAULT):
+            return f"There is no such level. There are: {levels}."
+        await self._choose(row, "effort", None if level == DEFAULT else level)
+        return (
+            f"From the next turn on, this session thinks at `{level}`,"
+            " or at the nearest level its model allows."
+        )
+
+    async def _session(self, row: Waiting) -> sessions.SessionInfo | None:
+        return await self._store.read(lambda tx: sessions.current(tx, row.session_key))
+
+    async def _choose(self, row: Waiting, name: str, value: str | bool | None) -> None:
+        now = self._clock.now()
+        await self._store.write(
+            lambda tx: choose(tx, row, name, value, now=now), transition=transitions.MODEL_CHOSEN
+        )
+
+
+def choose(tx: Tx, row: Waiting, name: str, value: str | bool | None, *, now: int) -> None:
+    """Set or take away a setting of a session, which begins with it if there is none."""
+    session = sessions.current(tx, row.session_key)
+    if session is None:
+        untitled = replace(row, content=replace(row.content, args=""))
+        ident, settings = sessions.create(tx, untitled, now), {}
+    else:
+        ident, settings = session.id, dict(session.settings)
+    settings.pop(name, None)
+    if value is not None:
+        settings[name] = value
+    sessions.change_settings(tx, ident, settings)
+
+
+def _found(tx: Tx, row: Waiting) -> tuple[int, past.LastTurn] | str:
+    """The session and its newest turn, or why nothing of it can be changed."""
+    if past.is_busy(tx, row.session_key):
+        return BUSY
+    session = sessions.current(tx, row.session_key)
+    last = past.last_turn(tx, session.id) if session is not None else None
+    if session is None or last is None:
+        return NOTHING
+    return session.id, last
+
+
+def _undone(last: past.LastTurn) -> str:
+    words = " ".join(" ".join(message.text.split()) for message in last.words)
+    short = words if len(words) <= SHOWN else f"{words[: SHOWN - 4]} ..."
+    text = f"Taken back: {_code(short)}."
+    if not last.done:
+        return text
+    lines = "\n".join(f"- {_code(label)}" for label in last.done)
+    return f"{text} What was done stays done:\n\n{lines}"
+
+
+def _code(text: str) -> str:
+    """Words of people or a model as they were written, meaning nothing."""
+    return f"`{text.replace('`', chr(39))}`" if text.strip() else "(no words)"
