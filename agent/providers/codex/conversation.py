@@ -23,6 +23,7 @@ from agent.providers.codex.child import Child
 from agent.providers.codex.decisions import Decisions
 from agent.providers.codex.items import NOTHING, Finished, TurnAborted, TurnEnded, TurnItems
 from agent.providers.codex.losses import ChildLost, RpcRefused
+from agent.providers.codex.patience import Patience
 from agent.providers.codex.prelude import text_item
 from agent.providers.codex.protocol import Notified, Requested, RequestId
 from agent.providers.codex.times import CodexTimes
@@ -71,11 +72,7 @@ class Conversation:
         self._starting = False
         self._folding = NOTHING
         """What folding the thread has used: the turn after it pays for it."""
-        self._first_s: float | None = None
-        self._workers = 0
-        self._since = 0.0
-        self._active_s = 0.0
-        self._heard = 0.0
+        self._patience = Patience(times, _now())
         self._unattended: asyncio.TimerHandle | None = None
         self._withdrawing: asyncio.Task[None] | None = None
         self._pump = asyncio.create_task(self._read())
@@ -118,16 +115,12 @@ class Conversation:
         if self._unattended is not None:
             self._unattended.cancel()
             self._unattended = None
-        if self._workers == 0:
-            self._since = _now()
-            self._heard = max(self._heard, self._since)
-        self._workers += 1
+        self._patience.enter(_now())
         try:
             yield
         finally:
-            self._workers -= 1
-            if self._workers == 0:
-                self._active_s += _now() - self._since
+            self._patience.leave(_now())
+            if not self._patience.attended:
                 self._leave_unattended()
 
     # -- turns
@@ -138,7 +131,7 @@ class Conversation:
         Raises RpcRefused and ChildLost.
         """
         self._begin_turn()
-        self._first_s = first_s
+        self._patience.first_s = first_s
         try:
             result = await self.child.request("turn/start", params, within_s=self._times.turn_s)
         except RpcRefused:
@@ -312,27 +305,15 @@ class Conversation:
         return False
 
     async def _within_limits(self, waiting: Coroutine[Any, Any, object]) -> None:
-        limit, lost = self._limit()
+        limit, lost = self._patience.ends(after_tool=self.items.after_tool)
         task = asyncio.ensure_future(waiting)
         try:
             await asyncio.wait((task,), timeout=max(0.0, limit - _now()))
         finally:
             task.cancel()
-        limit, lost = self._limit()
+        limit, lost = self._patience.ends(after_tool=self.items.after_tool)
         if not task.done() and _now() >= limit:
             raise lost
-
-    def _limit(self) -> tuple[float, ChildLost]:
-        """When patience ends, and with what."""
-        silence_s = self._times.after_tool_s if self.items.after_tool else self._times.silence_s
-        if self._first_s is not None:
-            silence_s = min(silence_s, self._first_s)
-        silent = self._heard + silence_s
-        deadline = self._since + self._times.turn_limit_s - self._active_s
-        if deadline <= silent:
-            why = f"the turn took over {self._times.turn_limit_s:g} s"
-            return deadline, ChildLost("deadline", why)
-        return silent, ChildLost("silent", f"nothing came for {silence_s:g} s")
 
     async def _until_ended(self) -> None:
         while self.items.ended is None:
@@ -369,7 +350,7 @@ class Conversation:
             if isinstance(message, Notified) and message.method == "thread/tokenUsage/updated":
                 self.items.knew(message)
             return
-        self._heard = _now()
+        self._patience.heard(_now())
         if isinstance(message, Requested):
             self._asked(message)
         elif turn is not None:
@@ -381,7 +362,7 @@ class Conversation:
             if not isinstance(event, Finished):
                 self.events.append(event)
                 if not isinstance(event, PulseReceived):
-                    self._first_s = None
+                    self._patience.first_s = None
                 continue
             wait = self._waits.pop(event.item, None)
             if wait is not None and not wait.done():
@@ -476,10 +457,7 @@ class Conversation:
         self.items = TurnItems(self.items.total, self._folding)
         self._folding = NOTHING
         self._starting = True
-        self._first_s = None
-        self._active_s = 0.0
-        self._heard = _now()
-        self._since = self._heard
+        self._patience.anew(_now())
 
     def _turn_is(self, turn: str) -> None:
         self.turn = turn
@@ -495,7 +473,7 @@ class Conversation:
 
     def _give_up(self) -> None:
         self._unattended = None
-        if self._workers == 0:
+        if not self._patience.attended:
             self._withdrawing = asyncio.create_task(self._withdrawn())
 
     async def _withdrawn(self) -> None:
