@@ -13,7 +13,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from agent.failover import Entry
-from agent.runner import model_room
+from agent.model_room import ModelRoom
 from agent.tools.base import Tool
 from agent.tools.mcp import Catalogue
 from agent.tools.mcp_server import ServerFacts
@@ -22,6 +22,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.command_lane import CommandLane
 from gateway.config import Config
 from gateway.control import ControlServer
+from gateway.credentials import Credentials
 from gateway.delivery import Deliveries
 from gateway.desk_assembly import (
     Ground,
@@ -35,7 +36,7 @@ from gateway.desk_assembly import (
 )
 from gateway.desk_lane import DeskLane
 from gateway.echoes import Echoes
-from gateway.equipment import providers
+from gateway.equipment import own_tools, providers
 from gateway.errors import StoreError
 from gateway.ingest import Ingest, Stored
 from gateway.mcp_tools import mcp_servers
@@ -107,7 +108,7 @@ class Gateway:
         self._supervisors: tuple[Supervisor, ...] = ()
         self._web: WebServer | None = None
         self._toolbox = Toolbox(tools={})
-        self._models = model_room()
+        self._models = ModelRoom()
 
     async def start(self, entries: tuple[Entry, ...]) -> Running:
         """Open the store, connect every surface, take messages.
@@ -198,6 +199,8 @@ class Gateway:
     async def _assemble(self) -> Running:
         start = self._start = await starts.begin(self._store, self._clock, boot=starts.boot_id())
         self._make_way_out(start)
+        self._credentials = Credentials(self._entries, self._store, self._clock)
+        await self._credentials.open(self._key_given_up)
         await put_into_force(self._store, self._clock, self._config.policy)
         self._mcp = mcp_servers(self._config, self._store, on_change=self._mcp_changed)
         if self._mcp is not None:
@@ -235,6 +238,7 @@ class Gateway:
             desk=shell_desk(
                 self._desk, account_of=self._account_of, freeze=self._freeze, ground=self._ground()
             ),
+            keys=self._credentials,
         )
         self._web = await self._listen(operator)
         await self._control.start()
@@ -268,7 +272,8 @@ class Gateway:
         """Make the desk, the sessions, and the lane of what never waits behind their turns."""
         self._toolbox = toolbox(self._config, clock=self._clock, account_of=self._account_of)
         check_rules(self._config, self._toolbox, self._mcp.named() if self._mcp else NO_TOOLS)
-        fixed = {**self._toolbox.tools, **_demonstrated(self._entries), **self._extra_tools}
+        brought = {**_demonstrated(self._entries), **own_tools(self._entries)}
+        fixed = {**self._toolbox.tools, **brought, **self._extra_tools}
         tools = fixed if self._mcp is None else Catalogue(fixed, self._mcp)
         self._desk = supervision(
             config=self._config,
@@ -328,6 +333,10 @@ class Gateway:
                 f"The tool {tool} of the MCP server {facts.name} is no longer what its effect was"
                 " declared for; every call is asked until its declaration is written anew.",
             )
+
+    def _key_given_up(self, key: str, sentence: str) -> None:
+        """Tell owners once of a key that only a person can bring back."""
+        self._notices.tell("", f"key:{key}", sentence)
 
     def _wake(self, key: str) -> None:
         self._sessions.wake(key)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from agent.costs import Unknown
 from agent.failover import Entry
-from agent.model_call import ModelRoom
 from agent.model_prices import ModelPricing
+from agent.model_room import ModelRoom
 from gateway import notify, outgoing, refs
 from gateway.clock import Clock
 from gateway.delivery import Deliveries

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from agent.failover import Entry
 from agent.health import Breaker
-from agent.model_call import ModelRoom
+from agent.model_room import ModelRoom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from agent.messages import ToolResult
 from agent.policy import Facts
 from agent.tools.base import ProbingTool, RemoteJob, RemoteTool, Tool
 from agent.tools.literal_secrets import Holds
-from gateway import superseding
+from gateway import render, superseding
 from gateway.asking import Asking
 from gateway.attempt_alerts import AttemptAlerts
 from gateway.clock import Clock
@@ -40,6 +40,7 @@ from gateway.store.records import (
 )
 from gateway.store.records.balances import Notice
 from gateway.store.records.calls import CallRow
+from gateway.store.records.cards import Origin
 from gateway.store.records.ledger import Frozen, NoRoom, Settled
 from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.reservations import MODEL_WAIT_US
@@ -212,6 +213,17 @@ class TurnDesk:
             return ()
         flags = "" if exact else "estimated"
         return self.booked(tx, ledger.settle(tx, ident, actual=bill.spent, now=now, flags=flags))
+
+    def condensed(self, tx: Tx, turn: OpenTurn, reference: str) -> tuple[OutboxRow, ...]:
+        """Tell a chat, once in a turn, that its past could not be summed up."""
+        origin = Origin(
+            account=turn.account,
+            chat=turn.reply_to,
+            session_id=turn.session_id,
+            turn_id=turn.turn_id,
+        )
+        text = render.condensed_text(reference)
+        return self._painter.line(tx, origin, f"condensed:{turn.turn_id}", text)
 
     def alerts(self) -> AttemptAlerts:
         """What owners hear of the attempts of one turn."""

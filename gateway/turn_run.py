@@ -20,8 +20,8 @@ from agent.effects import (
 )
 from agent.events import TurnEvent
 from agent.failover import Entry, plan_for
-from agent.model_call import ModelRoom
-from agent.runner import Runner, model_room
+from agent.model_room import ModelRoom
+from agent.runner import Runner
 from agent.signals import TurnSignals
 from agent.tool_room import ToolRoom
 from agent.tools.base import CallContext, Tool
@@ -62,7 +62,7 @@ class Agent:
     busy: Busy
     desk: TurnDesk
     on_failure: Callable[[StoreError], None] = field(repr=False)
-    models: ModelRoom = field(default_factory=model_room)
+    models: ModelRoom = field(default_factory=ModelRoom)
     start_id: int | None = None
     suspects: frozenset[str] = frozenset()
     """Sessions whose turn may have killed the last runs; they are taken up one at a time."""
@@ -165,6 +165,7 @@ class TurnRuns:
             emit=emit,
             room=lambda: self._room.place(chat, progress.moved),
             models=self._agent.models,
+            effort=turn.settings.get("effort"),
         )
         rows = turn.rows
         if turn.resumed and signals.stopped_by is None:

@@ -2,19 +2,16 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any, assert_never
-
-import orjson
+from typing import Any
 
 from agent.attempts import AttemptRecord, CallKind
 from agent.calls import CallState, JudgedCall
-from agent.compaction import Fold
+from agent.compaction import Fold, FoldKind
 from agent.costs import Quote, is_paid
 from agent.effects import Gated, GoOn, Mark, Parked, RecordStep, TurnEnd, TurnRows, TurnState
-from agent.errors import ProviderRateLimited, ToolError
+from agent.errors import ToolError
 from agent.journal import Bill, Intended, TurnJournal
-from agent.messages import Message, PartialReply, ToolResult, Usage
+from agent.messages import Message, PartialReply, ToolResult
 from agent.tool_runs import FAULT
 from agent.tools.base import EffectClass, PreparedCall, RemoteJob, ToolOutput, Verdict
 from agent.turn import AwaitsTools, position
@@ -27,9 +24,10 @@ from gateway.render import Change
 from gateway.reply import Reply
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import calls, folds, jobs, model_calls, outbox, sessions, unowned
+from gateway.store.records import calls, folds, jobs, outbox, sessions, unowned
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.store.records.sessions import OpenTurn
+from gateway.turn_attempts import TurnAttempts
 from gateway.turn_desk import Short, TurnDesk
 
 log = logging.getLogger(__name__)
@@ -58,7 +56,7 @@ class StoredTurn(TurnJournal):
         self._desk = desk
         self._held: tuple[OutboxRow, ...] = ()
         self._began = clock.now()
-        self._alerts = desk.alerts()
+        self._attempts = TurnAttempts(turn, desk)
 
     @property
     def reference(self) -> str:
@@ -73,7 +71,7 @@ class StoredTurn(TurnJournal):
         """Store what stands in place of older messages, which stay stored (D2)."""
         now = self._clock.now()
 
-        def unit(tx: Tx) -> None:
+        def unit(tx: Tx) -> tuple[OutboxRow, ...]:
             sessions.fence(tx, self._turn, now)
             folds.add(
                 tx,
@@ -83,8 +81,10 @@ class StoredTurn(TurnJournal):
                 now=now,
             )
             sessions.fold_done(tx, self._turn.session_id)
+            digest = fold.kind is FoldKind.DIGEST
+            return self._desk.condensed(tx, self._turn, self.reference) if digest else ()
 
-        await self._store.write(unit, transition=transitions.SESSION_FOLDED)
+        self._desk.send(await self._store.write(unit, transition=transitions.SESSION_FOLDED))
 
     def active_s(self) -> float:
         """How long the turn has been at work, its waits for people left out."""
@@ -156,19 +156,10 @@ class StoredTurn(TurnJournal):
         now = self._clock.now()
 
         def unit(tx: Tx) -> tuple[OutboxRow, ...]:
-            model_calls.insert(
-                tx, self._turn.turn_id, record, now=now, flags=_doubts_of(record, bill)
-            )
-            ident = sessions.end_attempt(
-                tx, self._turn, number=step, reason=record.outcome, now=now
-            )
-            if ident is None:
-                return ()
-            exact = record.usage is not None and record.outcome in model_calls.ANSWERED
-            return self._desk.model_spent(tx, ident, bill, exact=exact)
+            return self._attempts.ended(tx, step, bill, record, now=now)
 
         self._desk.send(await self._store.write(unit, transition=transitions.ATTEMPT_FAILED))
-        self._alerts.take(record)
+        self._attempts.take(record)
 
     async def step_recorded(self, record: RecordStep) -> None:
         """Store a reply with calls, its usage, the calls and what was refused (D2)."""
@@ -177,13 +168,12 @@ class StoredTurn(TurnJournal):
 
         def unit(tx: Tx) -> tuple[OutboxRow, ...]:
             sessions.append(tx, self._turn, (record.message, *refusals), now=now)
-            notices = self._close_step(tx, record, record.step, now)
+            notices = self._attempts.replied(tx, record.step, record, now=now)
             calls.add(tx, self._turn.turn_id, record.step, record.calls)
             return notices
 
         self._desk.send(await self._store.write(unit, transition=transitions.STEP_RECORDED))
-        if record.attempt is not None:
-            self._alerts.take(record.attempt)
+        self._attempts.take(record.attempt)
         self._said.append(record.message.text)
 
     async def gated(self, judged: tuple[JudgedCall, ...]) -> Gated:
@@ -224,7 +214,7 @@ class StoredTurn(TurnJournal):
         if isinstance(outcome, Parked):
             self._desk.send(edits)
             self._let_go()
-            self._reply.rest()
+            self._rest()
         else:
             self._let_go()
             self._desk.send(edits)
@@ -251,7 +241,12 @@ class StoredTurn(TurnJournal):
     def _deliver(self, rows: tuple[OutboxRow, ...]) -> None:
         self._let_go()
         self._desk.send(rows)
+        self._rest()
+
+    def _rest(self) -> None:
+        """Nothing is being made now."""
         self._reply.rest()
+        self._attempts.rest()
 
     async def calls_intended(self, judged: tuple[JudgedCall, ...]) -> Intended:
         """The last check, then the intent to run what passes it (D2 if any has an effect)."""
@@ -370,17 +365,11 @@ class StoredTurn(TurnJournal):
 
     async def closed(self, end: TurnEnd) -> None:
         """Reply, transcript, usage and inbox rows in one commit (D2), then hand on the reply."""
-        spender = spender_of(self._turn)
-        change = await self._store.read(
-            lambda tx: model_calls.change_of(
-                tx, spender.account, spender.chat, served=end.served, primary=end.primary
-            )
-        )
-        until = self._until(end)
+        change = await self._store.read(lambda tx: self._attempts.change(tx, end))
+        until = self._attempts.until(end, now=self._clock.now())
         said = tuple(self._said)
         text = render.reply_text(said, end, self.reference, until=until, change=change)
-        if end.attempt is not None:
-            self._alerts.take(end.attempt)
+        self._attempts.take(end.attempt)
         await self._close(
             text,
             state=end.state,
@@ -389,13 +378,6 @@ class StoredTurn(TurnJournal):
             end=end,
             change=change,
         )
-
-    def _until(self, end: TurnEnd) -> str:
-        """When the limit ends that a turn has ended by; empty if nobody has said so."""
-        cause = end.error.headline if end.error is not None else None
-        if not isinstance(cause, ProviderRateLimited) or cause.retry_after_s is None:
-            return ""
-        return self._desk.time(self._clock.now() + int(cause.retry_after_s * 1_000_000))
 
     async def crashed(self) -> None:
         """End the turn after a fault of ours, with a sentence in place of its answer.
@@ -438,8 +420,8 @@ class StoredTurn(TurnJournal):
             if end is not None:
                 sessions.append(tx, self._turn, end.messages, now=now)
                 if end.step is not None:
-                    notices = self._close_step(tx, end, end.step, now)
-                self._keep_change(tx, change, end.primary, now)
+                    notices = self._attempts.replied(tx, end.step, end, now=now)
+                self._attempts.keep(tx, change, end.primary, now=now)
             stopped = end is not None and end.state is TurnState.CANCELLED
             edits = self._desk.turn_ends(tx, self._turn, by=end.by if end else "", stopped=stopped)
             sessions.close_turn(
@@ -452,35 +434,6 @@ class StoredTurn(TurnJournal):
 
         self._deliver(await self._store.write(unit, transition=transitions.TURN_CLOSED))
         self._desk.look_at_jobs()
-        self._alerts.end()
-
-    def _keep_change(self, tx: Tx, change: Change, primary: str, now: int) -> None:
-        """Remember what the chat is told of who answers."""
-        spender = spender_of(self._turn)
-        match change:
-            case "":
-                pass
-            case "switched":
-                model_calls.told_switched(
-                    tx, spender.account, spender.chat, primary=primary, now=now
-                )
-            case "back":
-                model_calls.told_back(tx, spender.account, spender.chat, primary=primary)
-            case unknown:
-                assert_never(unknown)
-
-    def _close_step(
-        self, tx: Tx, reply: RecordStep | TurnEnd, step: int, now: int
-    ) -> tuple[OutboxRow, ...]:
-        """Store the attempt that gave a reply and what it has cost; returns what is to be told."""
-        bill = Bill(spent=reply.spent)
-        if (record := reply.attempt) is not None:
-            model_calls.insert(
-                tx, self._turn.turn_id, record, now=now, flags=_doubts_of(record, bill)
-            )
-        usage = _usage(reply.usage)
-        ident = sessions.close_step(tx, self._turn, number=step, usage=usage, now=now)
-        return () if ident is None else self._desk.model_spent(tx, ident, bill, exact=True)
 
 
 def _applied(unit: Callable[[Any], ToolOutput], tx: Tx) -> ToolOutput:
@@ -537,16 +490,3 @@ def _still_waits(rows: TurnRows) -> bool:
             case _:
                 return False
     return bool(rows.calls)
-
-
-def _doubts_of(record: AttemptRecord, bill: Bill) -> tuple[str, ...]:
-    """What is not as it should be about the figure of an attempt."""
-    if not bill.began:
-        return ()
-    if bill.spent is None:
-        return ("no_usage",) if record.usage is None else ("absurd_usage",)
-    return ("estimated",) if bill.hold_s else ()
-
-
-def _usage(usage: Usage | None) -> str | None:
-    return None if usage is None else orjson.dumps(asdict(usage)).decode()

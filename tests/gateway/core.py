@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from agent.failover import Entry
 from agent.messages import Text
+from agent.model_room import ModelRoom
 from agent.providers.base import PartCompleted, Stop, StreamCompleted, TextReceived
-from agent.runner import model_room
 from agent.tools.base import Tool
 from gateway import refs, starts
 from gateway.command_lane import CommandLane
@@ -93,7 +93,7 @@ class Core:
             keys=(KEY,),
             wake=self._wake,
         )
-        self.models = model_room()
+        self.models = ModelRoom()
         agent = Agent(
             entries=self.entries,
             models=self.models,

@@ -129,6 +129,9 @@ async def test_money_from_the_shell(shell: Shell, gatepost: Line, store: Store) 
         assert text in page.out
     table = json.loads((await gatepost("spend", "--by", "what", "--json")).out)
     assert [each["settled"] for each in table["by"]["what"]] == [84_000]
+    assert [(each["name"], each["calls"]) for each in table["models"]] == [("loopback-1", 2)]
+    assert [each["name"] for each in table["kinds"]] == ["main"]
+    assert "tokens in" in page.out
     assert (await gatepost("estimators", "clear", JOB)).code == 0
     assert (await gatepost("estimators", "clear", JOB)).code == 1
     assert (await gatepost("unfreeze")).code == 0

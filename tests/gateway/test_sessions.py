@@ -243,12 +243,11 @@ def rejected(provider: str) -> RequestRejected:
 
 async def test_a_failure_is_said_once(core: Core, store: Store) -> None:
     """Nobody answers: one plain sentence, and the session goes on."""
-    core.model.script((TextReceived(text="Par"), rejected("main")))
+    core.model.script((TextReceived(text="Par"), rejected("main")), says("Back."))
     core.spare.script((rejected("spare"),))
     await core.take(message(number=1))
     words = 'The connection broke here; this is not the whole answer. Say "retry". (ref t1)'
     await core.shows(f"Par\n\n{words}")
-    core.answers("Back.")
     await core.take(message(number=2))
     await core.shows(f"Par\n\n{words}", "Back.")
     await core.finish()

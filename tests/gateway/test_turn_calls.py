@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from agent.attempts import AttemptRecord, CallKind
+from agent.compaction import Fold, FoldKind
 from agent.costs import FREE, Quote, Unknown, UnknownBecause
 from agent.effects import RecordStep, TurnEnd, TurnState
 from agent.errors import AllProvidersFailed, ProviderRateLimited
@@ -248,3 +249,27 @@ async def test_owners_hear_at_the_end_of_the_turn(
     await kept.words()
     assert "main (m) with key-1: the login is refused (HTTP 401, auth)." in caplog.text
     assert "gatepost login" in caplog.text
+
+
+async def test_owners_hear_when_a_turn_waits_for_money(
+    kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broken primary is theirs to mend, whether or not its dearer stand-in may answer."""
+    await kept.journal.step_opened(1, "big-1", PAID)
+    await kept.journal.attempt_ended(1, Bill(began=False), KEY_ONE)
+    dear = Quote(ceiling=2_000_000)
+    assert not await kept.journal.step_opened(1, "big-2", dear, instead_of="big-1")
+    await kept.words()
+    assert "the login is refused" in caplog.text
+
+
+@pytest.mark.parametrize("kind", FoldKind)
+async def test_a_past_that_could_not_be_summed_up_is_told_once(kept: Kept, kind: FoldKind) -> None:
+    """Only where its beginning is gone without a summary."""
+    fold = Fold(kind=kind, first=0, through=0, last=0, text="before", gain=0.5)
+    for _ in range(2):
+        await kept.journal.folded(fold)
+    told = [
+        "This chat grew too long to summarise; I kept the recent part. /new starts clean. (ref t1)"
+    ]
+    assert await kept.words() == (told if kind is FoldKind.DIGEST else [])

@@ -213,6 +213,16 @@ def uncovered(database: Path, charged: Mapping[str, int]) -> list[str]:
     return problems
 
 
+def untold(database: Path) -> list[str]:
+    """Attempts at a model that ended without a record of their own, or with several."""
+    with closing(sqlite3.connect(database)) as opened:
+        return [
+            f"attempt {number}.{attempt} of t{turn} is {state} and has {count} records"
+            for turn, number, attempt, state, count in opened.execute(_RECORDS)
+            if count != (state != "intent")
+        ]
+
+
 def unapproved(
     database: Path, ran: Mapping[tuple[str, str], int], asked: Collection[str]
 ) -> list[str]:
@@ -232,6 +242,11 @@ def unapproved(
     return problems
 
 
+_RECORDS = """
+SELECT step.turn_id, step.number, step.attempt, step.state, COUNT(model_call.id) FROM step
+LEFT JOIN model_call ON model_call.turn_id = step.turn_id AND model_call.step = step.number
+AND model_call.attempt = step.attempt GROUP BY step.turn_id, step.number, step.attempt, step.state
+"""
 _APPROVED = """
 SELECT COUNT(*) FROM request JOIN card ON card.id = request.card_id
 JOIN tool_call ON tool_call.id = request.call_id

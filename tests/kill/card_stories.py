@@ -43,7 +43,9 @@ def busily(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Script:
 
 
 _TOO_MANY = Answer(
-    status=429, body=b'{"error":{"message":"Slow down.","type":"requests","code":"rate_limit"}}'
+    status=429,
+    body=b'{"error":{"message":"Slow down.","type":"requests","code":"rate_limit"}}',
+    headers={"Retry-After": "3600"},
 )
 
 # What people do.

@@ -400,6 +400,7 @@ class Scene(Stage):
         if self.billed > found.of("model"):
             problems.append(f"the model charged {self.billed}, covered is {found.of('model')}")
         problems += books.uncovered(self._database, charged(self.effects))
+        problems += books.untold(self._database)
         return problems + books.unapproved(self._database, runs(self.effects), ASKED)
 
     def _wrong_rows(self, ending: Ending) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 from agent.costs import FREE, Ceiling, Quote
 from agent.failover import Entry
 from agent.messages import ToolResult, Usage
+from agent.model_room import ModelRoom
 from agent.providers.base import ModelRequest
-from agent.runner import model_room
 from agent.tools.base import Tool
 from gateway import audit, refs
 from gateway.chain import Entry as Audited
@@ -145,6 +145,9 @@ class Flat:
     def spent(self, usage: Usage) -> int | None:
         return self.actual
 
+    def measured(self, request: ModelRequest) -> None:
+        return None
+
     def spent_at_most(self, request: ModelRequest, *, written: int) -> int | None:
         return min(self.ceiling, written) if isinstance(self.ceiling, int) else None
 
@@ -210,7 +213,7 @@ class Core:
             deliveries=self.deliveries,
             clock=clock,
             entries=entries,
-            models=model_room(),
+            models=ModelRoom(),
             decisions=self.desk.turn_desk.decisions,
             desk=DeskLane(
                 store=store,

@@ -407,6 +407,20 @@ async def test_spending_is_told_to_whom_it_concerns(house: House) -> None:
     assert mine.endswith("Asked for by you, in all chats: $0.10")
 
 
+async def test_spending_is_told_by_model_with_its_tokens(house: House) -> None:
+    """Owners read of every model, everybody else of what theirs did in this chat."""
+    paid_model(house, ceiling=DOLLAR // 10, actual=DOLLAR // 100)
+    house.model_says(counted("Here."))
+    await house.says("go")
+    for author in (CAL, DAN):
+        told = await house.command("spend", author=author)
+        assert "By model:" in told
+        (line,) = [line for line in told.splitlines() if "in 1 call" in line]
+        assert line.startswith("• loopback-1: $0.0100 in 1 call; ")
+        assert "tokens in" in line
+        assert "kind of model call" not in told
+
+
 async def test_budgets_are_asked_about_ten_at_a_time(house: House) -> None:
     """Further turns that wait for money queue; what a call asks does not queue behind them."""
     people = [Author(id=str(number), name=f"P{number}") for number in range(2_001, 2_013)]
