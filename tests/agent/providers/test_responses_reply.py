@@ -202,6 +202,14 @@ def test_usage_is_read_from_each_terminal(end: Json) -> None:
     assert reply.done
 
 
+def test_a_status_that_contradicts_its_event_counts() -> None:
+    """A relay that calls every end completed is not believed."""
+    with pytest.raises(Incomplete):
+        of(done(message("x")), ended(status="cancelled"))
+    with pytest.raises(InBandError):
+        of(done(message("x")), ended(status="failed", error={"message": "boom"}))
+
+
 def test_a_failed_response_is_its_error() -> None:
     """`response.failed` is classified by its error."""
     error = {"code": "rate_limit_exceeded", "message": "slow"}
