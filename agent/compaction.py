@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
+from agent.costs import Measured
 from agent.digest import DIGEST_CHARS, chunks, digest_text, spoken
 from agent.folds import Fold, FoldKind, apply_fold
 from agent.history import BYTES_PER_TOKEN, part_size
@@ -31,7 +32,6 @@ from agent.messages import (
     ToolResult,
     UserMessage,
 )
-from agent.model_prices import Measured
 
 __all__ = [
     "FOLDS_PER_TURN",

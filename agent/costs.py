@@ -81,3 +81,11 @@ def dollars(amount: Ceiling) -> str:
         return f"{sign}${units // 10_000}.{units % 10_000:04d}"
     cents = -(-amount // 10_000)
     return f"{sign}${cents // 100:,}.{cents % 100:02d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Input tokens a provider has counted for a request's system text, tools and first messages."""
+
+    messages: int
+    tokens: int

@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agent.costs import FREE, Quote
+from agent.costs import FREE, Measured, Quote
 from agent.credentials import Credential
-from agent.errors import ProviderError, RequestInvalid
 from agent.health import Health
 from agent.messages import Usage
 from agent.providers.base import ModelRequest, Provider
@@ -32,6 +31,9 @@ class Pricing(Protocol):
     def learn(self, request: ModelRequest, usage: Usage) -> None:
         """Take in what was counted for a request, so that later quotes of its chat are tight."""
 
+    def measured(self, request: ModelRequest) -> Measured | None:
+        """What was counted for the longest beginning of a request, None if nothing was."""
+
 
 class Included:
     """Declared to cost nothing by itself: a subscription, own hardware, a demonstration."""
@@ -50,6 +52,9 @@ class Included:
 
     def learn(self, request: ModelRequest, usage: Usage) -> None:
         """Nothing to learn."""
+
+    def measured(self, request: ModelRequest) -> None:
+        """Nothing was counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,16 +165,6 @@ class FailoverPlan:
         """Whom the turn has passed over, in order."""
         return tuple(self._skipped)
 
-    def start(self, *, health: Health, now: float, need: Need = ANYONE) -> Entry:
-        """Begin the turn at the primary, or at the first ready entry while its breaker is open."""
-        if health.is_open(self.primary.provider.origin, now):
-            ready = [c for c in self.following(health=health, now=now, need=need) if c.ready]
-            if ready:
-                self.skip(self.primary, BREAKER_OPEN)
-                self._tried.clear()
-                self.move_to(ready[0].entry)
-        return self.current
-
     def following(self, *, health: Health, now: float, need: Need) -> tuple[Candidate, ...]:
         """Everyone behind the current entry: first the ready, then those that rest, then the rest.
 
@@ -199,13 +194,6 @@ class FailoverPlan:
         skipped = Skipped(entry=entry.name, reason=reason or UNAFFORDABLE)
         if skipped not in self._skipped:
             self._skipped.append(skipped)
-
-    def advance(self, error: ProviderError) -> Entry | None:
-        """Move to the next entry after `error`, or return None when nobody is left."""
-        if isinstance(error, RequestInvalid) or self._index + 1 >= len(self._entries):
-            return None
-        self._index += 1
-        return self.current
 
     def _candidate(self, entry: Entry, health: Health, now: float, need: Need) -> Candidate:
         skip = self._skip(entry, need)

@@ -66,23 +66,6 @@ def _as_object(call: ToolCall) -> ToolCall:
     return replace(call, arguments=text)
 
 
-def window(messages: tuple[Message, ...], *, budget_tokens: int) -> tuple[Message, ...]:
-    """Keep the newest messages that fit in about `budget_tokens`, from a person's words on.
-
-    At least the last message of a person and what follows it are kept, whatever their size.
-    """
-    budget = int(budget_tokens * BYTES_PER_TOKEN)
-    used = 0
-    start = 0
-    cut = _last_person(messages)
-    for index in range(len(messages) - 1, -1, -1):
-        used += size(messages[index])
-        if used > budget and index < cut:
-            start = _next_person(messages, index + 1)
-            break
-    return messages[start:]
-
-
 def size(message: Message) -> int:
     """UTF-8 bytes of what a provider is sent of this message, without its envelope."""
     match message:
@@ -103,20 +86,6 @@ def part_size(part: Text | ToolCall | ProviderPart) -> int:
             return len(part.name) + len(part.arguments.encode())
         case ProviderPart():
             return len(part.payload)
-
-
-def _last_person(messages: tuple[Message, ...]) -> int:
-    for index in range(len(messages) - 1, -1, -1):
-        if isinstance(messages[index], UserMessage):
-            return index
-    return 0
-
-
-def _next_person(messages: tuple[Message, ...], start: int) -> int:
-    for index in range(start, len(messages)):
-        if isinstance(messages[index], UserMessage):
-            return index
-    return len(messages) - 1
 
 
 def _without_result(call: ToolCall, begun: frozenset[str]) -> ToolResult:

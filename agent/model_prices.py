@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 import orjson
 
-from agent.costs import DOLLAR, Ceiling, Quote, Unknown, UnknownBecause, dollars
+from agent.costs import DOLLAR, Ceiling, Measured, Quote, Unknown, UnknownBecause, dollars
 from agent.messages import (
     AssistantMessage,
     Media,
@@ -113,14 +113,6 @@ INCLUDED: Final = ModelPrice(
     cache_write_long=FREE_RATE,
     source="included",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """Input tokens a provider has counted for a request's system text, tools and first messages."""
-
-    messages: int
-    tokens: int
 
 
 def configured(
@@ -425,10 +417,10 @@ class ModelPricing:
             self._counted.popitem(last=False)
 
     def _bound(self, request: ModelRequest) -> int:
-        measured = self._measured(request)
+        measured = self.measured(request)
         return input_bound(request, measured, picture=self._picture) + self._short_by
 
-    def _measured(self, request: ModelRequest) -> Measured | None:
+    def measured(self, request: ModelRequest) -> Measured | None:
         """What was counted for the longest beginning of a request, in whichever chat."""
         if not self._counted:
             return None

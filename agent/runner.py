@@ -1,8 +1,5 @@
 """Performs the effects of one turn: the only awaiting code around `turn_flow`."""
 
-import asyncio
-import random
-import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import assert_never
@@ -30,28 +27,15 @@ from agent.effects import (
 )
 from agent.events import TurnEvent
 from agent.failover import FailoverPlan
-from agent.health import Health
 from agent.journal import TurnJournal
-from agent.memos import Memos
-from agent.model_call import ModelCalls, ModelRoom
+from agent.model_call import ModelCall
+from agent.model_room import ModelRoom
+from agent.model_turn import ModelTurn
 from agent.providers.base import ToolSpec
 from agent.signals import TurnSignals
 from agent.tool_runs import CUT_S, INSPECT_S, TOOL_DEADLINE_S, Room, ToolRuns
 from agent.tools.base import CallContext, Tool
 from agent.turn import TurnFlow
-
-
-def model_room(*, effort: str | None = None) -> ModelRoom:
-    """A room of its own: no breaker has seen anything yet, and the clocks are the real ones."""
-    return ModelRoom(
-        health=Health(),
-        memos=Memos(),
-        now=lambda: time.time_ns() // 1_000,
-        clock=lambda: asyncio.get_running_loop().time(),
-        sleep=asyncio.sleep,
-        jitter=random.random,
-        effort=effort,
-    )
 
 
 class Runner:
@@ -72,13 +56,14 @@ class Runner:
         cut_s: float = CUT_S,
         room: Room = nullcontext,
         models: ModelRoom | None = None,
+        effort: str | None = None,
     ) -> None:
-        """`models` is shared by the turns of a process; without one this turn has its own."""
+        """`models` is shared by the turns of a process; `effort` is what the chat prefers."""
         shown = (tools[name] for name in sorted(tools) if not getattr(tools[name], "hidden", False))
         specs: tuple[ToolSpec, ...] = tuple(tool.spec for tool in shown)
         self._journal = journal
         self._signals = signals
-        self._models = ModelCalls(
+        self._models = ModelTurn(
             session=origin.session,
             system=system,
             specs=specs,
@@ -86,7 +71,8 @@ class Runner:
             journal=journal,
             signals=signals,
             emit=emit,
-            room=models or model_room(),
+            room=models or ModelRoom(),
+            effort=effort,
         )
         self._tool_runs = ToolRuns(
             origin=origin,
@@ -119,7 +105,7 @@ class Runner:
     async def _perform(self, effect: Effect) -> EffectResult:
         match effect:
             case CallModel():
-                return await self._models.ask(effect)
+                return await ModelCall(self._models, effect).run()
             case RecordStep():
                 await self._journal.step_recorded(effect)
             case RunTools(calls=calls):

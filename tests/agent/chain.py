@@ -11,7 +11,7 @@ from agent.events import StepRewound, StepStarted, TextDelta, TurnEvent
 from agent.failover import Entry, FailoverPlan, plan_for
 from agent.health import Health
 from agent.memos import Memos
-from agent.model_call import ModelRoom
+from agent.model_room import ModelRoom
 from agent.providers.bounds import CLOUD, Bounds
 from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
 from agent.tools.base import Tool

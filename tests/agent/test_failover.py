@@ -232,45 +232,6 @@ def test_whom_a_move_has_passed_over_is_on_record() -> None:
     )
 
 
-# -- where a turn begins
-
-
-def test_a_turn_begins_behind_a_primary_that_rests() -> None:
-    """The first who is ready, with the primary on record; it stays the primary."""
-    sick_too, demo = named("sick"), named("demo", api="demo")
-    plan = FailoverPlan((ONE, sick_too, demo, TWO))
-    assert plan.start(health=ill(ONE, sick_too), now=0.0) is TWO
-    assert (plan.index, plan.primary, plan.current) == (3, ONE, TWO)
-    assert plan.skipped[0] == Skipped(entry="one", reason="breaker open")
-
-
-@pytest.mark.parametrize(
-    ("health", "now"),
-    [(Health(), 0.0), (ill(*CHAIN), 0.0), (ill(TWO), 0.0), (ill(ONE), 15.0)],
-)
-def test_a_turn_begins_at_the_primary_otherwise(health: Health, now: float) -> None:
-    """Closed, after its rest, or with everybody open."""
-    plan = FailoverPlan(CHAIN)
-    assert plan.start(health=health, now=now) is ONE
-    assert (plan.index, plan.skipped) == (0, ())
-
-
-def test_a_turn_does_not_begin_with_who_can_not_answer() -> None:
-    """With tools needed and nobody else to have them, the sick primary is asked."""
-    plan = FailoverPlan((ONE, named("mute", tools=False)))
-    assert plan.start(health=ill(ONE), now=0.0, need=Need(tools=True)) is ONE
-
-
-def test_a_primary_that_was_passed_over_was_not_tried() -> None:
-    """A second way to the same model is not held against it, but for its breaker."""
-    twin = named("twin", endpoint="http://one", model="model-one")
-    plan = FailoverPlan((ONE, TWO, twin))
-    plan.start(health=ill(ONE), now=0.0)
-    assert plan.current is TWO
-    (candidate,) = plan.following(health=ill(ONE), now=0.0, need=ANYONE)
-    assert (candidate.skip, candidate.rests) == ("", "breaker open")
-
-
 @given(
     kinds=st.lists(
         st.sampled_from(["well", "sick", "demo", "unpriced", "tired"]), min_size=1, max_size=7
@@ -287,7 +248,7 @@ def test_however_a_plan_moves_its_index_only_grows(kinds: list[str], rounds: int
     entries = tuple(named(f"{i}-{kind}", **makers.get(kind, {})) for i, kind in enumerate(kinds))
     health = ill(*(each for each in entries if "sick" in each.name))
     plan = FailoverPlan(entries)
-    asked = [plan.start(health=health, now=0.0)]
+    asked = [plan.current]
     for _ in range(rounds):
         before = plan.index
         listed = plan.following(health=health, now=0.0, need=ANYONE)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.history import BYTES_PER_TOKEN, repair, size, window
+from agent.history import repair, size
 from agent.messages import (
     AssistantMessage,
     Message,
@@ -13,7 +13,6 @@ from agent.messages import (
     ProviderPart,
     ResultStatus,
     ToolResult,
-    UserMessage,
 )
 from tests.agent.scripted import ORIGIN, assistant, call, user
 
@@ -97,53 +96,6 @@ def test_results_stand_in_call_order_whatever_ended_first() -> None:
 def test_size_counts_what_is_sent(message: Message, expected: int) -> None:
     """A message weighs the bytes of its words, calls and opaque parts."""
     assert size(message) == expected
-
-
-def budget(size_bytes: int) -> int:
-    """Tokens that make room for so many bytes."""
-    return int(size_bytes / BYTES_PER_TOKEN)
-
-
-def test_window_begins_with_a_person() -> None:
-    """What is cut off is whole exchanges: the window never begins with an answer or a result."""
-    past = (
-        user("a" * 100),
-        assistant("b" * 100),
-        user("c" * 100),
-        assistant("d" * 100),
-        user("e" * 100),
-    )
-    assert window(past, budget_tokens=budget(1000)) == past
-    assert window(past, budget_tokens=budget(350)) == past[2:]
-    assert window(past, budget_tokens=budget(250)) == past[4:]
-
-
-def test_the_last_words_of_a_person_are_always_kept() -> None:
-    """Even over the budget the model reads the question and all that came of it."""
-    step = assistant(call(ident="c1"))
-    past = (user("old"), assistant("old"), user("q" * 500), step, result("c1", "r" * 500))
-    for tokens in (0, -5, 10):
-        assert window(past, budget_tokens=tokens) == past[2:]
-
-
-def test_window_without_a_person_keeps_everything() -> None:
-    """A transcript of notes alone has no place to be cut."""
-    past: tuple[Message, ...] = (Note(text="n" * 100), PartialReply(text="p" * 100))
-    assert window(past, budget_tokens=1) == past
-    assert window((), budget_tokens=1) == ()
-
-
-@given(messages=MESSAGES, tokens=st.integers(-10, 200))
-def test_window_is_an_end_of_the_transcript(messages: tuple[Message, ...], tokens: int) -> None:
-    """The window is the newest messages, from a person on, within the budget if that can be."""
-    kept = window(messages, budget_tokens=tokens)
-    assert messages[len(messages) - len(kept) :] == kept
-    people = [i for i, m in enumerate(messages) if isinstance(m, UserMessage)]
-    if len(kept) < len(messages):
-        assert isinstance(kept[0], UserMessage)
-        last = len(messages) - people[-1]
-        fits = sum(map(size, kept)) <= max(0, int(tokens * BYTES_PER_TOKEN))
-        assert fits or len(kept) == last
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from agent.effects import Mark, TurnEnd, TurnState
-from agent.errors import ContentBlocked, ProviderRateLimited, RequestRejected
+from agent.attempts import CallKind
+from agent.effects import Mark, TurnEnd, TurnRows, TurnState
+from agent.errors import ContentBlocked, ContextOverflow, ProviderRateLimited, RequestRejected
 from agent.events import ProviderSwitched, StepRewound, TextDelta, Waiting
+from agent.folds import FoldKind
 from agent.messages import PartialReply
 from tests.agent.chain import Chain, chain, refusal, views
+from tests.agent.scripted import assistant, turn_rows, user
 from tests.warp import warped
 from tests.wire.openai import CallTool, Cut, Reply, Stream, Whole, chunk
 from tests.wire.openai.script import Reset
@@ -309,6 +312,87 @@ async def test_when_everyone_rejects_the_first_cause_is_the_headline() -> None:
         assert end.error is not None
         assert isinstance(end.error.headline, RequestRejected)
         assert len(end.error.attempts) == 2
+
+
+# Folding.
+
+
+def long_past(words: int = 4_000) -> TurnRows:
+    """A chat whose past is far above a small window."""
+    past = []
+    for number in range(6):
+        past += [user(f"question {number} " + "word " * words), assistant(f"answer {number}")]
+    return turn_rows(*past, user("And now?"))
+
+
+@jumping
+async def test_a_past_that_does_not_fit_is_summed_up_before_the_call() -> None:
+    """The summary is stored first, has its own record, and stands in the request."""
+    async with chain(1, context_window=32_000, max_output_tokens=2_000) as house:
+        (server,) = house.servers
+        summary = "They asked six questions."
+        server.default = lambda body: Reply(
+            deltas=(summary if "condense" in str(body["messages"][0]) else "Now this.",)
+        )
+        turn = house.turn(rows=long_past())
+        end = await turn.run()
+        assert end.text == "Now this."
+        folded = turn.journal.named("folded")
+        assert [fold.kind for fold in folded] == [FoldKind.SUMMARY]
+        last = server.asked[-1]["messages"]
+        assert any(summary in str(message) for message in last)
+        assert "And now?" in str(last[-1])
+        kinds = {record.kind for record in turn.journal.records}
+        assert kinds == {CallKind.COMPACTION}
+        names = [name for name, _ in turn.journal.listed]
+        assert names.index("folded") < len(names) - names[::-1].index("step_opened") - 1
+
+
+@jumping
+async def test_without_a_summary_the_past_is_made_short_by_rule() -> None:
+    """After one attempt and one retry; the session stays usable."""
+    async with chain(1, context_window=32_000, max_output_tokens=2_000) as house:
+        (server,) = house.servers
+        server.default = lambda body: (
+            DOWN if "condense" in str(body["messages"][0]) else Reply(deltas=("Now this.",))
+        )
+        turn = house.turn(rows=long_past())
+        end = await turn.run()
+        assert end.text == "Now this."
+        assert [fold.kind for fold in turn.journal.named("folded")] == [FoldKind.DIGEST]
+        assert [record.outcome for record in turn.journal.records] == ["overloaded"] * 2
+        again = house.turn(rows=long_past())
+        await again.run()
+        assert again.journal.records == []
+
+
+@jumping
+async def test_an_overflow_the_provider_sees_is_folded_and_asked_again() -> None:
+    """Whatever our own count said; nobody else is asked."""
+    async with chain(context_window=128_000, max_output_tokens=2_000) as house:
+        server, _ = house.servers
+        over = refusal(400, "This model's maximum context length is 8192 tokens", "invalid_request")
+        server.reply(over)
+        server.default = lambda body: Reply(
+            deltas=("Short." if "condense" in str(body["messages"][0]) else "Now this.",)
+        )
+        turn = house.turn(rows=long_past(200))
+        end = await turn.run()
+        assert end.text == "Now this."
+        assert turn.journal.named("folded")
+        assert house.asked[1] == 0
+
+
+@jumping
+async def test_what_cannot_be_made_to_fit_ends_with_the_size() -> None:
+    """The words to be answered are never folded."""
+    async with chain(1, context_window=8_000, max_output_tokens=1_000) as house:
+        end = await house.run(rows=turn_rows(user("word " * 20_000)))
+        assert end.error is not None
+        headline = end.error.headline
+        assert isinstance(headline, ContextOverflow)
+        assert headline.limit == 7_000
+        assert house.asked == [0]
 
 
 # The breaker.

@@ -14,7 +14,7 @@ from agent.errors import ProviderAuthFailed, ProviderUnavailable, StreamBroken
 from agent.events import ProviderSwitched, StepRewound, StepStarted, TextDelta, TurnEvent
 from agent.failover import Entry, FailoverPlan
 from agent.messages import AssistantMessage, Origin, PartialReply, Text, ToolCall, Usage
-from agent.model_call import ModelRoom
+from agent.model_room import ModelRoom
 from agent.policy import judge_with
 from agent.providers.base import (
     PartCompleted,
@@ -27,7 +27,7 @@ from agent.providers.base import (
     UsageReported,
 )
 from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
-from agent.runner import Runner, model_room
+from agent.runner import Runner
 from agent.signals import TurnSignals
 from agent.tools.base import CallContext, Tool
 from agent.turn import turn_flow
@@ -36,6 +36,7 @@ from tests.agent.scripted import (
     ScriptedProvider,
     all_tools,
     assistant,
+    call,
     entry,
     turn_rows,
     unavailable,
@@ -56,7 +57,7 @@ async def _at_once(seconds: float) -> None:
 
 def patient_room() -> ModelRoom:
     """A room where no wait takes any time."""
-    return replace(model_room(), sleep=_at_once)
+    return replace(ModelRoom(), sleep=_at_once)
 
 
 class Turn:
@@ -196,17 +197,16 @@ async def test_the_step_is_stored_before_it_is_asked(connect: Connect, model: Op
 async def test_a_request_is_valid_whatever_the_past_looks_like(
     model: OpenAIServer, connect: Connect
 ) -> None:
-    """Calls without results get one, and a past over the window is left out."""
+    """Calls without results get one, in their place."""
     model.reply("ok")
-    past = turn_rows(
-        user("old " * 500), assistant("old"), user("lost"), assistant("Hm."), user("q")
-    )
-    turn = Turn(connect(model, context_window=400, max_output_tokens=100), rows=past)
+    past = turn_rows(user("old"), assistant("Hm.", call("pure")), user("q"))
+    turn = Turn(connect(model), rows=past)
     await turn.run()
     assert said(model.asked[0]) == [
         ("system", "Be kind."),
-        ("user", "lost"),
+        ("user", "old"),
         ("assistant", "Hm."),
+        ("tool", "This was not run."),
         ("user", "q"),
     ]
 

@@ -60,6 +60,9 @@ class PerMessage:
     def spent(self, usage: Usage) -> int | None:
         return self.price * (usage.input + usage.output)
 
+    def measured(self, request: ModelRequest) -> None:
+        return None
+
     def spent_at_most(self, request: ModelRequest, *, written: int) -> int | None:
         return self.price * (len(request.messages) + written)
 
@@ -74,6 +77,9 @@ class Unpriced:
         return NO_PRICE
 
     def spent(self, usage: Usage) -> int | None:
+        return None
+
+    def measured(self, request: ModelRequest) -> None:
         return None
 
     def spent_at_most(self, request: ModelRequest, *, written: int) -> int | None:

@@ -47,7 +47,7 @@ from platforms.errors import PlatformError
 from platforms.events import Author, ChatRef, FormSubmitted, MessageRef, PressToken, Receipt
 from tests.agent.scripted import ScriptedProvider, Step, call, entry
 from tests.gateway.approvals.house_tools import HouseTool, RemoteHouseTool, house_tools
-from tests.gateway.core import says
+from tests.gateway.core import at_once, says
 from tests.gateway.events import (
     ANN,
     AT,
@@ -213,7 +213,7 @@ class Core:
             deliveries=self.deliveries,
             clock=clock,
             entries=entries,
-            models=ModelRoom(),
+            models=ModelRoom(sleep=at_once, jitter=lambda: 0.0),
             decisions=self.desk.turn_desk.decisions,
             desk=DeskLane(
                 store=store,

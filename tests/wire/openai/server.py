@@ -58,7 +58,7 @@ class OpenAIServer(LoopbackServer):
         self._key = key
         self._models = tuple(models)
         self._context_window = context_window
-        self._default = default
+        self.default = default
         self._delta_pause_s = delta_pause_s
 
     @property
@@ -123,7 +123,7 @@ class OpenAIServer(LoopbackServer):
     def _next(self, body: Json) -> Script | None:
         if self.script:
             return self.script.popleft()
-        return self._default(body) if self._default is not None else None
+        return self.default(body) if self.default is not None else None
 
     def _refuse(self, request: web.Request, body: Any, refusal: Refusal) -> web.Response:
         arguments = body if isinstance(body, dict) else {}

@@ -1,0 +1,151 @@
+"""The model calls of one turn: what they share, and how one attempt of them is made."""
+
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from agent.attempts import CallKind
+from agent.effects import OverBudget, Stopped, TurnEnd
+from agent.errors import ProviderError
+from agent.events import TurnEvent
+from agent.failover import Entry, FailoverPlan
+from agent.folding import Folding
+from agent.journal import Bill, TurnJournal
+from agent.messages import AssistantMessage
+from agent.model_attempt import ModelAttempt
+from agent.model_request import Requests
+from agent.model_room import ModelRoom
+from agent.providers.base import ModelRequest, Stop, ToolSpec
+from agent.signals import Cut, TurnSignals
+
+_T = TypeVar("_T")
+
+Made = tuple[AssistantMessage, Stop] | Cut | ProviderError
+"""What came of an attempt: a complete reply, a cut by people, or why there is none."""
+
+
+class ModelTurn:
+    """What the model calls of one turn share: its plan, its waiting, its folding.
+
+    `step` is the one under way, `served` the model that gave the last reply.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: str,
+        system: str,
+        specs: tuple[ToolSpec, ...],
+        plan: FailoverPlan,
+        journal: TurnJournal,
+        signals: TurnSignals,
+        emit: Callable[[TurnEvent], None],
+        room: ModelRoom,
+        effort: str | None = None,
+    ) -> None:
+        """`effort` is what the chat prefers, one of EFFORTS, None if it has said nothing."""
+        self.session = session
+        self.system = system
+        self.specs = specs
+        self.plan = plan
+        self.journal = journal
+        self.signals = signals
+        self.emit = emit
+        self.room = room
+        self.effort = effort
+        self.waited_s = 0.0
+        self.served = ""
+        self.step = 0
+        self.folding = Folding(
+            session=session,
+            journal=journal,
+            ask=self._ask_beside,
+            rests=room.summaries,
+            clock=room.clock,
+        )
+
+    def signed(self, end: TurnEnd) -> TurnEnd:
+        """The end with who answered and who was to."""
+        return replace(end, served=self.served, primary=self.plan.primary.model)
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, _T]) -> _T | Stopped:
+        """Do something that only /stop ends early."""
+        done = await self.signals.guard(work)
+        if isinstance(done, Cut):
+            return Stopped(by=done.stopped_by or "", shown="")
+        return done
+
+    async def made(self, attempt: ModelAttempt, requests: Requests | None = None) -> Made:
+        """Make one attempt, whatever comes of it; its key is free again."""
+        try:
+            return await self.signals.guard(
+                self._stream(attempt, requests),
+                # Before the first word a second request would only be paid twice.
+                interruptible=attempt.has_words,
+            )
+        except ProviderError as error:
+            if attempt.lease is not None:
+                error.credential = error.credential or attempt.lease.label
+            return error
+        finally:
+            attempt.end()
+            if attempt.lease is not None:
+                attempt.entry.credential.release(attempt.lease)
+
+    async def _stream(
+        self, attempt: ModelAttempt, requests: Requests | None
+    ) -> tuple[AssistantMessage, Stop]:
+        entry, request = attempt.entry, attempt.request
+        lease = await entry.credential.lease(session=self.session, model=entry.model)
+        attempt.ask(lease)
+        if requests is not None:
+            request = requests.for_key(request, entry, lease)
+        async with aclosing(entry.provider.stream(request, lease)) as stream:
+            async for event in stream:
+                attempt.take(event)
+        return attempt.reply()
+
+    async def answered(self, attempt: ModelAttempt) -> None:
+        """Book that a model has answered, and what it has counted."""
+        entry, now = attempt.entry, self.room.clock()
+        self.room.health.succeeded(entry.provider.origin, attempt.first_byte_s, now)
+        if attempt.lease is not None:
+            await entry.credential.succeeded(attempt.lease)
+        if attempt.usage is not None:
+            entry.pricing.learn(attempt.request, attempt.usage)
+
+    async def _ask_beside(
+        self, entry: Entry, request: ModelRequest, *, kind: CallKind
+    ) -> str | Stopped | OverBudget:
+        """Make a call that is not the turn's reply; nobody sees its words grow."""
+        quote = entry.pricing.quote(request)
+        if not await self.journal.step_opened(self.step, entry.model, quote, kind=kind):
+            return OverBudget()
+        attempt = ModelAttempt(
+            entry,
+            request,
+            emit=_unseen,
+            clock=self.room.clock,
+            step=self.step,
+            number=1,
+            kind=kind,
+            quote=quote,
+        )
+        made = await self.made(attempt)
+        if isinstance(made, ProviderError):
+            record = attempt.record(made.reason)
+            await self.journal.attempt_ended(self.step, attempt.bill(made), record)
+            raise made
+        if isinstance(made, Cut):
+            await self.journal.attempt_ended(self.step, attempt.bill(), attempt.record("cancelled"))
+            return Stopped(by=made.stopped_by or "", shown="")
+        message, stop = made
+        await self.answered(attempt)
+        bill = Bill(spent=attempt.spent())
+        await self.journal.attempt_ended(self.step, bill, attempt.record(stop.value))
+        return message.text if stop is Stop.DONE else ""
+
+
+def _unseen(event: TurnEvent) -> None:
+    pass
