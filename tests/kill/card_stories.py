@@ -37,15 +37,14 @@ def dearly(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
     return Reply(deltas=reply.deltas, calls=reply.calls, usage={"completion_tokens": 3_500})
 
 
-def busily(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Script:
-    """No answer to question one: too many are asked."""
-    return _TOO_MANY if ONE in said else plainly(scene, said, tools_ran)
+def unwillingly(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Script:
+    """No answer to question one, and no use in asking again."""
+    return _REJECTED if ONE in said else plainly(scene, said, tools_ran)
 
 
-_TOO_MANY = Answer(
-    status=429,
-    body=b'{"error":{"message":"Slow down.","type":"requests","code":"rate_limit"}}',
-    headers={"Retry-After": "3600"},
+_REJECTED = Answer(
+    status=400,
+    body=b'{"error":{"message":"Nobody may ask for this here at all.","code":"no"}}',
 )
 
 # What people do.
@@ -197,7 +196,7 @@ async def _until_label(scene: Scene, words: str) -> None:
     )
 
 
-FAILED = "at its usage limit"
+FAILED = "went wrong on our side"
 SMALL = "[budget]\nturn = 0.06\n"
 
 NOTHING = Aside(phrases=("There is nothing to decide here",), answers=True)
@@ -218,7 +217,7 @@ LEFT_OFF = Ending(texts=(Whole(words=FIRST), Cut(begins="Stopped by", remark="")
 SILENT = Ending(texts=(), calls=0, turns=0)
 PLAIN = Ending(texts=(Whole(words=answer(ONE)),), calls=1, turns=1)
 PLAIN_TWO = Ending(texts=(Whole(words=answer(TWO)),), calls=1, turns=1)
-FAILURE = Ending(texts=(Cut(begins="The model is", remark=FAILED),), calls=0, turns=1)
+FAILURE = Ending(texts=(Cut(begins="Something in this request", remark=FAILED),), calls=0, turns=1)
 
 DIES_IN_THE_ANSWER = Death(transition=transitions.TURN_CLOSED.name, moment="before")
 
@@ -419,10 +418,10 @@ CARD_STORIES: tuple[Story, ...] = (
         first=DIES_IN_THE_ANSWER,
     ),
     Story(
-        name="throttled",
+        name="rejected",
         passes=passes_by(transitions.ATTEMPT_FAILED, transitions.TURN_CLOSED),
         play=ask_what_fails,
         endings=(FAILURE,),
-        reply=busily,
+        reply=unwillingly,
     ),
 )
