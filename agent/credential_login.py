@@ -18,6 +18,7 @@ from agent.oauth_services import OAuthService, Tokens, tokens_from
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 LOGIN_WITHIN_S = 900.0
 PAUSE_S = 5.0
+LEAST_PAUSE_S = 0.1
 SLOWER_S = 5.0
 """Added to the pause when the service asks for it. Source: RFC 8628, 3.5."""
 
@@ -67,7 +68,7 @@ async def begin_device(endpoints: OAuthService, *, time: Now) -> DeviceCode:
         user_code=user,
         verify_at=verify,
         device_code=device,
-        pause_s=max(1.0, answer.number("interval") or PAUSE_S),
+        pause_s=max(LEAST_PAUSE_S, answer.number("interval") or PAUSE_S),
         within_s=min(answer.number("expires_in") or LOGIN_WITHIN_S, LOGIN_WITHIN_S),
     )
 

@@ -21,12 +21,16 @@ import orjson
 from gateway.clock import SystemClock
 from gateway.control_requests import (
     AboutDesk,
+    AboutKeys,
+    AskCredentials,
     AskStatus,
     AskWhy,
     BackedUp,
     BackUp,
     Examine,
+    KeepLogin,
     OpenChat,
+    RetryCredential,
     SendText,
     read_request,
 )
@@ -52,6 +56,7 @@ PACKING_S = 6 * 3600.0
 
 NOT_A_REQUEST = "this is not a request of this version; use the gatepost command that belongs to it"
 NO_DESK = "nothing can be decided here"
+NO_KEYS = "there are no keys of models here"
 UNFORESEEN = "the gateway could not do this; its log says why"
 
 
@@ -78,6 +83,16 @@ class Desk(Protocol):
     """
 
     async def answer(self, request: AboutDesk, *, by: str) -> object:
+        """Carry a request out; the result as `gateway.control_requests` has it."""
+
+
+class Keys(Protocol):
+    """What the command line may ask of the models' keys; `by` is a person, `shell:LOGIN`.
+
+    Raises GatewayError with the sentence the person reads.
+    """
+
+    async def answer(self, request: AboutKeys, *, by: str) -> object:
         """Carry a request out; the result as `gateway.control_requests` has it."""
 
 
@@ -114,11 +129,13 @@ class ControlServer:
         operator: Operator,
         terminals: Terminals,
         desk: Desk | None = None,
+        keys: Keys | None = None,
     ) -> None:
-        """Without a `desk` nothing can be decided here."""
+        """Without a `desk` nothing can be decided here, without `keys` there are none."""
         self._state_dir = state_dir
         self._operator = operator
         self._desk = desk
+        self._keys = keys
         self._terminals = terminals
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -194,7 +211,9 @@ class ControlServer:
                 await _answer(writer, ok=result)
 
     async def _perform(
-        self, request: AskStatus | AskWhy | SendText | Examine | AboutDesk, person: Person
+        self,
+        request: AskStatus | AskWhy | SendText | Examine | AboutDesk | AboutKeys,
+        person: Person,
     ) -> Any:
         match request:
             case AskStatus():
@@ -211,6 +230,10 @@ class ControlServer:
 
                 now = self._clock.now()
                 return await asyncio.to_thread(examine, self._state_dir, now=now, running=True)
+            case AskCredentials() | RetryCredential() | KeepLogin():
+                if self._keys is None:
+                    raise GatewayError(NO_KEYS)
+                return await self._keys.answer(request, by=shell_person(person.login))
             case _:
                 if self._desk is None:
                     raise GatewayError(NO_DESK)

@@ -17,13 +17,17 @@
 {"do": "clear_estimator", "name"}             {"ok": {"text", "done"}}
 {"do": "grants"}                              {"ok": [grant, ...]}
 {"do": "revoke", "id"}                        {"ok": {"text", "done"}}
+{"do": "credentials"}                         {"ok": [key, ...]}
+{"do": "retry_credential", "label"}           {"ok": one sentence}
+{"do": "keep_login", "service", "account", "access", "refresh", "expires_at", "owner"}
+                                              {"ok": one sentence}
 {"do": "audit_head"}                          {"ok": {"seq", "hash"}}
 {"do": "audit_verify"}                        {"ok": {"whole", "rows", "seq", ...}}
 {"do": "audit_export", "after": SEQ}          {"ok": {"lines", "after": SEQ or null}}
 anything that fails                           {"error": one sentence}
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import orjson
@@ -140,6 +144,37 @@ class Revoke:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskCredentials:
+    """`gatepost credentials`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryCredential:
+    """`gatepost credentials retry LABEL`."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepLogin:
+    """What `gatepost login` has brought; `expires_at` is microseconds since 1970, 0 if unknown.
+
+    `account` is our own name for one of several logins, `owner` the service's for whose it is.
+    """
+
+    service: str
+    account: str
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    expires_at: int
+    owner: str
+
+
+AboutKeys = AskCredentials | RetryCredential | KeepLogin
+"""What is asked about the keys of models."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskAuditHead:
     """`gatepost audit head`."""
 
@@ -163,7 +198,9 @@ ActAtDesk = Decide | FreezeSpending | UnfreezeSpending | ClearEstimator | Revoke
 AboutDesk = LookAtDesk | ActAtDesk
 """What is asked of the desk."""
 
-Request = AskStatus | AskWhy | SendText | OpenChat | Examine | BackUp | BackedUp | AboutDesk
+Request = (
+    AskStatus | AskWhy | SendText | OpenChat | Examine | BackUp | BackedUp | AboutDesk | AboutKeys
+)
 
 _WORDS: dict[str, type[Request]] = {
     "status": AskStatus,
@@ -182,6 +219,9 @@ _WORDS: dict[str, type[Request]] = {
     "clear_estimator": ClearEstimator,
     "grants": AskGrants,
     "revoke": Revoke,
+    "credentials": AskCredentials,
+    "retry_credential": RetryCredential,
+    "keep_login": KeepLogin,
     "audit_head": AskAuditHead,
     "audit_verify": VerifyAudit,
     "audit_export": ExportAudit,

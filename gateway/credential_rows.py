@@ -18,6 +18,16 @@ STREAKS_LAST_US = 2 * 86_400 * 1_000_000
 """Rests that ended before so long are forgotten with their streaks."""
 
 
+def login_name(service: str, account: str) -> str:
+    """What a login is called: its service, with its account's name behind it if it has one."""
+    return f"{service}:{account}" if account else service
+
+
+def login_ident(name: str) -> str:
+    """What rows know the key of a login by: it stays while its tokens change."""
+    return f"login:{name}"
+
+
 class CredentialRows:
     """Fulfils `LoginStore` and `KeyStore`. `hide` is told every token before it is stored."""
 
@@ -50,11 +60,27 @@ class CredentialRows:
         except StoreError as exc:
             raise NotKept(str(exc)) from exc
 
+    async def logged_in(self, name: str, service: str, tokens: Tokens) -> None:
+        """Store a new login and end what the old one rested for; raises NotKept."""
+        self._hide(f"stored:{name}", (tokens.access, tokens.refresh))
+
+        def keep(tx: Tx) -> None:
+            credentials.keep_login(tx, name, service, tokens)
+            credentials.end_rests_of(tx, login_ident(name))
+
+        try:
+            await self._store.write(keep, transition=transitions.LOGIN_KEPT)
+        except StoreError as exc:
+            raise NotKept(str(exc)) from exc
+
     async def rests(self) -> Sequence[Rest]:
-        """Every rest whose streak may go on."""
+        """Every rest whose streak may go on; the others are forgotten."""
+        found = await self._store.read(credentials.rests)
         before = self._clock.now() - STREAKS_LAST_US
-        await self._mark(lambda tx: credentials.forget_old(tx, before=before))
-        return await self._store.read(credentials.rests)
+        alive = tuple(rest for rest in found if rest.dead or rest.until >= before)
+        if len(alive) < len(found):
+            await self._mark(lambda tx: credentials.forget_old(tx, before=before))
+        return alive
 
     async def keep_rest(self, rest: Rest) -> None:
         """Store a rest."""

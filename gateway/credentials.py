@@ -1,6 +1,7 @@
 """The keys of the configured models: made of their entries, kept as rows, shown to operators."""
 
 import hashlib
+import logging
 import os
 import random
 import time
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import assert_never
 from urllib.parse import urlsplit
 
-from agent.credential_oauth import Now, OAuthLogin
+from agent.credential_oauth import NotKept, Now, OAuthLogin
 from agent.credential_pool import CredentialPool, Key, KeyBook, TokenSource
 from agent.credential_rests import Rest
 from agent.credentials import Credential, StaticKey
@@ -26,9 +27,12 @@ from gateway.config import (
     Secret,
 )
 from gateway.config.values import ANTHROPIC_URL
-from gateway.credential_rows import CredentialRows
+from gateway.control_requests import AboutKeys, AskCredentials, KeepLogin, RetryCredential
+from gateway.credential_rows import CredentialRows, login_ident, login_name
 from gateway.errors import GatewayError
 from gateway.store.base import Store
+
+log = logging.getLogger(__name__)
 
 
 def _now() -> int:
@@ -75,7 +79,7 @@ class KeyMaker:
                 )
             case LoginConfig():
                 name = login_name(key.service, key.account)
-                return self._shared(f"login:{name}", name, lambda: self._login(key, name))
+                return self._shared(login_ident(name), name, lambda: self._login(key, name))
             case ExchangeConfig():
                 ident = ident_of("key", key.auth_url or key.service, key.token.reveal())
                 return self._shared(ident, label, lambda: self._exchange(key, label))
@@ -132,11 +136,6 @@ def _header_of(config: ProviderConfig) -> tuple[str, str]:
     return "Authorization", "Bearer"
 
 
-def login_name(service: str, account: str) -> str:
-    """What a login is called: its service, with its account's name behind it if it has one."""
-    return f"{service}:{account}" if account else service
-
-
 def ident_of(kind: str, *words: str) -> str:
     """What tells a key from every other and tells nothing of it."""
     told = hashlib.sha256("\0".join(words).encode()).hexdigest()
@@ -153,11 +152,6 @@ class KeyState:
     rests: tuple[Rest, ...]
     last_good: int | None
 
-    @property
-    def dead(self) -> Rest | None:
-        """Why it is given up, if it is."""
-        return next((rest for rest in self.rests if rest.dead), None)
-
 
 class Credentials:
     """The keys of a running gateway."""
@@ -171,7 +165,7 @@ class Credentials:
             for entry in entries
             if isinstance(entry.credential, CredentialPool)
         }
-        self._store = store
+        self._clock = clock
         self._rows = CredentialRows(store, clock, hide=logs.hide_renewed)
 
     async def open(self, tell: Callable[[str, str], None]) -> None:
@@ -201,6 +195,20 @@ class Credentials:
             for key in self._keys()
         )
 
+    async def answer(self, request: AboutKeys, *, by: str) -> object:
+        """Carry out what the shell asks; `by` is who does."""
+        match request:
+            case AskCredentials():
+                return self.listed()
+            case RetryCredential(label=label):
+                log.info("%s lets the key %s be tried again", by, label)
+                return await self.retry(label)
+            case KeepLogin():
+                log.info("%s has logged in to %s", by, request.service)
+                return await self.logged_in(request)
+            case _:
+                assert_never(request)
+
     async def retry(self, label: str) -> str:
         """End what a key rests for; raises GatewayError if there is no such key."""
         found = [key for key in self._keys() if key.label == label]
@@ -210,17 +218,22 @@ class Credentials:
         ended = [await self._book_of(key).end(key.ident) for key in found]
         return f"{label} may be used again." if any(ended) else f"{label} did not rest."
 
-    async def logged_in(self, service: str, account: str, tokens: Tokens) -> str:
-        """Keep a new login and use it from now on."""
-        name = login_name(service, account)
-        await self._rows.keep_login(name, service, tokens)
-        logins = [key for key in self._keys() if key.ident == f"login:{name}"]
-        for key in logins:
+    async def logged_in(self, login: KeepLogin) -> str:
+        """Keep a new login and use it from now on; raises GatewayError if it can't be kept."""
+        if login.service not in SERVICES:
+            raise GatewayError(f"nobody logs in to {login.service}")
+        name = login_name(login.service, login.account)
+        tokens = tokens_of(login, now=self._clock.now())
+        try:
+            await self._rows.logged_in(name, login.service, tokens)
+        except NotKept as exc:
+            raise GatewayError(f"the login can't be stored: {exc}") from exc
+        used = [key for key in self._keys() if key.ident == login_ident(name)]
+        for key in used:
             if isinstance(key.source, OAuthLogin):
                 key.source.replaced()
             await self._book_of(key).end(key.ident)
-        unused = "" if logins else "; no entry of the running gateway uses it yet"
-        return f"Logged in to {name}{unused}."
+        return told(name, used=bool(used))
 
     def _keys(self) -> Iterable[Key]:
         found: dict[str, Key] = {}
@@ -233,6 +246,22 @@ class Credentials:
         return next(
             pool.book for pool in self._pools if key.ident in {each.ident for each in pool.keys}
         )
+
+
+def tokens_of(login: KeepLogin, *, now: int) -> Tokens:
+    """The tokens of a login as they are kept."""
+    return Tokens(
+        access=login.access,
+        refresh=login.refresh,
+        expires_at=login.expires_at or None,
+        obtained_at=now,
+        account=login.owner,
+    )
+
+
+def told(name: str, *, used: bool) -> str:
+    """What whoever logged in is told."""
+    return f"Logged in to {name}." + ("" if used else " No entry in [[providers]] uses it yet.")
 
 
 def given_up(rest: Rest) -> str:

@@ -6,6 +6,7 @@ Wires are imported here, inside functions, and only those the configuration uses
 import logging
 import os
 import time
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, assert_never
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from agent.failover import Entry
 from agent.model_prices import INCLUDED, ModelPrice, ModelPricing, configured, packaged
 from agent.providers.base import Provider
 from agent.providers.bounds import REASONING, bounds_for
+from agent.tools.base import Tool
 from gateway.config import (
     LOCAL_SERVERS,
     Config,
@@ -143,6 +145,15 @@ class EntryMaker:
             workspace=self._config.tools.workspace,
             pool=self._children,
         )
+
+
+def own_tools(entries: tuple[Entry, ...]) -> Mapping[str, Tool]:
+    """The tools that entries bring along: what a coding agent asks of people."""
+    if not any(entry.api == "codex-app-server" for entry in entries):
+        return {}
+    from gateway.codex_entries import tools_of
+
+    return tools_of(entries)
 
 
 def reasons(config: ProviderConfig) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.desk_commands import desk_app
+from gateway.cli.key_commands import key_app
 from gateway.cli.options import ConfigOption, JsonOption
 
 app = typer.Typer(
@@ -208,3 +209,4 @@ def doctor(
 
 
 app.add_typer(desk_app)
+app.add_typer(key_app)

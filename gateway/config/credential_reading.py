@@ -110,9 +110,9 @@ def _login(value: Mapping[str, Any]) -> LoginConfig:
         raise Wrong(f"does nothing for {service}", "remove the key", at=("file",))
     return LoginConfig(
         service=service,
-        account=_at("account", _account, value["account"]) if "account" in value else "",
+        account=_at("account", account_name, value["account"]) if "account" in value else "",
         file=None if file is None else Path(_at("file", text, file)),
-        auth_url=_auth_url(value),
+        auth_url=auth_url(value),
     )
 
 
@@ -126,7 +126,7 @@ def _exchange(value: Mapping[str, Any], read_file: ReadFile) -> ExchangeConfig:
             lambda token: github_token(secret(token, read_file)),
             'token = "${GITHUB_TOKEN}"',
         ),
-        auth_url=_auth_url(value),
+        auth_url=auth_url(value),
     )
 
 
@@ -149,7 +149,8 @@ def _argv(value: object) -> tuple[str, ...]:
     return tuple(text(word) for word in value)
 
 
-def _account(value: object) -> str:
+def account_name(value: object) -> str:
+    """Take a name for one of several log-ins of a service."""
     name = text(value)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
         raise Wrong(
@@ -158,7 +159,8 @@ def _account(value: object) -> str:
     return name
 
 
-def _auth_url(value: Mapping[str, Any]) -> str | None:
+def auth_url(value: Mapping[str, Any]) -> str | None:
+    """Take the root of another server to log in at, None if there is none; tokens go there."""
     if "auth_url" not in value:
         return None
     url: str = _at("auth_url", base_url, value["auth_url"])

@@ -54,7 +54,7 @@ class AuthServer(LoopbackServer):
         self.key_life_s = key_life_s
         self.jwt = jwt
         self.typed_in = False
-        self.interval_s = 2
+        self.interval_s: float = 2
         self.github: set[str] = {"gho_good"}
         self.forbidden: set[str] = set()
         self.refresh_in_s: float | None = 1500.0
