@@ -61,3 +61,43 @@ async def test_model_is_chosen_for_the_session(surface: Surface, tmp_path: Path)
         stage.spare.reply("At your service.")
         await surface.say("Who is there?")
         await stage.sees("At your service.")
+
+
+async def test_an_answer_is_taken_back(surface: Surface, tmp_path: Path) -> None:
+    """/undo: the model does not read the question and its answer again."""
+    async with Stage(surface, path=tmp_path) as stage:
+        stage.model.reply("Paris.")
+        await surface.say("capital of France?")
+        await stage.reads("Paris.")
+        await surface.command("undo")
+        await stage.sees("Taken back: capital of France?")
+        stage.model.reply("Rome.")
+        await surface.say("capital of Italy?")
+        await stage.sees("Rome.")
+        assert "France" not in str(stage.model.asked[-1])
+
+
+async def test_a_question_is_answered_again(surface: Surface, tmp_path: Path) -> None:
+    """/retry: the same words, as if they had not been answered."""
+    async with Stage(surface, path=tmp_path) as stage:
+        stage.model.reply("Lyon.")
+        await surface.say("capital of France?")
+        await stage.reads("Lyon.")
+        stage.model.reply("Paris.")
+        await surface.command("retry")
+        await stage.sees("Paris.")
+        sent = str(stage.model.asked[-1])
+        assert "capital of France?" in sent
+        assert "Lyon" not in sent
+
+
+async def test_thinking_and_memory_are_chosen(surface: Surface, tmp_path: Path) -> None:
+    """/effort and /compact say from when on they hold."""
+    async with Stage(surface, path=tmp_path) as stage:
+        await surface.command("effort", "high")
+        await stage.sees("this session thinks at high")
+        stage.model.reply("Paris.")
+        await surface.say("capital of France?")
+        await stage.sees("Paris.")
+        await surface.command("compact")
+        await stage.sees("before my next answer here")
