@@ -11,7 +11,7 @@ from agent.effects import TurnState
 from agent.failover import FailoverPlan
 from agent.health import Health
 from agent.memos import Memos
-from agent.model_call import ModelRoom
+from agent.model_room import ModelRoom
 from agent.providers.bounds import CLOUD
 from agent.providers.openai_responses import OpenAIResponses, ResponsesEndpoint
 from tests.agent.chain import views
