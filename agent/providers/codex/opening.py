@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from agent.providers.codex.losses import ChildLost, RpcRefused
 from agent.providers.codex.times import CodexTimes
 
 OURS: Final = "0.1"
+KEYED_AT: Final = "https://api.openai.com/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +25,14 @@ class Launch:
     """How a child of one entry is started.
 
     `home` is its CODEX_HOME, below the gateway's state and shared by the entry's children; its
-    login is kept there. `base_url` is None where it asks its own provider. `env` is our own
-    environment, of which it sees a few variables.
+    login is kept there. With a key it asks `base_url`, without one it asks by its own login.
+    `env` is our own environment, of which it sees a few variables.
     """
 
     argv: tuple[str, ...]
     home: Path
     model: str
-    base_url: str | None = None
+    base_url: str = KEYED_AT
     env: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
 
@@ -56,7 +58,7 @@ async def open_conversation(
     hide = (wanted.key,) if wanted.key else ()
     child = await Child.start(launch.argv, env=env, cwd=wanted.cwd, hide=hide)
     try:
-        await _greet(child, times)
+        await _greet(child, times, keyed=bool(wanted.key))
         opened = await _open_thread(child, launch, wanted, times)
     except BaseException as error:
         await child.end(within_s=0)
@@ -71,16 +73,16 @@ async def open_conversation(
 def _prepare(launch: Launch, cwd: Path) -> None:
     launch.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     cwd.mkdir(parents=True, exist_ok=True, mode=0o700)
-    text = protocol.config_file(model=launch.model, base_url=launch.base_url)
+    text = protocol.config_file(base_url=launch.base_url)
     config = launch.home / "config.toml"
     if config.exists() and config.read_text() == text:
         return
-    fresh = launch.home / f".config.{os.getpid()}"
+    fresh = launch.home / f".config.{os.getpid()}.{threading.get_ident()}"
     fresh.write_text(text)
     fresh.replace(config)
 
 
-async def _greet(child: Child, times: CodexTimes) -> None:
+async def _greet(child: Child, times: CodexTimes, *, keyed: bool) -> None:
     params = protocol.initialize_params(OURS)
     greeted = await child.request("initialize", params, within_s=times.initialize_s)
     version = protocol.version_of(greeted.get("userAgent"))
@@ -90,12 +92,12 @@ async def _greet(child: Child, times: CodexTimes) -> None:
     child.notify("initialized")
     refresh = {"refreshToken": False}
     account = await child.request("account/read", refresh, within_s=times.initialize_s)
-    if account.get("account") is None and account.get("requiresOpenaiAuth"):
+    if not keyed and account.get("account") is None and account.get("requiresOpenaiAuth"):
         raise ChildLost("login", "nobody is logged in: run `codex login` with its CODEX_HOME")
 
 
 async def _open_thread(child: Child, launch: Launch, wanted: Wanted, times: CodexTimes) -> Opened:
-    provider = protocol.OWN_PROVIDER if launch.base_url is not None else None
+    provider = protocol.OWN_PROVIDER if wanted.key else None
     params = protocol.thread_params(
         model=launch.model,
         provider=provider,

@@ -204,32 +204,29 @@ def environment(ours: Mapping[str, str], *, home: str, key: str) -> dict[str, st
     return {**passed, **own, **({KEY_VARIABLE: key} if key else {})}
 
 
-def config_file(*, model: str, base_url: str | None) -> str:
+def config_file(*, base_url: str) -> str:
     """The child's own configuration; the operator's is never read.
 
+    It is the same for every entry of a directory: model and provider are named with each thread.
     Sub-agents are off: their questions would belong to threads that nobody here follows.
     """
     lines = [
-        f"model = {_quoted(model)}",
         'approval_policy = "on-request"',
         'sandbox_mode = "read-only"',
         'cli_auth_credentials_store = "file"',
         "check_for_update_on_startup = false",
     ]
-    if base_url is not None:
-        lines.append(f"model_provider = {_quoted(OWN_PROVIDER)}")
     lines += ["[analytics]", "enabled = false", "[features]", "multi_agent = false"]
     lines += ["[shell_environment_policy]", 'inherit = "core"', "ignore_default_excludes = false"]
-    if base_url is not None:
-        lines += [
-            f"[model_providers.{OWN_PROVIDER}]",
-            'name = "Gatepost"',
-            f"base_url = {_quoted(base_url)}",
-            'wire_api = "responses"',
-            f"env_key = {_quoted(KEY_VARIABLE)}",
-            "request_max_retries = 0",  # attempts are counted, and paid for, on our side
-            "stream_max_retries = 0",
-        ]
+    lines += [
+        f"[model_providers.{OWN_PROVIDER}]",
+        'name = "Gatepost"',
+        f"base_url = {_quoted(base_url)}",
+        'wire_api = "responses"',
+        f"env_key = {_quoted(KEY_VARIABLE)}",
+        "request_max_retries = 0",  # attempts are counted, and paid for, on our side
+        "stream_max_retries = 0",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -28,6 +28,7 @@ from agent.providers.codex.tools import CommandTool
 from agent.tools.base import CallContext, PreparedCall
 from tests.wire.codex.stage import (
     LEASE,
+    LOGIN,
     ORIGIN,
     Stage,
     actions_of,
@@ -127,7 +128,7 @@ async def test_a_start_that_fails_says_why(
 ) -> None:
     """Too old, too free, not logged in, dead, busy: each is its own error."""
     async with stage(tmp_path, [{"message": "x"}], **script) as here:
-        _, error = await failing(here)
+        _, error = await failing(here, lease=LOGIN if "account" in script else LEASE)
         assert here.pool.live == 0
     assert type(error) is kind
     assert words in str(error)

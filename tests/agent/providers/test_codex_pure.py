@@ -1,5 +1,6 @@
 """The codex protocol without a process: lines, questions, items, faults, and what is told."""
 
+import tomllib
 from typing import Any
 
 import pytest
@@ -152,11 +153,11 @@ def test_the_environment_is_an_allow_list() -> None:
 
 def test_the_configuration_holds_no_secret() -> None:
     """A key is named by its variable; sub-agents are off."""
-    text = protocol.config_file(model='m"x', base_url="http://127.0.0.1:1/v1")
-    assert 'model = "m\\"x"' in text
+    text = protocol.config_file(base_url='http://127.0.0.1:1/v1?a="b"')
+    assert 'base_url = "http://127.0.0.1:1/v1?a=\\"b\\""' in text
     assert f'env_key = "{protocol.KEY_VARIABLE}"' in text
     assert "multi_agent = false" in text
-    assert "model_provider" not in protocol.config_file(model="m", base_url=None)
+    assert tomllib.loads(text)["sandbox_mode"] == "read-only"
 
 
 # -- questions

@@ -28,6 +28,7 @@ from agent.providers.codex.pool import CodexPool
 from agent.providers.codex.tools import codex_tools
 from agent.tools.base import CallContext, PreparedCall, ToolOutput
 from tests.wire.codex.stage import (
+    LOGIN,
     ORIGIN,
     actions_of,
     calls_of,
@@ -276,3 +277,5 @@ async def test_errors_and_stops_of_the_real_program(program: Path, tmp_path: Pat
         await asyncio.wait((running,))
         await here.pool.close()
         assert here.pool.live == 0
+        with pytest.raises(ProviderAuthFailed, match="codex login"):
+            await step(here.provider, request(UserMessage(text="hi")), LOGIN)

@@ -32,6 +32,7 @@ from agent.providers.codex.tools import CommandTool, FilesTool
 from agent.tools.base import CallContext, PreparedCall, ToolOutput
 from tests.wire.codex.stage import (
     LEASE,
+    LOGIN,
     QUICK,
     Stage,
     actions_of,
@@ -105,7 +106,7 @@ async def test_a_turn_from_greeting_to_answer(tmp_path: Path) -> None:
         {"message": "Hello."},
         {"usage": [100, 20]},
     ]
-    async with stage(tmp_path, turn, base_url="http://127.0.0.1:9/v1") as here:
+    async with stage(tmp_path, turn) as here:
         events = await step(here.provider, request(QUESTION, effort="high"))
         methods = ["initialize", "initialized", "account/read", "thread/start", "turn/start"]
         assert here.methods() == methods
@@ -131,6 +132,7 @@ async def test_the_limits_reach_the_wire(tmp_path: Path) -> None:
         await step(here.provider, request(QUESTION, effort="low"))
         (thread,), (turn,) = here.requests("thread/start"), here.requests("turn/start")
         (greeting,) = here.requests("initialize")
+    assert thread["modelProvider"] == "gatepost"
     assert thread["sandbox"] == "read-only"
     assert turn["sandboxPolicy"] == {"type": "readOnly", "networkAccess": False}
     assert turn["approvalPolicy"] == thread["approvalPolicy"] == "on-request"
@@ -138,6 +140,16 @@ async def test_the_limits_reach_the_wire(tmp_path: Path) -> None:
     assert thread["developerInstructions"] == "Be brief."
     assert turn["effort"] == "low"
     assert greeting["capabilities"] == {"experimentalApi": True}
+
+
+async def test_without_a_key_the_childs_own_login_is_used(tmp_path: Path) -> None:
+    """It asks its own provider, and no key is in its environment."""
+    account = {"account": {"type": "chatgpt"}, "requiresOpenaiAuth": True}
+    async with stage(tmp_path, [{"message": "Hi."}], account=account) as here:
+        assert stop_of(await step(here.provider, request(QUESTION), LOGIN)) is Stop.DONE
+        (thread,), (started,) = here.requests("thread/start"), here.started()
+    assert "modelProvider" not in thread
+    assert "GATEPOST_CODEX_KEY" not in started["env"]
 
 
 async def test_a_turn_that_speaks_before_its_request_is_answered(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from agent.providers.codex.times import CodexTimes
 
 CHILD = Path(__file__).with_name("child.py")
 ORIGIN = Origin(provider="coder", endpoint="codex-app-server", model="gpt-test")
+LOGIN = Lease(label="coder", headers={})
 LEASE = Lease(label="coder", headers={"Authorization": "Bearer key-of-the-test"})
 QUICK = CodexTimes(gather_s=0.03, close_s=1.0)
 
@@ -79,7 +80,6 @@ async def stage(
     *turns: list[dict[str, Any]],
     times: CodexTimes = QUICK,
     env: Mapping[str, str] | None = None,
-    base_url: str | None = None,
     most: int = 4,
     **script: Any,
 ) -> AsyncIterator[Stage]:
@@ -91,7 +91,6 @@ async def stage(
         argv=(sys.executable, "-I", "-S", str(CHILD), str(path), "app-server"),
         home=directory / "home",
         model=ORIGIN.model,
-        base_url=base_url,
         env=env if env is not None else {"PATH": "/usr/bin:/bin"},
     )
     provider = CodexProvider(
