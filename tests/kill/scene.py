@@ -16,7 +16,7 @@ from gateway import render
 from gateway.app import Gateway
 from gateway.cli.asking import ask
 from gateway.config import load
-from gateway.control_requests import AskStatus, SendText
+from gateway.control_requests import AskStatus, KeepLogin, Request, SendText
 from gateway.equipment import providers
 from gateway.errors import GatewayError
 from gateway.store.base import Store
@@ -177,7 +177,23 @@ class Scene(Stage):
 
     async def send(self, text: str, *, chat: str = "") -> None:
         """Let the operator send words to a chat, until the gateway says that they are stored."""
-        request = SendText(chat=chat or self.person.address, text=text, key="the-operators-word")
+        address = chat or self.person.address
+        await self._ask(SendText(chat=address, text=text, key="the-operators-word"))
+
+    async def log_in(self) -> None:
+        """Let the operator log in to an account, until the gateway says that it is kept."""
+        await self._ask(
+            KeepLogin(
+                service="codex",
+                account="",
+                access="the-access-token",
+                refresh="the-refresh-token",
+                expires_at=0,
+                owner="",
+            )
+        )
+
+    async def _ask(self, request: Request) -> None:
         while True:
             await self._up.wait()
             try:

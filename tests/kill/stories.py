@@ -141,6 +141,13 @@ async def be_told(scene: Scene) -> None:
     await scene.sees(OPERATOR_SAYS)
 
 
+async def log_in(scene: Scene) -> None:
+    """The operator logs in to an account; somebody asks something."""
+    await scene.log_in()
+    await scene.person.say(TWO)
+    await scene.sees(answer(TWO))
+
+
 async def nonsense_first(scene: Scene) -> None:
     """Something nobody understands, then a question."""
     await scene.person.malformed()
@@ -246,11 +253,24 @@ PLAIN_STORIES: tuple[Story, ...] = (
     ),
     Story(
         name="begin",
-        passes=passes_by(transitions.RUN_BEGUN, transitions.SEAL_MADE, transitions.ALLOWANCE_ENDED),
+        passes=passes_by(
+            transitions.RUN_BEGUN,
+            transitions.SEAL_MADE,
+            transitions.ALLOWANCE_ENDED,
+            transitions.KEY_MARKED,
+        ),
         play=begin,
         endings=(PLAIN_TWO,),
         reply=plainly,
         newborn=True,
+    ),
+    Story(
+        name="login",
+        passes=passes_by(transitions.LOGIN_KEPT),
+        play=log_in,
+        endings=(PLAIN_TWO,),
+        reply=plainly,
+        leaves="SELECT 1 FROM credential_login WHERE refresh_token = 'the-refresh-token'",
     ),
     Story(
         name="servers",
