@@ -22,7 +22,7 @@ from typing import Final
 
 from agent.costs import Measured
 from agent.digest import DIGEST_CHARS, chunks, digest_text, spoken
-from agent.folds import Fold, FoldKind, apply_fold
+from agent.folds import OUTPUT_MAX, Fold, FoldKind, apply_fold
 from agent.history import BYTES_PER_TOKEN, part_size
 from agent.messages import (
     AssistantMessage,
@@ -154,6 +154,7 @@ def next_fold(
     cap: int,
     tokens: int,
     forced: bool = False,
+    wished: bool = False,
     bytes_first: bool = False,
     summary_allowed: bool = True,
     unfinished: bool = False,
@@ -161,15 +162,17 @@ def next_fold(
 ) -> Step:
     """What to do about a transcript before a call, `tokens` being the count of the request.
 
-    `forced`: it is too much whatever the count says. `bytes_first`: it is the bytes that are too
+    `forced`: it is too much whatever the count says. `wished`: people want it smaller, and it may
+    as well stay as it is. `bytes_first`: it is the bytes that are too
     many, so media and outputs go first. `unfinished`: a Prune that was not enough was just made,
     and this is the rest of that fold. `asked` are the words to be answered now; without any, the
     newest words of people.
     """
     room = max(1, window - cap)
-    if not forced and tokens <= (ENOUGH if unfinished else STARTS) * room:
+    full = forced or wished
+    if not full and tokens <= (ENOUGH if unfinished else STARTS) * room:
         return Nothing(too_large=False)
-    load = _load(messages, room=room, window=window, tokens=tokens, forced=forced, asked=asked)
+    load = _load(messages, room=room, window=window, tokens=tokens, forced=full, asked=asked)
     pruned = _pruned(load, bytes_first=bytes_first)
     if pruned is not None:
         return pruned
@@ -280,7 +283,7 @@ def _kept(messages: tuple[Message, ...], asked: tuple[UserMessage, ...]) -> tupl
 
 def _pruned(load: _Load, *, bytes_first: bool) -> Prune | None:
     """Stage 1, if it saves anything worth it."""
-    part_bytes = max(PART_LEAST, load.bytes_of(PART_SHARE * load.window))
+    part_bytes = max(OUTPUT_MAX, load.bytes_of(PART_SHARE * load.window))
     fold = Fold(
         kind=FoldKind.PRUNE,
         first=_old_until(load.messages, 0 if bytes_first else KEPT_STEPS),

@@ -98,11 +98,13 @@ class Folding:
         window: int,
         asked: tuple[UserMessage, ...],
         forced: bool,
+        wished: bool,
         bytes_first: bool,
     ) -> Fitted:
         """The messages as they fit into `window` tokens; ContextOverflow if they can't be made to.
 
-        `build` makes the request of some messages, as it is counted.
+        `build` makes the request of some messages, as it is counted. `wished`: people want them
+        smaller, whatever the count says.
         """
         cap = entry.max_output_tokens or min(UNCAPPED_OUTPUT, window // 4)
         unfinished = False
@@ -114,6 +116,7 @@ class Folding:
                 cap=cap,
                 tokens=tokens,
                 forced=forced,
+                wished=wished,
                 bytes_first=bytes_first,
                 summary_allowed=self._rests.allows(self._session, self._clock()),
                 unfinished=unfinished,
@@ -135,7 +138,7 @@ class Folding:
             if not unfinished:
                 self.folds += 1
                 return messages
-            forced = False
+            forced = wished = False
 
     async def _fold(
         self, entry: Entry, step: Prune | Summarise | Digest

@@ -108,7 +108,8 @@ class ModelCall:
         self._move = ""
         self._failures: list[ProviderError] = []
         self._longest = ""
-        self._fold_now = effect.fold
+        self._fold_now = False
+        self._fold_wished = effect.fold
         self._bytes_first = False
 
     async def run(self) -> ModelOutcome:
@@ -172,6 +173,7 @@ class ModelCall:
         """Make the past fit the window of who is asked now."""
         entry = self._plan.current
         forced, self._fold_now = self._fold_now, False
+        wished, self._fold_wished = self._fold_wished, False
         bytes_first, self._bytes_first = self._bytes_first, False
         fitted = await self._turn.folding.fit(
             entry,
@@ -180,6 +182,7 @@ class ModelCall:
             window=self._requests.window(entry, self._lease),
             asked=self._effect.asked,
             forced=forced,
+            wished=wished,
             bytes_first=bytes_first,
         )
         match fitted:

@@ -279,6 +279,14 @@ def test_parts_of_a_provider_do_not_outlive_a_change_before_them() -> None:
     assert apply_fold(left, found.fold) == left
 
 
+def test_a_fold_that_is_wished_for_need_not_be() -> None:
+    """A short chat stays as it is, and that is no failure; a long one is summed up."""
+    short = (user("hello"), assistant("hi"), user("now"))
+    assert fold(short, wished=True) == Nothing(too_large=False)
+    assert fold(short, forced=True) == Nothing(too_large=True)
+    assert isinstance(fold(TALK[:40], tokens=ROOM // 2, wished=True), Summarise)
+
+
 def test_a_prune_that_is_not_enough_is_followed_by_the_next_stage() -> None:
     """Between 60 and 75 % nothing would begin, but what has begun goes on."""
     messages = TALK[:-20]
