@@ -31,7 +31,7 @@ from tests.wire.responses import (
 
 KEY = "sk-loopback"
 LEASE = Lease(label="main", headers={"Authorization": f"Bearer {KEY}"})
-QUICK = Bounds(connect_s=2, first_byte_s=2, idle_s=2, progress_s=2, step_s=4, collected_s=4)
+QUICK = Bounds(connect_s=20, first_byte_s=20, idle_s=20, progress_s=20, step_s=40, collected_s=40)
 FILES = ToolSpec(name="files", description="Files.", parameters={"type": "object"})
 PLAIN = Adjustments(plain=True)
 WHOLE = Adjustments(stream=False)

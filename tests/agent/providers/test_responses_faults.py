@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from agent.providers.base import (
     StreamEvent,
     UsageReported,
 )
-from agent.providers.bounds import CLOUD, Bounds
+from agent.providers.bounds import CLOUD
 from agent.providers.openai_responses import OpenAIResponses, ResponsesEndpoint
 from tests.agent.providers.responses_asking import (
     ASKED,
@@ -361,7 +362,7 @@ async def test_bounds_in_bytes(server: ResponsesServer, bound: str, limit: int) 
         ),
     }
     server.respond(Stream(steps=(lines[bound],)))
-    bounds = Bounds(connect_s=2, first_byte_s=2, idle_s=2, progress_s=2, step_s=4, **{bound: limit})
+    bounds = replace(QUICK, **{bound: limit})
     error = await failure(server, bounds)
     assert isinstance(error, errors.StreamBroken)
     assert "too long" in str(error)
