@@ -172,7 +172,9 @@ def next_fold(
     full = forced or wished
     if not full and tokens <= (ENOUGH if unfinished else STARTS) * room:
         return Nothing(too_large=False)
-    load = _load(messages, room=room, window=window, tokens=tokens, forced=full, asked=asked)
+    load = _load(messages, room=room, window=window, tokens=tokens, full=full, asked=asked)
+    if not wished:  # the provider's word about the count holds for the summary call too
+        load = replace(load, dense=load.scale)
     pruned = _pruned(load, bytes_first=bytes_first)
     if pruned is not None:
         return pruned
@@ -200,9 +202,10 @@ def summary_fold(plan: Summarise, text: str) -> Fold | None:
 class _Load:
     """A transcript that has to become smaller.
 
-    `total` is what the request counts, `beside` what of it is no message, `scale` turns our own
-    weight of messages into tokens. `kept` are the positions of the chat's first words and of
-    those to be answered now.
+    `total` is what the request counts, `beside` what of it is no message. `scale` turns our own
+    weight of messages into tokens, as if the window were full where that was said or wished;
+    `dense` does so as it is. `kept` are the positions of the chat's first words and of those to
+    be answered now.
     """
 
     messages: tuple[Message, ...]
@@ -211,6 +214,7 @@ class _Load:
     total: float
     beside: float
     scale: float
+    dense: float
     kept: tuple[int, ...]
 
     @property
@@ -232,11 +236,11 @@ def _load(
     room: int,
     window: int,
     tokens: int,
-    forced: bool,
+    full: bool,
     asked: tuple[UserMessage, ...],
 ) -> _Load:
     weight = max(1, _weight(messages))
-    total = max(tokens, room) if forced else tokens
+    total = max(tokens, room) if full else tokens
     beside = max(0, tokens - weight)
     return _Load(
         messages=messages,
@@ -245,6 +249,7 @@ def _load(
         total=total,
         beside=beside,
         scale=max(0.01, (total - beside) / weight),
+        dense=max(0.01, (tokens - beside) / weight),
         kept=tuple(
             sorted({*_opening(messages, most=PART_SHARE * window), *_kept(messages, asked)})
         ),
@@ -323,19 +328,19 @@ def _summary_plan(load: _Load) -> Summarise | None:
     if fold is None:
         return None
     covered = _covered(load.messages, fold)
-    inside = load.scale * _weight(covered)
+    inside = load.dense * _weight(covered)
     low, high = SUMMARY_TOKENS
     most = max(256, min(max(low, int(inside / 5)), high, load.room // 8))
     for part_bytes in islice(_caps(load), 4):  # a tail of few large parts has to be cut as well
         fold = replace(fold, part_bytes=part_bytes)
         rest = load.tokens(apply_fold(load.messages, fold))
-        after = rest + min(most, inside / 5)
+        after = rest + min(most, inside / 5) * load.scale / load.dense
         if 1 - after / load.total >= GAIN and after <= STARTS * load.room:
             break
     else:
         return None
     share = CHUNK_SHARE * load.window - 2 * most - INSTRUCTION_TOKENS
-    size = int(max(share, 256) * BYTES_PER_TOKEN / max(load.scale, 1.0))
+    size = int(max(share, 256) * BYTES_PER_TOKEN / max(load.dense, 1.0))
     return Summarise(
         fold=fold,
         chunks=chunks("\n\n".join(map(spoken, covered)), size),

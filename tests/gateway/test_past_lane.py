@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.messages import Note, UserMessage
+from agent.messages import Note, Summary, UserMessage
 from agent.providers.base import ModelRequest
 from agent.tools.base import EffectClass
 from gateway.past_lane import BUSY, NOTHING, RETRY_NOTE
@@ -164,3 +164,29 @@ async def test_condensing_is_done_with_the_next_answer(core: Core, store: Store)
     assert await settings_of(store) == {"fold": True}
     await answer(core, "second")
     assert await settings_of(store) == {}
+
+
+async def test_a_long_chat_is_condensed_and_stays_so(core: Core, store: Store) -> None:
+    """The summary is a call of its own; later turns begin with it, and it can be taken back."""
+    for number in range(8):
+        core.model.script(says(f"answer {number} " + "word " * 200))
+        await answer(core, f"question {number} " + "word " * 200)
+    await answer(core, "/compact")
+    core.model.script(says("They talked about words."), says("here"), says("there"))
+    assert await answer(core, "now?") == "here"
+    summing, first = core.model.requests[-2:]
+    assert "question 3" in str(summing.messages)
+    assert summing.tools == ()
+    summary = Summary(text="They talked about words.")
+    assert first.messages[1] == summary
+    assert len(first.messages) < 8
+    assert await answer(core, "and then?") == "there"
+    then = core.model.requests[-1]
+    assert then.messages[: len(first.messages)] == first.messages
+    await answer(core, "/undo")
+    await answer(core, "/undo")
+    core.model.script(says("as before"))
+    assert await answer(core, "now?") == "as before"
+    assert len(core.model.requests[-1].messages) == 17
+    rows = await store.read(lambda tx: tx.rows("SELECT kind, undone_at IS NULL FROM fold"))
+    assert [(str(kind), bool(live)) for kind, live in rows] == [("summary", False)]
