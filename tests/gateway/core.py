@@ -1,6 +1,7 @@
 """The gateway between its seams: real store, real turns, a scripted platform and model."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from gateway.store.base import Store
 from gateway.store.blobs import Blobs
 from gateway.supervise import Supervisor
 from platforms.events import Receipt
-from tests.agent.scripted import ScriptedProvider, Step, entry
+from tests.agent.scripted import ORIGIN, ScriptedProvider, Step, entry
 from tests.gateway.events import delivery
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.intake import CONFIG
@@ -76,7 +77,7 @@ class Core:
         self.store = store
         self.clock = clock
         self.model = ScriptedProvider()
-        self.spare = ScriptedProvider()
+        self.spare = ScriptedProvider(origin=replace(ORIGIN, endpoint="http://spare"))
         self.entries: tuple[Entry, ...] = (entry(self.model), entry(self.spare, "spare"))
         self.adapter = adapter or ScriptedAdapter()
         self.failures: list[StoreError] = []

@@ -149,7 +149,7 @@ async def test_no_secret_leaves_the_process(tmp_path: Path) -> None:
         await ours(lambda text: text == "All is well.")
 
         refused = {"error": {"message": f"Incorrect API key provided: {KEY}.", "code": "bad_key"}}
-        model.faults.add(CHAT, Answer(status=401, body=orjson.dumps(refused)))
+        model.faults.add(CHAT, *[Answer(status=401, body=orjson.dumps(refused))] * 2)
         telegram.faults.add("sendMessage", CutAfter())
         await telegram.say(chat=ANN, user=ANN, text="And now?")
         await ours(lambda text: "ref t2" in text)
