@@ -46,6 +46,33 @@ async def list_models(
         raise attempt.malformed("the list of models can't be read") from exc
 
 
+async def list_messages_models(
+    base_url: str, lease: Lease, *, name: str = "", timeout_s: float = LIST_TIMEOUT_S
+) -> tuple[str, ...]:
+    """The same of an endpoint that speaks Anthropic's Messages API.
+
+    `base_url` may end with `/v1` or not.
+    """
+    attempt = Attempt(Origin(provider=name, endpoint=base_url, model=""), lease)
+    url = f"{base_url.rstrip('/').removesuffix('/v1')}/v1/models?limit=1000"
+    headers = {"anthropic-version": "2023-06-01", **lease.headers}
+    timeout = aiohttp.ClientTimeout(total=timeout_s)
+    try:
+        async with (
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+            session.get(url, headers=headers, timeout=timeout, allow_redirects=False) as response,
+        ):
+            status, received = response.status, await _bounded(response, _PROBE_BYTES)
+    except (aiohttp.ClientError, OSError) as exc:
+        raise attempt.failed(exc) from exc
+    if status != 200:
+        raise attempt.refused(status, received[:ERROR_TEXT])
+    try:
+        return tuple(each["id"] for each in orjson.loads(received)["data"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise attempt.malformed("the list of models can't be read") from exc
+
+
 async def probe_local(
     base_urls: Sequence[str], *, timeout_s: float = PROBE_TIMEOUT_S
 ) -> tuple[str, str] | None:
@@ -69,15 +96,20 @@ async def _first_model(
         async with session.get(url, timeout=timeout, allow_redirects=False) as response:
             if response.status != 200:
                 return None
-            received = bytearray()
-            async for piece in response.content.iter_any():
-                received += piece
-                if len(received) > _PROBE_BYTES:
-                    return None
-            body = orjson.loads(received)
+            body = orjson.loads(await _bounded(response, _PROBE_BYTES))
     except (aiohttp.ClientError, OSError, ValueError):
         return None
     models = body.get("data") if isinstance(body, dict) else None
     first = models[0] if isinstance(models, list) and models else None
     model = first.get("id") if isinstance(first, dict) else None
     return model if isinstance(model, str) and model else None
+
+
+async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body, empty if it is longer than anybody needs."""
+    received = bytearray()
+    async for piece in response.content.iter_any():
+        received += piece
+        if len(received) > most:
+            return b""
+    return bytes(received)

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from agent.credentials import StaticKey
+from agent.credential_pool import CredentialPool, TokenSource
+from agent.credentials import Lease, StaticKey
 from agent.errors import ProviderAuthFailed, ProviderError, ProviderUnavailable
 from gateway.config import (
     Config,
@@ -15,6 +17,8 @@ from gateway.config import (
     choose_providers,
     load,
 )
+from gateway.config.values import LOGIN_SERVICES
+from gateway.credentials import KeyMaker
 from gateway.errors import GatewayError
 from platforms.base import Adapter
 from platforms.errors import PlatformError
@@ -73,14 +77,33 @@ async def identity(adapter: Adapter) -> str:
 
 
 async def model(config: ProviderConfig) -> str:
-    """Ask for the list of models: it proves the key and costs nothing."""
-    if config.api == "demo" or config.base_url is None:
+    """Ask for the list of models with every key: it proves them and costs nothing."""
+    if config.api == "demo":
         return "a scripted demonstration, nothing to ask"
-    from agent.providers.models import list_models
+    if config.api == "codex-app-server":
+        return _program(config.command[0] if config.command else "codex")
+    credential = KeyMaker().credential(config)
+    if not isinstance(credential, CredentialPool):
+        return await _with_key(config, StaticKey(label=config.name, key=""))
+    if credential.service.value in LOGIN_SERVICES:
+        return "a login, which the gateway keeps; `gatepost credentials` tells how it stands"
+    if len(credential.keys) == 1:
+        return await _with_key(config, credential.keys[0].source)
+    for key in credential.keys:
+        try:
+            said = await _with_key(config, key.source)
+        except GatewayError as exc:
+            raise GatewayError(f"{key.label}: {exc}") from exc
+    return f"{len(credential.keys)} keys: {said}"
 
-    key = StaticKey(label=config.name, key=config.api_key.reveal() if config.api_key else "")
+
+async def _with_key(config: ProviderConfig, key: TokenSource) -> str:
     try:
-        models = await list_models(config.base_url, await key.lease(), name=config.name)
+        lease = await key.lease()
+    except ProviderError as exc:
+        raise GatewayError(f"there is no token: {exc}") from exc
+    try:
+        models = await _listed(config, lease)
     except ProviderAuthFailed as exc:
         raise GatewayError("the key is refused; check api_key") from exc
     except ProviderUnavailable as exc:
@@ -90,3 +113,19 @@ async def model(config: ProviderConfig) -> str:
     if models and config.model not in models:
         raise GatewayError(f"the key works, but there is no model {config.model}")
     return f"the key works, {config.model} is there"
+
+
+async def _listed(config: ProviderConfig, lease: Lease) -> tuple[str, ...]:
+    from agent.providers.models import list_messages_models, list_models
+
+    url = lease.base_url or config.base_url or ""
+    if config.api == "anthropic-messages":
+        return await list_messages_models(url, lease, name=config.name)
+    return await list_models(url, lease, name=config.name)
+
+
+def _program(name: str) -> str:
+    """Whether a coding agent is there; it is not started."""
+    if shutil.which(name) is None:
+        raise GatewayError(f"there is no program {name}; install it, or name it in command")
+    return f"the program {name} is there"
