@@ -22,6 +22,9 @@ from tests.kill.story import (
 )
 from tests.kill.verdict import Aside, Cut, Ending, Whole
 from tests.scenarios.stage import WAIT_S
+from tests.wire.openai import Reply
+
+WORDY = 130
 
 # What people do.
 
@@ -121,6 +124,28 @@ async def try_again(scene: Scene) -> None:
     )
 
 
+async def condense(scene: Scene) -> None:
+    """A wordy answer, and before the next one it is made short."""
+    await scene.person.say(ONE)
+    await scene.sees(f"word{WORDY}")
+    await scene.person.give("compact")
+    await scene.sees(CONDENSES)
+    await scene.person.say(TWO)
+    await scene.sees(answer(TWO))
+
+
+def wordily(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
+    """An answer that is the longest part of its chat."""
+    return Reply(deltas=(wordy(),)) if ONE in said else plainly(scene, said, tools_ran)
+
+
+def wordy() -> str:
+    """Words in one message of every platform, and above what a part is cut to."""
+    return " ".join(
+        f"\u00e4\u00f6\u00fc\u00e4\u00f6\u00fcword{number}" for number in range(1, WORDY + 1)
+    )
+
+
 async def begin_anew(scene: Scene) -> None:
     """A command that waits its turn, and a question in the fresh session."""
     await scene.person.give("new")
@@ -182,6 +207,7 @@ async def prune(scene: Scene) -> None:
 HELP = "start a fresh session"
 CHOSEN = "From the next turn on, this session uses loopback-1."
 AT_IT = "I am still at it"
+CONDENSES = "before my next answer here"
 TAKEN_BACK = ("Taken back", AT_IT)
 FRESH = "Fresh session. The old one is kept."
 REFUSED = "frobnicate"
@@ -400,6 +426,15 @@ PLAIN_STORIES: tuple[Story, ...] = (
         ),
         reply=plainly,
         asides=(Aside(phrases=(AT_IT,), needed=False, answers=True),),
+    ),
+    Story(
+        name="condense",
+        passes=passes_by(transitions.SESSION_FOLDED, *[transitions.TURN_CLOSED] * 2),
+        play=condense,
+        endings=(Ending(texts=(Whole(words=wordy()), Whole(words=answer(TWO))), calls=2, turns=2),),
+        reply=wordily,
+        asides=(Aside(phrases=(CONDENSES,), answers=True),),
+        leaves="SELECT 1 FROM fold WHERE kind = 'prune'",
     ),
     Story(
         name="new",
