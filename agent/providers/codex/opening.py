@@ -14,6 +14,7 @@ from agent.providers.codex.child import Child
 from agent.providers.codex.conversation import Conversation, Opened
 from agent.providers.codex.decisions import Decisions
 from agent.providers.codex.losses import ChildLost, RpcRefused
+from agent.providers.codex.protocol import Version
 from agent.providers.codex.times import CodexTimes
 
 OURS: Final = "0.1"
@@ -58,8 +59,8 @@ async def open_conversation(
     hide = (wanted.key,) if wanted.key else ()
     child = await Child.start(launch.argv, env=env, cwd=wanted.cwd, hide=hide)
     try:
-        await _greet(child, times, keyed=bool(wanted.key))
-        opened = await _open_thread(child, launch, wanted, times)
+        version = await _greet(child, times, keyed=bool(wanted.key))
+        opened = await _open_thread(child, launch, wanted, version, times)
     except BaseException as error:
         await child.end(within_s=0)
         if isinstance(error, ChildLost) and child.login_broken:
@@ -82,7 +83,7 @@ def _prepare(launch: Launch, cwd: Path) -> None:
     fresh.replace(config)
 
 
-async def _greet(child: Child, times: CodexTimes, *, keyed: bool) -> None:
+async def _greet(child: Child, times: CodexTimes, *, keyed: bool) -> Version | None:
     params = protocol.initialize_params(OURS)
     greeted = await child.request("initialize", params, within_s=times.initialize_s)
     version = protocol.version_of(greeted.get("userAgent"))
@@ -94,9 +95,12 @@ async def _greet(child: Child, times: CodexTimes, *, keyed: bool) -> None:
     account = await child.request("account/read", refresh, within_s=times.initialize_s)
     if not keyed and account.get("account") is None and account.get("requiresOpenaiAuth"):
         raise ChildLost("login", "nobody is logged in: run `codex login` with its CODEX_HOME")
+    return version
 
 
-async def _open_thread(child: Child, launch: Launch, wanted: Wanted, times: CodexTimes) -> Opened:
+async def _open_thread(
+    child: Child, launch: Launch, wanted: Wanted, version: Version | None, times: CodexTimes
+) -> Opened:
     provider = protocol.OWN_PROVIDER if wanted.key else None
     params = protocol.thread_params(
         model=launch.model,
@@ -106,8 +110,9 @@ async def _open_thread(child: Child, launch: Launch, wanted: Wanted, times: Code
         thread=wanted.thread,
     )
     method = "thread/start" if wanted.thread is None else "thread/resume"
+    more = protocol.no_agents(version)
     try:
-        opened = await child.request(method, params, within_s=times.thread_s)
+        opened = await _asked(child, method, params, more, times)
     except RpcRefused as error:
         if wanted.thread is None:
             raise
@@ -115,6 +120,18 @@ async def _open_thread(child: Child, launch: Launch, wanted: Wanted, times: Code
     if why := protocol.loosened(opened):
         raise ChildLost("unfit", f"it does not keep to its limits: {why}")
     return _opened(opened, launch.model)
+
+
+async def _asked(
+    child: Child, method: str, params: JsonObject, more: JsonObject, times: CodexTimes
+) -> JsonObject:
+    """Open a thread with `more`, or without it where that is refused."""
+    if more:
+        try:
+            return await child.request(method, {**params, **more}, within_s=times.thread_s)
+        except RpcRefused:
+            pass
+    return await child.request(method, params, within_s=times.thread_s)
 
 
 def _opened(answer: JsonObject, model: str) -> Opened:

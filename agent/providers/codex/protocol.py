@@ -14,6 +14,8 @@ import orjson
 from agent.messages import JsonObject
 
 MINIMUM: Final = (0, 125)
+AGENTS_SINCE: Final = (0, 150)
+"""From here on `agents.enabled` is tried, and left out where a version refuses it."""
 LINE_BYTES: Final = 8 * 1024 * 1024
 NOT_FOUND: Final = -32601
 ABORTED: Final = "<turn_aborted>"
@@ -162,6 +164,13 @@ def thread_params(
     if thread is not None:
         params["threadId"] = thread
     return params
+
+
+def no_agents(version: Version | None) -> JsonObject:
+    """What a thread is told to have no sub-agents; older versions can't read it at all."""
+    if version is not None and version < AGENTS_SINCE:
+        return {}
+    return {"config": {"agents.enabled": False}}
 
 
 def turn_params(

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from tests.wire.codex.stage import (
     LEASE,
     LOGIN,
     ORIGIN,
+    QUICK,
     Stage,
     actions_of,
     calls_of,
@@ -69,7 +71,7 @@ async def failing(
 
 def quick(**seconds: float) -> CodexTimes:
     """Bounds of a test; what is not named is far away."""
-    return CodexTimes(**{"gather_s": 0.03, "close_s": 1.0, **seconds})
+    return replace(QUICK, **seconds)
 
 
 # -- the start

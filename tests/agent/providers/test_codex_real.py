@@ -30,6 +30,7 @@ from agent.tools.base import CallContext, PreparedCall, ToolOutput
 from tests.wire.codex.stage import (
     LOGIN,
     ORIGIN,
+    PATIENT,
     actions_of,
     calls_of,
     message_of,
@@ -176,7 +177,7 @@ async def real(program: Path, directory: Path) -> AsyncIterator[Real]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
-    pool = CodexPool()
+    pool = CodexPool(times=PATIENT)
     launch = Launch(
         argv=(str(program), "app-server"),
         home=directory / "home",

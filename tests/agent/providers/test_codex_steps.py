@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from agent.tools.base import CallContext, PreparedCall, ToolOutput
 from tests.wire.codex.stage import (
     LEASE,
     LOGIN,
+    PATIENT,
     QUICK,
     Stage,
     actions_of,
@@ -262,7 +264,7 @@ async def test_questions_asked_together_are_one_step(tmp_path: Path) -> None:
         }
         for n in (1, 2)
     ]
-    async with stage(tmp_path, [{"asks": both}, {"message": "Done."}]) as here:
+    async with stage(tmp_path, [{"asks": both}, {"message": "Done."}], times=PATIENT) as here:
         first = await step(here.provider, request(QUESTION))
         assert len(calls_of(first)) == 2
         message, output = await run(here, first, index=0)
@@ -419,7 +421,7 @@ async def test_a_late_approval_is_for_the_same_action_only(tmp_path: Path) -> No
 
 async def test_an_open_question_is_cancelled_in_time(tmp_path: Path) -> None:
     """After `open_ask_s` it is closed; a later approval is kept for the next turn."""
-    times = CodexTimes(gather_s=0.03, open_ask_s=0.05, close_s=1.0)
+    times = replace(QUICK, open_ask_s=0.05)
     async with stage(tmp_path, asks_for(), asks_for("c9"), times=times) as here:
         first = await step(here.provider, request(QUESTION))
         await here.until(lambda stage: bool(stage.answers()))
@@ -543,7 +545,7 @@ async def test_a_stop_interrupts_the_turn(tmp_path: Path) -> None:
 
 async def test_a_child_that_does_not_let_go_is_killed(tmp_path: Path) -> None:
     """After `interrupt_s` it is killed, and the next step begins with another."""
-    times = CodexTimes(gather_s=0.03, interrupt_s=0.05, close_s=1.0)
+    times = replace(QUICK, interrupt_s=0.05)
     turns = ([{"delta": "Well"}, {"silence": True}], [{"message": "Again."}])
     async with stage(tmp_path, *turns, times=times, deaf=True) as here:
         async with aclosing(here.provider.stream(request(QUESTION), LEASE)) as events:
@@ -561,4 +563,4 @@ def test_the_numbers_are_those_of_the_design() -> None:
     assert (times.interrupt_s, times.open_ask_s) == (5, 120)
     assert (times.turn_limit_s, times.after_tool_s, times.silence_s) == (600, 90, 180)
     assert times.idle_s == 300
-    assert QUICK.turn_limit_s == 600
+    assert QUICK.turn_limit_s == times.turn_limit_s

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ CHILD = Path(__file__).with_name("child.py")
 ORIGIN = Origin(provider="coder", endpoint="codex-app-server", model="gpt-test")
 LOGIN = Lease(label="coder", headers={})
 LEASE = Lease(label="coder", headers={"Authorization": "Bearer key-of-the-test"})
-QUICK = CodexTimes(gather_s=0.03, close_s=1.0)
+PATIENT = CodexTimes(initialize_s=60, thread_s=60, turn_s=60, interrupt_s=60, gather_s=0.5)
+"""Bounds that no busy machine meets."""
+QUICK = replace(PATIENT, gather_s=0.03)
 
 
 @dataclass
