@@ -11,7 +11,6 @@ same code. Nothing here waits, reads a clock or knows a provider; the runner per
     an assistant message without calls            | Answered
 """
 
-import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -54,14 +53,22 @@ from agent.messages import (
     AssistantMessage,
     Message,
     Note,
-    Part,
     PartialReply,
     ResultStatus,
     ToolCall,
     ToolResult,
     UserMessage,
 )
-from agent.providers.base import Stop
+from agent.turn_replies import (
+    answer,
+    is_empty,
+    judged_calls,
+    mark_of,
+    marked,
+    parted,
+    partial,
+    with_ids,
+)
 
 _BEGUN = (CallState.INTENT, CallState.RUNNING)
 
@@ -110,12 +117,6 @@ def position(messages: tuple[Message, ...]) -> Position:
 TurnFlow = Generator[Effect, EffectResult, TurnEnd | Parked]
 
 _R = TypeVar("_R")
-
-
-def call_id(session: str, turn: int, step: int, ordinal: int) -> str:
-    """The stable id of a call: at most 27 characters every provider accepts as a call id."""
-    seed = f"{session}\x1f{turn}\x1f{step}\x1f{ordinal}".encode()
-    return "call_" + hashlib.sha256(seed).hexdigest()[:22]
 
 
 def turn_flow(rows: TurnRows, judge: Judge, active_s: guards.Clock = guards.untimed) -> TurnFlow:
@@ -199,7 +200,7 @@ def _model_step(
         if not isinstance(outcome, ModelReplied):
             return (yield from _unanswered(rows, outcome))
         rows = _folded(rows, outcome.messages)
-        remedy = next(remedies, None) if _is_empty(outcome) else None
+        remedy = next(remedies, None) if is_empty(outcome) else None
         if remedy is None:
             return (yield from _accept(rows, step, outcome, judge))
         wasted = outcome
@@ -214,12 +215,6 @@ def _after_tools(messages: tuple[Message, ...]) -> bool:
             continue
         return isinstance(message, ToolResult)
     return False
-
-
-def _is_empty(reply: ModelReplied) -> bool:
-    """Whether a complete reply says nothing and does nothing, and may be asked for again."""
-    plain = reply.mark is None and reply.stop not in (Stop.LENGTH, Stop.FILTERED)
-    return plain and not reply.message.calls and not reply.message.text.strip()
 
 
 def _folded(rows: TurnRows, messages: tuple[Message, ...] | None) -> TurnRows:
@@ -238,7 +233,7 @@ def _unanswered(
                 text=shown,
                 mark=Mark.CUT_BY_FAILURE if shown else Mark.NONE,
                 error=error,
-                messages=_partial(shown),
+                messages=partial(shown),
             )
         case Stopped(by=by, shown=shown):
             return TurnEnd(
@@ -246,7 +241,7 @@ def _unanswered(
                 text=shown,
                 mark=Mark.STOPPED,
                 by=by,
-                messages=_partial(shown),
+                messages=partial(shown),
             )
         case Interrupted(shown=shown, messages=messages):
             # No step was made of it; the rows don't count it either.
@@ -264,94 +259,29 @@ def _accept(
     rows: TurnRows, step: int, reply: ModelReplied, judge: Judge
 ) -> Generator[Effect, EffectResult, TurnRows | TurnEnd]:
     """Decide what a complete reply means: an answer, a step with calls, or neither."""
-    message = _with_ids(reply.message, rows, step)
-    mark = reply.mark or _mark_of(reply.stop, message)
+    message = with_ids(reply.message, rows, step)
+    mark = reply.mark or mark_of(reply.stop, message)
     if mark is not None:
-        return _marked(mark, message, step, reply)
+        return marked(mark, message, step, reply)
     if not message.calls:
-        end = _answer(message.text, (message,))
+        end = answer(message.text, (message,))
         return replace(end, step=step, usage=reply.usage, spent=reply.spent, attempt=reply.attempt)
-    acted, words = _parted(message) if len(reply.results) == len(message.calls) else (message, None)
-    judged = _judged(acted, reply, rows, judge)
+    acted, words = parted(message) if len(reply.results) == len(message.calls) else (message, None)
+    calls = judged_calls(acted, reply, rows, judge)
     record = RecordStep(
         step=step,
         message=acted,
         usage=reply.usage,
-        calls=judged,
+        calls=calls,
         spent=reply.spent,
         attempt=reply.attempt,
     )
     yield from _perform(record, type(None))
     if words is not None:  # the provider did all of it itself and has had its last word
-        return _answer(words.text, (words,) if words.parts else (), said=acted.text)
-    refusals = tuple(call.refusal for call in judged if call.refusal is not None)
-    made = rows.calls_made + len(judged)
+        return answer(words.text, (words,) if words.parts else (), said=acted.text)
+    refusals = tuple(call.refusal for call in calls if call.refusal is not None)
+    made = rows.calls_made + len(calls)
     return replace(rows, steps=step, calls_made=made).with_messages(acted, *refusals)
-
-
-def _mark_of(stop: Stop, message: AssistantMessage) -> Mark | None:
-    """What a reply's stop says of it, where the call itself has not said it already."""
-    match stop:
-        case Stop.LENGTH if message.text.strip():
-            return Mark.CUT_BY_LENGTH
-        case Stop.LENGTH:
-            return Mark.LOST_CALLS if message.calls else Mark.EMPTY
-        case Stop.FILTERED:
-            return Mark.FILTERED
-        case Stop.DONE | Stop.TOOL_CALLS | Stop.PAUSED | Stop.WINDOW_FULL:
-            return None
-        case unknown:
-            assert_never(unknown)
-
-
-def _marked(mark: Mark, message: AssistantMessage, step: int, reply: ModelReplied) -> TurnEnd:
-    """The end by a reply that is no plain answer: its words are kept, calls in it never run."""
-    text = "" if mark is Mark.FILTERED else message.text
-    kept = bool(text.strip())
-    return TurnEnd(
-        state=TurnState.DONE if mark is Mark.CUT_BY_LENGTH and kept else TurnState.FAILED,
-        text=text if kept else "",
-        mark=mark,
-        step=step,
-        usage=reply.usage,
-        spent=reply.spent,
-        attempt=reply.attempt,
-        messages=_partial(text) if kept else (),
-    )
-
-
-def _answer(text: str, messages: tuple[Message, ...], *, said: str = "") -> TurnEnd:
-    """The end by a plain answer; one without any words, also in `said`, is none."""
-    if not text.strip():
-        if said.strip():
-            return TurnEnd(state=TurnState.DONE)
-        return TurnEnd(state=TurnState.FAILED, mark=Mark.EMPTY)
-    return TurnEnd(state=TurnState.DONE, text=text, messages=messages)
-
-
-def _parted(message: AssistantMessage) -> tuple[AssistantMessage, AssistantMessage]:
-    """A reply up to its last call, and what came after it."""
-    last = max(i for i, part in enumerate(message.parts) if isinstance(part, ToolCall)) + 1
-    return (
-        replace(message, parts=message.parts[:last]),
-        replace(message, parts=message.parts[last:]),
-    )
-
-
-def _judged(
-    message: AssistantMessage, reply: ModelReplied, rows: TurnRows, judge: Judge
-) -> tuple[JudgedCall, ...]:
-    """The calls of a reply: those within the limits as `judge` has them, or done already."""
-    left = guards.calls_left(rows.calls_made)
-    judged: list[JudgedCall] = []
-    for ordinal, call in enumerate(message.calls):
-        done = reply.results.get(ordinal)
-        if done is not None:
-            result = replace(done, call_id=call.id, name=call.name)
-            judged.append(JudgedCall(call=call, prepared=None, refusal=result))
-        else:
-            judged.append(judge(call) if ordinal < left else _over_limit(call, left))
-    return tuple(judged)
 
 
 def _tool_step(
@@ -448,30 +378,6 @@ def _labels(calls: tuple[JudgedCall, ...]) -> tuple[str, ...]:
 def _doubts(calls: tuple[JudgedCall, ...], results: tuple[ToolResult, ...]) -> tuple[str, ...]:
     unknown = {r.call_id for r in results if r.status is ResultStatus.UNKNOWN}
     return tuple(c.prepared.label for c in calls if c.prepared and c.call.id in unknown)
-
-
-def _with_ids(message: AssistantMessage, rows: TurnRows, step: int) -> AssistantMessage:
-    ordinal = 0
-    parts: list[Part] = []
-    for part in message.parts:
-        if isinstance(part, ToolCall):
-            parts.append(replace(part, id=call_id(rows.session, rows.turn, step, ordinal)))
-            ordinal += 1
-        else:
-            parts.append(part)
-    return replace(message, parts=tuple(parts))
-
-
-def _over_limit(call: ToolCall, left: int) -> JudgedCall:
-    text = f"Not run: at most {left} calls can be made now. Ask again for the rest."
-    if left == guards.CALLS_PER_STEP:
-        text = f"Not run: at most {left} calls are made at once. Ask again for the rest."
-    refusal = ToolResult(call_id=call.id, name=call.name, status=ResultStatus.NOT_RUN, text=text)
-    return JudgedCall(call=call, prepared=None, refusal=refusal)
-
-
-def _partial(shown: str) -> tuple[Message, ...]:
-    return (PartialReply(text=shown),) if shown else ()
 
 
 def _record(rows: TurnRows, *messages: Message) -> Generator[Effect, EffectResult, TurnRows]:

@@ -11,7 +11,7 @@ from agent.errors import RequestRejected
 from agent.messages import PartialReply, ResultStatus, ToolResult, UserMessage
 from agent.providers.base import ModelRequest, TextReceived
 from agent.tools.base import CallContext, EffectClass, PreparedCall, ToolOutput
-from agent.turn import call_id
+from agent.turn_replies import call_id
 from gateway.busy import BUSY_EMOJI
 from gateway.config.ids import parse_chat
 from gateway.config.values import AccessConfig, Config
