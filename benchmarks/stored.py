@@ -130,7 +130,9 @@ async def with_waiting_cards(directory: Path, cards: int) -> tuple[WaitingCard, 
 Names = tuple[tuple[str, str], ...]
 """What is called otherwise in a copy, the longest names first."""
 
-_NOT_COPIED = frozenset({"schema_migration", "sqlite_sequence", "start", "seal", "audit"})
+_NOT_COPIED = frozenset(
+    {"schema_migration", "sqlite_sequence", "start", "seal", "audit", "credential_use"}
+)
 _NUMBERED = {"session_id": "session", "turn_id": "turn", "target_id": "outbox"}
 _PAYLOAD = re.compile(r'"payload":"([\w-]{39})"', re.ASCII)
 
