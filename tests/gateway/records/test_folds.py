@@ -18,7 +18,7 @@ from agent.messages import (
 )
 from gateway.errors import StoreError
 from gateway.store.base import Store, Tx
-from gateway.store.records import folds, sessions, transcript
+from gateway.store.records import folds, retention, sessions, transcript, unowned
 from tests.agent.scripted import assistant, call, user
 from tests.gateway.records.rows import NOW, arrival, arrived, closed, next_work, opened, write
 
@@ -235,3 +235,43 @@ async def _opened_at(store: Store, key: str, number: int) -> sessions.OpenTurn:
     turn = await next_work(store, key=key)
     assert isinstance(turn, sessions.OpenTurn)
     return turn
+
+
+async def test_what_stands_for_old_words_goes_with_them(store: Store) -> None:
+    """Of a session in use what is in force stays; of one that was left nothing does."""
+    turn = await opened(store, arrival(1))
+    await appended(store, turn, *talk(0, 10))
+    await fold(store, turn, Fold(kind=FoldKind.PRUNE, first=4, through=20, last=20))
+    await fold(store, turn, summary(1, 15, 20, 0))
+    await fold(store, turn, summary(1, 3, 6, 0, text="newer"))
+    await closed(store, turn)
+
+    async def forget(*, before: int) -> list[str]:
+        await write(store, lambda tx: retention.forget_session(tx, turn.session_id, before=before))
+        rows = await store.read(lambda tx: tx.rows("SELECT text FROM fold ORDER BY id"))
+        return [str(text) for (text,) in rows]
+
+    assert len(await forget(before=NOW)) == 3
+    await write(store, lambda tx: tx.run("UPDATE session SET active_at = ?", NOW + 5))
+    assert (await forget(before=NOW + 1))[-1] == "newer"
+    assert len(await forget(before=NOW + 1)) < 3
+    (session,) = await store.read(lambda tx: retention.sessions_after(tx, 0))
+    assert not retention.forgettable(session, before=NOW + 1)
+    assert retention.forgettable(session, before=NOW + 9)
+    assert await forget(before=NOW + 9) == []
+    (session,) = await store.read(lambda tx: retention.sessions_after(tx, 0))
+    assert session.folded_at is None
+
+
+async def test_time_at_work_is_kept_over_a_wait(store: Store) -> None:
+    """What a turn waits for people is not among it."""
+
+    async def waited(turn: sessions.OpenTurn) -> sessions.OpenTurn:
+        await write(store, lambda tx: unowned.park(tx, turn, now=NOW, active_us=7_000_000))
+        await write(store, lambda tx: unowned.reopen(tx, turn.turn_id, now=NOW))
+        again = await next_work(store)
+        assert isinstance(again, sessions.OpenTurn)
+        return again
+
+    turn = await waited(await waited(await opened(store, arrival(1))))
+    assert turn.active_us == 14_000_000
