@@ -10,7 +10,7 @@ import pytest
 
 from agent.messages import Note, Summary, UserMessage
 from agent.providers.base import ModelRequest
-from agent.tools.base import EffectClass
+from agent.tools.base import EffectClass, Tool
 from gateway.past_lane import BUSY, NOTHING, RETRY_NOTE
 from gateway.store.base import Store
 from gateway.store.records import sessions, transcript
@@ -26,7 +26,7 @@ KEY = "telegram:77|telegram:1001"
 @pytest.fixture
 async def core(store: SqliteStore, tmp_path: Path, clock: HandClock) -> AsyncIterator[Core]:
     """A connected gateway with a tool that only reads and one that has an effect."""
-    tools = {
+    tools: dict[str, Tool] = {
         "look": ScriptedTool(name="look", effect=EffectClass.PURE),
         "post": ScriptedTool(name="post", effect=EffectClass.ONCE),
     }
