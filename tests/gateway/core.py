@@ -72,13 +72,18 @@ class Core:
         gate: TurnGate | None = None,
         timed: bool = False,
         start: starts.Start | None = None,
+        entries: tuple[Entry, ...] | None = None,
+        models: ModelRoom | None = None,
     ) -> None:
-        """`timed`: what sessions wait for passes by the clock, not by itself."""
+        """`timed`: what sessions wait for passes by the clock, not by itself.
+
+        Without `entries` the model is scripted, with a spare behind it.
+        """
         self.store = store
         self.clock = clock
         self.model = ScriptedProvider()
         self.spare = ScriptedProvider(origin=replace(ORIGIN, endpoint="http://spare"))
-        self.entries: tuple[Entry, ...] = (entry(self.model), entry(self.spare, "spare"))
+        self.entries = entries or (entry(self.model), entry(self.spare, "spare"))
         self.adapter = adapter or ScriptedAdapter()
         self.failures: list[StoreError] = []
         self.deliveries = Deliveries(store=store, clock=clock)
@@ -99,7 +104,7 @@ class Core:
             keys=(KEY,),
             wake=self._wake,
         )
-        self.models = ModelRoom(sleep=at_once, jitter=lambda: 0.0)
+        self.models = models or ModelRoom(sleep=at_once, jitter=lambda: 0.0)
         agent = Agent(
             entries=self.entries,
             models=self.models,
