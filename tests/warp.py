@@ -7,8 +7,9 @@ minutes in milliseconds, and `loop.time()` tells exactly what was waited for.
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 QUIET_S = 0.004
@@ -50,6 +51,15 @@ class WarpLoop(asyncio.SelectorEventLoop):
     def jump(self, seconds: float) -> None:
         """Let so much time have passed."""
         self._now += seconds
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Let time stand still: something works that the loop can't see."""
+        self.working += 1
+        try:
+            yield
+        finally:
+            self.working -= 1
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., _T], *args: Any
