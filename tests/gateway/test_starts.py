@@ -317,7 +317,7 @@ async def test_a_quarantined_turn_is_over(runs: Runs) -> None:
     story = await runs.store.read(lambda tx: explain(tx, "t1"))
     assert "  failed" in story
     assert "  cause: quarantined: the gateway died with it three times within a minute" in story
-    assert any(line.startswith("  step 1.3: loopback-1, failed") for line in story)
+    assert any(line.startswith("  step 1.3: loopback-1, the gateway ended in it") for line in story)
 
 
 async def test_a_call_of_a_quarantined_turn_is_in_doubt(runs: Runs) -> None:
