@@ -95,8 +95,12 @@ class Gateway:
         only_terminal: bool = False,
         wrap_store: Callable[[Store], Store] = _as_it_is,
         extra_tools: Mapping[str, Tool] = NO_TOOLS,
+        models: ModelRoom | None = None,
     ) -> None:
-        """`wrap_store` may put something before the store; `extra_tools` join the configured."""
+        """`wrap_store` may put something before the store; `extra_tools` join the configured.
+
+        `models` is what model calls share and wait by, by default one with the real clock.
+        """
         self._config = config
         self._wrap_store = wrap_store
         self._extra_tools = extra_tools
@@ -108,7 +112,7 @@ class Gateway:
         self._supervisors: tuple[Supervisor, ...] = ()
         self._web: WebServer | None = None
         self._toolbox = Toolbox(tools={})
-        self._models = ModelRoom()
+        self._models = models or ModelRoom()
 
     async def start(self, entries: tuple[Entry, ...]) -> Running:
         """Open the store, connect every surface, take messages.

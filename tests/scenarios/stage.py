@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from agent.model_room import ModelRoom
 from agent.tools.base import Tool
 from gateway.app import NO_TOOLS, Gateway, Running
 from gateway.config import load
@@ -20,8 +21,14 @@ from tests.wire.server import LoopbackServer
 
 WAIT_S = 15.0
 KEY = "sk-loopback"
+MODEL = "loopback-1"
 SPARE = "loopback-2"
 INCLUDED = 'price = "included"'
+
+
+async def _hurry(seconds: float) -> None:
+    """What model calls wait for takes a hundredth of its time here."""
+    await asyncio.sleep(seconds / 100)
 
 
 class Surface(Protocol):
@@ -249,7 +256,8 @@ class Stage:
         file.write_text(self._config())
         file.chmod(0o600)
         config = load(file, {})
-        self.gateway = Gateway(config, extra_tools=self._tools)
+        models = ModelRoom(sleep=_hurry, jitter=lambda: 0.0)
+        self.gateway = Gateway(config, extra_tools=self._tools, models=models)
         self.running = await self.gateway.start(await providers(config))
         try:
             for surface in self.surfaces:
@@ -328,7 +336,7 @@ chats = {chats}
 enabled = {list(self._enabled)}
 workspace = "{self.workspace}"
 
-{_provider("main", self.model, "loopback-1", self._api_key)}
+{_provider("main", self.model, MODEL, self._api_key)}
 {self._price or INCLUDED}
 {_provider("spare", self.spare, SPARE, KEY) + INCLUDED if self.spare else ""}
 {tables}

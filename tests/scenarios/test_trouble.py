@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from tests.scenarios.stage import Stage, Surface, words
+from tests.scenarios.stage import MODEL, SPARE, Stage, Surface, words
 from tests.wire.openai import Cut, Reply, Stream, chunk
 
 BEGINNING = "This is the beginning of a longer answer"
@@ -42,7 +42,7 @@ async def test_stream_breaks(surface: Surface, tmp_path: Path) -> None:
     """With nobody else to ask, what was shown stays and is marked; the next turn works."""
     broke = asyncio.Event()
     async with Stage(surface, path=tmp_path) as stage:
-        stage.model.reply(broken(broke))
+        stage.model.reply(*[broken(broke)] * 3)
         await surface.say("Tell me.")
         await stage.sees(BEGINNING)
         broke.set()
@@ -55,17 +55,31 @@ async def test_stream_breaks(surface: Surface, tmp_path: Path) -> None:
 
 
 async def test_stream_breaks_and_another_answers(surface: Surface, tmp_path: Path) -> None:
-    """The answer of the second provider stands alone, whole."""
+    """The answer of the second provider stands alone in the same message, with one line about it.
+
+    The next turn is the primary's again and says so; the one after it says nothing.
+    """
     broke = asyncio.Event()
     async with Stage(surface, path=tmp_path, spare=True) as stage:
         assert stage.spare is not None
-        stage.model.reply(broken(broke))
+        stage.model.reply(broken(broke), broken(broke))
         stage.spare.reply("This comes from the second provider, and is whole.")
         await surface.say("Tell me.")
         await stage.sees(BEGINNING)
         broke.set()
-        await stage.reads("This comes from the second provider, and is whole.")
+        switched = await stage.sees("Answered by")
+        assert switched.splitlines()[0] == "This comes from the second provider, and is whole."
+        assert switched.splitlines()[-1] == f"Answered by {SPARE}; {MODEL} is resting."
+        assert surface.shown() == [switched]
         assert words(stage.spare.asked[0]["messages"]) == [("user", "Tell me.")]
+        stage.answers("I am well again.", "As always.")
+        await surface.say("And you?")
+        back = await stage.sees("Back on")
+        assert back.splitlines()[0] == "I am well again."
+        assert back.splitlines()[-1] == f"Back on {MODEL}."
+        await surface.say("Good.")
+        await stage.reads(switched, back, "As always.")
+        assert len(stage.spare.asked) == 1
 
 
 async def test_gateway_stops_in_mid_stream(surface: Surface, tmp_path: Path) -> None:
