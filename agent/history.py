@@ -9,6 +9,8 @@ from agent.arguments import readable_arguments
 from agent.messages import (
     AssistantMessage,
     Message,
+    Note,
+    Origin,
     ProviderPart,
     ResultStatus,
     Text,
@@ -17,6 +19,8 @@ from agent.messages import (
     UserMessage,
 )
 from agent.tools.base import Malformed
+
+LEFT_OUT = "One exchange is left out here, since you declined it. It was answered elsewhere."
 
 BYTES_PER_TOKEN = 2.5
 """Pessimistic: code and JSON have about 1.5 to 2.5 bytes a token, English prose 4.5."""
@@ -42,6 +46,31 @@ def repair(
         for call in message.calls:
             repaired.append(results.get(call.id) or _without_result(call, begun))
     return tuple(repaired)
+
+
+def seen_by(messages: tuple[Message, ...], origin: Origin) -> tuple[Message, ...]:
+    """The transcript as one Origin may have it: turns that it refused are one line each.
+
+    With them in its sight it would refuse all that follows.
+    """
+    refused = [
+        place
+        for place, message in enumerate(messages)
+        if isinstance(message, AssistantMessage) and origin in message.refused
+    ]
+    if not refused:
+        return messages
+    people = [place for place, message in enumerate(messages) if isinstance(message, UserMessage)]
+    seen: list[Message] = []
+    done = 0
+    for place in refused:
+        begins = max((at for at in people if at < place), default=place)
+        ends = min((at for at in people if at > place), default=len(messages))
+        if begins < done:  # another reply of a turn that is left out already
+            continue
+        seen += [*messages[done:begins], Note(text=LEFT_OUT)]
+        done = ends
+    return (*seen, *messages[done:])
 
 
 def _readable(message: AssistantMessage) -> AssistantMessage:

@@ -78,10 +78,14 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssistantMessage:
-    """A complete reply of a model, accepted with its terminal marker only."""
+    """A complete reply of a model, accepted with its terminal marker only.
+
+    `refused` are those whose filter stopped this turn before another answered it.
+    """
 
     parts: tuple[Part, ...]
     origin: Origin
+    refused: tuple[Origin, ...] = ()
 
     @property
     def text(self) -> str:

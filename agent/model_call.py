@@ -107,6 +107,8 @@ class ModelCall:
         """The key that was used last."""
         self._move = ""
         self._failures: list[ProviderError] = []
+        self._refused: tuple[Origin, ...] = ()
+        """Whose filter has stopped this call."""
         self._longest = ""
         self._fold_now = False
         self._fold_wished = effect.fold
@@ -275,7 +277,7 @@ class ModelCall:
         self, whole: AssistantMessage, stop: Stop, attempt: ModelAttempt, mark: Mark | None = None
     ) -> ModelReplied:
         return ModelReplied(
-            message=whole,
+            message=replace(whole, refused=self._refused) if self._refused else whole,
             stop=stop,
             usage=attempt.usage,
             spent=attempt.spent(),
@@ -314,6 +316,8 @@ class ModelCall:
         entry, lost_s = attempt.entry, attempt.lost_s
         log.warning("model call failed: %s: %s", error.provider, error)
         self._failures.append(error)
+        if isinstance(error, ContentBlocked):
+            self._refused += (entry.provider.origin,)
         if attempt.asked:
             trial, self._trial = self._trial is not None, None
             now = self._room.clock()

@@ -59,7 +59,7 @@ class Requests:
         """The request as this entry takes it; `first_byte_s` is the limit of a trial."""
         request = ModelRequest(
             system=self._system,
-            messages=history.repair(messages, self._begun),
+            messages=self._seen(entry, messages),
             tools=self._specs,
             max_output_tokens=self.cap or entry.max_output_tokens,
             session=self._session,
@@ -71,7 +71,7 @@ class Requests:
         """The request an entry would get that was not asked yet, for its price."""
         return ModelRequest(
             system=self._system,
-            messages=history.repair(messages, self._begun),
+            messages=self._seen(entry, messages),
             tools=self._specs,
             max_output_tokens=entry.max_output_tokens,
             session=self._session,
@@ -130,6 +130,10 @@ class Requests:
             cap=request.max_output_tokens,
             adjustments=adjustments,
         )
+
+    def _seen(self, entry: Entry, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        seen = history.seen_by(messages, entry.provider.origin)
+        return history.repair(seen, self._begun)
 
     @property
     def _memos(self) -> Memos:

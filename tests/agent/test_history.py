@@ -1,10 +1,12 @@
 """What a model gets to see of the past."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.history import repair, size
+from agent.history import LEFT_OUT, repair, seen_by, size
 from agent.messages import (
     AssistantMessage,
     Message,
@@ -131,3 +133,13 @@ def test_a_call_that_may_have_run_says_so() -> None:
     assert isinstance(second, ToolResult)
     assert (first.status, second.status) == (ResultStatus.NOT_RUN, ResultStatus.UNKNOWN)
     assert "may have run" in second.text
+
+
+def test_a_refused_turn_is_one_line_to_who_refused_it() -> None:
+    """From the words of the person to those of the next; everybody else sees everything."""
+    other = replace(ORIGIN, provider="other")
+    asked, step = user("odd"), replace(assistant(call(ident="c1")), refused=(ORIGIN,))
+    told = replace(assistant("Here."), refused=(ORIGIN,))
+    past = (user("first"), assistant("Yes."), asked, step, result("c1", "ok"), told, user("next"))
+    assert seen_by(past, ORIGIN) == (*past[:2], Note(text=LEFT_OUT), past[-1])
+    assert seen_by(past, other) == past

@@ -215,6 +215,24 @@ async def test_a_filter_in_mid_stream_rolls_back_and_asks_the_next_provider() ->
 
 
 @jumping
+async def test_a_turn_that_a_filter_stopped_is_a_line_to_that_provider_from_then_on() -> None:
+    """Else it would refuse all that follows; the others see it whole."""
+    async with chain() as house:
+        primary, spare = house.servers
+        primary.reply(Reply(deltas=("Forbidden",), finish="content_filter"), "Of course.")
+        spare.reply("Here.")
+        asked = user("something odd")
+        end = await house.run(rows=turn_rows(asked))
+        rows = turn_rows(asked, *end.messages, user("and now?"))
+        assert (await house.run(rows=rows)).text == "Of course."
+        seen = str(primary.asked[-1]["messages"])
+        assert "something odd" not in seen
+        assert "Here." not in seen
+        assert "left out" in seen
+        assert "and now?" in seen
+
+
+@jumping
 async def test_filtered_by_everyone_is_said_once() -> None:
     """With the filter as the headline."""
     async with chain() as house:

@@ -138,6 +138,7 @@ def parse(text: str) -> Message:
             return AssistantMessage(
                 parts=tuple(_part_from(part) for part in fields["parts"]),
                 origin=Origin(**fields["origin"]),
+                refused=tuple(Origin(**each) for each in fields.get("refused", ())),
             )
         case kind:
             raise ValueError(f"unknown message {kind!r}")
@@ -156,12 +157,15 @@ def _fields(message: Message) -> dict[str, Any]:
             return {"is": "result", **fields, **_media(media)}
         case Summary(text=text, by_model=by_model):
             return {"is": "summary", "text": text, "by_model": by_model}
-        case AssistantMessage(parts=parts, origin=origin):
-            return {
+        case AssistantMessage(parts=parts, origin=origin, refused=refused):
+            fields_: dict[str, Any] = {
                 "is": "assistant",
                 "parts": [_part(part) for part in parts],
                 "origin": _origin(origin),
             }
+            if refused:
+                fields_["refused"] = [_origin(each) for each in refused]
+            return fields_
         case _:
             assert_never(message)
 
