@@ -45,7 +45,8 @@ class JudgedCall:
     """A call of the reply: `prepared` may go on; otherwise `refusal` is its result already.
 
     `inspected` is False where the facts the gate needs could not be had. `note` stands before
-    whatever the call results in.
+    whatever the call results in. `inside`: the provider has begun it by itself, and nothing is
+    to be judged or run; without a `refusal` nobody knows what came of it but people.
     """
 
     call: ToolCall
@@ -53,6 +54,7 @@ class JudgedCall:
     refusal: ToolResult | None = None
     inspected: bool = True
     note: str = ""
+    inside: bool = False
 
 
 Judge = Callable[[ToolCall], JudgedCall]

@@ -199,11 +199,13 @@ class AskPeople:
 class ToolsRan:
     """A stored result for every call that ended; `stopped_by` names who said /stop meanwhile.
 
-    A call without one goes on elsewhere, or may not begin as it stands: its row tells.
+    A call without one goes on elsewhere, or may not begin as it stands: its row tells; or it is
+    `in_doubt`: it was lost in the middle, and its result is for people to say.
     """
 
     results: tuple[ToolResult, ...]
     stopped_by: str | None = None
+    in_doubt: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

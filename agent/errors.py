@@ -201,3 +201,7 @@ class ToolError(AgentError):
 
 class NotStarted(ToolError):
     """A tool failed before its effect could begin: nothing happened and nothing is paid."""
+
+
+class LostTrack(ToolError):
+    """What a tool has begun went on out of its sight: people say what became of it."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from agent.calls import JudgedCall
 from agent.effects import Probed, Stopped, ToolsRan
-from agent.errors import NotStarted, ToolError
+from agent.errors import LostTrack, NotStarted, ToolError
 from agent.events import ToolFinished, ToolStarted, TurnEvent
 from agent.journal import Bill, TurnJournal
 from agent.messages import ResultStatus, ToolResult, well_formed
@@ -72,14 +72,18 @@ class ToolRuns:
         self._cut_s = cut_s
         self._room = room
         self._begun: set[str] = set()
+        self._lost: set[str] = set()
+        """Calls of which their tools have lost track: they stay begun."""
         self._starts: dict[str, asyncio.Task[_Outcome]] = {}
         """Calls that begin work elsewhere: a stop lets them say what they have begun."""
 
     async def run(self, calls: tuple[JudgedCall, ...]) -> ToolsRan:
         """Run calls side by side, those of one resource in order.
 
-        Every call that may begin gets a result, unless its work goes on elsewhere.
+        Every call that may begin gets a result, unless its work goes on elsewhere, or nobody
+        knows what became of it; a stop leaves none to people.
         """
+        self._lost.clear()
         intended = await self._journal.calls_intended(calls)
         results = {result.call_id: result for result in intended.results}
         left: set[str] = set()
@@ -92,12 +96,15 @@ class ToolRuns:
         work = self._run_queues(tuple(queues.values()), gate, results, left)
         try:
             cut = await self._signals.guard(work)
-            await self._settle_cut(tuple(c for c in begun if c.call.id not in left), results)
+            stopped = isinstance(cut, Cut)
+            away = left if stopped else left | self._lost
+            await self._settle_cut(tuple(c for c in begun if c.call.id not in away), results)
         finally:
             await self._drop_starts()
         return ToolsRan(
             results=tuple(results[c.call.id] for c in calls if c.call.id in results),
             stopped_by=cut.stopped_by if isinstance(cut, Cut) else None,
+            in_doubt=frozenset() if stopped else frozenset(self._lost),
         )
 
     async def inspect(self, calls: tuple[JudgedCall, ...]) -> tuple[JudgedCall, ...] | Stopped:
@@ -204,10 +211,19 @@ class ToolRuns:
                 if call.prepared is not None and call.prepared.effect is EffectClass.LOCAL:
                     await _to_its_end(self._apply(call, results))
                     continue
-                outcome = await self._outcome(call)
+                try:
+                    outcome = await self._outcome(call)
+                except LostTrack as error:
+                    self._lose(call, error)
+                    continue
             if (job := outcome[2]) is not None:
                 left.update([call.call.id] if job.waits else [])
             await self._keep(call, outcome, results)
+
+    def _lose(self, call: JudgedCall, error: LostTrack) -> None:
+        log.warning("%s has lost track of call %s: %s", call.call.name, call.call.id, error)
+        self._lost.add(call.call.id)
+        self._emit(ToolFinished(call_id=call.call.id, status=ResultStatus.UNKNOWN))
 
     async def _outcome(self, call: JudgedCall) -> _Outcome:
         """Run a call; a cut leaves behind what begins work elsewhere (see `_settle_cut`)."""
@@ -252,6 +268,8 @@ class ToolRuns:
                 output = await self._tools[prepared.tool].run(prepared, context)
         except NotStarted as error:
             return _result(judged, ResultStatus.FAILED, str(error)), NOTHING_BEGAN, None
+        except LostTrack:
+            raise
         except ToolError as error:
             return _result(judged, ResultStatus.FAILED, str(error)), Bill(), None
         except Exception as error:

@@ -62,6 +62,7 @@ from agent.messages import (
 from agent.turn_replies import (
     answer,
     is_empty,
+    is_settled,
     judged_calls,
     mark_of,
     marked,
@@ -266,7 +267,7 @@ def _accept(
     if not message.calls:
         end = answer(message.text, (message,))
         return replace(end, step=step, usage=reply.usage, spent=reply.spent, attempt=reply.attempt)
-    acted, words = parted(message) if len(reply.results) == len(message.calls) else (message, None)
+    acted, words = parted(message) if is_settled(reply) else (message, None)
     calls = judged_calls(acted, reply, rows, judge)
     record = RecordStep(
         step=step,
@@ -281,7 +282,10 @@ def _accept(
         return answer(words.text, (words,) if words.parts else (), said=acted.text)
     refusals = tuple(call.refusal for call in calls if call.refusal is not None)
     made = rows.calls_made + len(calls)
-    return replace(rows, steps=step, calls_made=made).with_messages(acted, *refusals)
+    begun = StoredCall(state=CallState.INTENT)
+    doubts = {each.call.id: begun for each in calls if each.inside and each.refusal is None}
+    rows = replace(rows, steps=step, calls_made=made, calls=doubts)
+    return rows.with_messages(acted, *refusals)
 
 
 def _tool_step(
@@ -312,6 +316,7 @@ def _tool_step(
         if ran.stopped_by is not None:
             return _stopped(ran.stopped_by, _labels(doubtful) + _doubts(runnable, ran.results))
         missing += len(runnable) - len(ran.results)
+        doubtful += tuple(c for c in runnable if c.call.id in ran.in_doubt)
     if doubtful:
         yield from _perform(AskPeople(calls=doubtful), type(None))
     if missing:

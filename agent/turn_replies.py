@@ -43,6 +43,12 @@ def is_empty(reply: ModelReplied) -> bool:
     return plain and not reply.message.calls and not reply.message.text.strip()
 
 
+def is_settled(reply: ModelReplied) -> bool:
+    """Whether a reply is the provider's last: it made every call itself and knows their ends."""
+    known = [r for r in reply.results.values() if r.status is not ResultStatus.UNKNOWN]
+    return reply.stop is Stop.DONE and len(known) == len(reply.message.calls)
+
+
 def mark_of(stop: Stop, message: AssistantMessage) -> Mark | None:
     """What a reply's stop says of it, where the call itself has not said it already."""
     match stop:
@@ -95,14 +101,19 @@ def parted(message: AssistantMessage) -> tuple[AssistantMessage, AssistantMessag
 def judged_calls(
     message: AssistantMessage, reply: ModelReplied, rows: TurnRows, judge: Judge
 ) -> tuple[JudgedCall, ...]:
-    """The calls of a reply: those within the limits as `judge` has them, or done already."""
+    """The calls of a reply: those within the limits as `judge` has them, or done already.
+
+    What the provider began and nobody knows the end of is in doubt, as after a crash.
+    """
     left = guards.calls_left(rows.calls_made)
     judged: list[JudgedCall] = []
     for ordinal, call in enumerate(message.calls):
         done = reply.results.get(ordinal)
-        if done is not None:
+        if done is not None and done.status is ResultStatus.UNKNOWN:
+            judged.append(replace(judge(call), refusal=None, inside=True))
+        elif done is not None:
             result = replace(done, call_id=call.id, name=call.name)
-            judged.append(JudgedCall(call=call, prepared=None, refusal=result))
+            judged.append(JudgedCall(call=call, prepared=None, refusal=result, inside=True))
         else:
             judged.append(judge(call) if ordinal < left else _over_limit(call, left))
     return tuple(judged)

@@ -44,7 +44,7 @@ WHOLE = 0
 DIFFERENCE_MAX = 2_000
 VOTED = "Your yes is noted; one more person has to approve it."
 OTHER_AMOUNT = "The yes before was to another amount and does not count for this one."
-DOUBT = "The gateway stopped while this ran, so it may or may not have taken effect."
+DOUBT = "This was cut off while it ran, so it may or may not have taken effect."
 LASTING_TAGS = frozenset({RiskTag.DESTRUCTIVE, RiskTag.RECURRING, RiskTag.OUTWARD})
 """Tags that looking at the world may have given; the others follow from price and turn."""
 
@@ -262,7 +262,7 @@ class Decisions:
         match choice:
             case "done":
                 state = "answered"
-                text = f"The gateway stopped while this ran. {named} confirmed that it took effect;"
+                text = f"This was cut off while it ran. {named} confirmed that it took effect;"
                 status, text = ResultStatus.DONE, text + " its output was lost."
                 done.text = "Noted as done."
             case "skip":

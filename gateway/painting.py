@@ -142,8 +142,8 @@ class Painter:
         began = self.time(stored.intended_at) if stored else ""
         text = (
             f"Tool {request.tool}, call {request.call_id}, turn t{card.turn_id}, asked for by"
-            f" {card.requester_name or card.requester}.\nBegun: {began}. The gateway stopped"
-            f" before it ended; no result was stored. Found at: {self.time(card.created_at)}.\n"
+            f" {card.requester_name or card.requester}.\nBegun: {began}. It was cut"
+            f" off before it ended; no result was stored. Found at: {self.time(card.created_at)}.\n"
             "Arguments:"
         )
         code = blocks.Code(text=shown(request.arguments)[:EVIDENCE_SHOWN], language="json")

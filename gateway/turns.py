@@ -169,7 +169,7 @@ class StoredTurn(TurnJournal):
         def unit(tx: Tx) -> tuple[OutboxRow, ...]:
             sessions.append(tx, self._turn, (record.message, *refusals), now=now)
             notices = self._attempts.replied(tx, record.step, record, now=now)
-            calls.add(tx, self._turn.turn_id, record.step, record.calls)
+            calls.add(tx, self._turn.turn_id, record.step, record.calls, now=now)
             return notices
 
         self._desk.send(await self._store.write(unit, transition=transitions.STEP_RECORDED))

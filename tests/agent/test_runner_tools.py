@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from agent.calls import CallState
 from agent.effects import Mark, Parked, TurnState
-from agent.errors import ToolError
+from agent.errors import LostTrack, ToolError
 from agent.events import ToolFinished, ToolStarted
 from agent.messages import ResultStatus, Text, ToolResult
 from agent.providers.base import PartCompleted, Stop, StreamCompleted
@@ -450,3 +451,23 @@ async def test_a_stop_names_what_it_cut() -> None:
     await pure.began.wait()
     it.signals.stop("Ann")
     assert (await running).doubts == ("once: do",)
+
+
+async def test_a_tool_that_loses_track_leaves_its_call_to_people() -> None:
+    """It has no result and is not run again; a stop asks nobody and says that it is unknown."""
+
+    async def lose(prepared: PreparedCall, context: CallContext) -> ToolOutput:
+        if prepared.arguments:
+            await asyncio.sleep(0)
+            it.signals.stop("Ann")
+        raise LostTrack("gone")
+
+    once = ScriptedTool(name="once", effect=EffectClass.ONCE, does=lose)
+    it = turn(tools(once=once), ("once", "{}"))
+    assert await it.outcome() == Parked(asked=True)
+    ((doubt,),) = it.journal.named("asked")
+    assert it.journal.in_state(CallState.INTENT) == [doubt] == once.ran
+    assert not it.journal.named("call_finished")
+    it = turn(tools(once=once), ("once", '{"n": 1}'))
+    assert (await it.run()).doubts == ("once: do",)
+    assert not it.journal.named("asked")

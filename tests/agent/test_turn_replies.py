@@ -5,6 +5,7 @@ from typing import Any
 
 from agent.attempts import AttemptRecord
 from agent.effects import (
+    AskPeople,
     CallModel,
     CloseTurn,
     Drained,
@@ -17,9 +18,11 @@ from agent.effects import (
     RecordStep,
     RunTools,
     TurnState,
+    Wait,
 )
 from agent.guards import CALLS_PER_TURN, EMPTY_NOTE, LOOP_NOTE
 from agent.messages import Note, ResultStatus, Summary, ToolResult
+from agent.providers.base import Stop
 from agent.turn import turn_flow
 from agent.turn_replies import call_id
 from tests.agent.scripted import assistant, call, turn_rows, user
@@ -113,6 +116,30 @@ def test_calls_made_there_without_last_words() -> None:
     assert (ended(last).state, ended(last).text) == (TurnState.DONE, "")
     *_, last = play(turn_rows(), inside(call("shell")), None)
     assert ended(last).mark is Mark.EMPTY
+
+
+def test_a_call_made_there_whose_end_nobody_knows_is_asked_about() -> None:
+    """It is stored as begun, people are asked, and no model goes on before they have said."""
+    lost = ToolResult(call_id="", name="", status=ResultStatus.UNKNOWN, text="lost")
+    reply = inside(call("shell"), call("once"), ends="All is well.")
+    reply = replace(reply, results={**reply.results, 1: lost})
+    _, record, ask, wait = play(turn_rows(), reply, None, None)
+    assert isinstance(record, RecordStep)
+    known, doubt = record.calls
+    assert (known.inside, known.refusal is not None) == (True, True)
+    assert (doubt.inside, doubt.refusal) == (True, None)
+    assert isinstance(ask, AskPeople)
+    assert [each.call.id for each in ask.calls] == [doubt.call.id]
+    assert wait == Wait()
+
+
+def test_what_a_provider_did_before_it_failed_is_a_step() -> None:
+    """It has not had its last word: the turn goes on behind what is done."""
+    reply = replace(inside(call("shell")), stop=Stop.TOOL_CALLS)
+    _, _, drain, again = play(turn_rows(), reply, None, Drained(messages=()))
+    assert drain == DrainInbox()
+    assert isinstance(again, CallModel)
+    assert isinstance(again.messages[-1], ToolResult)
 
 
 def test_calls_of_both_kinds_go_on_as_a_step() -> None:

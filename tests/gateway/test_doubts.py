@@ -21,14 +21,14 @@ from tests.gateway.records.rows import inbox_states
 OUTCOMES = {
     "Mark done": (
         ResultStatus.DONE,
-        "The gateway stopped while this ran. Ann confirmed that it took effect; its output was"
+        "This was cut off while it ran. Ann confirmed that it took effect; its output was"
         " lost.",
         "answered",
     ),
     "Run again": (ResultStatus.DONE, "ran", "approved"),
     "Skip": (
         ResultStatus.UNKNOWN,
-        "The gateway stopped while this ran, so it may or may not have taken effect. Ann decided"
+        "This was cut off while it ran, so it may or may not have taken effect. Ann decided"
         " not to run it again.",
         "denied",
     ),

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.errors import LostTrack
 from agent.messages import JsonObject, Message, ResultStatus
 from agent.providers.codex import asks, prelude
 from agent.providers.codex.conversation import Conversation, OpenAsk
@@ -76,7 +77,7 @@ class CodexPool:
         """Accept the open request for exactly this, once, and wait for what it gives.
 
         If that request is closed by now, the session's next turn asks again: then it is allowed,
-        once.
+        once. Raises LostTrack for a child that is lost in the middle of it.
         """
         bound = asks.fingerprint(name, arguments)
         for seat in tuple(self._seats.values()):
@@ -96,8 +97,7 @@ class CodexPool:
         except ChildLost as lost:
             log.warning("codex was lost while it carried out an action: %s", lost)
             await self.retire(seat)
-            text = f"{lost}. It may have taken effect."
-            return ToolOutput(text=text, status=ResultStatus.UNKNOWN)
+            raise LostTrack(str(lost)) from lost
         except asyncio.CancelledError:
             self.stop(seat)
             raise

@@ -59,6 +59,9 @@ class CallRow:
     finished_at: int | None
 
 
+INSIDE = "results of an agent's own tools"
+"""What taints a turn whose provider has used tools by itself."""
+
 _BY_PEOPLE = frozenset({"approved", "intent", "running"})
 """States in which people may have changed a call."""
 
@@ -81,13 +84,14 @@ _UNSEEN = (
 )
 
 
-def add(tx: Tx, turn_id: int, step: int, calls: tuple[JudgedCall, ...]) -> None:
-    """Store the calls a reply asked for."""
+def add(tx: Tx, turn_id: int, step: int, calls: tuple[JudgedCall, ...], *, now: int) -> None:
+    """Store the calls a reply asked for, or made itself."""
     for ordinal, judged in enumerate(calls):
-        prepared = judged.prepared
+        prepared, over = judged.prepared, judged.inside and judged.refusal is not None
         tx.run(
             "INSERT INTO tool_call (id, turn_id, step, ordinal, tool, arguments, effect, label,"
-            " state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " state, taints, intended_at, finished_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             judged.call.id,
             turn_id,
             step,
@@ -96,8 +100,18 @@ def add(tx: Tx, turn_id: int, step: int, calls: tuple[JudgedCall, ...]) -> None:
             judged.call.arguments,
             prepared.effect.value if prepared else None,
             prepared.label if prepared else None,
-            "proposed" if prepared else "refused",
+            _state_of(judged),
+            INSIDE if judged.inside else "",
+            now if judged.inside else None,
+            now if over else None,
         )
+
+
+def _state_of(judged: JudgedCall) -> str:
+    """What a call begins as; one its provider made itself is in doubt without a result."""
+    if judged.inside:
+        return CallState.INTENT.value if judged.refusal is None else judged.refusal.status.value
+    return "refused" if judged.prepared is None else CallState.PROPOSED.value
 
 
 def get(tx: Tx, call_id: str) -> CallRow | None:

@@ -170,7 +170,7 @@ async def test_freezes_suspects_jobs_and_late_money_are_told(store: Store) -> No
         ledger.reserve(tx, hold("r1", 70, deadline_at=NOW), now=NOW)
         freezes.freeze(tx, freezes.Freeze(scope="all", by="x", name="X", reason="why", at=NOW))
         freezes.suspect(tx, "hf_jobs", reason="too low", now=NOW)
-        calls.add(tx, turn.turn_id, 1, (judged(call("shell", ident="c1")),))
+        calls.add(tx, turn.turn_id, 1, (judged(call("shell", ident="c1")),), now=1)
         job = RemoteJob(handle="h1", label="hf_jobs: run", deadline_s=60)
         jobs.insert(tx, call_id="c1", turn_id=turn.turn_id, tool="hf_jobs", job=job, now=NOW)
         jobs.stop(tx, "c1", by="ann", now=NOW)

@@ -56,7 +56,7 @@ async def record_step(store: Store, turn: OpenTurn, number: int, *asked: JudgedC
         message = assistant("Look.", *(c.call for c in asked))
         sessions.append(tx, turn, (message, *refusals), now=NOW)
         sessions.close_step(tx, turn, number=number, usage=USAGE, now=NOW)
-        calls.add(tx, turn.turn_id, number, asked)
+        calls.add(tx, turn.turn_id, number, asked, now=1)
 
     await open_step(store, turn, number)
     await write(store, unit)
