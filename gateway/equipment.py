@@ -16,6 +16,7 @@ from agent.credentials import Service
 from agent.failover import Entry
 from agent.model_prices import INCLUDED, ModelPrice, ModelPricing, configured, packaged
 from agent.providers.base import Provider
+from agent.replies import MOST_CAP
 from agent.providers.bounds import REASONING, bounds_for
 from agent.tools.base import Tool
 from gateway.config import (
@@ -111,7 +112,12 @@ class EntryMaker:
             credential=credential,
             context_window=config.context_window or DEFAULT_WINDOW,
             max_output_tokens=most,
-            pricing=ModelPricing(price, max_output_tokens=most),
+            most_output_tokens=config.max_output_tokens,
+            pricing=ModelPricing(
+                price,
+                max_output_tokens=config.max_output_tokens or MOST_CAP,
+                long_cache=config.cache_ttl == "1h",
+            ),
             api=config.api,
             direct=not config.aggregator,
             patience=config.patience,
