@@ -16,8 +16,8 @@ from agent.credentials import Service
 from agent.failover import Entry
 from agent.model_prices import INCLUDED, ModelPrice, ModelPricing, configured, packaged
 from agent.providers.base import Provider
-from agent.replies import MOST_CAP
 from agent.providers.bounds import REASONING, bounds_for
+from agent.replies import MOST_CAP
 from agent.tools.base import Tool
 from gateway.config import (
     LOCAL_SERVERS,
