@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.costs import Unknown, UnknownBecause
+from agent.costs import Measured, Unknown, UnknownBecause
 from agent.failover import Pricing
 from agent.messages import (
     AssistantMessage,
@@ -29,7 +29,6 @@ from agent.messages import (
 )
 from agent.model_prices import (
     INCLUDED,
-    Measured,
     ModelPrice,
     ModelPricing,
     Rate,
