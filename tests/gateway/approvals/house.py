@@ -142,7 +142,7 @@ class Flat:
     def quote(self, request: ModelRequest) -> Quote:
         return FREE if self.ceiling == 0 else Quote(ceiling=self.ceiling, source="config")
 
-    def spent(self, usage: Usage) -> int | None:
+    def spent(self, usage: Usage, *, cap: int | None = None) -> int | None:
         return self.actual
 
     def measured(self, request: ModelRequest) -> None:
@@ -182,7 +182,7 @@ class Core:
         self.deliveries = Deliveries(store=store, clock=clock)
         owners = config.gateway.owners
         self.notices = Notices(store=store, deliveries=self.deliveries, clock=clock, owners=owners)
-        tools: dict[str, Tool] = dict(house.tools)
+        tools: dict[str, Tool] = {**house.tools, **house.brought}
         self.desk = supervision(
             config=config,
             store=store,
@@ -194,7 +194,7 @@ class Core:
             keys=(KEY,),
             wake=self._wake,
         )
-        entries: tuple[Entry, ...] = (entry(house.model, pricing=house.price),)
+        entries = house.entries or (entry(house.model, pricing=house.price),)
         self.sessions = Sessions(
             store=store,
             deliveries=self.deliveries,
@@ -275,6 +275,10 @@ class House:
         self.adapter = DeskAdapter()
         self.model = Forgetful()
         self.price = Flat()
+        self.entries: tuple[Entry, ...] = ()
+        """Who is asked in place of the scripted model."""
+        self.brought: dict[str, Tool] = {}
+        """The tools they bring along."""
         self.core: Core | None = None
         self._numbers = iter(range(1, 1_000_000))
 

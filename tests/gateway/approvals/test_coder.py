@@ -1,0 +1,211 @@
+"""A coding agent's own requests at the real desk: cards, decisions, deaths, money."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.predicates import Predicate, PredicateKind
+from agent.rules import Policy, Rule
+from agent.tools.base import Verdict
+from tests.gateway.approvals.coder import FILES, MADE, MAKE, PERMISSIONS, Coder, asks
+from tests.gateway.approvals.house import CAL, House
+from tests.gateway.events import BEN, DM
+
+ANSWER = [{"usage": [10, 5]}, {"message": "All built.", "item": "m9"}]
+
+
+@pytest.fixture
+async def coder(house: House, tmp_path: Path) -> AsyncIterator[Coder]:
+    """A coding agent in the place of the house's model."""
+    made = Coder(house, tmp_path)
+    yield made
+    await house.shut()
+    await made.pool.close()
+
+
+async def approve(house: House) -> None:
+    """What can't be undone takes a second press."""
+    assert await house.press("Approve once") == "Press once more to be sure."
+    assert await house.press("Yes: Approve once") == "Approved."
+
+
+async def test_a_command_is_asked_for_and_accepted_once(house: House, coder: Coder) -> None:
+    """The card binds command and directory; the money of both steps is settled."""
+    house.price.ceiling, house.price.actual = 500_000, 100_000
+    await coder.plays([{"usage": [20, 5]}, *asks(), *ANSWER])
+    await house.says("build it")
+    card = house.card()
+    assert "make all" in card.text
+    assert "/work/shop" in card.text
+    assert (coder.decisions(), await house.held()) == ([], 0)
+    await approve(house)
+    assert coder.decisions() == ["accept"]
+    assert "All built." in house.texts()[-1]
+    assert (await house.calls(), await house.turns()) == (["done"], ["done"])
+    assert (await house.held(), await house.settled()) == (0, 200_000)
+    assert coder.started() == 1
+
+
+async def test_a_denial_is_declined_and_told(house: House, coder: Coder) -> None:
+    """The agent reads who said no, and the chat sees it on the card."""
+    await coder.plays([*asks(), *ANSWER])
+    await house.says("build it")
+    card = house.card()
+    assert await house.press("Deny", author=BEN) == "Denied."
+    assert coder.decisions() == ["decline"]
+    (told,) = coder.told("turn/steer")
+    assert "'make all' in /work/shop was not carried out. Denied by Ben." in told
+    assert "Denied by Ben" in house.text_of(card)
+    assert await house.calls() == ["refused"]
+
+
+async def test_changes_of_files_show_their_paths(house: House, coder: Coder) -> None:
+    """The request itself has none: they are those the agent began with."""
+    change = {"path": "/work/shop/a.py", "kind": {"type": "add"}, "diff": "+x = 1"}
+    item = {"type": "fileChange", "id": "f1", "status": "inProgress", "changes": [change]}
+    done = {**item, "status": "completed"}
+    await coder.plays([*asks(FILES, item, accept=[{"finished": done}]), *ANSWER])
+    await house.says("write it")
+    card = house.card()
+    assert "add /work/shop/a.py" in card.text
+    await approve(house)
+    assert (coder.decisions(), await house.calls()) == (["accept"], ["done"])
+
+
+async def test_a_late_yes_holds_for_the_same_request_once(house: House, coder: Coder) -> None:
+    """The agent's request is cancelled meanwhile; asked again it is accepted, then asked anew."""
+    again = [*asks(item={**MAKE, "id": "c2"}, accept=[{"finished": {**MADE, "id": "c2"}}])]
+    third = asks(item={**MAKE, "id": "c3"}, decline=[{"finished": {**MADE, "id": "c3"}}])
+    await coder.plays(asks(), [*again, *third, *ANSWER], open_ask_s=0.05)
+    await house.says("build it")
+    await coder.until(lambda it: it.decisions() == ["cancel"])
+    assert await house.states() == ["pending"]
+    await approve(house)
+    assert coder.decisions()[:2] == ["cancel", "accept"]
+    assert "Approved, once." in coder.told()[-1]
+    assert await house.states() == ["approved", "pending"]
+    assert await house.press("Deny") == "Denied."
+    assert (await house.turns(), coder.decisions().count("accept")) == (["done"], 1)
+
+
+async def test_a_card_outlives_the_gateway(house: House, coder: Coder) -> None:
+    """The yes comes to another child, which resumes the thread and asks for the same."""
+    again = asks(item={**MAKE, "id": "c2"}, accept=[{"finished": {**MADE, "id": "c2"}}])
+    await coder.plays(asks(), [*again, *ANSWER])
+    await house.says("build it")
+    await coder.restart()
+    assert coder.decisions() == ["cancel"]
+    await approve(house)
+    assert coder.decisions() == ["cancel", "accept"]
+    assert "thread/resume" in coder.methods()
+    assert "All built." in house.texts()[-1]
+    assert (coder.started(), await house.turns()) == (2, ["done"])
+
+
+async def test_what_nobody_decides_is_never_accepted(house: House, coder: Coder) -> None:
+    """The request is cancelled, the card says so, and the next turn is told."""
+    await coder.plays(asks(), ANSWER, open_ask_s=0.05)
+    await house.says("build it")
+    card = house.card()
+    await coder.until(lambda it: it.decisions() == ["cancel"])
+    await house.ticks(3_601)
+    assert await house.states() == ["expired"]
+    assert "expired" in house.text_of(card).lower()
+    await house.says("and now?")
+    assert coder.decisions() == ["cancel"]
+    assert "'make all'" in coder.told()[-1]
+    assert "All built." in house.texts()[-1]
+
+
+async def test_a_stop_interrupts_the_agent(house: House, coder: Coder) -> None:
+    """In the middle of its turn; the child lives on, and what it said is taken back."""
+    lasting = {"ask": PERMISSIONS, "params": {"itemId": "p1", "permissions": {}}}
+    await coder.plays([{"delta": "Building"}, lasting, {"silence": True}], ANSWER)
+    await house.take(house.words("build it"))
+    await coder.until(lambda it: any("result" in each.get("in", {}) for each in it.log()))
+    await house.command("stop")
+    await coder.until(lambda it: "turn/interrupt" in it.methods())
+    assert await house.turns() == ["cancelled"]
+    await house.says("again")
+    assert "All built." in house.texts()[-1]
+    assert (coder.started(), coder.methods().count("thread/revert")) == (1, 1)
+
+
+async def test_a_stop_interrupts_what_was_approved(house: House, coder: Coder) -> None:
+    """Its result says that nobody knows, and the end of the turn names it."""
+    await coder.plays(asks(accept=[{"silence": True}]), ANSWER)
+    await house.says("build it")
+    assert await house.press("Approve once") == "Press once more to be sure."
+    card = house.card()
+    await house.take(house.event_of(card.button("Yes: Approve once"), card, BEN))
+    await coder.until(lambda it: it.decisions() == ["accept"])
+    await house.command("stop")
+    await coder.until(lambda it: "turn/interrupt" in it.methods())
+    assert (await house.turns(), await house.calls()) == (["cancelled"], ["unknown"])
+    assert "make all" in house.texts()[-1]
+    await house.says("and now?")
+    assert "Stopped before it ended." in coder.told()[-1]
+
+
+async def test_an_action_that_dies_with_the_agent_is_asked_about(
+    house: House, coder: Coder
+) -> None:
+    """Nobody goes on before a person has said what became of it."""
+    await coder.plays([{"started": MAKE}, {"exit": 1}], ANSWER)
+    await house.says("build it")
+    card = house.card()
+    assert card.text.startswith("In doubt ")
+    assert "make all" in card.text
+    assert (await house.turns(), await house.calls()) == (["waiting"], ["intent"])
+    assert coder.methods().count("turn/start") == 1
+    assert await house.press("Mark done", card=card, author=CAL) == "Noted as done."
+    assert "confirmed that it took effect" in coder.told()[-1]
+    assert "All built." in house.texts()[-1]
+    assert (await house.calls(), coder.decisions()) == (["done"], [])
+
+
+async def test_an_approved_action_that_dies_is_asked_about(house: House, coder: Coder) -> None:
+    """It is accepted once and never again by itself; run again is a new approval."""
+    await coder.plays(asks(accept=[{"exit": 1}]), ANSWER)
+    await house.says("build it")
+    await approve(house)
+    card = house.card("In doubt")
+    assert await house.calls() == ["intent"]
+    assert coder.decisions() == ["accept"]
+    assert await house.press("Skip", card=card, author=CAL) == "Skipped."
+    assert "decided not to run it again" in coder.told()[-1]
+    assert (coder.decisions(), await house.turns()) == (["accept"], ["done"])
+
+
+async def test_auto_does_not_run_it(house: House, coder: Coder) -> None:
+    """What can't be undone is asked for in every mode."""
+    await coder.plays([*asks(), *ANSWER])
+    await house.command("auto", "$5 2h", chat=DM)
+    await house.says("build it", chat=DM)
+    assert "make all" in house.card().text
+    assert coder.decisions() == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"), [(Verdict.ALLOW, "accept"), (Verdict.DENY, "decline")]
+)
+async def test_rules_decide_as_of_any_call(
+    house: House, coder: Coder, verdict: Verdict, said: str
+) -> None:
+    """A rule that names the whole command needs no card; what is denied is told."""
+    rule = Rule(
+        id="build",
+        tool="codex_command",
+        verdict=verdict,
+        when={
+            "command": (Predicate(kind=PredicateKind.EQ, value="make all"),),
+            "cwd": (Predicate(kind=PredicateKind.PREFIX, value="/work"),),
+        },
+    )
+    house.config = replace(house.config, policy=Policy(rules=(rule,), version="2"))
+    await coder.plays([*asks(), *ANSWER])
+    await house.says("build it")
+    assert (coder.decisions(), house.shown()) == ([said], [])
+    assert "All built." in house.texts()[-1]
