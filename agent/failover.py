@@ -22,8 +22,11 @@ class Pricing(Protocol):
     def quote(self, request: ModelRequest) -> Quote:
         """The most that a request can cost; Unknown where nobody knows a price."""
 
-    def spent(self, usage: Usage) -> int | None:
-        """What a reply has cost in micro-dollars, rounded up; None where that can't be told."""
+    def spent(self, usage: Usage, *, cap: int | None = None) -> int | None:
+        """What a reply has cost in micro-dollars, rounded up; None where that can't be told.
+
+        `cap`: the most tokens of output that were asked for; None is what the entry itself says.
+        """
 
     def spent_at_most(self, request: ModelRequest, *, written: int) -> int | None:
         """What a call without a reply has cost at most if it wrote that many tokens."""
@@ -42,7 +45,7 @@ class Included:
         """A known zero."""
         return FREE
 
-    def spent(self, usage: Usage) -> int | None:
+    def spent(self, usage: Usage, *, cap: int | None = None) -> int | None:
         """A known zero."""
         return 0
 
@@ -93,13 +96,13 @@ class Entry:
 class Need:
     """What a call asks of an entry, whoever it is.
 
-    `tokens` of input must fit beside the output even after folding. `avoid_endpoint` is one that
-    refuses this account.
+    `tokens` of input must fit beside the output even after folding. `barred` are endpoints that
+    refuse this account, or can't be trusted.
     """
 
     tools: bool = False
     tokens: int = 0
-    avoid_endpoint: str | None = None
+    barred: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +210,7 @@ class FailoverPlan:
         reasons = {
             "demo": entry.api == "demo",
             "same endpoint and model as one already tried": _served_by(entry) in self._tried,
-            "same endpoint": entry.provider.origin.endpoint == need.avoid_endpoint,
+            "same endpoint": entry.provider.origin.endpoint in need.barred,
             "unpriced": not entry.priced,
             "no tool support": need.tools and not entry.tools,
             "window too small": need.tokens > room,

@@ -7,7 +7,7 @@ past is made short without a model, and no summary is tried in that chat for a w
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, assert_never
 
 import orjson
@@ -24,22 +24,25 @@ from agent.compaction import (
     summary_fold,
 )
 from agent.effects import OverBudget, Stopped
-from agent.errors import ContextOverflow, ProviderError
+from agent.errors import ContextOverflow, ProviderError, ProviderUnavailable, ReplyMalformed
 from agent.failover import Entry
 from agent.folds import Fold, apply_fold
 from agent.journal import TurnJournal
 from agent.messages import Message, UserMessage
-from agent.providers.base import ModelRequest
+from agent.providers.base import Adjustments, ModelRequest
 
 log = logging.getLogger(__name__)
 
 SUMMARY_RESTS_S = 600.0
 SUMMARY_TRIES = 2
+SLOW_S = 5.0
+"""A summary that took so long to fail is not tried again."""
 SESSIONS_MAX = 1_024
 UNCAPPED_OUTPUT = 8_192
 """Tokens kept free for an answer that has no cap of its own."""
 
-Fitted = tuple[Message, ...] | Stopped | OverBudget | ContextOverflow
+Fitted = tuple[Message, ...] | Stopped | OverBudget | ProviderError
+Summed = str | Stopped | OverBudget | ProviderError
 Build = Callable[[tuple[Message, ...]], ModelRequest]
 
 
@@ -88,6 +91,8 @@ class Folding:
         self._ask = ask
         self._rests = rests
         self._clock = clock
+        self._first_byte_s: float | None = None
+        self._elsewhere: Callable[[], Awaitable[bool]] = _nobody
 
     async def fit(
         self,
@@ -100,12 +105,16 @@ class Folding:
         forced: bool,
         wished: bool,
         bytes_first: bool,
+        first_byte_s: float | None,
+        elsewhere: Callable[[], Awaitable[bool]],
     ) -> Fitted:
         """The messages as they fit into `window` tokens; ContextOverflow if they can't be made to.
 
         `build` makes the request of some messages, as it is counted. `wished`: people want them
-        smaller, whatever the count says.
+        smaller, whatever the count says. Where a summary can't be had of this entry and `elsewhere`
+        says that another is ready, its failure is returned.
         """
+        self._first_byte_s, self._elsewhere = first_byte_s, elsewhere
         cap = entry.max_output_tokens or min(UNCAPPED_OUTPUT, window // 4)
         unfinished = False
         while True:
@@ -128,28 +137,26 @@ class Folding:
             if isinstance(step, Nothing) or (self.folds >= FOLDS_PER_TURN and not unfinished):
                 return _too_large(entry, tokens, window - cap)
             fold = await self._fold(entry, step)
-            if isinstance(fold, Stopped | OverBudget):
+            if isinstance(fold, Stopped | OverBudget | ProviderError):
                 return fold
             if fold is None:
                 continue
             await self._journal.folded(fold)
             messages = apply_fold(messages, fold)
             unfinished = isinstance(step, Prune) and not step.enough
-            if not unfinished:
-                self.folds += 1
-                return messages
+            self.folds += not unfinished
             forced = wished = False
 
     async def _fold(
         self, entry: Entry, step: Prune | Summarise | Digest
-    ) -> Fold | Stopped | OverBudget | None:
+    ) -> Fold | Stopped | OverBudget | ProviderError | None:
         """The fold of a step; None where a summary can't be had."""
         match step:
             case Prune(fold=fold) | Digest(fold=fold):
                 return fold
             case Summarise():
                 text = await self._summary(entry, step)
-                if isinstance(text, Stopped | OverBudget):
+                if not isinstance(text, str):
                     return text
                 fold_ = summary_fold(step, text)
                 if fold_ is None:
@@ -158,7 +165,7 @@ class Folding:
             case unknown:
                 assert_never(unknown)
 
-    async def _summary(self, entry: Entry, plan: Summarise) -> str | Stopped | OverBudget:
+    async def _summary(self, entry: Entry, plan: Summarise) -> Summed:
         """The text of a summary, nothing if it can't be had; one attempt and one retry a chunk."""
         text = ""
         for index in range(len(plan.chunks)):
@@ -168,24 +175,35 @@ class Folding:
                 tools=(),
                 max_output_tokens=plan.max_output_tokens,
                 session=f"{self._session}:fold",
+                adjustments=Adjustments(first_byte_s=self._first_byte_s),
             )
             if not await self._journal.affords(entry.pricing.quote(request)):
                 return ""
             found = await self._tried(entry, request)
-            if isinstance(found, Stopped | OverBudget):
+            if not isinstance(found, str):
                 return found
             if not found.strip():
                 return ""
             text = found
         return text
 
-    async def _tried(self, entry: Entry, request: ModelRequest) -> str | Stopped | OverBudget:
-        for _ in range(SUMMARY_TRIES):
+    async def _tried(self, entry: Entry, request: ModelRequest) -> Summed:
+        for attempt in range(1, SUMMARY_TRIES + 1):
+            began = self._clock()
             try:
                 return await self._ask(entry, request, kind=CallKind.COMPACTION)
             except ProviderError as error:
                 log.warning("a summary failed: %s: %s", error.provider, error)
+                soon = self._clock() - began < SLOW_S
+                again = isinstance(error, ProviderUnavailable | ReplyMalformed) and error.retry
+                if attempt < SUMMARY_TRIES and again and soon:
+                    continue
+                return error if await self._elsewhere() else ""
         return ""
+
+
+async def _nobody() -> bool:
+    return False
 
 
 def counted(request: ModelRequest, entry: Entry) -> int:

@@ -104,8 +104,8 @@ class ModelAttempt:
 
     @property
     def lost_s(self) -> float:
-        """Seconds since it began."""
-        return self._clock() - self._began_at
+        """Seconds since the provider was asked, or since it began: a queue is nobody's fault."""
+        return self._clock() - (self._asked_at if self.asked else self._began_at)
 
     @property
     def usage(self) -> Usage | None:
@@ -193,7 +193,9 @@ class ModelAttempt:
 
     def spent(self) -> int | None:
         """What a complete reply has cost; None where nobody can tell."""
-        return self.entry.pricing.spent(self._usage) if self._usage is not None else None
+        if self._usage is None:
+            return None
+        return self.entry.pricing.spent(self._usage, cap=self.request.max_output_tokens)
 
     def bill(self, error: ProviderError | None = None) -> Bill:
         """What it cost at most if it ends here, without a reply.
@@ -220,8 +222,8 @@ class ModelAttempt:
         unreached = (ConnectionRefusedError, socket.gaierror)
         return any(isinstance(cause, unreached) for cause in causes_of(error))
 
-    def record(self, outcome: str, *, flags: tuple[str, ...] = ()) -> AttemptRecord:
-        """What the books know of it."""
+    def record(self, outcome: str, *, status: int | None = None) -> AttemptRecord:
+        """What the books know of it; `status` is that of the error it ended with."""
         first = self.first_byte_s
         return AttemptRecord(
             step=self._step,
@@ -237,7 +239,7 @@ class ModelAttempt:
             first_byte_ms=None if first is None else round(first * 1_000),
             total_ms=round(self.lost_s * 1_000),
             price_source=self._price_source,
-            flags=flags,
+            status=status,
             request_id=self._request_id,
         )
 

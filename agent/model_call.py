@@ -11,7 +11,7 @@ import logging
 from dataclasses import replace
 from typing import TypeVar, assert_never
 
-from agent.attempts import CallKind
+from agent.attempts import AttemptRecord, CallKind
 from agent.credentials import Lease
 from agent.effects import (
     CallModel,
@@ -32,12 +32,13 @@ from agent.events import (
     Waiting,
 )
 from agent.failover import Entry
+from agent.folding import counted
 from agent.journal import Bill
-from agent.messages import AssistantMessage, Message, Origin
+from agent.messages import AssistantMessage, Message, Origin, UserMessage
 from agent.model_attempt import ModelAttempt
 from agent.model_request import Requests
 from agent.model_turn import ModelTurn
-from agent.next_move import next_move
+from agent.next_move import ATTEMPTS_PER_CALL, next_move
 from agent.providers.base import Stop
 from agent.recovery import (
     Adjust,
@@ -61,6 +62,7 @@ from agent.replies import (
     Growing,
     WindowFull,
     judge_reply,
+    left_so,
 )
 from agent.signals import Cut
 from agent.standby import Standby
@@ -93,8 +95,10 @@ class ModelCall:
             plan=turn.plan,
             journal=turn.journal,
             room=turn.room,
+            barred=turn.barred,
             tools=bool(turn.specs),
             quoted=lambda entry: self._requests.plain(entry, self._asked),
+            least=self._least,
         )
         self._growing = Growing()
         self._last: AssistantMessage | None = None
@@ -107,6 +111,8 @@ class ModelCall:
         """The key that was used last."""
         self._move = ""
         self._failures: list[ProviderError] = []
+        self._healed: list[ProviderError] = []
+        """Those of them that something was done about: none of them is the headline."""
         self._refused: tuple[Origin, ...] = ()
         """Whose filter has stopped this call."""
         self._longest = ""
@@ -118,20 +124,32 @@ class ModelCall:
         """Attempt until there is an outcome."""
         outcome = await self._after_wasted()
         while outcome is None:
-            if self._turn.signals.stopped_by is not None:
-                return Stopped(by=self._turn.signals.stopped_by, shown=self._growing.text)
-            outcome = await self._admitted_attempt()
+            outcome = self._left() or await self._admitted_attempt()
+        if isinstance(outcome, Stopped) and not outcome.shown:
+            return replace(outcome, shown=self._growing.said)
         return outcome
+
+    def _left(self) -> ModelOutcome | None:
+        """What becomes of the call if people or the end of the process cut it between attempts."""
+        signals = self._turn.signals
+        if signals.stopped_by is not None:
+            return Stopped(by=signals.stopped_by, shown="")
+        if signals.parking and self._state.attempts:
+            return Interrupted(shown=self._growing.said, messages=self._folded())
+        return None
+
+    def _least(self) -> int:
+        """About how many tokens no fold takes out: the words to be answered, and our own."""
+        entry = self._plan.current
+        said = tuple(m for m in self._effect.messages if isinstance(m, UserMessage))
+        asked = self._effect.asked or said[-1:]
+        return counted(self._requests.plain(entry, asked), entry)
 
     async def _after_wasted(self) -> ModelOutcome | None:
         """Book a reply that was of no use; begin at the next provider where that is asked for."""
+        await self._turn.booked(self._effect)
         wasted = self._effect.wasted
-        if wasted is None:
-            return None
-        if wasted.attempt is not None:
-            bill = Bill(spent=wasted.spent)
-            await self._turn.journal.attempt_ended(self._effect.step, bill, wasted.attempt)
-        if not self._effect.elsewhere:
+        if wasted is None or not self._effect.elsewhere:
             return None
         following = await self._standby.next()
         if following is None:
@@ -145,7 +163,7 @@ class ModelCall:
     async def _admitted_attempt(self) -> ModelOutcome | None:
         first_byte_s = await self._admitted()
         try:
-            folded = await self._fold()
+            folded = await self._fold(first_byte_s)
             return folded or await self._attempt(first_byte_s)
         finally:
             if self._trial is not None:  # nobody has found out anything
@@ -171,7 +189,7 @@ class ModelCall:
             self._move = f"{entry.name} rests"
             self._go_to(ready)
 
-    async def _fold(self) -> ModelOutcome | None:
+    async def _fold(self, first_byte_s: float | None) -> ModelOutcome | None:
         """Make the past fit the window of who is asked now."""
         entry = self._plan.current
         forced, self._fold_now = self._fold_now, False
@@ -186,14 +204,17 @@ class ModelCall:
             forced=forced,
             wished=wished,
             bytes_first=bytes_first,
+            first_byte_s=first_byte_s,
+            elsewhere=self._elsewhere,
         )
         match fitted:
             case Stopped() | OverBudget():
                 return fitted
-            case ContextOverflow():
+            case ProviderError():
                 self._failures.append(fitted)
-                self._move = "too large"
-                return await self._advance(None)
+                self._ill(fitted, 0.0)
+                self._move = "too large" if isinstance(fitted, ContextOverflow) else "no summary"
+                return await self._advance()
             case _:
                 self._asked = fitted
                 return None
@@ -205,6 +226,8 @@ class ModelCall:
         messages = self._growing.messages(self._asked, self._last)
         request = self._requests.build(entry, messages, first_byte_s=first_byte_s)
         quote = entry.pricing.quote(request)
+        if self._growing.kept and not await self._turn.journal.affords(quote):
+            return self._left_so()
         kind = CallKind.CONTINUATION if self._growing.continuations else CallKind.MAIN
         instead_of = "" if entry is self._plan.primary else self._plan.primary.model
         self._state = self._state.attempted()
@@ -212,7 +235,7 @@ class ModelCall:
             step, entry.model, quote, kind=kind, instead_of=instead_of
         ):
             return OverBudget()
-        if not self._growing.began:
+        if not self._growing.kept:
             self._turn.emit(StepStarted(step=step, model=entry.model))
         attempt = ModelAttempt(
             entry,
@@ -235,12 +258,26 @@ class ModelCall:
             case (message, stop):
                 return await self._replied(message, stop, attempt)
 
+    def _left_so(self) -> ModelOutcome:
+        """Deliver a reply as far as it has come: there is no money to go on with it."""
+        last = self._last or AssistantMessage(parts=(), origin=self._plan.current.provider.origin)
+        whole = left_so(self._growing, last).message
+        return ModelReplied(
+            message=whole,
+            stop=Stop.LENGTH,
+            usage=None,
+            messages=self._folded(),
+            mark=Mark.CUT_BY_LENGTH,
+        )
+
     # -- what came of it
 
     async def _cut(self, cut: Cut, attempt: ModelAttempt) -> ModelOutcome:
+        if attempt.actions:
+            return self._done_so_far(attempt, attempt.record("cancelled"), attempt.bill())
         record = attempt.record("cancelled")
         await self._turn.journal.attempt_ended(self._effect.step, attempt.bill(), record)
-        shown = self._growing.text + attempt.shown
+        shown = self._growing.shown_with(attempt.shown)
         if cut.stopped_by is not None:
             return Stopped(by=cut.stopped_by, shown=shown)
         return Interrupted(shown=shown, messages=self._folded())
@@ -253,7 +290,10 @@ class ModelCall:
         self._turn.served = entry.model
         await self._turn.answered(attempt)
         cap = attempt.request.max_output_tokens
-        judged = judge_reply(message, stop, self._growing, cap=cap, most=entry.most_output_tokens)
+        most = self._requests.most_output(entry)
+        judged = judge_reply(message, stop, self._growing, cap=cap, most=most)
+        if isinstance(judged, Again) and self._state.attempts >= ATTEMPTS_PER_CALL:
+            judged = left_so(judged.growing, message)
         match judged:
             case Accept(message=whole):
                 return self._reply(whole, stop, attempt)
@@ -287,6 +327,22 @@ class ModelCall:
             mark=mark,
         )
 
+    def _done_so_far(
+        self, attempt: ModelAttempt, record: AttemptRecord, bill: Bill
+    ) -> ModelReplied:
+        """What the provider has done itself is done: it is stored before anybody goes on."""
+        if attempt.shown:
+            self._rewind()
+        return ModelReplied(
+            message=attempt.done(),
+            stop=Stop.TOOL_CALLS,
+            usage=attempt.usage,
+            spent=bill.spent,
+            attempt=record,
+            results=dict(attempt.actions),
+            messages=self._folded(),
+        )
+
     def _folded(self) -> tuple[Message, ...] | None:
         return None if self._asked is self._effect.messages else self._asked
 
@@ -307,8 +363,8 @@ class ModelCall:
     def _rewind(self) -> None:
         """Take the view back to the step's start, and show again what of the reply stays."""
         self._turn.emit(StepRewound(step=self._effect.step))
-        if self._growing.text:
-            self._turn.emit(TextDelta(text=self._growing.text))
+        if self._growing.said:
+            self._turn.emit(TextDelta(text=self._growing.said))
 
     # -- what comes after a failure
 
@@ -319,14 +375,15 @@ class ModelCall:
         if isinstance(error, ContentBlocked):
             self._refused += (entry.provider.origin,)
         if attempt.asked:
-            trial, self._trial = self._trial is not None, None
-            now = self._room.clock()
-            self._room.health.failed(entry.provider.origin, error, lost_s, now, trial=trial)
-        if attempt.actions:  # what it has done itself is done: it is stored before anybody goes on
-            return self._reply(attempt.done(), Stop.TOOL_CALLS, attempt)
-        record = attempt.record(error.reason)
+            self._ill(error, lost_s)
+        record = attempt.record(error.reason, status=error.status)
+        if attempt.actions:
+            await self._book(entry, attempt.lease, error)
+            return self._done_so_far(attempt, record, attempt.bill(error))
         await self._turn.journal.attempt_ended(self._effect.step, attempt.bill(error), record)
-        self._longest = max(self._longest, self._growing.text + attempt.shown, key=len)
+        if not isinstance(error, ContentBlocked):  # what a filter stopped is nobody's to read
+            shown = self._growing.shown_with(attempt.shown)
+            self._longest = max(self._longest, shown, key=len)
         if attempt.shown:
             self._rewind()
         following = error
@@ -334,18 +391,24 @@ class ModelCall:
             decision = await self._decide(following, attempt, lost_s)
             self._state, self._move = decision.state, decision.because
             outcome = await self._perform(decision, following, attempt)
+            if isinstance(decision.move, Adjust | Renew | Compact):
+                self._healed.append(following)
             if not isinstance(outcome, ProviderError):
                 return outcome
             following, lost_s = outcome, 0.0
             self._failures.append(outcome)
 
+    def _ill(self, error: ProviderError, lost_s: float) -> None:
+        """Tell the breaker of who was asked, and end its trial with it."""
+        trial, self._trial = self._trial is not None, None
+        origin, now = self._plan.current.provider.origin, self._room.clock()
+        self._room.health.failed(origin, error, lost_s, now, trial=trial)
+
     async def _decide(self, error: ProviderError, attempt: ModelAttempt, lost_s: float) -> Decision:
         entry = attempt.entry
         candidates = self._standby.candidates()
         ready = await self._standby.ready(candidates)
-        standing = entry.credential.standing(model=entry.model)
-        if attempt.lease is not None:  # the one that has just failed is not one to rotate to
-            standing = replace(standing, ready=max(0, standing.ready - 1))
+        standing = entry.credential.standing(model=entry.model, without=attempt.lease)
         place = Place(
             api=entry.api,
             service=entry.credential.service,
@@ -396,22 +459,28 @@ class ModelCall:
                 return None
             case Advance(elsewhere=elsewhere):
                 await self._book(entry, lease, error)
-                return await self._advance(entry.provider.origin.endpoint if elsewhere else None)
+                if elsewhere:
+                    self._standby.bar(entry)
+                return await self._advance()
             case GiveUp():
                 await self._book(entry, lease, error)
                 return self._given_up()
             case unknown:
                 assert_never(unknown)
 
-    async def _wait(self, seconds: float, entry: Entry) -> Stopped | None:
+    async def _wait(self, seconds: float, entry: Entry) -> ModelOutcome | None:
         if seconds <= 0:
             return None
         if seconds > TOLD_AFTER_S:
             until = self._room.now() + int(seconds * 1_000_000)
             self._turn.emit(Waiting(provider=entry.name, until=until))
         self._turn.waited_s += seconds
-        done = await self._turn.unless_stopped(self._room.sleep(seconds))
-        return done if isinstance(done, Stopped) else None
+        cut = await self._turn.signals.pause(self._room.sleep(seconds))
+        if cut is None:
+            return None
+        if cut.stopped_by is not None:
+            return Stopped(by=cut.stopped_by, shown="")
+        return Interrupted(shown=self._growing.said, messages=self._folded())
 
     async def _renew(self, entry: Entry, lease: Lease | None) -> Stopped | ProviderError | None:
         if lease is None:
@@ -427,8 +496,11 @@ class ModelCall:
         if lease is not None:
             await entry.credential.failed(lease, error)
 
-    async def _advance(self, avoid: str | None) -> ModelOutcome | None:
-        following = await self._standby.next(avoid)
+    async def _elsewhere(self) -> bool:
+        return await self._standby.ready(self._standby.candidates()) is not None
+
+    async def _advance(self) -> ModelOutcome | None:
+        following = await self._standby.next()
         if following is None:
             return self._given_up()
         self._go_to(following)
@@ -436,7 +508,7 @@ class ModelCall:
 
     def _go_to(self, entry: Entry) -> None:
         """Begin anew on another entry: nothing of what this one has said stays."""
-        if self._growing.began:
+        if self._growing.said:
             self._turn.emit(StepRewound(step=self._effect.step))
         self._standby.go_to(entry)
         self._state = self._state.on_next_entry()
@@ -446,7 +518,8 @@ class ModelCall:
         self._turn.emit(ProviderSwitched(model=entry.model, primary=self._plan.primary.model))
 
     def _given_up(self) -> ModelFailed:
-        error = AllProvidersFailed(tuple(self._failures))
+        lasting = [each for each in self._failures if each not in self._healed]
+        error = AllProvidersFailed((*lasting, *self._healed))
         return ModelFailed(error=error, shown=self._longest)
 
 

@@ -39,6 +39,8 @@ class Requests:
     ) -> None:
         self.cap: int | None = None
         """The output cap to ask with, where it is not the entry's own."""
+        self.most: int | None = None
+        """What the provider has said the cap may be at most here."""
         self.less = False
         """Whether to ask for one level less of thinking."""
         self._session = session
@@ -51,7 +53,7 @@ class Requests:
 
     def forget(self) -> None:
         """Begin anew, on another entry."""
-        self.cap, self.less, self._adjusted = None, False, None
+        self.cap, self.most, self.less, self._adjusted = None, None, False, None
 
     def build(
         self, entry: Entry, messages: tuple[Message, ...], *, first_byte_s: float | None = None
@@ -87,11 +89,11 @@ class Requests:
 
     def adjust(self, adjust: Adjust, entry: Entry, lease: Lease | None) -> None:
         """Change the outgoing copy from now on, and remember what later calls should know."""
+        lessened, self.less = self.less, False
         self._adjusted = replace(adjust.adjustments, first_byte_s=None)
-        self.less = False
         if adjust.cap is not None:
-            self.cap = adjust.cap
-        if adjust.remember:
+            self.cap = self.most = adjust.cap
+        if adjust.remember and not lessened:  # what was lessened for once is no preference
             self._memos.keep(
                 adjust.remember,
                 entry.provider.origin,
@@ -100,6 +102,11 @@ class Requests:
                 adjustments=adjust.adjustments,
                 now=self._room.clock(),
             )
+
+    def most_output(self, entry: Entry) -> int | None:
+        """What the cap may be raised to, as the entry and the provider have it."""
+        known = [each for each in (entry.most_output_tokens, self.most) if each is not None]
+        return min(known, default=None)
 
     def window(self, entry: Entry, lease: Lease | None) -> int:
         """The context window in tokens, as the last key that was used has it."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from agent.attempts import CallKind
-from agent.effects import OverBudget, Stopped, TurnEnd
+from agent.effects import CallModel, OverBudget, Stopped, TurnEnd
 from agent.errors import ProviderError
 from agent.events import TurnEvent
 from agent.failover import Entry, FailoverPlan
@@ -55,6 +55,7 @@ class ModelTurn:
         self.room = room
         self.effort = effort
         self.waited_s = 0.0
+        self.barred: set[str] = set()
         self.served = ""
         self.step = 0
         self.folding = Folding(
@@ -76,13 +77,23 @@ class ModelTurn:
             return Stopped(by=done.stopped_by or "", shown="")
         return done
 
+    async def booked(self, effect: CallModel) -> None:
+        """Book a reply that was of no use, if this call comes after one."""
+        wasted = effect.wasted
+        if wasted is not None and wasted.attempt is not None:
+            bill = Bill(spent=wasted.spent)
+            await self.journal.attempt_ended(effect.step, bill, wasted.attempt)
+
     async def made(self, attempt: ModelAttempt, requests: Requests | None = None) -> Made:
-        """Make one attempt, whatever comes of it; its key is free again."""
+        """Make one attempt, whatever comes of it; its key is free again.
+
+        `requests` is that of the call whose reply it is; what is asked beside it is not cut by
+        new words. Before the first word nothing is: a second request would only be paid twice.
+        """
         try:
             return await self.signals.guard(
                 self._stream(attempt, requests),
-                # Before the first word a second request would only be paid twice.
-                interruptible=attempt.has_words,
+                interruptible=attempt.has_words if requests is not None else None,
             )
         except ProviderError as error:
             if attempt.lease is not None:
@@ -134,8 +145,10 @@ class ModelTurn:
         )
         made = await self.made(attempt)
         if isinstance(made, ProviderError):
-            record = attempt.record(made.reason)
+            record = attempt.record(made.reason, status=made.status)
             await self.journal.attempt_ended(self.step, attempt.bill(made), record)
+            if attempt.lease is not None:
+                await entry.credential.failed(attempt.lease, made)
             raise made
         if isinstance(made, Cut):
             await self.journal.attempt_ended(self.step, attempt.bill(), attempt.record("cancelled"))

@@ -12,6 +12,7 @@ from agent.messages import (
     Note,
     Part,
     PartialReply,
+    ProviderPart,
     Text,
 )
 from agent.providers.base import Stop
@@ -33,33 +34,37 @@ CONTINUE = Note(
 class Growing:
     """A reply under way over several model calls.
 
-    `text` is what was said and stays, `paused` the parts of replies that were paused, `notes`
-    are words of ours for the next call alone.
+    `kept` are its parts so far, in order. `resumes`: the last of them ended with a pause, and all
+    go back as they stand. `notes` are words of ours for the next call alone.
     """
 
-    text: str = ""
+    kept: tuple[Part, ...] = ()
     continuations: int = 0
     repairs: int = 0
     pauses: int = 0
     thought_less: bool = False
-    paused: tuple[Part, ...] = ()
+    resumes: bool = False
     notes: tuple[Note, ...] = ()
 
     @property
-    def began(self) -> bool:
-        """Whether something of the reply is kept already."""
-        return bool(self.text or self.paused)
+    def said(self) -> str:
+        """The words so far."""
+        return "".join(part.text for part in self.kept if isinstance(part, Text))
 
     def messages(
         self, asked: tuple[Message, ...], last: AssistantMessage | None
     ) -> tuple[Message, ...]:
         """What the next call is given: the transcript, what was said so far, our words."""
         said: tuple[Message, ...] = ()
-        if self.paused and last is not None:
-            said = (replace(last, parts=self.paused),)
-        elif self.text:
-            said = (PartialReply(text=self.text),)
+        if self.resumes and last is not None:
+            said = (replace(last, parts=self.kept),)
+        elif self.said:
+            said = (PartialReply(text=self.said),)
         return (*asked, *said, *self.notes)
+
+    def shown_with(self, more: str) -> str:
+        """All that a reader has seen of the reply, `more` being what came last."""
+        return seam(self.said, more) if self.continuations else self.said + more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,17 +126,26 @@ def judge_reply(
 
 
 def joined(message: AssistantMessage, growing: Growing) -> AssistantMessage:
-    """The whole reply: what was kept before, then this.
-
-    Parts only their provider understands are bound to the message they came in; of a reply that
-    was put together they are left out.
-    """
-    if growing.paused:
-        return replace(message, parts=(*growing.paused, *message.parts))
-    if not growing.text:
+    """The whole reply: what was kept before, then this."""
+    if not growing.kept:
         return message
-    text = seam(growing.text, message.text)
-    return replace(message, parts=(Text(text=text), *message.calls))
+    return replace(message, parts=_appended(growing, message.parts))
+
+
+def _appended(growing: Growing, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """More parts behind those that were kept.
+
+    Parts only their provider understands are bound to the message they came in: of a reply that
+    was continued, and not only resumed, they are left out.
+    """
+    kept, more = list(growing.kept), list(parts)
+    if growing.continuations:
+        kept = [part for part in kept if not isinstance(part, ProviderPart)]
+        more = [part for part in more if not isinstance(part, ProviderPart)]
+    seamed = growing.continuations and not growing.resumes
+    if seamed and kept and more and isinstance(kept[-1], Text) and isinstance(more[0], Text):
+        more[0] = Text(text=seam(kept.pop().text, more[0].text))  # type: ignore[union-attr]
+    return (*kept, *more)
 
 
 def seam(before: str, after: str) -> str:
@@ -146,7 +160,9 @@ def seam(before: str, after: str) -> str:
 def raised(cap: int | None, *, most: int | None) -> int | None:
     """Twice the cap within what the entry allows; None if it can't be raised."""
     limit = MOST_CAP if most is None else min(most, MOST_CAP)
-    if cap is None or cap >= limit:
+    if cap is None:
+        return limit
+    if cap >= limit:
         return None
     return min(max(2 * cap, FIRST_CAP), limit)
 
@@ -154,8 +170,14 @@ def raised(cap: int | None, *, most: int | None) -> int | None:
 def _paused(message: AssistantMessage, growing: Growing, cap: int | None) -> Judged:
     if growing.pauses >= PAUSES:
         return Accept(message=joined(message, growing))
-    kept = (*growing.paused, *message.parts)
-    return Again(growing=replace(growing, pauses=growing.pauses + 1, paused=kept), cap=cap)
+    following = replace(
+        growing,
+        kept=joined(message, growing).parts,
+        pauses=growing.pauses + 1,
+        resumes=True,
+        notes=(),
+    )
+    return Again(growing=following, cap=cap)
 
 
 def _cut(
@@ -165,12 +187,12 @@ def _cut(
         return _lost(message, growing, cap=cap, most=most)
     if not message.text.strip():
         return _only_thought(message, growing, cap)
-    whole = seam(growing.text, message.text) if growing.text else message.text
-    if growing.continuations >= CONTINUATIONS:
-        return CutShort(message=replace(message, parts=(Text(text=whole),)))
     count = growing.continuations + 1
+    kept = _appended(replace(growing, continuations=count), message.parts)
+    if growing.continuations >= CONTINUATIONS:
+        return CutShort(message=replace(message, parts=kept))
     limit = MOST_CAP if most is None else min(most, MOST_CAP)
-    following = replace(growing, text=whole, continuations=count, notes=(CONTINUE,))
+    following = replace(growing, kept=kept, continuations=count, resumes=False, notes=(CONTINUE,))
     return Again(growing=following, cap=min(FIRST_CAP * 2**count, limit))
 
 
@@ -180,21 +202,27 @@ def _lost(
     """Calls in a cut reply never run, however complete they look."""
     higher = raised(cap, most=most)
     if growing.repairs == 0 and higher is not None:
-        return Again(growing=replace(growing, repairs=1, notes=()), cap=higher, rewind=True)
+        return Again(growing=replace(growing, repairs=1), cap=higher, rewind=True)
     if growing.repairs <= 1:
         names = ", ".join(dict.fromkeys(call.name for call in message.calls if call.name))
         note = Note(
             text=f"Your reply was cut off, and the calls in it were lost ({names or 'unnamed'})."
             " None was run. Make the call again in smaller pieces."
         )
-        return Again(growing=replace(growing, repairs=2, notes=(note,)), cap=cap, rewind=True)
-    whole = seam(growing.text, message.text) if growing.text else message.text
-    parts = (Text(text=whole),) if whole.strip() else ()
+        following = replace(growing, repairs=2, notes=(*growing.notes, note))
+        return Again(growing=following, cap=cap, rewind=True)
+    words = tuple(part for part in message.parts if isinstance(part, Text))
+    parts = _appended(growing, words)
     return CutShort(message=replace(message, parts=parts), lost_calls=True)
 
 
 def _only_thought(message: AssistantMessage, growing: Growing, cap: int | None) -> Judged:
     if growing.thought_less:
-        parts = (Text(text=growing.text),) if growing.text else ()
-        return CutShort(message=replace(message, parts=parts))
+        return CutShort(message=replace(message, parts=growing.kept))
     return Again(growing=replace(growing, thought_less=True), cap=cap, less=True)
+
+
+def left_so(growing: Growing, like: AssistantMessage) -> CutShort:
+    """A reply that nobody goes on with, as it stands."""
+    words = tuple(part for part in growing.kept if isinstance(part, Text))
+    return CutShort(message=replace(like, parts=words))

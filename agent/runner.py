@@ -96,6 +96,8 @@ class Runner:
             ):
                 result = await self._perform(effect)
                 effect = flow.send(result)
+            if isinstance(effect, CallModel):
+                await self._models.booked(effect)
         except StopIteration as end:
             ended: TurnEnd | Parked = end.value
             return self._models.signed(ended) if isinstance(ended, TurnEnd) else ended

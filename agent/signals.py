@@ -27,6 +27,7 @@ class TurnSignals:
         self._parking = False
         self._task: asyncio.Task[Any] | None = None
         self._interruptible: Callable[[], bool] = _never
+        self._waits = False
 
     @property
     def stopped_by(self) -> str | None:
@@ -39,8 +40,10 @@ class TurnSignals:
         return self._parking
 
     def park(self) -> None:
-        """Begin no further model call and no tool; what runs now may end."""
+        """Begin no further model call and no tool; what runs now may end, a mere wait is cut."""
         self._parking = True
+        if self._task is not None and self._waits:
+            self._task.cancel()
 
     def stop(self, by: str) -> None:
         """End the turn now; the first name wins."""
@@ -53,6 +56,17 @@ class TurnSignals:
         """Cut what runs, if it can be interrupted now; the turn goes on with the new words."""
         if self._task is not None and self._interruptible():
             self._task.cancel()
+
+    async def pause(self, wait: Coroutine[Any, Any, None]) -> Cut | None:
+        """Wait for nothing but time: a stop, new words and the end of the process cut it."""
+        if self._parking:
+            wait.close()
+            return Cut(stopped_by=None)
+        self._waits = True
+        try:
+            return await self.guard(wait, interruptible=lambda: True)
+        finally:
+            self._waits = False
 
     async def guard(
         self, work: Coroutine[Any, Any, _T], *, interruptible: Callable[[], bool] | None = None

@@ -2,18 +2,17 @@
 
 from collections.abc import Callable
 
-from agent.failover import Candidate, Entry, FailoverPlan, Need
+from agent.failover import BREAKER_OPEN, Candidate, Entry, FailoverPlan, Need
 from agent.journal import TurnJournal
 from agent.model_room import ModelRoom
 from agent.providers.base import ModelRequest
-
-BREAKER_OPEN = "breaker open"
 
 
 class Standby:
     """The rest of a turn's plan, as one call sees it.
 
-    `quoted` makes the request an entry would get, for its price.
+    `quoted` makes the request an entry would get, for its price; `least` counts the tokens that no
+    fold can take out of it. `barred` are endpoints nobody asks any more in this turn.
     """
 
     def __init__(
@@ -22,19 +21,23 @@ class Standby:
         plan: FailoverPlan,
         journal: TurnJournal,
         room: ModelRoom,
+        barred: set[str],
         tools: bool,
         quoted: Callable[[Entry], ModelRequest],
+        least: Callable[[], int],
     ) -> None:
         self._plan = plan
         self._journal = journal
         self._room = room
+        self._barred = barred
         self._tools = tools
         self._quoted = quoted
+        self._least = least
         self._listed: tuple[Candidate, ...] = ()
 
-    def candidates(self, avoid: str | None = None) -> tuple[Candidate, ...]:
-        """The entries that may be asked, those to prefer first; `avoid` is an endpoint."""
-        need = Need(tools=self._tools, avoid_endpoint=avoid)
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The entries that may be asked, those to prefer first."""
+        need = Need(tools=self._tools, tokens=self._least(), barred=frozenset(self._barred))
         now = self._room.clock()
         self._listed = self._plan.following(health=self._room.health, now=now, need=need)
         return tuple(candidate for candidate in self._listed if not candidate.skip)
@@ -48,13 +51,17 @@ class Standby:
                     return candidate.entry
         return None
 
-    async def next(self, avoid: str | None = None) -> Entry | None:
+    async def next(self) -> Entry | None:
         """Whom to go to: who is ready and can be paid, who can't be, at last who rests."""
-        candidates = self.candidates(avoid)
+        candidates = self.candidates()
         ready = await self.ready(candidates)
         if ready is None and candidates:
             return candidates[0].entry
         return ready
+
+    def bar(self, entry: Entry) -> None:
+        """Ask nobody at this entry's endpoint any more."""
+        self._barred.add(entry.provider.origin.endpoint)
 
     def go_to(self, entry: Entry) -> None:
         """Move the plan there, with a record of whom it passed over."""

@@ -38,7 +38,9 @@ class Keys:
     async def renew(self, lease: Lease) -> bool:
         return False
 
-    async def failed(self, lease: Lease, error: ProviderError) -> None:
+    async def failed(
+        self, lease: Lease, error: ProviderError, *, again_s: float | None = None
+    ) -> None:
         pass
 
     async def succeeded(self, lease: Lease) -> None:
@@ -47,8 +49,11 @@ class Keys:
     def release(self, lease: Lease) -> None:
         pass
 
-    def standing(self, *, model: str) -> Standing:
+    def standing(self, *, model: str, without: Lease | None = None) -> Standing:
         return self.stands
+
+    def next_label(self, *, session: str, model: str) -> str:
+        return "key-1"
 
 
 def named(name: str, *, endpoint: str = "", model: str = "", **fields: Any) -> Entry:
@@ -146,7 +151,7 @@ def test_an_empty_plan_is_refused() -> None:
             ANYONE,
             "same endpoint and model as one already tried",
         ),
-        (named("x", endpoint="http://one"), Need(avoid_endpoint="http://one"), "same endpoint"),
+        (named("x", endpoint="http://one"), Need(barred=frozenset(("http://one",))), "same endpoint"),
         (named("x", priced=False), ANYONE, "unpriced"),
         (named("x", tools=False), Need(tools=True), "no tool support"),
         (named("x", context_window=8_000), Need(tokens=8_001), "window too small"),
@@ -168,7 +173,7 @@ def test_who_can_not_answer_is_skipped(entry_behind: Entry, need: Need, reason: 
     [
         (named("x", endpoint="http://one"), ANYONE),
         (named("x", model="model-one"), ANYONE),
-        (named("x"), Need(avoid_endpoint="http://one")),
+        (named("x"), Need(barred=frozenset(("http://one",)))),
         (named("x", tools=False), ANYONE),
         (named("x"), Need(tools=True)),
         (named("x", context_window=8_000, max_output_tokens=2_000), Need(tokens=6_000)),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.messages import AssistantMessage, Note, Part, PartialReply, Text, ToolCall
+from agent.messages import AssistantMessage, Note, Part, PartialReply, ProviderPart, Text, ToolCall
 from agent.providers.base import Stop
 from agent.replies import (
     CONTINUE,
@@ -66,7 +66,7 @@ def test_a_cut_text_is_continued_three_times_with_a_growing_cap() -> None:
         growing = found.growing
         caps.append(found.cap)
     assert caps == [8_192, 16_384, 32_768]
-    assert growing.text == "One two three "
+    assert growing.said == "One two three "
     last = judged(said(Text(text="four")), Stop.LENGTH, growing)
     assert last == CutShort(message=said(Text(text="One two three four")))
 
@@ -85,7 +85,7 @@ def test_the_cap_stays_within_the_entrys_own_limit() -> None:
 
 def test_the_parts_of_a_continued_reply_are_one_text() -> None:
     """And the calls of its last part are run."""
-    growing = Growing(text="I will look at the ", continuations=1)
+    growing = Growing(kept=(Text(text="I will look at the "),), continuations=1)
     whole = judged(said(Text(text="at the file."), CALL), Stop.TOOL_CALLS, growing)
     assert whole == Accept(message=said(Text(text="I will look at the file."), CALL))
 
@@ -147,6 +147,35 @@ def test_a_pause_is_sent_back_as_it_stands_three_times() -> None:
     assert done == Accept(message=said(*parts, Text(text="d")))
 
 
+def test_a_pause_and_a_cut_keep_what_was_said_in_order() -> None:
+    """Whichever comes first; what only the provider reads goes once the reply is continued."""
+    own = ProviderPart(origin=ORIGIN, shape="search", payload=b"{}")
+    paused = again(judged(said(Text(text="Searched. "), own), Stop.PAUSED)).growing
+    cut = again(judged(said(Text(text="Part one ")), Stop.LENGTH, paused)).growing
+    assert cut.messages((), said()) == (PartialReply(text="Searched. Part one "), CONTINUE)
+    whole = judged(said(Text(text="two.")), Stop.DONE, cut)
+    assert isinstance(whole, Accept)
+    assert whole.message.text == "Searched. Part one two."
+    assert own not in whole.message.parts
+
+    cut = again(judged(said(Text(text="Part one ")), Stop.LENGTH)).growing
+    paused = again(judged(said(Text(text="searched. ")), Stop.PAUSED, cut)).growing
+    assert paused.said == "Part one searched. "
+    whole = judged(said(Text(text="Done.")), Stop.DONE, paused)
+    assert isinstance(whole, Accept)
+    assert whole.message.text == "Part one searched. Done."
+
+
+def test_lost_calls_of_a_continuation_are_still_a_continuation() -> None:
+    """The next call is told to go on, and what was lost."""
+    cut = again(judged(said(Text(text="One ")), Stop.LENGTH)).growing
+    first = again(judged(said(CALL), Stop.LENGTH, cut)).growing
+    assert first.notes == (CONTINUE,)
+    second = again(judged(said(CALL), Stop.LENGTH, first)).growing
+    assert second.notes[0] == CONTINUE
+    assert len(second.notes) == 2
+
+
 def test_a_reply_without_a_past_is_itself() -> None:
     """Parts only its provider understands stay in it."""
     message = said(Text(text="a"))
@@ -155,7 +184,7 @@ def test_a_reply_without_a_past_is_itself() -> None:
 
 @pytest.mark.parametrize(
     ("cap", "most", "found"),
-    [(1_000, None, 4_096), (8_192, None, 16_384), (32_768, None, None), (None, None, None)],
+    [(1_000, None, 4_096), (8_192, None, 16_384), (32_768, None, None), (None, None, 32_768)],
 )
 def test_the_cap_doubles_within_bounds(
     cap: int | None, most: int | None, found: int | None
