@@ -4,7 +4,7 @@ Theory of operation. The child leads a process group of its own and sees only th
 given. Its lines are read by one task; answers to our requests wake whoever waits, everything else
 goes to `incoming` in order, and `None` there says that nothing more will come. Standard error is
 kept as a ring of lines with secrets cut out. It ends by itself when its input closes; what is left
-of its group is killed.
+of its group is killed: by us, or by a shell beside it that outlives us for that.
 """
 
 import asyncio
@@ -30,6 +30,9 @@ STDERR_READ: Final = 16_000
 """Of a line so much is looked at for secrets, and then less is kept."""
 JUNK_LINES: Final = 3
 LAST_WORDS_S: Final = 0.5
+
+_GUARD: Final = 'read -r _; sleep 2; kill -s KILL -- "-$1"'
+"""Waits for the end of its input, which is ours, and ends a group that has not ended by then."""
 
 _SECRETS: Final = re.compile(
     r"\b(?:sk|sess|rt|at)[-_][A-Za-z0-9_-]{8,}|\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]+)?"
@@ -57,10 +60,17 @@ log = logging.getLogger(__name__)
 class Child:
     """A running app-server."""
 
-    def __init__(self, process: asyncio.subprocess.Process, *, hide: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        guard: asyncio.subprocess.Process,
+        *,
+        hide: tuple[str, ...],
+    ) -> None:
         self.incoming: asyncio.Queue[Notified | Requested | None] = asyncio.Queue()
         self.login_broken = False
         self._process = process
+        self._guard = guard
         self._hide = hide
         self._words: deque[str] = deque(maxlen=STDERR_KEPT)
         self._waiting: dict[RequestId, asyncio.Future[Answered]] = {}
@@ -91,7 +101,16 @@ class Child:
         except (OSError, ValueError) as exc:
             why = f"{argv[0]} can't be started ({type(exc).__name__})"
             raise ChildLost("unfit", why) from exc
-        return cls(process, hide=hide)
+        try:
+            guard = await _guarded(process.pid)
+        except BaseException as exc:
+            _kill_group(process.pid)
+            await process.communicate()
+            if isinstance(exc, OSError):
+                why = f"nothing can be started beside it ({type(exc).__name__})"
+                raise ChildLost("unfit", why) from exc
+            raise
+        return cls(process, guard, hide=hide)
 
     @property
     def alive(self) -> bool:
@@ -166,6 +185,7 @@ class Child:
             await asyncio.wait((self._gone,), timeout=within_s)
         self._kill()
         await self._gone
+        await self._dismiss()
         # A command that has left the group may hold the pipes open: they are let go of.
         await asyncio.wait((self._reading, self._listening), timeout=LAST_WORDS_S)
         # Nothing public of a Process does this.
@@ -183,8 +203,13 @@ class Child:
                 await stdin.wait_closed()
 
     def _kill(self) -> None:
+        _kill_group(self._process.pid)
+
+    async def _dismiss(self) -> None:
+        """The group is no more: nobody has to watch over its end."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self._guard.kill()
+        await self._guard.communicate()
 
     def _write(self, line: bytes) -> None:
         stdin = self._process.stdin
@@ -259,6 +284,22 @@ class Child:
         if not self.login_broken and any(words in said.lower() for words in _LOGIN):
             self.login_broken = True
             self._kill()
+
+
+async def _guarded(group: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", _GUARD, "sh", str(group)),
+        env={"PATH": "/usr/bin:/bin"},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 async def _gone(pid: int) -> None:

@@ -8,6 +8,7 @@ the real one keeps them. Only the standard library is used: it must start fast.
 import json
 import os
 import queue
+import subprocess
 import sys
 import threading
 import time
@@ -247,6 +248,11 @@ class Server:
 
     def do_sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def do_spawn(self, seconds: int) -> None:
+        """Begin a command that goes on by itself; its id is logged."""
+        command = subprocess.Popen(["/bin/sleep", str(seconds)])
+        self.log({"spawned": command.pid})
 
     def do_exit(self, code: int) -> None:
         os._exit(code)
