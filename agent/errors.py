@@ -12,8 +12,10 @@ class ProviderError(AgentError):
     The message is for operators: it may quote the provider, never a key. People read a sentence
     chosen by class, never this text. `retry_after_s` is what the provider asked for, on any
     status; `retry` False is its word that trying again is useless. `said` are the provider's own
-    words for a reader (a refusal), if it has any.
+    words for a reader (a refusal), if it has any. `sent` False: nothing of the request has left.
     """
+
+    sent = True
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ chat stands in for bytes, so the bound is tight after the first call.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
@@ -347,12 +348,22 @@ class ModelPricing:
         price: ModelPrice | Unknown,
         *,
         max_output_tokens: int | None = None,
+        capped: bool = True,
         long_cache: bool = False,
         picture_tokens: int = MEDIA_TOKENS,
+        look_up: Callable[[], ModelPrice | Unknown] | None = None,
     ) -> None:
-        """`long_cache`: its caches are kept for an hour. `picture_tokens`: at most, of one."""
+        """`max_output_tokens` is what is asked for where a request names no cap.
+
+        `capped` False: no cap is sent, so whatever a request asks for the model may write
+        `max_output_tokens`. `long_cache`: its caches are kept for an hour. `picture_tokens`: at
+        most, of one. `look_up` gives the price of now, before every quote; without it the price
+        stays as it is.
+        """
         self.price = price
         self._max_output = max_output_tokens
+        self._capped = capped
+        self._look_up = look_up
         self._long_cache = long_cache
         self._picture = picture_tokens
         self._counted: OrderedDict[int, int] = OrderedDict()
@@ -360,10 +371,12 @@ class ModelPricing:
 
     def quote(self, request: ModelRequest) -> Quote:
         """The most that a request can cost; Unknown where nobody knows a price."""
+        if self._look_up is not None:
+            self.price = self._look_up()
         if isinstance(self.price, Unknown):
             return Quote(ceiling=self.price, source="packaged")
         bound = self._bound(request)
-        output = request.max_output_tokens
+        output = self._most_output(request)
         price = self.price
         if price.source == "included":
             return Quote(ceiling=0, source="declared", note="included")
@@ -381,13 +394,16 @@ class ModelPricing:
             ),
         )
 
-    def spent(self, usage: Usage) -> int | None:
-        """What a reply has cost in micro-dollars; None where that can't be told."""
+    def spent(self, usage: Usage, *, cap: int | None = None) -> int | None:
+        """What a reply has cost in micro-dollars; None where that can't be told.
+
+        `cap`: the most tokens of output that were asked for; None is what the entry itself says.
+        """
         if isinstance(self.price, Unknown):
             return None
         if self.price.source == "included":
             return 0
-        return actual(self.price, usage, max_output=self._max_output)
+        return actual(self.price, usage, max_output=self._asked(cap))
 
     def spent_at_most(self, request: ModelRequest, *, written: int) -> int | None:
         """What a call without a reply has cost at most if it wrote that many tokens.
@@ -398,7 +414,7 @@ class ModelPricing:
             return None
         if self.price.source == "included":
             return 0
-        most = min(written, request.max_output_tokens or written)
+        most = min(written, self._most_output(request) or written)
         found = ceiling(self.price, self._bound(request), most, long_cache=self._long_cache)
         return None if isinstance(found, Unknown) else found
 
@@ -407,7 +423,7 @@ class ModelPricing:
 
         A count above the bound raises every later bound by as much.
         """
-        if is_absurd(usage, max_output=self._max_output):
+        if is_absurd(usage, max_output=self._asked(request.max_output_tokens)):
             return
         self._short_by += max(0, usage.input - self._bound(request))
         *_, whole = _beginnings(request)
@@ -415,6 +431,14 @@ class ModelPricing:
         self._counted[whole] = usage.input
         while len(self._counted) > MEASURED_MAX:
             self._counted.popitem(last=False)
+
+    def _most_output(self, request: ModelRequest) -> int | None:
+        """The most tokens a reply may have; None where nothing bounds them."""
+        return request.max_output_tokens if self._capped else self._max_output
+
+    def _asked(self, cap: int | None) -> int | None:
+        """The cap that a reply is judged by."""
+        return cap if cap is not None and self._capped else self._max_output
 
     def _bound(self, request: ModelRequest) -> int:
         measured = self.measured(request)

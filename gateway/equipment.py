@@ -6,18 +6,24 @@ Wires are imported here, inside functions, and only those the configuration uses
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 from urllib.parse import urlsplit
 
 from agent.costs import Unknown
 from agent.credentials import Service
 from agent.failover import Entry
-from agent.model_prices import INCLUDED, ModelPrice, ModelPricing, configured, packaged
+from agent.model_prices import (
+    INCLUDED,
+    ModelPrice,
+    ModelPricing,
+    configured,
+    media_tokens,
+    packaged,
+)
 from agent.providers.base import Provider
 from agent.providers.bounds import REASONING, bounds_for
-from agent.replies import MOST_CAP
 from agent.tools.base import Tool
 from gateway.config import (
     LOCAL_SERVERS,
@@ -34,6 +40,8 @@ from gateway.errors import GatewayError
 
 if TYPE_CHECKING:
     from agent.providers.codex.pool import CodexPool
+    from agent.providers.openai_chat import ChatEndpoint
+    from agent.providers.openai_responses import ResponsesEndpoint
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +50,15 @@ DEFAULT_WINDOW = 128_000
 
 DEFAULT_OUTPUT = 8_192
 """Tokens of an answer where an entry names none and the model is paid for: it bounds the price."""
+
+UNCAPPED_OUTPUT = 128_000
+"""Tokens that a model may write where no cap is sent and its entry names no maximum.
+
+Source: https://platform.openai.com/docs/models/gpt-5; the models behind ChatGPT's codex backend
+and the app-server are those.
+"""
+
+_DAY_NS: Final = 24 * 3_600 * 1_000_000_000
 
 
 async def providers(config: Config, *, demo: bool = False) -> tuple[Entry, ...]:
@@ -100,12 +117,13 @@ class EntryMaker:
         if isinstance(price, Unknown):
             raise GatewayError(unpriced_text(config, price))
         free = price.source == "included"
-        most = config.max_output_tokens or (None if free else DEFAULT_OUTPUT)
         try:
             credential = self._keys.credential(config)
+            capped = sends_cap(config, credential.service)
             provider = self._provider(config, credential.service)
         except (ImportError, OSError, ValueError) as exc:
             raise GatewayError(f"providers.{config.name} can't be used: {exc}") from exc
+        most = config.max_output_tokens or (None if free or not capped else DEFAULT_OUTPUT)
         return Entry(
             name=config.name,
             provider=provider,
@@ -115,8 +133,11 @@ class EntryMaker:
             most_output_tokens=config.max_output_tokens,
             pricing=ModelPricing(
                 price,
-                max_output_tokens=config.max_output_tokens or MOST_CAP,
+                max_output_tokens=most if capped else most or UNCAPPED_OUTPUT,
+                capped=capped,
                 long_cache=config.cache_ttl == "1h",
+                picture_tokens=media_tokens(config.model),
+                look_up=None if free or config.price is not None else PriceOfToday(config, price),
             ),
             api=config.api,
             direct=not config.aggregator,
@@ -132,7 +153,7 @@ class EntryMaker:
             case "openai-responses":
                 return _openai_responses(config, service)
             case "anthropic-messages":
-                return _anthropic_messages(config)
+                return _anthropic_messages(config, service)
             case "codex-app-server":
                 return self._codex(config)
             case "demo":
@@ -164,11 +185,58 @@ def own_tools(entries: tuple[Entry, ...]) -> Mapping[str, Tool]:
 
 def reasons(config: ProviderConfig) -> bool:
     """Whether a model thinks before it answers: as configured, else by its name."""
-    if config.api == "codex-app-server" or config.thinking in ("budget", "effort"):
-        return True
-    if config.effort is not None:
-        return config.effort != "none"
-    return bounds_for(OPENAI_URL, config.model) is REASONING
+    named = bounds_for(OPENAI_URL, config.model) is REASONING
+    match config.api:
+        case "codex-app-server":
+            return True
+        case "anthropic-messages":
+            from agent.providers.anthropic_messages import thinking
+
+            known = thinking.reasons(config.model, thinking=config.thinking, effort=config.effort)
+            return known or named
+        case _:
+            return named if config.effort is None else config.effort != "none"
+
+
+def sends_cap(config: ProviderConfig, service: Service) -> bool:
+    """Whether a request says how long its answer may be."""
+    match config.api:
+        case "openai-chat":
+            return _chat_endpoint(config, service).is_capped
+        case "openai-responses":
+            return _responses_endpoint(config, service).is_capped
+        case "codex-app-server":
+            return False
+        case "anthropic-messages" | "demo":
+            return True
+        case _:
+            assert_never(config.api)
+
+
+class PriceOfToday:
+    """The packaged price of an entry; a new one may begin with each day.
+
+    One that differs by the time of day is the dearest of them: a call may begin in one part of the
+    day and be billed in the other.
+    """
+
+    def __init__(
+        self,
+        config: ProviderConfig,
+        price: ModelPrice,
+        *,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._config = config
+        self._price: ModelPrice | Unknown = price
+        self._now_ns = now_ns
+        self._day = now_ns() // _DAY_NS
+
+    def __call__(self) -> ModelPrice | Unknown:
+        day = self._now_ns() // _DAY_NS
+        if day != self._day:
+            self._day, self._price = day, price_of(self._config)
+        return self._price
 
 
 def price_of(config: ProviderConfig) -> ModelPrice | Unknown:
@@ -183,6 +251,7 @@ def price_of(config: ProviderConfig) -> ModelPrice | Unknown:
             input_micros=config.price.input,
             output_micros=config.price.output,
             cached_micros=config.price.cached_input,
+            pays_writes=config.api == "anthropic-messages",
         )
     passes_on = config.base_url is None or _is_here(config.base_url)
     address = None if passes_on else config.base_url
@@ -205,40 +274,48 @@ def _demo() -> Provider:
 
 
 def _openai_chat(config: ProviderConfig, service: Service) -> Provider:
-    from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
+    from agent.providers.openai_chat import OpenAIChat
 
-    return OpenAIChat(
-        ChatEndpoint(
-            name=config.name,
-            base_url=_base_url(config),
-            model=config.model,
-            cap_field=config.cap_field,
-            context_window=config.context_window,
-            reasoning_replay=config.reasoning_replay,
-            omit=frozenset(config.omit),
-            reasons=reasons(config),
-            service=service,
-        )
+    return OpenAIChat(_chat_endpoint(config, service))
+
+
+def _chat_endpoint(config: ProviderConfig, service: Service) -> "ChatEndpoint":
+    from agent.providers.openai_chat import ChatEndpoint
+
+    return ChatEndpoint(
+        name=config.name,
+        base_url=_base_url(config),
+        model=config.model,
+        cap_field=config.cap_field,
+        context_window=config.context_window,
+        reasoning_replay=config.reasoning_replay,
+        omit=frozenset(config.omit),
+        reasons=reasons(config),
+        service=service,
     )
 
 
 def _openai_responses(config: ProviderConfig, service: Service) -> Provider:
-    from agent.providers.openai_responses import OpenAIResponses, ResponsesEndpoint
+    from agent.providers.openai_responses import OpenAIResponses
 
-    return OpenAIResponses(
-        ResponsesEndpoint(
-            name=config.name,
-            base_url=_base_url(config),
-            model=config.model,
-            context_window=config.context_window,
-            omit=frozenset(config.omit),
-            service=service,
-            reasons=reasons(config),
-        )
+    return OpenAIResponses(_responses_endpoint(config, service))
+
+
+def _responses_endpoint(config: ProviderConfig, service: Service) -> "ResponsesEndpoint":
+    from agent.providers.openai_responses import ResponsesEndpoint
+
+    return ResponsesEndpoint(
+        name=config.name,
+        base_url=_base_url(config),
+        model=config.model,
+        context_window=config.context_window,
+        omit=frozenset(config.omit),
+        service=service,
+        reasons=reasons(config),
     )
 
 
-def _anthropic_messages(config: ProviderConfig) -> Provider:
+def _anthropic_messages(config: ProviderConfig, service: Service) -> Provider:
     from agent.providers.anthropic_messages import AnthropicMessages, MessagesEndpoint
 
     return AnthropicMessages(
@@ -251,6 +328,8 @@ def _anthropic_messages(config: ProviderConfig) -> Provider:
             thinking=config.thinking,
             long_context=config.long_context,
             cache_ttl=config.cache_ttl,
+            service=service,
+            reasons=reasons(config),
         )
     )
 

@@ -118,6 +118,7 @@ def provider_error(
         retry=facts.headers.get("x-should-retry", "").lower() != "false",
         request_id=_request_id(facts),
     )
+    error.sent = facts.sent
     if isinstance(error, NeedsAdjustment):
         _name_figures(error, facts.words)
     elif isinstance(error, ContextOverflow):
@@ -130,11 +131,16 @@ def describe(facts: Facts, hide: tuple[str, ...]) -> str:
     said = facts.message or "; ".join(
         f"{type(cause).__name__}: {cause}" for cause in facts.causes[:2]
     )
-    for secret in hide:
-        said = said.replace(secret, "***")
-    said = _KEY.sub("***", " ".join(said.split()))[:500]
-    parts = [f"status {facts.status}" if facts.status else "", facts.code, said]
+    code, said = (_masked(text, hide) for text in (facts.code, said))
+    parts = [f"status {facts.status}" if facts.status else "", code, said[:500]]
     return ", ".join(part for part in parts if part) or "no details"
+
+
+def _masked(text: str, hide: tuple[str, ...]) -> str:
+    """A text in one line without secrets, before it is cut: half a key is still one."""
+    for secret in hide:
+        text = text.replace(secret, "***")
+    return _KEY.sub("***", " ".join(text.split()))
 
 
 def _name_figures(error: NeedsAdjustment, words: str) -> None:

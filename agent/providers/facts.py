@@ -7,7 +7,15 @@ from agent.credentials import Service
 
 CAUSE_DEPTH = 5
 _STATUS_NAMES = ("status", "status_code", "http_status")
-_NOT_CONNECTED = ("clientconnect", "connecterror", "connecttimeout", "gaierror")
+_NOT_CONNECTED = (
+    "clientconnector",
+    "connecterror",
+    "connecttimeout",
+    "connectiontimeout",
+    "connectionrefused",
+    "gaierror",
+)
+"""Parts of names of what goes wrong before there is a connection, its TLS handshake included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +60,8 @@ class Facts:
     @property
     def sent(self) -> bool:
         """Whether anything of the request may have left."""
+        if self.head or self.status is not None:
+            return True
         return self.built and not any(_names(cause, *_NOT_CONNECTED) for cause in self.causes)
 
     def host_is(self, *domains: str) -> bool:

@@ -31,6 +31,9 @@ from agent.providers.sse import Comment, SseDecoder, StreamTooLong
 from agent.providers.watch import BoundReached, Watch
 
 DRAIN_S = 0.05
+LATER_S = 0.25
+"""So much later than the bound on connecting a request is given up at the earliest: which of the
+two it was says whether anything was sent."""
 KEEPALIVE_S = 45.0
 _HEADERS = {
     "Content-Type": "application/json",
@@ -111,9 +114,10 @@ class HttpWire:
         if client.users == 0:
             await client.session.close()
 
-    def attempt(self, lease: Lease) -> Attempt:
-        """What names the failures of one attempt."""
-        return Attempt(self._origin, lease, service=self._service, reasons=self._reasons)
+    def attempt(self, lease: Lease, *, thinks: bool = False) -> Attempt:
+        """What names the failures of one attempt; `thinks`: this request asks for thought."""
+        reasons = self._reasons or thinks
+        return Attempt(self._origin, lease, service=self._service, reasons=reasons)
 
     async def stream(
         self,
@@ -163,7 +167,7 @@ class HttpWire:
     ) -> aiohttp.ClientResponse:
         timeout = aiohttp.ClientTimeout(total=None, connect=bounds.connect_s)
         try:
-            async with asyncio.timeout(max(bounds.connect_s, bounds.first_byte_s)):
+            async with asyncio.timeout(max(bounds.connect_s + LATER_S, bounds.first_byte_s)):
                 return await session.post(
                     post.url,
                     data=post.body,

@@ -478,3 +478,40 @@ def test_absurd_output_is_known_by_the_cap() -> None:
     """Twice what was asked for at most."""
     assert pricing().spent(Usage(input=5, output=2_000)) == 10 + 16_000
     assert pricing().spent(Usage(input=5, output=2_001)) is None
+
+
+def test_a_raised_cap_is_what_a_reply_is_judged_by() -> None:
+    """What was asked for decides, whatever the entry asks for otherwise."""
+    entry, long = pricing(), Usage(input=500, output=12_000)
+    assert entry.spent(long, cap=16_384) == 1_000 + 96_000
+    assert entry.spent(long, cap=4_096) is None
+    asked = request(UserMessage(text="go on"), output=16_384)
+    entry.learn(asked, long)
+    assert entry.measured(asked) == Measured(messages=1, tokens=500)
+    lower = request(UserMessage(text="go on"), output=4_096, session="other")
+    strict = pricing()
+    strict.learn(lower, long)
+    assert strict.measured(lower) is None
+
+
+def test_where_no_cap_is_sent_the_models_own_maximum_is_reserved() -> None:
+    """Whatever a request asks for, the model may write it all."""
+    entry = ModelPricing(PRICE, max_output_tokens=128_000, capped=False)
+    plain = request(UserMessage(text="x"), output=None)
+    quote = entry.quote(plain)
+    assert quote.quantity == 128_000
+    assert quote.ceiling == known(entry, replace(plain, max_output_tokens=4_096))
+    assert isinstance(quote.ceiling, int) and quote.ceiling > 128_000 * 8
+    assert entry.spent(Usage(input=5, output=200_000), cap=4_096) == 10 + 200_000 * 8
+    assert entry.spent(Usage(input=5, output=256_001)) is None
+    assert entry.spent_at_most(plain, written=10**9) == quote.ceiling
+
+
+def test_a_price_that_is_looked_up_is_that_of_every_quote() -> None:
+    """A price that changes while the gateway runs is what the next call is quoted and billed at."""
+    prices = [PRICE, replace(PRICE, input=Rate(base=4_000_000))]
+    entry = ModelPricing(PRICE, max_output_tokens=1_000, look_up=lambda: prices.pop(0))
+    before = known(entry, request())
+    assert entry.spent(Usage(input=5, output=0)) == 10
+    assert known(entry, request()) > before
+    assert entry.spent(Usage(input=5, output=0)) == 20

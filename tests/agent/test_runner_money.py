@@ -57,7 +57,7 @@ class PerMessage:
     def quote(self, request: ModelRequest) -> Quote:
         return Quote(ceiling=self.price * len(request.messages), source="config")
 
-    def spent(self, usage: Usage) -> int | None:
+    def spent(self, usage: Usage, *, cap: int | None = None) -> int | None:
         return self.price * (usage.input + usage.output)
 
     def measured(self, request: ModelRequest) -> None:
@@ -76,7 +76,7 @@ class Unpriced:
     def quote(self, request: ModelRequest) -> Quote:
         return NO_PRICE
 
-    def spent(self, usage: Usage) -> int | None:
+    def spent(self, usage: Usage, *, cap: int | None = None) -> int | None:
         return None
 
     def measured(self, request: ModelRequest) -> None:

@@ -6,26 +6,30 @@ from typing import Any
 
 import pytest
 
-from agent.costs import Unknown
+from agent.costs import Quote, Unknown
 from agent.credential_pool import CredentialPool
 from agent.credentials import Service
+from agent.messages import Media, Usage, UserMessage
 from agent.model_prices import ModelPrice
+from agent.providers.base import ModelRequest
 from gateway.codex_entries import tools_of
 from gateway.config import (
     Config,
     GatewayConfig,
     LocalModel,
     LoginConfig,
+    PriceConfig,
     ProviderConfig,
     Secret,
     choose_providers,
 )
 from gateway.config.stand_in import DEMO
 from gateway.config.values import Api
-from gateway.equipment import price_of, providers
+from gateway.equipment import PriceOfToday, price_of, providers, reasons
 from gateway.errors import GatewayError
 
 HERE = "http://127.0.0.1:4000/v1"
+CODEX = "https://chatgpt.com/backend-api/codex"
 ENTRY = ProviderConfig(name="main", api="openai-chat", base_url=HERE, model="loopback-1")
 
 
@@ -103,6 +107,129 @@ async def test_every_kind_of_api_makes_its_wire(tmp_path: Path) -> None:
     finally:
         for entry in entries:
             await entry.provider.close()
+
+
+def paid(**given: Any) -> ProviderConfig:
+    """An entry with a price of its own."""
+    price = PriceConfig(input=1_000_000, output=10_000_000, cached_input=None)
+    return replace(ENTRY, price=price, **given)
+
+
+async def quoted(
+    config: ProviderConfig, *, output: int | None = None, media: tuple[Media, ...] = ()
+) -> Quote:
+    """What an entry's first call costs at most, in its own cap unless another is asked for."""
+    (entry,) = await providers(Config(providers=(config,)))
+    request = ModelRequest(
+        system="",
+        messages=(UserMessage(text="x" * 10_000, media=media),),
+        tools=(),
+        max_output_tokens=output or entry.max_output_tokens,
+    )
+    await entry.provider.close()
+    return entry.pricing.quote(request)
+
+
+async def ceiling_of(config: ProviderConfig, media: tuple[Media, ...] = ()) -> int:
+    """The known ceiling of that."""
+    most = (await quoted(config, media=media)).ceiling
+    assert isinstance(most, int)
+    return most
+
+
+async def test_what_goes_into_a_cache_is_reserved() -> None:
+    """Where a cache is paid for: more than plain input, and for an hour twice."""
+    output = 8_192 * 10
+    plain = await ceiling_of(paid()) - output
+    claude = await ceiling_of(paid(api="anthropic-messages")) - output
+    hour = await ceiling_of(paid(api="anthropic-messages", cache_ttl="1h")) - output
+    assert plain >= 10_000
+    assert (claude, hour) == (-(-plain * 5 // 4), 2 * plain)
+
+
+async def test_an_hour_of_cache_is_reserved_at_the_packaged_price() -> None:
+    """The table has both."""
+    claude = replace(ENTRY, api="anthropic-messages", model="claude-sonnet-4-5")
+    short = await ceiling_of(claude)
+    hour = await ceiling_of(replace(claude, cache_ttl="1h"))
+    assert hour - short >= 10_000 * (6_000_000 - 3_750_000) // 1_000_000
+
+
+async def test_a_picture_is_reserved_as_its_model_counts_it() -> None:
+    """One of a model that counts pictures dearer costs more than another's."""
+    picture = (Media(mime="image/png", data=b"x"),)
+    cheap = replace(ENTRY, model="gpt-4o-mini")
+    assert await ceiling_of(paid(model="m"), picture) - await ceiling_of(paid(model="m")) == 20_000
+    more = await ceiling_of(paid(model="gpt-4o-mini"), picture)
+    assert more - await ceiling_of(paid(model="gpt-4o-mini")) == 50_000
+    assert await ceiling_of(cheap, picture) > await ceiling_of(cheap)
+
+
+@pytest.mark.parametrize(
+    ("given", "cap", "quantity"),
+    [
+        ({"api": "openai-responses"}, 8_192, 8_192),
+        ({"api": "openai-responses", "base_url": CODEX}, None, 128_000),
+        ({"api": "openai-responses", "base_url": CODEX, "max_output_tokens": 64_000}, 64_000, 0),
+        ({"api": "openai-responses", "omit": ("max_output_tokens",)}, None, 128_000),
+        ({"api": "openai-chat", "omit": ("max_tokens",)}, None, 128_000),
+        ({"api": "openai-chat", "omit": ("temperature",)}, 8_192, 8_192),
+        ({"api": "anthropic-messages"}, 8_192, 8_192),
+    ],
+)
+async def test_without_a_cap_the_models_maximum_is_reserved(
+    given: dict[str, Any], cap: int | None, quantity: int
+) -> None:
+    """Also for a call that asks for less, since nobody tells the model."""
+    config = paid(**given)
+    (entry,) = await providers(Config(providers=(config,)))
+    await entry.provider.close()
+    assert entry.max_output_tokens == cap
+    assert (await quoted(config)).quantity == (quantity or cap)
+    if quantity != cap:
+        assert (await quoted(config, output=100)).quantity == (quantity or cap)
+
+
+async def test_a_raised_cap_is_billed_by_what_was_asked() -> None:
+    """An answer longer than an entry's own cap is no absurd count if so much was asked for."""
+    (entry,) = await providers(Config(providers=(paid(),)))
+    await entry.provider.close()
+    usage = Usage(input=100, output=20_000)
+    assert entry.pricing.spent(usage, cap=16_384) == 100 + 200_000
+    assert entry.pricing.spent(usage) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "thinks"),
+    [
+        ("claude-opus-4-5", {}, False),
+        ("claude-opus-4-5", {"effort": "high"}, True),
+        ("claude-opus-4-5", {"thinking": "budget"}, True),
+        ("claude-opus-5", {}, True),
+        ("claude-opus-5", {"effort": "none"}, False),
+        ("claude-3-5-sonnet-20241022", {"effort": "high"}, False),
+        ("deepseek-reasoner", {}, True),
+    ],
+)
+def test_whether_a_claude_thinks_is_what_its_wire_knows(
+    model: str, given: dict[str, Any], thinks: bool
+) -> None:
+    """By its generation and the effort that is asked for, as it is sent."""
+    config = replace(ENTRY, api="anthropic-messages", model=model, **given)
+    assert reasons(config) == thinks
+
+
+def test_a_price_begins_with_its_day() -> None:
+    """The packaged price of an entry is looked up again when another day has begun."""
+    config = replace(ENTRY, model="gpt-4o")
+    price = price_of(config)
+    assert isinstance(price, ModelPrice)
+    days = [0]
+    stale = replace(price, version="yesterday")
+    today = PriceOfToday(config, stale, now_ns=lambda: days[0] * 86_400_000_000_000 + 5)
+    assert today() is stale
+    days[0] = 1
+    assert today() == price
 
 
 async def test_a_fallback_that_can_not_be_had_is_left_out(

@@ -7,11 +7,16 @@ from functools import partial
 
 import aiohttp
 
-from agent.credentials import Lease
+from agent.credentials import Lease, Service
 from agent.messages import Origin
 from agent.providers.anthropic_messages.reply import ReplyDecoder
 from agent.providers.anthropic_messages.request import CacheTtl, RequestEncoder
-from agent.providers.anthropic_messages.thinking import ThinkingForm, form_for
+from agent.providers.anthropic_messages.thinking import (
+    ThinkingForm,
+    form_for,
+    reasons,
+    thinks,
+)
 from agent.providers.base import ModelRequest, StreamEvent
 from agent.providers.bounds import CLOUD, REASONING, Bounds, bounds_for
 from agent.providers.http_wire import HttpWire, Post
@@ -35,7 +40,8 @@ class MessagesEndpoint:
     go to `/v1/messages` below the rest. `max_output_tokens` is the cap of requests that name none.
     `thinking` is the form in which the model takes an effort, None for what its name says;
     `long_context` asks for the window of a million tokens; `cache_ttl` is how long what the
-    provider has read is kept for us.
+    provider has read is kept for us. `service` is what the entry's credential belongs to,
+    `reasons` whether the model thinks before it answers: None where its name and `thinking` say.
     """
 
     name: str
@@ -46,6 +52,8 @@ class MessagesEndpoint:
     thinking: ThinkingForm | None = None
     long_context: bool = False
     cache_ttl: CacheTtl = "5m"
+    service: Service = Service.STATIC
+    reasons: bool | None = None
 
 
 class AnthropicMessages:
@@ -67,8 +75,17 @@ class AnthropicMessages:
         self._origin = Origin(provider=endpoint.name, endpoint=base_url, model=endpoint.model)
         self._bounds = bounds or thinking_bounds(base_url, endpoint.model, form)
         self._long_context = endpoint.long_context
+        self._form: ThinkingForm = form
+        known = endpoint.reasons
+        if known is None:
+            known = reasons(endpoint.model, thinking=endpoint.thinking, effort=None)
         self._wire = HttpWire(
-            self._origin, bounds=self._bounds, window=endpoint.context_window, session=session
+            self._origin,
+            bounds=self._bounds,
+            window=endpoint.context_window,
+            session=session,
+            service=endpoint.service,
+            reasons=known,
         )
         self._encoder = RequestEncoder(
             origin=self._origin,
@@ -94,7 +111,7 @@ class AnthropicMessages:
         self, request: ModelRequest, lease: Lease
     ) -> AsyncGenerator[StreamEvent, None]:
         """Make exactly one request; see Provider."""
-        attempt = self._wire.attempt(lease)
+        attempt = self._wire.attempt(lease, thinks=self._thinks(request))
         try:
             body = self._encoder.encode(request)
         except (TypeError, ValueError) as exc:
@@ -114,6 +131,10 @@ class AnthropicMessages:
         async with aclosing(events):
             async for event in events:
                 yield event
+
+    def _thinks(self, request: ModelRequest) -> bool:
+        effort = request.adjustments.effort if request.adjustments.thinking else "none"
+        return thinks(self._form, self._origin.model, effort)
 
     def _decoder(self, output_cap: int, headers: Mapping[str, str]) -> ReplyDecoder:
         return ReplyDecoder(

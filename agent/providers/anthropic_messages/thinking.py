@@ -59,6 +59,30 @@ def thinking_options(
             return {}
 
 
+def thinks(form: ThinkingForm, model: str, effort: str | None) -> bool:
+    """Whether a model thinks before it answers; `effort` None where none is asked for.
+
+    A budget is thought with only where an effort asks for it; models from 5 on think unasked, and
+    some whatever is asked.
+    """
+    if form == "off":
+        return False
+    if effort is None:
+        return _thinks_unasked(model)
+    return effort != "none" or _bare(model).startswith(_ALWAYS)
+
+
+def reasons(model: str, *, thinking: ThinkingForm | None, effort: str | None) -> bool:
+    """Whether an entry's model thinks before it answers, by what its configuration says.
+
+    `thinking` is the form that it names, if any: naming one says that the model thinks. `effort`
+    is its preference.
+    """
+    if thinking in ("budget", "effort"):
+        return True
+    return thinks(thinking or form_for(model), model, effort)
+
+
 def is_budgeted(options: Mapping[str, Any]) -> bool:
     """Whether a tool loop that is open has to begin with a thinking part."""
     return "budget_tokens" in options.get("thinking", {})

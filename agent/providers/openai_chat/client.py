@@ -49,6 +49,11 @@ class ChatEndpoint:
     service: Service = Service.STATIC
 
     @property
+    def is_capped(self) -> bool:
+        """Whether a cap of the output is sent at all."""
+        return self.form.cap_field not in self.omit
+
+    @property
     def form(self) -> ChatForm:
         """How its requests look."""
         form = form_for(self.base_url, self.model)
@@ -87,6 +92,7 @@ class OpenAIChat:
             service=endpoint.service,
             reasons=endpoint.reasons,
         )
+        self._capped = endpoint.is_capped
         form = endpoint.form
         self._thinker = None if form.reasoning_replay == "never" else self._origin
         self._encoder = RequestEncoder(origin=self._origin, form=form)
@@ -118,7 +124,7 @@ class OpenAIChat:
             Post(url=url, body=body, headers=lease.headers),
             request=request,
             attempt=attempt,
-            decoder_for=partial(self._decoder, request.max_output_tokens),
+            decoder_for=partial(self._decoder, request.max_output_tokens if self._capped else None),
         )
         hidden = _SHOWN if request.adjustments.plain else ()
         async with aclosing(events):

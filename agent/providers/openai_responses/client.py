@@ -63,12 +63,16 @@ class ResponsesEndpoint:
 
     @property
     def omitted(self) -> frozenset[str]:
-        """Every field that is left out.
-
-        With `max_output_tokens` among them nothing caps the output but the model's own maximum,
-        and that is what has to be reserved.
-        """
+        """Every field that is left out."""
         return self.omit | CODEX_OMIT if self.host == CODEX_HOST else self.omit
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether a cap of the output is sent at all.
+
+        Else nothing caps it but the model's own maximum, and that is what has to be reserved.
+        """
+        return "max_output_tokens" not in self.omitted
 
 
 class OpenAIResponses:
@@ -97,7 +101,7 @@ class OpenAIResponses:
             reasons=endpoint.reasons,
         )
         stream_only = endpoint.stream_only
-        self._capped = "max_output_tokens" not in endpoint.omitted
+        self._capped = endpoint.is_capped
         self._encoder = RequestEncoder(
             origin=self._origin,
             omit=endpoint.omitted,

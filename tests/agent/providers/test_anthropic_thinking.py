@@ -7,7 +7,13 @@ import orjson
 import pytest
 
 from agent.messages import AssistantMessage, Message, ProviderPart, Text
-from agent.providers.anthropic_messages.thinking import ThinkingForm, form_for, thinking_options
+from agent.providers.anthropic_messages.thinking import (
+    ThinkingForm,
+    form_for,
+    reasons,
+    thinking_options,
+    thinks,
+)
 from agent.providers.base import Adjustments
 from tests.agent.providers.anthropic_transcripts import (
     HERE,
@@ -26,6 +32,35 @@ from tests.agent.providers.anthropic_transcripts import (
     thought,
     user,
 )
+
+
+@pytest.mark.parametrize(
+    ("model", "unasked", "at_high", "at_none"),
+    [
+        ("claude-3-5-sonnet-20241022", False, False, False),
+        ("claude-opus-4-5", False, True, False),
+        ("claude-opus-4-6", False, True, False),
+        ("claude-opus-5", True, True, False),
+        ("claude-fable-5", True, True, True),
+        ("deepseek-chat", False, False, False),
+    ],
+)
+def test_whether_a_model_thinks(model: str, unasked: bool, at_high: bool, at_none: bool) -> None:
+    """By what is asked for; what a request asks for is what it says of it."""
+    form = form_for(model)
+    found = [thinks(form, model, effort) for effort in (None, "high", "none")]
+    assert found == [unasked, at_high, at_none]
+    assert [reasons(model, thinking=None, effort=e) for e in (None, "high", "none")] == found
+    for effort, expected in (("high", at_high), ("none", False)):
+        options = thinking_options(form, model, Adjustments(effort=effort), cap=8_192)
+        kind = options.get("thinking", {}).get("type", "disabled")
+        assert (kind != "disabled") == expected
+
+
+def test_a_form_that_is_configured_says_that_the_model_thinks() -> None:
+    """Whatever it is called; `off` says that it does not."""
+    assert reasons("opus-behind-a-proxy", thinking="budget", effort=None)
+    assert not reasons("claude-opus-5", thinking="off", effort="high")
 
 
 @pytest.mark.parametrize(

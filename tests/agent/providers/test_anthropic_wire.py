@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent import errors
-from agent.credentials import Lease, StaticKey
+from agent.credentials import Lease, Service, StaticKey
 from agent.errors import ProviderError
 from agent.messages import (
     AssistantMessage,
@@ -88,6 +88,39 @@ def request(*messages: Message, **kwargs: Any) -> ModelRequest:
 def provider(server: AnthropicServer, bounds: Bounds = QUICK, **kwargs: Any) -> AnthropicMessages:
     given = {"name": "main", "base_url": server.url, "model": "claude-loopback"} | kwargs
     return AnthropicMessages(MessagesEndpoint(**given), bounds=bounds)
+
+
+@pytest.mark.parametrize(
+    ("given", "effort", "overflow"),
+    [
+        ({}, None, True),
+        ({}, "none", True),
+        ({}, "high", False),
+        ({"reasons": True}, None, False),
+        ({"thinking": "budget"}, None, False),
+        ({"model": "claude-opus-5"}, None, False),
+        ({"model": "claude-opus-5", "reasons": False}, None, False),
+    ],
+)
+async def test_a_drop_while_it_thinks_folds_nothing(
+    server: AnthropicServer, given: dict[str, Any], effort: str | None, overflow: bool
+) -> None:
+    """With a full window it is an overflow only where no long thought could have taken the time."""
+    server.faults.add(MESSAGES, CutBefore())
+    asked = request(input_tokens=970, adjustments=Adjustments(effort=effort))
+    options = {"model": "claude-opus-4-5", "context_window": 1_000} | given
+    with pytest.raises(ProviderError) as caught:
+        await ask(server, asked=asked, **options)
+    assert isinstance(caught.value, errors.ContextOverflow) == overflow
+    assert caught.value.sent
+
+
+async def test_whose_credential_it_is_decides_a_refusal(server: AnthropicServer) -> None:
+    """A 403 is another error for a login of xAI than elsewhere."""
+    server.faults.add(MESSAGES, Answer(status=403, body=b"{}"))
+    with pytest.raises(errors.NotEntitled) as caught:
+        await ask(server, service=Service.XAI)
+    assert caught.value.reason == "entitlement"
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """From facts to reasons: a recorded answer for every row, every trap of their order."""
 
+import json
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -201,6 +203,17 @@ def test_failed_connections(reason: str, facts: Facts) -> None:
 def test_a_request_that_left_or_did_not() -> None:
     """What never connected was never sent."""
     assert not caused(REFUSED).sent
+    assert not caused(aiohttp.ConnectionTimeoutError()).sent
+    assert not caused(OSError(), socket.gaierror()).sent
+    assert caused(aiohttp.ServerTimeoutError()).sent
+    assert caused(aiohttp.ClientConnectionResetError()).sent
+    assert caused(REFUSED, head=True).sent
+    attempt = Attempt(ORIGIN, Lease(label="", headers={}))
+    assert not attempt.failed(REFUSED).sent
+    assert not attempt.invalid(ValueError()).sent
+    assert attempt.failed(GONE).sent
+    assert attempt.refused(503, b"").sent
+    assert attempt.broken("silence", silent=True).sent
     assert not caused(GONE, built=False).sent
     assert caused(GONE).sent
 
@@ -328,6 +341,10 @@ def test_secrets_are_cut_out() -> None:
     assert "sk-proj" not in text
     assert "\n" not in text
     assert text.startswith("status 401")
+    named = json.dumps({"error": {"message": "no", "code": "key hunter2 is wrong"}}).encode()
+    assert str(Attempt(ORIGIN, lease).refused(400, named)) == "status 400, key *** is wrong, no"
+    late = json.dumps({"error": {"message": "x" * 494 + " hunter2"}}).encode()
+    assert "hun" not in str(Attempt(ORIGIN, lease).refused(400, late))
 
 
 @pytest.mark.parametrize("status", [400, 402, 404, 429, 500, 503])

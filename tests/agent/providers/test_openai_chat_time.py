@@ -1,6 +1,9 @@
 """The bounds in time, each to the second: minutes pass on a loop whose clock jumps."""
 
 import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -82,6 +85,80 @@ def test_first_byte(place: str, seconds: float) -> None:
     assert asked.error.reason == "timeout"
     assert asked.error.transport
     assert lasted(asked, seconds)
+
+
+@contextmanager
+def full() -> Iterator[str]:
+    """The address of a server that takes no more connections."""
+    with ExitStack() as open_, socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(3):
+            waiting = open_.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+
+
+def failed_at(url: str, bounds: Bounds) -> Asked:
+    """One attempt that fails at an address."""
+
+    async def attempt() -> Asked:
+        asked = Asked()
+        main = OpenAIChat(ChatEndpoint(name="main", base_url=url, model="m"), bounds=bounds)
+        body = ModelRequest(
+            system="", messages=(UserMessage(text="hello"),), tools=(), max_output_tokens=None
+        )
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(ProviderError) as caught:
+            await anext(main.stream(body, LEASE))
+        asked.error, asked.seconds = caught.value, asyncio.get_running_loop().time() - began
+        await main.close()
+        return asked
+
+    return warped(attempt())
+
+
+@pytest.mark.parametrize("first_byte_s", [30.0, 5.0, 2.0])
+def test_what_never_connected_was_never_sent(first_byte_s: float) -> None:
+    """Connecting ends with its own bound, also where that is the longer of the two."""
+    with full() as url:
+        asked = failed_at(url, replace(CLOUD, first_byte_s=first_byte_s))
+    assert asked.error is not None
+    assert asked.error.reason == "timeout"
+    assert not asked.error.sent
+    assert lasted(asked, 5)
+
+
+def test_what_was_accepted_may_have_been_read() -> None:
+    """A server that says nothing may charge for it."""
+    asked = ask(None, CLOUD)
+    assert asked.error is not None
+    assert asked.error.sent
+
+
+def test_a_handshake_that_fails_sends_nothing() -> None:
+    """Where TLS is spoken to a server that knows none, no word of the request has left."""
+
+    async def attempt() -> ProviderError:
+        async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(close, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            url = f"https://127.0.0.1:{port}/v1"
+            main = OpenAIChat(ChatEndpoint(name="main", base_url=url, model="m"))
+            body = ModelRequest(system="", messages=(), tools=(), max_output_tokens=None)
+            with pytest.raises(ProviderError) as caught:
+                await anext(main.stream(body, LEASE))
+            await main.close()
+            return caught.value
+
+    error = warped(attempt())
+    assert error.reason == "transport"
+    assert not error.sent
 
 
 @pytest.mark.parametrize(("place", "seconds"), [("cloud", 300), ("reasoning", 900), ("local", 900)])
