@@ -51,7 +51,7 @@ def _grammar(facts: Facts) -> bool:
 
 
 def _encrypted_reasoning(facts: Facts) -> bool:
-    if _names(facts, "invalid_encrypted_content"):
+    if _names(facts, "invalid_encrypted_content") or _says(facts, says.NOT_KEPT):
         return True
     return _says(facts, "encrypted content") and _says(facts, "could not be verified")
 
@@ -172,7 +172,10 @@ def _policy_blocked(facts: Facts) -> bool:
 def _model_missing(facts: Facts) -> bool:
     if facts.status not in (None, 400, 404):
         return False
-    return _names(facts, *says.MODEL_CODES) or bool(says.MODEL.search(facts.message.lower()))
+    said = facts.message.lower()
+    if _names(facts, "not_found_error") and said.startswith("model: "):  # Anthropic: its name alone
+        return True
+    return _names(facts, *says.MODEL_CODES) or bool(says.MODEL.search(said))
 
 
 def _upstream_limited(facts: Facts) -> bool:

@@ -49,7 +49,14 @@ CONTENT = (
     "prohibited_content",
     "不安全或敏感内容",
 )
-SIGNATURE = ("signature", "cannot be modified", "must remain")
+SIGNATURE = (
+    "signature",
+    "cannot be modified",
+    "must remain",
+    "in `redacted_thinking` block",
+    "cannot contain `thinking`",
+)
+NOT_KEPT = "items are not persisted when `store` is set to false"
 GRAMMAR = (
     "failed to parse grammar",
     "error parsing grammar",
