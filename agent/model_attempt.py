@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import groupby
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from agent import history
 from agent.attempts import AttemptRecord, CallKind
@@ -47,6 +47,9 @@ WRITTEN_PER_S = 250
 
 STILL_WRITING_S = 600.0
 """How long a provider may go on writing, and charging, for a reply nobody reads any more."""
+
+
+_E = TypeVar("_E", bound=ProviderError)
 
 
 class ModelAttempt:
@@ -175,14 +178,20 @@ class ModelAttempt:
         """The complete reply and why it ended; StreamBroken without a terminal marker."""
         origin = self.entry.provider.origin
         if self._stop is None:
-            raise StreamBroken(
-                "the stream ended without its terminal marker",
-                provider=origin.provider,
-                endpoint=origin.endpoint,
-                model=origin.model,
-                reason="stream_broken",
-            )
+            raise self.ended_with(StreamBroken, "stream_broken")
         return AssistantMessage(parts=_merged(self._parts), origin=origin), self._stop
+
+    def ended_with(self, kind: type[_E], reason: str) -> _E:
+        """The failure that a complete reply amounts to."""
+        origin = self.entry.provider.origin
+        return kind(
+            f"the reply ended with {reason}",
+            provider=origin.provider,
+            endpoint=origin.endpoint,
+            model=origin.model,
+            reason=reason,
+            credential=self.lease.label if self.lease else "",
+        )
 
     def done(self) -> AssistantMessage:
         """What the provider did itself before it failed, as calls; their results are `actions`."""

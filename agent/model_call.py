@@ -9,7 +9,7 @@ another attempt shows its first word.
 
 import logging
 from dataclasses import replace
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 from agent.attempts import AttemptRecord, CallKind
 from agent.credentials import Lease
@@ -17,13 +17,12 @@ from agent.effects import (
     CallModel,
     Interrupted,
     Mark,
-    ModelFailed,
     ModelOutcome,
     ModelReplied,
     OverBudget,
     Stopped,
 )
-from agent.errors import AllProvidersFailed, ContentBlocked, ContextOverflow, ProviderError
+from agent.errors import ContentBlocked, ContextOverflow, ProviderError
 from agent.events import (
     ProviderSwitched,
     StepRewound,
@@ -36,6 +35,7 @@ from agent.folding import counted
 from agent.journal import Bill
 from agent.messages import AssistantMessage, Message, Origin, UserMessage
 from agent.model_attempt import ModelAttempt
+from agent.model_failures import Failures
 from agent.model_request import Requests
 from agent.model_turn import ModelTurn
 from agent.next_move import ATTEMPTS_PER_CALL, next_move
@@ -110,12 +110,7 @@ class ModelCall:
         self._lease: Lease | None = None
         """The key that was used last."""
         self._move = ""
-        self._failures: list[ProviderError] = []
-        self._healed: list[ProviderError] = []
-        """Those of them that something was done about: none of them is the headline."""
-        self._refused: tuple[Origin, ...] = ()
-        """Whose filter has stopped this call."""
-        self._longest = ""
+        self._failures = Failures()
         self._fold_now = False
         self._fold_wished = effect.fold
         self._bytes_first = False
@@ -211,7 +206,7 @@ class ModelCall:
             case Stopped() | OverBudget():
                 return fitted
             case ProviderError():
-                self._failures.append(fitted)
+                self._failures.add(fitted)
                 self._ill(fitted, 0.0)
                 self._move = "too large" if isinstance(fitted, ContextOverflow) else "no summary"
                 return await self._advance()
@@ -304,11 +299,11 @@ class ModelCall:
                 await self._goes_on(judged, message, stop, attempt)
                 return None
             case Blocked():
-                blocked = _of(ContentBlocked, attempt, "content_blocked")
+                blocked = attempt.ended_with(ContentBlocked, "content_blocked")
                 blocked.said = attempt.said
                 return await self._failed(blocked, attempt)
             case WindowFull():
-                full = _of(ContextOverflow, attempt, "context_overflow")
+                full = attempt.ended_with(ContextOverflow, "context_overflow")
                 return await self._failed(full, attempt)
             case unknown:
                 assert_never(unknown)
@@ -317,7 +312,9 @@ class ModelCall:
         self, whole: AssistantMessage, stop: Stop, attempt: ModelAttempt, mark: Mark | None = None
     ) -> ModelReplied:
         return ModelReplied(
-            message=replace(whole, refused=self._refused) if self._refused else whole,
+            message=replace(whole, refused=self._failures.refused)
+            if self._failures.refused
+            else whole,
             stop=stop,
             usage=attempt.usage,
             spent=attempt.spent(),
@@ -371,9 +368,7 @@ class ModelCall:
     async def _failed(self, error: ProviderError, attempt: ModelAttempt) -> ModelOutcome | None:
         entry, lost_s = attempt.entry, attempt.lost_s
         log.warning("model call failed: %s: %s", error.provider, error)
-        self._failures.append(error)
-        if isinstance(error, ContentBlocked):
-            self._refused += (entry.provider.origin,)
+        self._failures.add(error, entry.provider.origin)
         if attempt.asked:
             self._ill(error, lost_s)
         record = attempt.record(error.reason, status=error.status)
@@ -381,9 +376,7 @@ class ModelCall:
             await self._book(entry, attempt.lease, error)
             return self._done_so_far(attempt, record, attempt.bill(error))
         await self._turn.journal.attempt_ended(self._effect.step, attempt.bill(error), record)
-        if not isinstance(error, ContentBlocked):  # what a filter stopped is nobody's to read
-            shown = self._growing.shown_with(attempt.shown)
-            self._longest = max(self._longest, shown, key=len)
+        self._failures.shown(self._growing.shown_with(attempt.shown), error)
         if attempt.shown:
             self._rewind()
         following = error
@@ -392,11 +385,11 @@ class ModelCall:
             self._state, self._move = decision.state, decision.because
             outcome = await self._perform(decision, following, attempt)
             if isinstance(decision.move, Adjust | Renew | Compact):
-                self._healed.append(following)
+                self._failures.heal(following)
             if not isinstance(outcome, ProviderError):
                 return outcome
             following, lost_s = outcome, 0.0
-            self._failures.append(outcome)
+            self._failures.add(outcome)
 
     def _ill(self, error: ProviderError, lost_s: float) -> None:
         """Tell the breaker of who was asked, and end its trial with it."""
@@ -418,16 +411,13 @@ class ModelCall:
             standing=standing,
             next_ready=ready is not None,
             anyone_left=bool(candidates),
-            reasons=entry.reasons,
         )
         failure = Failure(
             sent=self._requests.sent(attempt.request, entry),
             lost_s=lost_s,
             shown=bool(attempt.shown),
-            fill=attempt.request.input_tokens / max(1, entry.context_window),
             waited_s=self._turn.waited_s,
             compactions=self._turn.folding.folds,
-            now=self._room.now(),
             leased=attempt.lease is not None,
             opened=attempt.answered,
         )
@@ -464,7 +454,7 @@ class ModelCall:
                 return await self._advance()
             case GiveUp():
                 await self._book(entry, lease, error)
-                return self._given_up()
+                return self._failures.outcome()
             case unknown:
                 assert_never(unknown)
 
@@ -502,7 +492,7 @@ class ModelCall:
     async def _advance(self) -> ModelOutcome | None:
         following = await self._standby.next()
         if following is None:
-            return self._given_up()
+            return self._failures.outcome()
         self._go_to(following)
         return None
 
@@ -516,23 +506,3 @@ class ModelCall:
         self._requests.forget()
         self._arrived = True
         self._turn.emit(ProviderSwitched(model=entry.model, primary=self._plan.primary.model))
-
-    def _given_up(self) -> ModelFailed:
-        lasting = [each for each in self._failures if each not in self._healed]
-        error = AllProvidersFailed((*lasting, *self._healed))
-        return ModelFailed(error=error, shown=self._longest)
-
-
-_E = TypeVar("_E", bound=ProviderError)
-
-
-def _of(kind: type[_E], attempt: ModelAttempt, reason: str) -> _E:
-    origin = attempt.entry.provider.origin
-    return kind(
-        f"the reply ended with {reason}",
-        provider=origin.provider,
-        endpoint=origin.endpoint,
-        model=origin.model,
-        reason=reason,
-        credential=attempt.lease.label if attempt.lease else "",
-    )

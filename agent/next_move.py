@@ -43,7 +43,6 @@ from agent.recovery import (
     Place,
     Reconnect,
     Renew,
-    Restart,
     Rotate,
     TurnRetryState,
     Wait,
@@ -77,17 +76,6 @@ RECONNECT_CAP_S = 8.0
 RESPONSES = "openai-responses"
 CODEX_CHILD = "codex-app-server"
 
-_TOLD = (
-    ProviderAuthFailed,
-    CredentialExhausted,
-    NotEntitled,
-    ModelUnavailable,
-    TlsUntrusted,
-    PolicyBlocked,
-    RequestRejected,
-    NeedsAdjustment,
-    RequestInvalid,
-)
 _AUTH_GUARDS = {
     Service.CODEX: Guard.CODEX_AUTH,
     Service.XAI: Guard.XAI_AUTH,
@@ -182,8 +170,7 @@ class _Case:
 
     def again(self, move: Move, state: TurnRetryState, because: str) -> Decision:
         """Ask this entry again; what was shown of the failed attempt is taken back."""
-        restart = state.restart or (Restart.REBUILT if self.failure.shown else None)
-        return Decision(move=move, state=replace(state, restart=restart), because=because)
+        return Decision(move=move, state=state, because=because)
 
     def retry(
         self, seconds: float, *, of: int, state: TurnRetryState | None = None, fresh: bool = False
@@ -200,7 +187,7 @@ class _Case:
         if not self.place.anyone_left:
             too_long = not self.fits(self.asked_or(0.0))
             return self.give_up("wait too long" if too_long else "nobody left")
-        move = Advance(elsewhere=elsewhere, tell_operator=isinstance(self.error, _TOLD))
+        move = Advance(elsewhere=elsewhere)
         return Decision(
             move=move,
             state=self.state.on_next_entry(),
@@ -208,8 +195,7 @@ class _Case:
         )
 
     def give_up(self, because: str) -> Decision:
-        move = GiveUp(tell_operator=isinstance(self.error, _TOLD))
-        return Decision(move=move, state=self.state, because=because)
+        return Decision(move=GiveUp(), state=self.state, because=because)
 
 
 # -- credentials
@@ -367,7 +353,7 @@ def _healed(at: _Case, error: NeedsAdjustment) -> Decision:
         return _rate_limited(at, upstream=False) if plain_limit else at.onward()
     if isinstance(heal.move, Wait) and not at.fits(heal.move.seconds):
         return at.onward()
-    state = replace(at.state, used=at.state.used | {heal.guard}, restart=Restart.REBUILT)
+    state = replace(at.state, used=at.state.used | {heal.guard})
     return at.again(heal.move, state, f"heal {heal.guard.value}")
 
 
@@ -375,6 +361,6 @@ def _folded(at: _Case, error: ContextOverflow) -> Decision:
     done = at.failure.compactions
     if done >= COMPACTIONS_PER_TURN:
         return at.onward()
-    state = replace(at.state, restart=Restart.COMPACTED)
+    state = at.state
     because = f"compact {done + 1} of {COMPACTIONS_PER_TURN}"
     return at.again(Compact(bytes_first=error.bytes_first), state, because)

@@ -43,15 +43,6 @@ class Guard(Enum):
     RESPONSES_PLAIN = "responses_plain"
 
 
-class Restart(Enum):
-    """Why the next attempt is built anew; none of them costs a retry."""
-
-    COMPACTED = "compacted"
-    CONTINUED = "continued"
-    REBUILT = "rebuilt"
-    REDIRECTED = "redirected"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRetryState:
     """How far the recovery of one model call has come; every model call starts with a new one.
@@ -67,7 +58,6 @@ class TurnRetryState:
     reconnects: int = 0
     malformed: int = 0
     refused: frozenset[str] = frozenset()
-    restart: Restart | None = None
 
     def take(self, guard: Guard) -> "TurnRetryState | None":
         """The state with this guard used, or None if it was."""
@@ -77,12 +67,12 @@ class TurnRetryState:
 
     def attempted(self) -> "TurnRetryState":
         """The state when one more attempt begins."""
-        return replace(self, attempts=self.attempts + 1, restart=None)
+        return replace(self, attempts=self.attempts + 1)
 
     def on_next_entry(self) -> "TurnRetryState":
         """The state on another entry: everything is fresh but what counts once in a call."""
         kept = self.used & {Guard.PRIMARY_TRANSPORT}
-        return TurnRetryState(used=kept, attempts=self.attempts, restart=Restart.REBUILT)
+        return TurnRetryState(used=kept, attempts=self.attempts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,26 +111,22 @@ class Place:
     standing: Standing
     next_ready: bool
     anyone_left: bool
-    reasons: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """What is known of a failed attempt beside its error.
 
-    `lost_s` is what it cost in seconds, `shown` whether the reader saw words of it, `fill` our
-    own count of its input over the window. `waited_s` and `compactions` are those of the turn so
-    far; `now` is microseconds since 1970. `leased` is False if no key was to be had for it, and
-    `opened` is True if it failed inside a reply that had begun well.
+    `lost_s` is what it cost in seconds, `shown` whether the reader saw words of it. `waited_s` and
+    `compactions` are those of the turn so far. `leased` is False if no key was to be had for it,
+    and `opened` is True if it failed inside a reply that had begun well.
     """
 
     sent: Sent
     lost_s: float
     shown: bool
-    fill: float
     waited_s: float
     compactions: int
-    now: int
     leased: bool = True
     opened: bool = False
 
@@ -198,14 +184,11 @@ class Advance:
     """Go to the next entry. `elsewhere`: one with another endpoint."""
 
     elsewhere: bool = False
-    tell_operator: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveUp:
     """Nobody is left, or nobody may be asked."""
-
-    tell_operator: bool = False
 
 
 Move = Renew | Rotate | Wait | Adjust | Reconnect | Compact | Advance | GiveUp

@@ -56,10 +56,8 @@ def failure(**fields: Any) -> Failure:
         "sent": Sent(),
         "lost_s": 0.1,
         "shown": False,
-        "fill": 0.1,
         "waited_s": 0.0,
         "compactions": 0,
-        "now": NOW,
     }
     return Failure(**(usual | fields))
 

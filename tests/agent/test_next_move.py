@@ -26,7 +26,6 @@ from agent.recovery import (
     Move,
     Reconnect,
     Renew,
-    Restart,
     Rotate,
     Sent,
     TurnRetryState,
@@ -125,7 +124,7 @@ ROWS = (
         where=READY,
         used=frozenset({Guard.STATIC_AUTH}),
         error=AUTH,
-        move=Advance(tell_operator=True),
+        move=Advance(),
     ),
     Row(
         guard=Guard.PRIMARY_TRANSPORT,
@@ -315,9 +314,7 @@ def test_the_next_entry_has_every_guard_again_but_one() -> None:
         refused=frozenset({"key-1"}),
     )
     onward = decide(failed(RequestRejected, "parameter"), state, place(**READY)).state
-    assert onward == TurnRetryState(
-        used=frozenset({Guard.PRIMARY_TRANSPORT}), attempts=7, restart=Restart.REBUILT
-    )
+    assert onward == TurnRetryState(used=frozenset({Guard.PRIMARY_TRANSPORT}), attempts=7)
 
 
 # -- renewing and rotating
@@ -332,7 +329,7 @@ def test_auth_renews_then_rotates_then_goes_on() -> None:
     assert (second.move, second.because) == (Rotate(), "rotate")
     other = failed(ProviderAuthFailed, "auth", status=401, credential="key-2")
     third = decide(other, second.state, replace(where, standing=Standing(ready=0)))
-    assert third.move == Advance(tell_operator=True)
+    assert third.move == Advance()
     assert third.because == "auth to next"
 
 
@@ -372,7 +369,7 @@ def test_a_key_that_rests_already_is_neither_renewed_nor_waited_for() -> None:
     assert decide(limited, None, where, unleased).move == Advance()
     billing = failed(CredentialExhausted, "billing", retry_after_s=3_600.0)
     nous = replace(where, service=Service.NOUS)
-    assert decide(billing, None, nous, unleased).move == Advance(tell_operator=True)
+    assert decide(billing, None, nous, unleased).move == Advance()
 
 
 def test_a_token_endpoint_that_is_down_costs_the_key_and_not_the_entry() -> None:
@@ -401,14 +398,14 @@ def test_who_is_not_entitled_is_never_renewed(service: Service) -> None:
     where = place(service=service, standing=Standing(ready=1), **READY)
     first = decide(error, None, where)
     assert first.move == Rotate()
-    assert decide(error, first.state, where).move == Advance(tell_operator=True)
+    assert decide(error, first.state, where).move == Advance()
 
 
 def test_an_auth_failover_that_led_nowhere_is_not_repeated() -> None:
     """No looping on one broken login."""
     state = TurnRetryState(attempts=2, used=frozenset({Guard.STATIC_AUTH, Guard.AUTH_FAILOVER}))
     decision = decide(AUTH, state, place(**READY))
-    assert decision.move == GiveUp(tell_operator=True)
+    assert decision.move == GiveUp()
 
 
 # -- heals
@@ -447,7 +444,7 @@ def test_an_output_cap_without_a_use_is_a_rejection(figure: int | None) -> None:
     """No figure, none that leaves room, or one above what was asked for."""
     sent = failure(sent=Sent(cap=8_192))
     decision = decide(unfit("output_cap", figure=figure), None, place(**READY), sent)
-    assert decision.move == Advance(tell_operator=True)
+    assert decision.move == Advance()
 
 
 def test_a_refused_cap_never_folds_the_chat() -> None:
@@ -482,12 +479,10 @@ def test_several_heals_may_follow_each_other() -> None:
 
 def test_an_unknown_heal_is_a_rejection() -> None:
     """A reason that names no heal goes on to somebody else."""
-    assert decide(unfit("novel"), None, place(**READY)).move == Advance(tell_operator=True)
+    assert decide(unfit("novel"), None, place(**READY)).move == Advance()
 
 
 def test_a_heal_rebuilds_the_request() -> None:
     """The next attempt is built anew, and the sign is gone once it has begun."""
     decision = decide(unfit("streaming_unsupported"))
-    assert decision.state.restart is Restart.REBUILT
-    assert decision.state.attempted().restart is None
     assert decision.state.attempted().attempts == 2

@@ -35,7 +35,6 @@ from agent.recovery import (
     Move,
     Place,
     Reconnect,
-    Restart,
     Rotate,
     TurnRetryState,
     Wait,
@@ -95,13 +94,13 @@ def waits(*seconds: float, fresh: bool = False) -> list[Move]:
     ("kind", "reason", "move"),
     [
         (ContentBlocked, "content_blocked", Advance()),
-        (ModelUnavailable, "model_missing", Advance(tell_operator=True)),
-        (RequestRejected, "parameter", Advance(tell_operator=True)),
-        (RequestRejected, "bad_request", Advance(tell_operator=True)),
-        (PolicyBlocked, "policy_blocked", Advance(elsewhere=True, tell_operator=True)),
-        (TlsUntrusted, "tls_untrusted", Advance(elsewhere=True, tell_operator=True)),
-        (CredentialExhausted, "billing", Advance(tell_operator=True)),
-        (NotEntitled, "entitlement", Advance(tell_operator=True)),
+        (ModelUnavailable, "model_missing", Advance()),
+        (RequestRejected, "parameter", Advance()),
+        (RequestRejected, "bad_request", Advance()),
+        (PolicyBlocked, "policy_blocked", Advance(elsewhere=True)),
+        (TlsUntrusted, "tls_untrusted", Advance(elsewhere=True)),
+        (CredentialExhausted, "billing", Advance()),
+        (NotEntitled, "entitlement", Advance()),
     ],
 )
 @pytest.mark.parametrize("patience", ["eager", "full"])
@@ -115,7 +114,7 @@ def test_some_failures_are_left_at_once(
         assert decision.move == move
         assert decision.because == f"{reason} to next"
     alone = decide(error, None, place(patience=patience))
-    assert alone.move == GiveUp(tell_operator=move.tell_operator)
+    assert alone.move == GiveUp()
     assert alone.because == "nobody left"
 
 
@@ -123,7 +122,7 @@ def test_some_failures_are_left_at_once(
 def test_what_we_could_not_build_is_asked_of_nobody(where: Place) -> None:
     """It is ours to fix."""
     decision = decide(failed(RequestInvalid, "request_invalid"), None, where)
-    assert decision.move == GiveUp(tell_operator=True)
+    assert decision.move == GiveUp()
     assert decision.because == "request invalid"
 
 
@@ -202,11 +201,8 @@ def test_recovery_is_not_for_who_has_somebody_ready() -> None:
 
 
 def test_a_broken_stream_is_retried_on_a_fresh_connection() -> None:
-    """One that simply ended gets no recovery; what was shown is taken back."""
+    """One that simply ended gets no recovery."""
     assert moves(ENDED, place()) == [*waits(2.0, 4.0, fresh=True), GiveUp()]
-    shown = decide(ENDED, None, place(), failure(shown=True))
-    assert shown.state.restart is Restart.REBUILT
-    assert decide(ENDED).state.restart is None
 
 
 def test_an_overloaded_model_alone_is_asked_four_times() -> None:
@@ -439,7 +435,6 @@ def test_a_request_that_is_too_long_is_folded_three_times(reason: str) -> None:
         decision = decide(overflow(reason), None, where, failure(compactions=done))
         assert decision.move == Compact(bytes_first=reason == "payload_too_large")
         assert decision.because == f"compact {done + 1} of 3"
-        assert decision.state.restart is Restart.COMPACTED
         assert decision.state.failures == 0
     assert decide(overflow(reason), None, where, failure(compactions=3)).move == Advance()
     alone = decide(overflow(reason), None, None, failure(compactions=3))

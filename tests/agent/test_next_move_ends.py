@@ -118,10 +118,8 @@ FAILURES = st.builds(
     sent=SENT,
     lost_s=st.sampled_from([0.0, 1.0, 5.0, 60.0]),
     shown=st.booleans(),
-    fill=st.just(0.5),
     waited_s=st.just(0.0),
     compactions=st.just(0),
-    now=st.just(0),
     leased=st.booleans(),
     opened=st.booleans(),
 )
