@@ -131,6 +131,9 @@ class Folding:
                 unfinished=unfinished,
                 asked=asked,
             )
+            if wished and isinstance(step, Digest):  # a wish is no need: nothing is lost for it
+                wished = False
+                continue
             if isinstance(step, Nothing) and not step.too_large:
                 self.folds += unfinished
                 return messages

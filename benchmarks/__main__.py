@@ -1,7 +1,7 @@
 """Runs the benchmarks and prints what was measured, each figure as soon as it is known.
 
-`python -m benchmarks [SECTION ...]`: some of `floor load gate growth waiting`, or all. Every figure
-is taken for both sides of its ratio in one run. Medians are shown, raw values are kept in
+`python -m benchmarks [SECTION ...]`: some of `floor load gate growth waiting models`, or all. Every
+figure is taken for both sides of its ratio in one run. Medians are shown, raw values are kept in
 `build/bench.json`.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import gate, gated, growth, waiting
+from benchmarks import failover, gate, gated, growth, streams, waiting
 from benchmarks.arena import ROOT, Arena, GatewayArena
 from benchmarks.growth import Series
 from benchmarks.load import floor_load, gateway_load, p99
@@ -103,6 +103,31 @@ async def _waiting(fresh: Places) -> Measured:
             yield figure
         for series in waiting.series(wave, paced=paced):
             yield series
+
+
+async def _models(fresh: Places) -> Measured:
+    """Streams beside a bare reader of the same bytes; failover on a clock that jumps."""
+    ours, base = await streams.cpu_per_delta()
+    yield Figure(name="reading a stream, CPU per delta", unit="us", gateway=ours, floor=base)
+    crowd, bare = await streams.crowd()
+    if not (crowd.whole and bare.whole):
+        print("800 streams: deltas were lost")
+    yield Figure(
+        name="800 streams of 40 deltas a second: loop lag, p99",
+        unit="ms",
+        gateway=(streams.p99(crowd.late) * 1_000,),
+        floor=(streams.p99(bare.late) * 1_000,),
+    )
+    yield await asyncio.to_thread(failover.requests)
+    spans = await asyncio.to_thread(failover.to_fallback)
+    well = spans.pop("a healthy primary")
+    for what, seconds in spans.items():
+        yield Figure(name=f"answer with {what}", unit="s", gateway=(seconds,), floor=(well,))
+    whole, most = await asyncio.to_thread(failover.tax)
+    yield Figure(
+        name="silent primary, 100 turns: seconds lost in all", unit="s", gateway=(whole,), floor=()
+    )
+    yield Figure(name="  most lost in one turn", unit="s", gateway=(most,), floor=())
 
 
 async def _figures(gateway: Make, floor: Make) -> AsyncIterator[Figure]:
@@ -276,6 +301,7 @@ SECTIONS: Mapping[str, Callable[[Places], Measured]] = {
     "gate": _gates,
     "growth": _grown,
     "waiting": _waiting,
+    "models": _models,
 }
 
 

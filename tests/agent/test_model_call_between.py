@@ -37,7 +37,7 @@ from tests.agent.scripted import (
     turn_rows,
     user,
 )
-from tests.agent.test_model_call import jumping, long_past
+from tests.agent.test_model_call import DOWN, jumping, long_past
 from tests.agent.test_runner import Turn
 from tests.wire.openai import Reply
 
@@ -154,6 +154,20 @@ async def test_new_words_do_not_cut_a_summary() -> None:
         turn = house.turn(rows=long_past())
         turn.journal.on_write = lambda name: turn.signals.interrupt()
         assert (await turn.run()).text == "Now this."
+
+
+@jumping
+async def test_a_wish_to_condense_costs_nothing_if_there_is_no_summary() -> None:
+    """Only a need is met by rule."""
+    async with chain(1, max_output_tokens=2_000) as house:
+        (server,) = house.servers
+        server.default = lambda body: (
+            DOWN if "condense" in str(body["messages"][0]) else Reply(deltas=("Now this.",))
+        )
+        rows = replace(long_past(200), fold=True)
+        turn = house.turn(rows=rows)
+        assert (await turn.run()).text == "Now this."
+        assert turn.journal.named("folded") == []
 
 
 @jumping
