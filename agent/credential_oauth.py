@@ -107,6 +107,8 @@ class OAuthLogin:
         self._unkept: Tokens | None = None
         self._agent_key: _AgentKey | None = None
         self._generation = 0
+        self._logins = 0
+        """How often somebody has logged in anew."""
         self._loading = SingleFlight()
         self._renewing = SingleFlight()
         self._loaded = False
@@ -130,7 +132,9 @@ class OAuthLogin:
         self._loaded = False
 
     def replaced(self) -> None:
-        """Somebody has logged in again: read it anew."""
+        """Somebody has logged in again: read it anew; what the old one still meets is over."""
+        self._generation += 1
+        self._logins += 1
         self._loaded = False
         self._tokens = self._unkept = self._agent_key = None
         self._failure = ""
@@ -140,6 +144,7 @@ class OAuthLogin:
         tokens = await self._known()
         if self._is_due(tokens):
             await self._renew_ahead()
+            await self._known()  # somebody may have logged in meanwhile
         return self._lease()
 
     async def renew(self, lease: Lease) -> bool:
@@ -223,6 +228,7 @@ class OAuthLogin:
         await self._renewing.run(self._renew_now)
 
     async def _renew_now(self) -> None:
+        login = self._logins
         try:
             if self._unkept is not None:
                 await self._keep(self._unkept)
@@ -231,6 +237,9 @@ class OAuthLogin:
             elif not await self._adopt():
                 await self._refresh()
             self._failure = ""
+        except LoginEnded:
+            if login == self._logins:  # else it was the one before
+                raise
         except (EndpointUnwell, NotKept, _Refused) as exc:
             self._failure, self._failed_at = str(exc), self._time.now()
             log.warning("login %s could not be renewed: %s", self.name, exc)
@@ -242,6 +251,8 @@ class OAuthLogin:
             raise self._ended(self._nobody())
         ask = self._endpoints.renewal(tokens.refresh)
         answer = await ask_twice(ask, sleep=self._time.sleep)
+        if self._tokens is not tokens:  # somebody has logged in meanwhile: that is newer
+            return
         fresh = tokens_from(answer, before=tokens, now=self._time.now()) if answer.ok else None
         if fresh is not None:
             await self._keep(fresh)
@@ -291,7 +302,7 @@ class OAuthLogin:
 
     async def _mint(self) -> None:
         """Have the portal mint a key, renewing the login first where due or refused."""
-        tokens = await self._known()
+        tokens, login = await self._known(), self._logins
         due = tokens.due_at()
         if due is not None and due <= self._time.now():
             await self._refresh()
@@ -306,6 +317,8 @@ class OAuthLogin:
             if is_over(answer):
                 raise self._ended(f"the login is over ({answer.error}); log in again")
             raise _Refused(f"the portal minted no key: {answer.status} {answer.error}".rstrip())
+        if login != self._logins:
+            return
         now = self._time.now()
         life_s = answer.number("expires_in")
         self._agent_key = _AgentKey(

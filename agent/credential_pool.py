@@ -6,7 +6,8 @@ entries. They are written to the store it is given; what can't be written still 
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, assert_never
@@ -108,6 +109,7 @@ class KeyBook:
         self._tell: Callable[[Rest], None] = _told_nobody
         self._hide: Hide = _hidden_nowhere
         self._seen: dict[str, int] = {}
+        self._keeping: defaultdict[Place, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def open(
         self, store: KeyStore, *, tell: Callable[[Rest], None], hide: Hide | None = None
@@ -156,13 +158,15 @@ class KeyBook:
         self._flying[key] = self.flying(key) - 1
         self.freed.set()
 
-    async def failed(self, error: ProviderError, booked: Booked) -> None:
+    async def failed(
+        self, error: ProviderError, booked: Booked, *, again_s: float | None = None
+    ) -> None:
         """Let the key rest that this failure is booked to, if it is to blame."""
         place = place_of(error, booked)
         if place is None:
             return
         before = self._rests.get(place)
-        rest = rest_of(error, booked, before, now=self.now())
+        rest = rest_of(error, booked, before, now=self.now(), again_s=again_s)
         if rest is None or rest is before:
             return
         self._rests[place] = rest
@@ -171,35 +175,49 @@ class KeyBook:
         log.warning("key %s %s: %s", rest.label, become, rest.why)
         if rest.dead:
             self._tell(rest)
-        if self._store is not None:
-            await self._store.keep_rest(rest)
+        await self._keep(place)
 
     async def succeeded(self, booked: Booked) -> None:
         """End what the key rested for when the attempt began."""
         now = self.now()
         self._last_good[booked.key] = now
-        for rest in [rest for rest in self._rests.values() if rest.key == booked.key]:
-            met = rest.model in ("", booked.model) and rest.began_at <= booked.leased_at
-            # A second refusal within the day is the end of a key, whatever went well between.
-            if met and rest.cause is not Cause.REFUSED:
-                await self._end(rest.place)
+        await self._end([rest for rest in self._rests.values() if _is_over(rest, booked)])
         if self._store is not None and now - self._use_kept.get(booked.key, 0) >= USE_KEPT_EVERY:
             self._use_kept[booked.key] = now
             await self._store.keep_use(booked.key, booked.label, now)
 
     async def end(self, key: str) -> bool:
         """End every rest of a key by an operator's word; False if it had none."""
-        places = [place for place in self._rests if place[0] == key]
         held = bool(self.all_of(key))
-        for place in places:
-            await self._end(place)
-        self.freed.set()
+        await self._end([rest for rest in self._rests.values() if rest.key == key])
         return held
 
-    async def _end(self, place: Place) -> None:
-        del self._rests[place]
-        if self._store is not None:
-            await self._store.end_rest(place)
+    async def _end(self, rests: Iterable[Rest]) -> None:
+        """Forget them all at once; what is booked from then on is another rest, and stays."""
+        places = [rest.place for rest in rests]
+        for place in places:
+            del self._rests[place]
+        if places:
+            self.freed.set()
+        for place in places:
+            await self._keep(place)
+
+    async def _keep(self, place: Place) -> None:
+        """Write what is known of a place by then: the last word is never overtaken."""
+        if self._store is None:
+            return
+        async with self._keeping[place]:
+            rest = self._rests.get(place)
+            if rest is None:
+                await self._store.end_rest(place)
+            else:
+                await self._store.keep_rest(rest)
+
+
+def _is_over(rest: Rest, booked: Booked) -> bool:
+    """Whether a success ends it; a second refusal in a day counts, whatever went well between."""
+    met = rest.key == booked.key and rest.model in ("", booked.model)
+    return met and rest.began_at <= booked.leased_at and rest.cause is not Cause.REFUSED
 
 
 def _told_nobody(_rest: Rest) -> None:
@@ -248,24 +266,31 @@ class CredentialPool:
         tried: set[str] = set()
         failure: ProviderError | None = None
         while True:
-            ready = [key for key in self._ready(model) if key.ident not in tried]
+            rests = [(key, self.book.of(key.ident, model)) for key in self.keys]
+            ready = [key for key, rest in rests if rest is None and key.ident not in tried]
             if not ready:
-                raise failure or self._none_ready(model)
-            free = [key for key in ready if self.book.flying(key.ident) < IN_FLIGHT]
+                raise failure or self._none_ready([rest for _, rest in rests if rest], model)
+            free = self._free(ready)
             if not free:
                 await self._place(model)
                 continue
             key = self._pick(free, session)
             self.book.lent(key.ident)
             try:
-                return await self._lend(key, session, model)
+                lease = await self._lend(key, model)
             except ProviderError as error:
                 self.book.back(key.ident)
                 tried.add(key.ident)
                 failure = failure or error
+                continue
             except BaseException:
                 self.book.back(key.ident)
                 raise
+            if self.book.of(key.ident, model) is None:
+                self._used[key.ident] += 1
+                self._stay(session, key)
+                return lease
+            self.book.back(key.ident)  # it was found to be limited while its token was renewed
 
     async def _place(self, model: str) -> None:
         """Wait until a request ends, or a key may be used again."""
@@ -276,20 +301,15 @@ class CredentialPool:
             async with asyncio.timeout(wait_s):
                 await self.book.freed.wait()
 
-    async def _lend(self, key: Key, session: str, model: str) -> Lease:
+    async def _lend(self, key: Key, model: str) -> Lease:
         began = self.book.now()
         try:
             lease = await key.source.lease()
         except ProviderError as error:
-            error.provider, error.model = self._provider, model
-            error.endpoint = error.endpoint or self._endpoint
-            error.credential = key.label
             if _rests_by_itself(error):
                 await self.book.failed(error, self._booked(key, model, began))
-            raise
+            raise self._named(error, key, model) from error
         self.book.saw(key.ident, lease)
-        self._used[key.ident] += 1
-        self._stay(session, key)
         return replace(
             lease, label=key.label, key=key.ident, model=model, leased_at=self.book.now()
         )
@@ -300,19 +320,19 @@ class CredentialPool:
         try:
             return await key.source.renew(lease)
         except ProviderError as error:
-            error.provider, error.model = self._provider, lease.model
-            error.endpoint = error.endpoint or self._endpoint
-            error.credential = key.label
             if _rests_by_itself(error):
                 await self.book.failed(error, _booked_to(lease, renewable=key.renewable))
-            raise
+            raise self._named(error, key, lease.model) from error
 
-    async def failed(self, lease: Lease, error: ProviderError) -> None:
-        """Book a failure to the key this attempt carried."""
+    async def failed(
+        self, lease: Lease, error: ProviderError, *, again_s: float | None = None
+    ) -> None:
+        """Book a failure to the key this attempt carried; see `Credential.failed`."""
         key = self._key_of(lease)
         if isinstance(error, ProviderAuthFailed) and key.source.generation > lease.generation:
             return  # the token that was refused is gone
-        await self.book.failed(error, _booked_to(lease, renewable=key.renewable))
+        booked = _booked_to(lease, renewable=key.renewable)
+        await self.book.failed(error, booked, again_s=again_s)
 
     async def succeeded(self, lease: Lease) -> None:
         """What the key rested for is over."""
@@ -322,32 +342,57 @@ class CredentialPool:
         """The attempt is over; somebody may wait for its place."""
         self.book.back(lease.key)
 
-    def standing(self, *, model: str) -> Standing:
-        """How its keys stand now, without any I/O."""
+    def standing(self, *, model: str, without: Lease | None = None) -> Standing:
+        """How its keys stand now, without any I/O; `ready` leaves out the key of `without`."""
         rests = [self.book.of(key.ident, model) for key in self.keys]
         waits = [rest.until for rest in rests if rest is not None and not rest.dead]
+        passed = without.key if without is not None else None
         return Standing(
-            ready=sum(rest is None for rest in rests),
+            ready=sum(
+                rest is None and key.ident != passed
+                for key, rest in zip(self.keys, rests, strict=True)
+            ),
             rests_until=min(waits, default=None),
             dead=sum(rest is not None and rest.dead for rest in rests),
         )
 
-    def _ready(self, model: str) -> list[Key]:
-        return [key for key in self.keys if self.book.of(key.ident, model) is None]
+    def next_label(self, *, session: str, model: str) -> str:
+        """The label of the key that `lease` would choose now; of a random order, the first."""
+        ready = [key for key in self.keys if self.book.of(key.ident, model) is None]
+        if not ready:
+            return ""
+        free = self._free(ready) or ready
+        key = self._own(free, session) or self._by_order(free, lambda below: 0)
+        return key.label
+
+    def _free(self, ready: list[Key]) -> list[Key]:
+        """Those that may carry one more request."""
+        return [key for key in ready if self.book.flying(key.ident) < IN_FLIGHT]
 
     def _pick(self, free: list[Key], session: str) -> Key:
         """The session's own key, else the next by the pool's order."""
+        own = self._own(free, session)
+        if own is not None:
+            return own
+        chosen = self._by_order(free, self._choose)
+        self._next = self.keys.index(chosen) + 1
+        return chosen
+
+    def _own(self, free: list[Key], session: str) -> Key | None:
+        """The key a session stays with, if it is among these."""
         ident, until = self._sticky.get(session, ("", 0))
-        stays = next((key for key in free if key.ident == ident), None)
-        if stays is not None and until > self.book.now():
-            return stays
+        if until <= self.book.now():
+            return None
+        return next((key for key in free if key.ident == ident), None)
+
+    def _by_order(self, free: list[Key], choose: Callable[[int], int]) -> Key:
         match self._order:
             case "fill_first":
                 return free[0]
             case "least_used":
                 return min(free, key=lambda key: self._used[key.ident])
             case "random":
-                return free[self._choose(len(free))]
+                return free[choose(len(free))]
             case "round_robin":
                 return self._in_turn(free)
             case _:
@@ -356,9 +401,7 @@ class CredentialPool:
     def _in_turn(self, free: list[Key]) -> Key:
         """The first free one from where the last choice left off."""
         places = [(self.keys.index(key) - self._next) % len(self.keys) for key in free]
-        chosen = free[places.index(min(places))]
-        self._next = (self.keys.index(chosen) + 1) % len(self.keys)
-        return chosen
+        return free[places.index(min(places))]
 
     def _stay(self, session: str, key: Key) -> None:
         now = self.book.now()
@@ -377,9 +420,22 @@ class CredentialPool:
             key=key.ident, label=key.label, model=model, leased_at=at, renewable=key.renewable
         )
 
-    def _none_ready(self, model: str) -> ProviderError:
+    def _named(self, error: ProviderError, key: Key, model: str) -> ProviderError:
+        """The failure of a source as this pool's own; everybody who waited for it got the same."""
+        return type(error)(
+            str(error),
+            provider=self._provider,
+            endpoint=error.endpoint or self._endpoint,
+            model=model,
+            credential=key.label,
+            reason=error.reason,
+            status=error.status,
+            retry_after_s=error.retry_after_s,
+            retry=error.retry,
+        )
+
+    def _none_ready(self, rests: list[Rest], model: str) -> ProviderError:
         """What the first key to come back rests for; a dead one only if all are."""
-        rests = [rest for key in self.keys if (rest := self.book.of(key.ident, model)) is not None]
         first = min(rests, key=lambda rest: (rest.dead, rest.until))
         return as_error(
             first,

@@ -3,8 +3,10 @@
 Theory of operation. A rest belongs to a key, or to a key and a model. It begins when the failure
 of an attempt is booked to the key that attempt carried, and ends with its time, with a success of
 an attempt that began after it, or with an operator's word. The streak counts rests that follow
-each other without a success between them. A dead key rests for ever: only another secret, which
-is another key, a new login or an operator's word brings it back.
+each other without a success between them. While a call waits for a limited key to try it again,
+the key rests for the others just as long; what the key meets then is what counts. A dead key
+rests for ever: only another secret, which is another key, a new login or an operator's word
+brings it back.
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +15,7 @@ from typing import assert_never
 
 from agent.errors import (
     CredentialExhausted,
+    NeedsAdjustment,
     NotEntitled,
     ProviderAuthFailed,
     ProviderError,
@@ -27,6 +30,8 @@ ENTITLEMENT_REST = 1 * HOUR
 REFUSED_REST = 300 * SECOND
 REFUSED_WITHIN = 24 * HOUR
 """Two refusals this near to each other, each after a renewal, are the end of a key."""
+EARLY = SECOND // 10
+"""A rest is over so long before its end: a timer and the clock never quite agree."""
 _REVOKED = ("revoked", "deactivated", "account is disabled", "has been disabled")
 _INVALID_KEY = (
     "invalid api key",
@@ -55,7 +60,8 @@ class Cause(Enum):
 class Rest:
     """One rest; times are microseconds since 1970. An empty `model` is all of them.
 
-    `until` may lie in the past: what is left is the streak. `why` are words for operators.
+    `until` may lie in the past: what is left is the streak, 0 if all it has known are waits of
+    calls that try again. `why` are words for operators.
     """
 
     key: str
@@ -75,7 +81,7 @@ class Rest:
 
     def holds(self, now: int) -> bool:
         """Whether the key may not be used."""
-        return self.dead or self.until > now
+        return self.dead or self.until > now + EARLY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,8 @@ def cause_of(error: ProviderError) -> Cause | None:
     match error:
         case ProviderRateLimited():
             return None if error.upstream else Cause.LIMIT
+        case NeedsAdjustment(reason="long_context_tier"):  # a limit, once no heal is left for it
+            return Cause.LIMIT
         case CredentialExhausted():
             return Cause.CREDIT
         case NotEntitled():
@@ -118,26 +126,34 @@ def _scope(cause: Cause, model: str) -> str:
     return model if cause in (Cause.LIMIT, Cause.ENTITLEMENT) else ""
 
 
-def rest_of(error: ProviderError, booked: Booked, before: Rest | None, *, now: int) -> Rest | None:
+def rest_of(
+    error: ProviderError,
+    booked: Booked,
+    before: Rest | None,
+    *,
+    now: int,
+    again_s: float | None = None,
+) -> Rest | None:
     """The rest that a failure brings, `before` being the last of its place; None: none.
 
-    Attempts that ran side by side meet the same limit: it counts once.
+    Attempts that ran side by side meet the same limit: it counts once, and the longest holds.
+    `again_s` is how long the call waits that will try a limited key again.
     """
     cause = cause_of(error)
     if cause is None:
         return None
     if before is not None and before.dead:
         return before
-    streak = 1 + (before.streak if before else 0)
-    if before is not None and before.began_at > booked.leased_at:
-        streak = before.streak
+    waits_s = again_s if cause is Cause.LIMIT else None
+    streak = _streak(before, booked, grows=waits_s is None)
+    until = now + _length(cause, error, streak, waits_s)
     rest = Rest(
         key=booked.key,
         model=_scope(cause, booked.model),
         label=booked.label,
         cause=cause,
         began_at=now,
-        until=now + _length(cause, error, streak),
+        until=until if before is None else max(until, before.until),
         streak=streak,
         why=error.reason,
     )
@@ -146,11 +162,18 @@ def rest_of(error: ProviderError, booked: Booked, before: Rest | None, *, now: i
     return rest
 
 
-def _length(cause: Cause, error: ProviderError, streak: int) -> int:
+def _streak(before: Rest | None, booked: Booked, *, grows: bool) -> int:
+    known = before.streak if before is not None else 0
+    counted = known > 0 and before is not None and before.began_at > booked.leased_at
+    return known + (grows and not counted)
+
+
+def _length(cause: Cause, error: ProviderError, streak: int, waits_s: float | None) -> int:
     match cause:
         case Cause.LIMIT:
-            if error.retry_after_s is not None:
-                return int(error.retry_after_s * SECOND)
+            asked_s = error.retry_after_s if error.retry_after_s is not None else waits_s
+            if asked_s is not None:
+                return int(asked_s * SECOND)
             return LIMIT_RESTS[min(streak, len(LIMIT_RESTS)) - 1]
         case Cause.CREDIT:
             return CREDIT_RESTS[min(streak, len(CREDIT_RESTS)) - 1]

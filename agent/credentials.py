@@ -74,8 +74,14 @@ class Credential(Protocol):
         Raises ProviderError like `lease`. One renewal is in flight at a time.
         """
 
-    async def failed(self, lease: Lease, error: ProviderError) -> None:
-        """Let a key rest, or give it up, by what an attempt met; most errors are not its fault."""
+    async def failed(
+        self, lease: Lease, error: ProviderError, *, again_s: float | None = None
+    ) -> None:
+        """Let a key rest, or give it up, by what an attempt met; most errors are not its fault.
+
+        `again_s`: who made the attempt waits so many seconds for the same key. A limited key then
+        rests for everybody until that wait is over, and what it meets next decides.
+        """
 
     async def succeeded(self, lease: Lease) -> None:
         """An attempt was answered: what the key rested for is over."""
@@ -83,8 +89,11 @@ class Credential(Protocol):
     def release(self, lease: Lease) -> None:
         """The attempt is over, however it ended; called once for every lease."""
 
-    def standing(self, *, model: str) -> Standing:
-        """How its keys stand now, without any I/O."""
+    def standing(self, *, model: str, without: Lease | None = None) -> Standing:
+        """How its keys stand now, without any I/O; `ready` leaves out the key of `without`."""
+
+    def next_label(self, *, session: str, model: str) -> str:
+        """The label of the key that `lease` would choose now; empty if none is ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +127,9 @@ class StaticKey:
         """There is nothing to renew."""
         return False
 
-    async def failed(self, lease: Lease, error: ProviderError) -> None:
+    async def failed(
+        self, lease: Lease, error: ProviderError, *, again_s: float | None = None
+    ) -> None:
         """It stays as it is."""
 
     async def succeeded(self, lease: Lease) -> None:
@@ -127,6 +138,10 @@ class StaticKey:
     def release(self, lease: Lease) -> None:
         """Nothing is counted."""
 
-    def standing(self, *, model: str) -> Standing:
-        """Always ready."""
-        return Standing(ready=1)
+    def standing(self, *, model: str, without: Lease | None = None) -> Standing:
+        """Always ready, and the only one."""
+        return Standing(ready=1 if without is None else 0)
+
+    def next_label(self, *, session: str = "", model: str = "") -> str:
+        """Its own."""
+        return self.label

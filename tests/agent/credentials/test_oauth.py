@@ -23,10 +23,11 @@ from tests.agent.credentials.ground import (
     pool,
     seconds,
 )
+from tests.faults.latch import Latch
 from tests.warp import warped
 from tests.wire.auth import AuthServer
 from tests.wire.auth.server import ANTHROPIC, CODEX, MINT, NOUS, XAI
-from tests.wire.server import Answer, CutBefore, Fault, HalfOpen
+from tests.wire.server import Answer, CutBefore, Fault, HalfOpen, Hold
 
 PATHS = {"codex": CODEX, "anthropic": ANTHROPIC, "xai": XAI, "nous": NOUS}
 PLAIN = ("codex", "anthropic", "xai")
@@ -287,6 +288,38 @@ def test_an_ended_login_is_dead_until_somebody_logs_in_again(service: str) -> No
         login.replaced()
         await keys.book.end(f"login:{service}")
         assert (await keys.lease(session="s", model="m")).generation >= 1
+
+    over(test)
+
+
+@pytest.mark.parametrize("over_by_then", [False, True])
+@pytest.mark.parametrize("service", [*PLAIN, "nous"])
+def test_what_the_login_before_still_meets_is_nothing_to_the_new_one(
+    service: str, over_by_then: bool
+) -> None:
+    """Somebody logs in while the old one is renewed; then an attempt with it is refused."""
+
+    async def test(server: AuthServer, kept: Kept) -> None:
+        logged_in(server, kept, service)
+        login = oauth(server, service, kept)
+        keys = one(login)
+        old = await keys.lease(session="s", model="m")
+        server.logins[0].over = over_by_then
+        latch = Latch()
+        server.faults.add(MINT if service == "nous" else PATHS[service], Hold(released=latch))
+        renewing = asyncio.create_task(keys.renew(old))
+        await latch.met.wait()
+        logged_in(server, kept, service)
+        new = kept.logins[service]
+        login.replaced()
+        await keys.book.end(f"login:{service}")
+        latch.set()
+        assert await renewing
+        await keys.failed(old, failure(ProviderAuthFailed))
+        assert keys.standing(model="m").ready == 1
+        again = await keys.lease(session="s", model="m")
+        assert again.generation > old.generation
+        assert kept.logins[service] == new
 
     over(test)
 

@@ -6,7 +6,7 @@ import pytest
 
 from agent.credential_pool import IN_FLIGHT, KeyBook, Order
 from agent.credential_rests import HOUR, SECOND, Rest
-from agent.credentials import Standing
+from agent.credentials import Standing, StaticKey
 from agent.errors import (
     CredentialExhausted,
     NotEntitled,
@@ -291,5 +291,87 @@ def test_a_lease_tells_nothing_of_its_key() -> None:
         with pytest.raises(ProviderError) as raised:
             await keys.lease(session="s", model="m")
         assert "sk-a" not in str(raised.value)
+
+    warped(run())
+
+
+def test_how_the_keys_stand_without_the_one_that_has_just_failed() -> None:
+    """Whether it rests by then or not, it is not one of those that are left."""
+
+    async def run() -> None:
+        keys = pool(static("a", "b"))
+        lease = await keys.lease(session="s", model="m")
+        assert keys.standing(model="m", without=lease) == Standing(ready=1)
+        await keys.failed(lease, LIMITED)
+        assert keys.standing(model="m", without=lease).ready == 1
+        assert keys.standing(model="m").ready == 1
+        alone = StaticKey(label="k", key="k")
+        assert alone.standing(model="m") == Standing(ready=1)
+        assert alone.standing(model="m", without=await alone.lease()) == Standing(ready=0)
+
+    warped(run())
+
+
+@pytest.mark.parametrize("order", ["fill_first", "round_robin", "least_used"])
+def test_the_next_key_is_known_before_it_is_leased(order: Order) -> None:
+    """The session's own while it is well, else the one of the order; to ask changes nothing."""
+
+    async def run() -> None:
+        keys = pool(static("a", "b", "c"), order=order)
+        for number in range(30):
+            session = f"s{number % 7}"
+            told = {keys.next_label(session=session, model="m") for _ in range(3)}
+            lease = await keys.lease(session=session, model="m")
+            assert told == {lease.label}
+            if number % 5 == 0:
+                await keys.failed(lease, LIMITED)
+                assert keys.next_label(session=session, model="m") != lease.label
+            if number % 3:
+                keys.release(lease)
+            await asyncio.sleep(9)
+
+    warped(run())
+
+
+def test_the_next_key_where_there_is_none_or_a_draw_decides() -> None:
+    """Nobody, whoever has a place first, or the first that is ready."""
+
+    async def run() -> None:
+        keys = pool(static("a", "b"), order="random", draws=(1,))
+        assert keys.next_label(session="s", model="m") == "a"
+        lease = await keys.lease(session="s", model="m")
+        assert keys.next_label(session="s", model="m") == lease.label == "b"
+        full = pool(static("a"))
+        for _ in range(IN_FLIGHT):
+            last = await full.lease(session="s", model="m")
+        assert full.next_label(session="s", model="m") == "a"
+        await full.failed(last, LIMITED)
+        assert full.next_label(session="s", model="m") == ""
+        assert StaticKey(label="k", key="").next_label(session="s", model="m") == "k"
+
+    warped(run())
+
+
+@pytest.mark.parametrize("asked_s", [None, 4.0, 50.0])
+def test_who_waits_for_a_limited_key_has_it_again_and_others_know(asked_s: float | None) -> None:
+    """It rests just as long as the wait; a session stays with its key over it."""
+
+    async def run() -> None:
+        keys = pool(static("a", "b"))
+        alone = pool(static("a"), book=keys.book)
+        lease = await keys.lease(session="s", model="m")
+        keys.release(lease)
+        limited = failure(ProviderRateLimited, reason="rate_limited", retry_after_s=asked_s)
+        wait_s = asked_s or 1.0
+        await keys.failed(lease, limited, again_s=wait_s)
+        assert (await keys.lease(session="other", model="m")).label == "b"
+        with pytest.raises(ProviderRateLimited) as raised:
+            await alone.lease(session="other", model="m")
+        assert raised.value.retry_after_s == wait_s
+        await asyncio.sleep(wait_s - 0.05)  # a timer that is ahead of the clock
+        again = await keys.lease(session="s", model="m")
+        assert again.label == "a"
+        await keys.succeeded(again)
+        assert keys.book.all_of("a") == ()
 
     warped(run())

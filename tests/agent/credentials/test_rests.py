@@ -3,6 +3,7 @@
 import pytest
 
 from agent.credential_rests import (
+    EARLY,
     HOUR,
     SECOND,
     Booked,
@@ -75,6 +76,7 @@ def lengths(rests: list[Rest]) -> list[int]:
         (failed(ProviderRateLimited, reason="rate_limited"), "m", [30, 60, 300, 300]),
         (failed(ProviderRateLimited, reason="rate_limited", retry_after_s=7200), "m", [7200, 7200]),
         (failed(ProviderRateLimited, reason="rate_limited", retry_after_s=0.5), "m", [0.5]),
+        (failed(NeedsAdjustment, reason="long_context_tier"), "m", [30, 60]),
         (failed(CredentialExhausted, reason="billing"), "", [3600, 18_000, 86_400, 86_400]),
         (failed(NotEntitled, reason="entitlement"), "m", [3600, 3600]),
         (failed(NotEntitled, reason="forbidden"), "m", [3600]),
@@ -189,3 +191,49 @@ def test_a_rest_is_told_as_the_error_that_brought_it(
     assert type(error) is make
     assert (error.provider, error.endpoint, error.model) == ("p", "e", "m")
     assert (error.credential, error.retry_after_s) == ("main", 3600)
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "waits_s", "seconds"), [(None, 1.0, 1.0), (None, 30.0, 30.0), (4.0, 4.0, 4.0)]
+)
+def test_a_key_that_is_waited_for_rests_as_long(
+    asked_s: float | None, waits_s: float, seconds: float
+) -> None:
+    """That is no rest of a streak: the next one without a wait is the first."""
+    error = failed(ProviderRateLimited, retry_after_s=asked_s)
+    rest = rest_of(error, booked(), None, now=NOW, again_s=waits_s)
+    assert rest is not None
+    assert (rest.until - NOW, rest.streak) == (int(seconds * SECOND), 0)
+    later = NOW + 40 * SECOND
+    first = rest_of(failed(ProviderRateLimited), booked(at=later), rest, now=later)
+    assert first is not None
+    assert (first.until - later, first.streak) == (30 * SECOND, 1)
+    beside = rest_of(failed(ProviderRateLimited), booked(at=NOW - 1), rest, now=NOW + 1)
+    assert beside is not None
+    assert (beside.until, beside.streak) == (NOW + 1 + 30 * SECOND, 1)
+
+
+def test_who_waits_for_a_key_changes_no_other_rest() -> None:
+    """Nobody waits for credit."""
+    error = failed(CredentialExhausted)
+    assert rest_of(error, booked(), None, now=NOW, again_s=1.0) == rest_of(
+        error, booked(), None, now=NOW
+    )
+
+
+def test_the_longest_of_attempts_side_by_side_holds() -> None:
+    """A limit that says nothing does not shorten one that has said when."""
+    long = rest_of(failed(ProviderRateLimited, retry_after_s=300), booked(), None, now=NOW)
+    for again_s in (None, 1.0):
+        error = failed(ProviderRateLimited)
+        rest = rest_of(error, booked(at=NOW - 1), long, now=NOW + 1, again_s=again_s)
+        assert rest is not None
+        assert (rest.until, rest.streak) == (NOW + 300 * SECOND, 1)
+
+
+def test_a_rest_is_over_when_its_timer_is() -> None:
+    """The clock may be a little behind it."""
+    rest = Rest(key="k", model="", label="main", cause=Cause.LIMIT, began_at=NOW, until=NOW + 10)
+    assert not rest.holds(NOW + 10)
+    assert not rest.holds(NOW + 10 - EARLY)
+    assert rest.holds(NOW + 9 - EARLY)
