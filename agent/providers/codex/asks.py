@@ -135,7 +135,7 @@ def _command(params: JsonObject) -> Ask:
 
 def _files(params: JsonObject, started: JsonObject) -> Ask:
     item = params.get("itemId")
-    changes = [_change(change) for change in started.get("changes") or ()]
+    changes = [change_of(change) for change in started.get("changes") or ()]
     if not _is_text(item) or not changes or None in changes:
         return _unclear(FILES, params, "it does not say which changes it means")
     if params.get("grantRoot"):
@@ -153,7 +153,8 @@ def _approvable(name: str, item: str, arguments: dict[str, Any], params: JsonObj
     return Approvable(name=name, item=item, arguments=arguments, fingerprint=bound)
 
 
-def _change(change: object) -> JsonObject | None:
+def change_of(change: object) -> JsonObject | None:
+    """One change of a file as people decide on it; None if it does not say what it changes."""
     if not isinstance(change, dict):
         return None
     path, diff, kind = change.get("path"), change.get("diff"), change.get("kind")

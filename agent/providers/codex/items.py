@@ -225,7 +225,9 @@ def call_of(item: JsonObject) -> ToolCall:
         case "commandExecution":
             name, given = asks.COMMAND, _named(item, "command", "cwd")
         case "fileChange":
-            name, given = asks.FILES, {"changes": item.get("changes") or []}
+            changes = item.get("changes") or ()
+            known = [asks.change_of(change) or change for change in changes]
+            name, given = asks.FILES, {"changes": known}
         case "webSearch":
             name, given = "codex_web_search", _named(item, "query")
         case _:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from agent.failover import Entry
 from agent.providers.codex.pool import CodexPool
 from gateway.codex_entries import codex_entry, tools_of
 from gateway.config.values import ProviderConfig
@@ -55,8 +56,11 @@ class Coder:
         self.times = replace(self.times, **times)
         await self.restart()
 
-    async def restart(self) -> None:
-        """End the run with its children, as the gateway does, and begin the next one."""
+    async def restart(self, *behind: Entry) -> None:
+        """End the run with its children, as the gateway does, and begin the next one.
+
+        `behind` it stand others in the chain.
+        """
         await self.house.shut()
         await self.pool.close()
         self.pool = CodexPool(times=self.times)
@@ -71,7 +75,8 @@ class Coder:
             pool=self.pool,
         )
         entries = (entry(made, "coder", api=config.api, pricing=self.house.price),)
-        self.house.entries, self.house.brought = entries, dict(tools_of(entries))
+        self.house.entries = (*entries, *behind)
+        self.house.brought = dict(tools_of(entries))
         await self.house.open()
 
     async def until(self, seen: Callable[["Coder"], bool]) -> None:

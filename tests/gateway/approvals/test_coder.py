@@ -9,6 +9,7 @@ import pytest
 from agent.predicates import Predicate, PredicateKind
 from agent.rules import Policy, Rule
 from agent.tools.base import Verdict
+from tests.agent.scripted import entry
 from tests.gateway.approvals.coder import FILES, MADE, MAKE, PERMISSIONS, Coder, asks
 from tests.gateway.approvals.house import CAL, House
 from tests.gateway.events import BEN, DM
@@ -177,6 +178,42 @@ async def test_an_approved_action_that_dies_is_asked_about(house: House, coder: 
     assert await house.press("Skip", card=card, author=CAL) == "Skipped."
     assert "decided not to run it again" in coder.told()[-1]
     assert (coder.decisions(), await house.turns()) == (["accept"], ["done"])
+
+
+async def test_what_is_run_again_is_a_new_approval(house: House, coder: Coder) -> None:
+    """The agent is told, asks for the very same changes, and is let do them once."""
+    change = {"path": "/work/shop/a.py", "kind": {"type": "add"}, "diff": "+x = 1"}
+    item = {"type": "fileChange", "id": "f1", "status": "inProgress", "changes": [change]}
+    done = {**item, "id": "f2", "status": "completed"}
+    again = asks(FILES, {**item, "id": "f2"}, accept=[{"finished": done}])
+    await coder.plays([{"started": item}, {"exit": 1}], [*again, *ANSWER])
+    await house.says("write it")
+    card = house.card("In doubt")
+    told = await house.press("Run again", card=card, author=CAL)
+    assert told == "It is judged anew, as a new call."
+    assert "add /work/shop/a.py" in house.card("Approval").text
+    assert coder.decisions() == []
+    await approve(house)
+    assert coder.decisions() == ["accept"]
+    assert "All built." in house.texts()[-1]
+    assert await house.calls() == ["not_run", "done"]
+
+
+async def test_nobody_else_goes_on_before_a_doubt_is_settled(house: House, coder: Coder) -> None:
+    """The next provider answers, and reads what the agent did and what people said of it."""
+    done = {**MADE, "id": "c0"}
+    spent = {"fail": {"message": "no more", "codexErrorInfo": "usageLimitExceeded"}}
+    await coder.plays([{"item": done}, {"started": MAKE}, {"exit": 1}], [spent])
+    await coder.restart(entry(house.model, "spare"))
+    house.model_says("From the spare.")
+    await house.says("build it")
+    card = house.card("In doubt")
+    assert house.model.requests == []
+    await house.press("Skip", card=card, author=CAL)
+    assert [result.status.value for result in house.results()] == ["done", "unknown"]
+    assert "built" in house.results()[0].text
+    assert any("From the spare." in text for text in house.texts())
+    assert (await house.calls(), await house.turns()) == (["done", "unknown"], ["done"])
 
 
 async def test_auto_does_not_run_it(house: House, coder: Coder) -> None:
