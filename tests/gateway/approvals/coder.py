@@ -35,7 +35,8 @@ def asks(
 ) -> list[dict[str, Any]]:
     """The agent begins an action and asks for it; what follows each answer."""
     given = {name: item[name] for name in ("command", "cwd") if name in item}
-    after = {"accept": [{"finished": MADE}], "decline": [{"finished": REFUSED}]} | answers
+    after: dict[str, Any] = {"accept": [{"finished": MADE}], "decline": [{"finished": REFUSED}]}
+    after |= answers
     ask = {"ask": method, "params": {"itemId": item["id"], **given}, "answers": after}
     return [{"started": item}, ask]
 
