@@ -8,7 +8,6 @@ from functools import partial
 import aiohttp
 
 from agent.credentials import Lease, Service
-from agent.messages import Origin
 from agent.providers.anthropic_messages.reply import ReplyDecoder
 from agent.providers.anthropic_messages.request import CacheTtl, RequestEncoder
 from agent.providers.anthropic_messages.thinking import (
@@ -19,7 +18,8 @@ from agent.providers.anthropic_messages.thinking import (
 )
 from agent.providers.base import ModelRequest, StreamEvent
 from agent.providers.bounds import CLOUD, REASONING, Bounds, bounds_for
-from agent.providers.http_wire import HttpWire, Post
+from agent.providers.http_provider import HttpProvider
+from agent.providers.http_wire import Post
 
 VERSION = "2023-06-01"
 """Source: https://platform.claude.com/docs/en/api/versioning"""
@@ -56,12 +56,8 @@ class MessagesEndpoint:
     reasons: bool | None = None
 
 
-class AnthropicMessages:
-    """A Provider over Anthropic's Messages API.
-
-    A session that is passed in is shared and stays open; one of our own is made at the first
-    request and closed by `close`.
-    """
+class AnthropicMessages(HttpProvider):
+    """A Provider over Anthropic's Messages API."""
 
     def __init__(
         self,
@@ -72,40 +68,24 @@ class AnthropicMessages:
     ) -> None:
         base_url = _root(endpoint.base_url)
         form = endpoint.thinking or form_for(endpoint.model)
-        self._origin = Origin(provider=endpoint.name, endpoint=base_url, model=endpoint.model)
-        self._bounds = bounds or thinking_bounds(base_url, endpoint.model, form)
-        self._long_context = endpoint.long_context
-        self._form: ThinkingForm = form
         known = endpoint.reasons
         if known is None:
             known = reasons(endpoint.model, thinking=endpoint.thinking, effort=None)
-        self._wire = HttpWire(
-            self._origin,
-            bounds=self._bounds,
-            window=endpoint.context_window,
-            session=session,
-            service=endpoint.service,
+        super().__init__(
+            endpoint,
+            base_url=base_url,
+            bounds=bounds or thinking_bounds(base_url, endpoint.model, form),
             reasons=known,
+            session=session,
         )
+        self._long_context = endpoint.long_context
+        self._form: ThinkingForm = form
         self._encoder = RequestEncoder(
             origin=self._origin,
             output_cap=endpoint.max_output_tokens,
             form=form,
             cache_ttl=endpoint.cache_ttl,
         )
-
-    @property
-    def origin(self) -> Origin:
-        """Who this is, as it is noted beside what it answers."""
-        return self._origin
-
-    async def close(self) -> None:
-        """Close the session if it is ours."""
-        await self._wire.close()
-
-    async def reset(self) -> None:
-        """Make the next request over a new connection."""
-        await self._wire.reset()
 
     async def stream(
         self, request: ModelRequest, lease: Lease

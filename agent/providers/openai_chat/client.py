@@ -8,7 +8,6 @@ from functools import partial
 import aiohttp
 
 from agent.credentials import Lease, Service
-from agent.messages import Origin
 from agent.providers.base import (
     ArgumentsReceived,
     ModelRequest,
@@ -17,8 +16,9 @@ from agent.providers.base import (
     TextReceived,
     ToolCallOpened,
 )
-from agent.providers.bounds import CLOUD, REASONING, Bounds, bounds_for
-from agent.providers.http_wire import HttpWire, Post
+from agent.providers.bounds import Bounds
+from agent.providers.http_provider import HttpProvider, usual_bounds
+from agent.providers.http_wire import Post
 from agent.providers.openai_chat.form import CapField, ChatForm, ReasoningReplay, form_for
 from agent.providers.openai_chat.reply import ReplyDecoder
 from agent.providers.openai_chat.request import RequestEncoder
@@ -67,12 +67,8 @@ class ChatEndpoint:
         )
 
 
-class OpenAIChat:
-    """A Provider over chat completions.
-
-    A session that is passed in is shared and stays open; one of our own is made at the first
-    request and closed by `close`.
-    """
+class OpenAIChat(HttpProvider):
+    """A Provider over chat completions."""
 
     def __init__(
         self,
@@ -81,34 +77,18 @@ class OpenAIChat:
         session: aiohttp.ClientSession | None = None,
         bounds: Bounds | None = None,
     ) -> None:
-        base_url = endpoint.base_url.rstrip("/")
-        self._origin = Origin(provider=endpoint.name, endpoint=base_url, model=endpoint.model)
-        self._bounds = bounds or _bounds_of(endpoint)
-        self._wire = HttpWire(
-            self._origin,
-            bounds=self._bounds,
-            window=endpoint.context_window,
+        base_url, reasons = endpoint.base_url.rstrip("/"), endpoint.reasons
+        super().__init__(
+            endpoint,
+            base_url=base_url,
+            bounds=bounds or usual_bounds(base_url, endpoint.model, reasons=reasons),
+            reasons=reasons,
             session=session,
-            service=endpoint.service,
-            reasons=endpoint.reasons,
         )
         self._capped = endpoint.is_capped
         form = endpoint.form
         self._thinker = None if form.reasoning_replay == "never" else self._origin
         self._encoder = RequestEncoder(origin=self._origin, form=form)
-
-    @property
-    def origin(self) -> Origin:
-        """Who this is, as it is noted beside what it answers."""
-        return self._origin
-
-    async def close(self) -> None:
-        """Close the session if it is ours."""
-        await self._wire.close()
-
-    async def reset(self) -> None:
-        """Make the next request over a new connection."""
-        await self._wire.reset()
 
     async def stream(
         self, request: ModelRequest, lease: Lease
@@ -140,8 +120,3 @@ class OpenAIChat:
             output_cap=output_cap,
             thinker=self._thinker,
         )
-
-
-def _bounds_of(endpoint: ChatEndpoint) -> Bounds:
-    bounds = bounds_for(endpoint.base_url, endpoint.model)
-    return REASONING if endpoint.reasons and bounds is CLOUD else bounds

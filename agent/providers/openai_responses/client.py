@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from agent.credentials import Lease, Service
-from agent.messages import Origin
 from agent.providers.base import (
     ArgumentsReceived,
     ModelRequest,
@@ -20,8 +19,9 @@ from agent.providers.base import (
     TextReceived,
     ToolCallOpened,
 )
-from agent.providers.bounds import CLOUD, REASONING, Bounds, bounds_for
-from agent.providers.http_wire import HttpWire, Post
+from agent.providers.bounds import Bounds
+from agent.providers.http_provider import HttpProvider, usual_bounds
+from agent.providers.http_wire import Post
 from agent.providers.openai_responses.reply import ReplyDecoder
 from agent.providers.openai_responses.request import RequestEncoder
 
@@ -75,12 +75,8 @@ class ResponsesEndpoint:
         return "max_output_tokens" not in self.omitted
 
 
-class OpenAIResponses:
-    """A Provider over the Responses API.
-
-    A session that is passed in is shared and stays open; one of our own is made at the first
-    request and closed by `close`.
-    """
+class OpenAIResponses(HttpProvider):
+    """A Provider over the Responses API."""
 
     def __init__(
         self,
@@ -89,16 +85,13 @@ class OpenAIResponses:
         session: aiohttp.ClientSession | None = None,
         bounds: Bounds | None = None,
     ) -> None:
-        base_url = endpoint.base_url.rstrip("/")
-        self._origin = Origin(provider=endpoint.name, endpoint=base_url, model=endpoint.model)
-        self._bounds = bounds or _bounds_of(endpoint)
-        self._wire = HttpWire(
-            self._origin,
-            bounds=self._bounds,
-            window=endpoint.context_window,
+        base_url, reasons = endpoint.base_url.rstrip("/"), endpoint.reasons
+        super().__init__(
+            endpoint,
+            base_url=base_url,
+            bounds=bounds or usual_bounds(base_url, endpoint.model, reasons=reasons),
+            reasons=reasons,
             session=session,
-            service=endpoint.service,
-            reasons=endpoint.reasons,
         )
         stream_only = endpoint.stream_only
         self._capped = endpoint.is_capped
@@ -108,19 +101,6 @@ class OpenAIResponses:
             cache_key=endpoint.host in _CACHE_KEY_HOSTS,
             stream_only=endpoint.host == CODEX_HOST if stream_only is None else stream_only,
         )
-
-    @property
-    def origin(self) -> Origin:
-        """Who this is, as it is noted beside what it answers."""
-        return self._origin
-
-    async def close(self) -> None:
-        """Close the session if it is ours."""
-        await self._wire.close()
-
-    async def reset(self) -> None:
-        """Make the next request over a new connection."""
-        await self._wire.reset()
 
     async def stream(
         self, request: ModelRequest, lease: Lease
@@ -154,11 +134,6 @@ class OpenAIResponses:
             limits={name: value for name, value in headers.items() if name.startswith(_LIMITS)},
             output_cap=output_cap,
         )
-
-
-def _bounds_of(endpoint: ResponsesEndpoint) -> Bounds:
-    bounds = bounds_for(endpoint.base_url, endpoint.model)
-    return REASONING if endpoint.reasons and bounds is CLOUD else bounds
 
 
 async def _held_back(
