@@ -108,7 +108,7 @@ async def test_a_drop_while_it_thinks_folds_nothing(
     """With a full window it is an overflow only where no long thought could have taken the time."""
     server.faults.add(MESSAGES, CutBefore())
     asked = request(input_tokens=970, adjustments=Adjustments(effort=effort))
-    options = {"model": "claude-opus-4-5", "context_window": 1_000} | given
+    options: dict[str, Any] = {"model": "claude-opus-4-5", "context_window": 1_000} | given
     with pytest.raises(ProviderError) as caught:
         await ask(server, asked=asked, **options)
     assert isinstance(caught.value, errors.ContextOverflow) == overflow

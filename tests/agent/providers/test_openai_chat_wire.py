@@ -27,7 +27,7 @@ from agent.providers.base import (
     ToolSpec,
     UsageReported,
 )
-from agent.providers.bounds import Bounds
+from agent.providers.bounds import CLOUD, Bounds
 from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
 from tests.wire.openai import (
     CHAT,
@@ -457,7 +457,7 @@ async def test_cancelling_closes_the_socket(server: OpenAIServer) -> None:
 async def test_many_streams_at_once(server: OpenAIServer) -> None:
     """A hundred and fifty streams run side by side on one session."""
     gate = asyncio.Event()
-    main = provider(server)
+    main = provider(server, CLOUD)  # none of them is late because the others run
     for number in range(150):
         server.reply(Reply(deltas=("a", gate, str(number))))
 
