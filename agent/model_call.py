@@ -47,7 +47,6 @@ from agent.recovery import (
     Decision,
     Failure,
     GiveUp,
-    Place,
     Reconnect,
     Renew,
     Rotate,
@@ -399,19 +398,7 @@ class ModelCall:
 
     async def _decide(self, error: ProviderError, attempt: ModelAttempt, lost_s: float) -> Decision:
         entry = attempt.entry
-        candidates = self._standby.candidates()
-        ready = await self._standby.ready(candidates)
-        standing = entry.credential.standing(model=entry.model, without=attempt.lease)
-        place = Place(
-            api=entry.api,
-            service=entry.credential.service,
-            index=self._plan.index,
-            direct=entry.direct,
-            patience=entry.patience,
-            standing=standing,
-            next_ready=ready is not None,
-            anyone_left=bool(candidates),
-        )
+        place = await self._standby.place_of(entry, attempt.lease)
         failure = Failure(
             sent=self._requests.sent(attempt.request, entry),
             lost_s=lost_s,
@@ -432,6 +419,7 @@ class ModelCall:
             case Renew(after_s=after_s):
                 return await self._wait(after_s, entry) or await self._renew(entry, lease)
             case Wait(seconds=seconds, fresh=fresh):
+                await self._book(entry, lease, error, again_s=seconds)
                 if fresh:
                     await entry.provider.reset()
                 return await self._wait(seconds, entry)
@@ -481,10 +469,20 @@ class ModelCall:
             return error
         return done if isinstance(done, Stopped) else None
 
-    async def _book(self, entry: Entry, lease: Lease | None, error: ProviderError) -> None:
-        """Let the key rest that the attempt was made with, if it was its fault."""
+    async def _book(
+        self,
+        entry: Entry,
+        lease: Lease | None,
+        error: ProviderError,
+        *,
+        again_s: float | None = None,
+    ) -> None:
+        """Let the key rest that the attempt was made with, if it was its fault.
+
+        `again_s` is when this call asks with it again.
+        """
         if lease is not None:
-            await entry.credential.failed(lease, error)
+            await entry.credential.failed(lease, error, again_s=again_s)
 
     async def _elsewhere(self) -> bool:
         return await self._standby.ready(self._standby.candidates()) is not None

@@ -77,7 +77,7 @@ class Requests:
             tools=self._specs,
             max_output_tokens=entry.max_output_tokens,
             session=self._session,
-            adjustments=self._known(entry, entry.name),
+            adjustments=self._known(entry, self._next_label(entry)),
         )
 
     def for_key(self, request: ModelRequest, entry: Entry, lease: Lease) -> ModelRequest:
@@ -110,7 +110,7 @@ class Requests:
 
     def window(self, entry: Entry, lease: Lease | None) -> int:
         """The context window in tokens, as the last key that was used has it."""
-        label = lease.label if lease else entry.name
+        label = lease.label if lease else self._next_label(entry)
         now = self._room.clock()
         return self._memos.window(entry.provider.origin, label, entry.context_window, now)
 
@@ -149,10 +149,14 @@ class Requests:
     def _adjustments(self, entry: Entry) -> Adjustments:
         """What this call or an earlier one has learned that the entry needs."""
         if self._adjusted is None:
-            self._adjusted = self._known(entry, entry.name)
+            self._adjusted = self._known(entry, self._next_label(entry))
         if self.less:
             return replace(self._adjusted, effort=_less(self._adjusted.effort))
         return self._adjusted
+
+    def _next_label(self, entry: Entry) -> str:
+        label = entry.credential.next_label(session=self._session, model=entry.model)
+        return label or entry.name
 
     def _known(self, entry: Entry, credential: str) -> Adjustments:
         return self._memos.adjust(

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from agent.credentials import Lease
 from agent.failover import BREAKER_OPEN, Candidate, Entry, FailoverPlan, Need
 from agent.journal import TurnJournal
 from agent.model_room import ModelRoom
 from agent.providers.base import ModelRequest
+from agent.recovery import Place
 
 
 class Standby:
@@ -58,6 +60,20 @@ class Standby:
         if ready is None and candidates:
             return candidates[0].entry
         return ready
+
+    async def place_of(self, entry: Entry, failed: Lease | None) -> Place:
+        """Where an entry stands that has failed with this key, and who else could be asked."""
+        candidates = self.candidates()
+        return Place(
+            api=entry.api,
+            service=entry.credential.service,
+            index=self._plan.index,
+            direct=entry.direct,
+            patience=entry.patience,
+            standing=entry.credential.standing(model=entry.model, without=failed),
+            next_ready=await self.ready(candidates) is not None,
+            anyone_left=bool(candidates),
+        )
 
     def bar(self, entry: Entry) -> None:
         """Ask nobody at this entry's endpoint any more."""

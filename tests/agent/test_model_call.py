@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from agent.attempts import CallKind
+from agent.credential_pool import CredentialPool, Key, KeyBook
+from agent.credentials import StaticKey
 from agent.effects import Mark, TurnEnd, TurnRows, TurnState
 from agent.errors import ContentBlocked, ContextOverflow, ProviderRateLimited, RequestRejected
 from agent.events import ProviderSwitched, StepRewound, TextDelta, Waiting
@@ -138,6 +140,25 @@ async def test_a_short_rate_limit_is_waited_for_on_the_same_key() -> None:
         end, seconds = await timed(house)
         assert end.text == "Hi."
         assert seconds == pytest.approx(3.0, abs=0.5)
+
+
+@jumping
+async def test_a_limited_key_is_left_alone_by_all_while_one_waits_for_it() -> None:
+    """The others wait for it too, without a request of their own."""
+    loop = asyncio.get_running_loop()
+    book = KeyBook(now=lambda: int(loop.time() * 1_000_000))
+    key = Key(ident="a", label="a", source=StaticKey(label="a", key="sk-loopback"))
+    pool = CredentialPool((key,), book=book, provider="alpha", choose=lambda n: 0)
+    async with chain(1, credentials={0: pool}) as house:
+        (server,) = house.servers
+        server.reply(refusal(429, "slow", "rate_limit_error", retry_after="50"), *["Hi."] * 6)
+        running = []
+        for _ in range(6):
+            running.append(house.turn().start())
+            await asyncio.sleep(1)
+        assert house.asked == [1]
+        ends = await asyncio.gather(*running)
+        assert [end.text for end in ends] == ["Hi."] * 6
 
 
 @jumping
