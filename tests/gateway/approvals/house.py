@@ -479,6 +479,8 @@ class House:
                         await outlet.flush()
                     if not await self._moves(core) or self.model.waits.is_set():
                         return
+                if self.entries:  # another process is at work, and needs the processor
+                    await asyncio.sleep(0.01)
 
     async def _moves(self, core: Core) -> bool:
         return any(core.sessions.stoppable(key) for key in await self._keys())
