@@ -1,7 +1,6 @@
 """What one attempt at a provider has given so far; nothing of it counts before its marker."""
 
 import math
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import groupby
@@ -39,7 +38,6 @@ from agent.providers.base import (
     ToolCallOpened,
     UsageReported,
 )
-from agent.providers.classify import causes_of
 from agent.tool_runs import NOTHING_BEGAN
 
 WRITTEN_PER_S = 250
@@ -224,12 +222,11 @@ class ModelAttempt:
 
     def _kept_out(self, error: ProviderError) -> bool:
         """Whether a request that failed before any answer was certainly not charged for."""
-        if isinstance(error, RequestInvalid | TlsUntrusted):
+        if not error.sent or isinstance(error, RequestInvalid | TlsUntrusted):
             return True
         if error.status is not None:  # where the whole reply was asked for it may have been made
             return error.status < 500 or self.request.adjustments.stream
-        unreached = (ConnectionRefusedError, socket.gaierror)
-        return any(isinstance(cause, unreached) for cause in causes_of(error))
+        return False
 
     def record(self, outcome: str, *, status: int | None = None) -> AttemptRecord:
         """What the books know of it; `status` is that of the error it ended with."""

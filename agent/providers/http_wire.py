@@ -5,7 +5,7 @@ What differs between wires comes in as bytes, headers and a decoder.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import aiohttp
@@ -121,13 +121,22 @@ class HttpWire:
 
     async def stream(
         self,
-        post: Post,
+        post: Post | Callable[[], Post],
         *,
         request: ModelRequest,
         attempt: Attempt,
         decoder_for: DecoderFor,
+        hidden: tuple[type[StreamEvent], ...] = (),
     ) -> AsyncGenerator[StreamEvent, None]:
-        """Make exactly one request."""
+        """Make exactly one request; `hidden` are kinds of events that nobody is to see.
+
+        A `post` that is yet to be made may raise TypeError or ValueError: RequestInvalid.
+        """
+        if not isinstance(post, Post):
+            try:
+                post = post()
+            except (TypeError, ValueError) as exc:
+                raise attempt.invalid(exc) from exc
         tokens = request.input_tokens or int(len(post.body) / BYTES_PER_TOKEN)
         attempt.fill = tokens / self._window if self._window else 0.0
         bounds = bounds_of(self._bounds, request, tokens)
@@ -137,7 +146,8 @@ class HttpWire:
             try:
                 while events := await reader.read():
                     for event in events:
-                        yield event
+                        if not (hidden and isinstance(event, hidden)):
+                            yield event
                 await _let_finish(response)
             finally:
                 reader.close()
@@ -286,8 +296,10 @@ class _Reader:
                 events.append(PulseReceived())
             else:
                 events += self._decoder.line(item.data, item.name)
-        if any(isinstance(event, _PROGRESS) for event in events):
-            self._watch.progressed()
+        for event in events:
+            if isinstance(event, _PROGRESS):
+                self._watch.progressed()
+                break
         if self._decoder.has_stop:
             self._watch.stopping()
 

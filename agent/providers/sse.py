@@ -55,6 +55,10 @@ class SseDecoder:
         if self._after_cr and received:
             self._after_cr = False
             received = received.removeprefix(b"\n")
+        if self._between and received.startswith(b"data: ") and received.endswith(b"\n\n"):
+            data = received[6:-2]  # one event in one piece, as most come
+            if len(data) < self._line_bytes and b"\n" not in data and b"\r" not in data:
+                return [ServerEvent(data=data)] if data else []
         if b"\n" not in received and b"\r" not in received:
             self._keep(received)
             return []
@@ -70,6 +74,11 @@ class SseDecoder:
             self._line(line, items)
         self._keep(rest)
         return items
+
+    @property
+    def _between(self) -> bool:
+        """Whether the last event is complete and nothing of a next one has come."""
+        return not (self._pieces or self._data or self._name or self._at_start)
 
     def finish(self) -> list[SseItem]:
         """Take the end of the stream; returns an event that lacked only its end."""

@@ -59,8 +59,6 @@ class Watch:
         if self._reached:  # bytes came in the same instant, and hid what the timer had done
             raise BoundReached(self._reached)
         content = self._response.content
-        if received := content.read_nowait():
-            return received
         if content.at_eof():
             return b""
         began = self._loop.time()

@@ -217,6 +217,7 @@ def error(
     """A failure of the main provider, with what was behind it."""
     made = kind("no", provider="main", model="m", reason="r", status=status)
     made.__cause__ = cause
+    made.sent = not isinstance(cause, ConnectionRefusedError | socket.gaierror)
     return made
 
 

@@ -1,7 +1,6 @@
 """One attempt at a chat-completions endpoint: exactly one request, streamed, within its bounds."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -90,27 +89,19 @@ class OpenAIChat(HttpProvider):
         self._thinker = None if form.reasoning_replay == "never" else self._origin
         self._encoder = RequestEncoder(origin=self._origin, form=form)
 
-    async def stream(
-        self, request: ModelRequest, lease: Lease
-    ) -> AsyncGenerator[StreamEvent, None]:
+    def stream(self, request: ModelRequest, lease: Lease) -> AsyncGenerator[StreamEvent, None]:
         """Make exactly one request; see Provider."""
-        attempt = self._wire.attempt(lease)
-        try:
-            body = self._encoder.encode(request)
-        except (TypeError, ValueError) as exc:
-            raise attempt.invalid(exc) from exc
-        url = (lease.base_url or self._origin.endpoint).rstrip("/") + "/chat/completions"
-        events = self._wire.stream(
-            Post(url=url, body=body, headers=lease.headers),
+        return self._wire.stream(
+            partial(self._post, request, lease),
             request=request,
-            attempt=attempt,
+            attempt=self._wire.attempt(lease),
             decoder_for=partial(self._decoder, request.max_output_tokens if self._capped else None),
+            hidden=_SHOWN if request.adjustments.plain else (),
         )
-        hidden = _SHOWN if request.adjustments.plain else ()
-        async with aclosing(events):
-            async for event in events:
-                if not isinstance(event, hidden):
-                    yield event
+
+    def _post(self, request: ModelRequest, lease: Lease) -> Post:
+        url = (lease.base_url or self._origin.endpoint).rstrip("/") + "/chat/completions"
+        return Post(url=url, body=self._encoder.encode(request), headers=lease.headers)
 
     def _decoder(self, output_cap: int | None, headers: Mapping[str, str]) -> ReplyDecoder:
         return ReplyDecoder(

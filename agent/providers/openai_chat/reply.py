@@ -74,6 +74,12 @@ class _Call:
             return False
 
 
+_ODD = frozenset(("error", "type", "base_resp", "usage"))
+"""Fields that make a chunk more than words, or that have to be looked at."""
+
+_WITH_WORDS = frozenset(("content", "role"))
+
+
 class ReplyDecoder:
     """Decodes one reply.
 
@@ -138,7 +144,27 @@ class ReplyDecoder:
 
     def chunk(self, body: Json) -> list[StreamEvent]:
         """Take one chunk."""
+        if (words := self._plain(body)) is not None:
+            self._texts.append(words)
+            self._grow(words)
+            return [TextReceived(text=words)]
         return list(self._body(body, "delta"))
+
+    def _plain(self, body: Json) -> str | None:
+        """The words of a chunk that holds nothing else, as nearly all do; None for all others."""
+        if not self._opened or self._stop is not None or not _ODD.isdisjoint(body):
+            return None
+        choices = body.get("choices")
+        if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict:
+            return None
+        choice = choices[0]
+        delta = choice.get("delta")
+        if type(delta) is not dict or choice.get("finish_reason") or choice.get("index"):
+            return None
+        words = delta.get("content")
+        if type(words) is not str or not words:
+            return None
+        return words if len(delta) == 1 or delta.keys() <= _WITH_WORDS else None
 
     def whole(self, body: bytes) -> list[StreamEvent]:
         """Take a reply that came as one JSON body."""

@@ -178,7 +178,11 @@ TYPES = (
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.sampled_from(TYPES) | st.text(max_size=4),
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**63), 2**63)
+        | st.sampled_from(TYPES)
+        | st.text(max_size=4),
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=5)
