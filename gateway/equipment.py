@@ -48,6 +48,9 @@ log = logging.getLogger(__name__)
 DEFAULT_WINDOW = 128_000
 """Tokens of a model whose entry names no `context_window`."""
 
+LONG_WINDOW = 1_000_000
+"""Tokens of the window that `long_context` asks for."""
+
 DEFAULT_OUTPUT = 8_192
 """Tokens of an answer where an entry names none and the model is paid for: it bounds the price."""
 
@@ -128,7 +131,7 @@ class EntryMaker:
             name=config.name,
             provider=provider,
             credential=credential,
-            context_window=config.context_window or DEFAULT_WINDOW,
+            context_window=window_of(config),
             max_output_tokens=most,
             most_output_tokens=config.max_output_tokens,
             pricing=ModelPricing(
@@ -172,6 +175,11 @@ class EntryMaker:
             workspace=self._config.tools.workspace,
             pool=self._children,
         )
+
+
+def window_of(config: ProviderConfig) -> int:
+    """Tokens of a model's window: as configured, the long one where it is asked for, or usual."""
+    return config.context_window or (LONG_WINDOW if config.long_context else DEFAULT_WINDOW)
 
 
 def own_tools(entries: tuple[Entry, ...]) -> Mapping[str, Tool]:

@@ -102,7 +102,10 @@ class ProviderSection(Section):
         "eager",
     )
     context_window: int | None = key(
-        "Tokens the model can read; older history is left out beyond it.", None, ge=1024
+        "Tokens the model can read, 128,000 if left out (1,000,000 with `long_context`). A chat that"
+        " grows towards it is condensed.",
+        None,
+        ge=1024,
     )
     max_output_tokens: int | None = key("Tokens one answer may have.", None, ge=1)
     effort: Annotated[str, *words(*EFFORTS)] | None = key(
