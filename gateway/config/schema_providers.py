@@ -102,8 +102,8 @@ class ProviderSection(Section):
         "eager",
     )
     context_window: int | None = key(
-        "Tokens the model can read, 128,000 if left out (1,000,000 with `long_context`). A chat that"
-        " grows towards it is condensed.",
+        "Tokens the model can read, 128,000 if left out (1,000,000 with `long_context`). A chat"
+        " that grows towards it is condensed.",
         None,
         ge=1024,
     )

@@ -142,6 +142,9 @@ def test_an_empty_plan_is_refused() -> None:
 # -- who is passed over
 
 
+BARRED = Need(barred=frozenset(("http://one",)))
+
+
 @pytest.mark.parametrize(
     ("entry_behind", "need", "reason"),
     [
@@ -151,7 +154,7 @@ def test_an_empty_plan_is_refused() -> None:
             ANYONE,
             "same endpoint and model as one already tried",
         ),
-        (named("x", endpoint="http://one"), Need(barred=frozenset(("http://one",))), "same endpoint"),
+        (named("x", endpoint="http://one"), BARRED, "same endpoint"),
         (named("x", priced=False), ANYONE, "unpriced"),
         (named("x", tools=False), Need(tools=True), "no tool support"),
         (named("x", context_window=8_000), Need(tokens=8_001), "window too small"),

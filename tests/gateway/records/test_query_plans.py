@@ -18,8 +18,8 @@ from gateway.store.sqlite import TOKENS
 GATEWAY = Path(__file__).parents[3] / "gateway"
 
 SMALL = {
-    "chat", "credential_login", "credential_rest", "credential_use", "cursor", "estimator", "freeze", "gap", "pruned", "seal", "sqlite_master",
-    "sqlite_schema", "start",
+    "chat", "credential_login", "credential_rest", "credential_use", "cursor", "estimator",
+    "freeze", "gap", "pruned", "seal", "sqlite_master", "sqlite_schema", "start",
 }  # fmt: skip
 """Tables that don't grow with every message: they may be gone through.
 
