@@ -21,8 +21,7 @@ from tests.gateway.records.rows import inbox_states
 OUTCOMES = {
     "Mark done": (
         ResultStatus.DONE,
-        "This was cut off while it ran. Ann confirmed that it took effect; its output was"
-        " lost.",
+        "This was cut off while it ran. Ann confirmed that it took effect; its output was lost.",
         "answered",
     ),
     "Run again": (ResultStatus.DONE, "ran", "approved"),
