@@ -14,7 +14,7 @@ from gateway.delivery import Deliveries
 from gateway.desk_lane import DeskLane
 from gateway.past_lane import PastLane, choose
 from gateway.presses import press_of
-from gateway.serving import serving
+from gateway.serving import Serving, serving
 from gateway.sessions import Sessions
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
@@ -213,7 +213,7 @@ class CommandLane:
                 left = math.ceil(each.rests_s or 0.0)
                 lines.append(f"- {each.model} rests for {left} s more ({each.cause})")
             elif not each.ready:
-                lines.append(f"- {each.model} has no key that is ready")
+                lines.append(f"- {each.model} {_without_key(each, self._clock.now())}")
         at = next((each for each in found if each.entry == primary.name), None)
         other = next((each for each in found if each.is_well), None)
         if at is not None and not at.is_well and other is not None:
@@ -258,3 +258,11 @@ class CommandLane:
     def _entry(self, session: sessions.SessionInfo | None) -> Entry:
         chosen = session.settings.get("model") if session else None
         return next((e for e in self._entries if e.name == chosen), self._entries[0])
+
+
+def _without_key(entry: Serving, now: int) -> str:
+    """Why a model has no key to be asked with, and until when."""
+    if entry.keys_rest_until is None:
+        return "has no working key: its operator has to log in again or give another"
+    left = max(1, math.ceil((entry.keys_rest_until - now) / 60_000_000))
+    return f"is at its limit or out of credit; its key rests for {left} min more"

@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from agent.credential_pool import CredentialPool, Key, KeyBook
+from agent.credential_rests import LoginEnded
+from agent.credentials import StaticKey
+from agent.errors import ProviderRateLimited
 from agent.tools.base import CallContext, EffectClass, PreparedCall, ToolOutput
 from gateway.approvals import NOTHING
 from gateway.store.base import Store
@@ -17,7 +21,8 @@ from gateway.store.sqlite import SqliteStore
 from platforms.content import AnswerPress, Post
 from platforms.errors import PlatformUnavailable, PressExpired
 from platforms.events import CommandInvoked, PressToken
-from tests.agent.scripted import ScriptedTool, call
+from tests.agent.failures import failed
+from tests.agent.scripted import ORIGIN, ScriptedProvider, ScriptedTool, call, entry
 from tests.gateway.core import Core, says
 from tests.gateway.events import (
     BEN,
@@ -407,3 +412,27 @@ async def test_a_command_that_fails_says_so(
     assert core.adapter.shown("1001") == ["This command failed on our side (ref e1)."]
     assert "nonsense" in caplog.text
     assert (await inbox_states(store))[1][0] == "done"
+
+
+async def test_status_of_models_without_a_key(
+    store: Store, tmp_path: Path, clock: HandClock
+) -> None:
+    """How long the first key of each rests, or that a person has to look."""
+    book = KeyBook(now=clock.now)
+    entries = []
+    for name, error in (
+        ("limited", failed(ProviderRateLimited, "rate_limited", retry_after_s=600)),
+        ("ended", failed(LoginEnded, "auth")),
+    ):
+        key = Key(ident=name, label=name, source=StaticKey(label=name, key="k"))
+        pool = CredentialPool((key,), book=book, provider=name, choose=lambda n: 0)
+        lease = await pool.lease(session="s", model=f"{name}-1")
+        await pool.failed(lease, error)
+        origin = replace(ORIGIN, endpoint=f"http://{name}", model=f"{name}-1")
+        entries.append(entry(ScriptedProvider(origin=origin), name, credential=pool))
+    core = Core(store, tmp_path, clock, entries=tuple(entries))
+    await core.connect()
+    text = await answer(core, message("/status"))
+    assert "limited-1 is at its limit or out of credit; its key rests for 10 min more" in text
+    assert "ended-1 has no working key: its operator has to log in again" in text
+    await core.close()
