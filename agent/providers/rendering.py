@@ -14,6 +14,7 @@ import orjson
 from agent.messages import AssistantMessage, JsonObject, Media, Origin
 from agent.providers.base import Adjustments
 from agent.providers.pictures import encoded_size, sides_of
+from agent.providers.shrinking import shrunk
 
 NO_OUTPUT = "(no output)"
 """Stands for the text of a result that has none: empty text is refused, or teaches silence."""
@@ -62,7 +63,7 @@ def shown_media(
     tool: bool = False,
     kinds: frozenset[str] = PICTURES,
 ) -> tuple[Media | str, ...]:
-    """Each picture or file as it is, or the line of text that stands in its place.
+    """Each picture or file as it is, made smaller, or the line of text that stands in its place.
 
     `tool`: they belong to a tool's result. `kinds` are the types the wire can send.
     """
@@ -113,12 +114,21 @@ def wire_ids(message: AssistantMessage, origin: Origin, *, nine: bool = False) -
 def _shown(media: Media, adjustments: Adjustments, kinds: frozenset[str]) -> Media | str:
     if media.mime not in kinds:
         return media_line(media)
+    above = _above(media, adjustments)
+    if above is None:
+        return media
+    smaller = shrunk(media, most_bytes=adjustments.image_bytes, most_side=adjustments.image_pixels)
+    return smaller or media_line(media, above)
+
+
+def _above(media: Media, adjustments: Adjustments) -> str | None:
+    """Which limit a picture is above, in words; None if it is within both."""
     most_bytes, most_pixels = adjustments.image_bytes, adjustments.image_pixels
     if most_bytes is not None and encoded_size(media.data) > most_bytes:
-        return media_line(media, f"it is above {most_bytes // _KIB} KiB")
+        return f"it is above {most_bytes // _KIB} KiB"
     if most_pixels is not None and max(sides_of(media.data) or (0, 0)) > most_pixels:
-        return media_line(media, f"it is above {most_pixels} pixels a side")
-    return media
+        return f"it is above {most_pixels} pixels a side"
+    return None
 
 
 def _stripped(value: object, *, by_name: bool) -> Any:

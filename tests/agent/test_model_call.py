@@ -14,11 +14,13 @@ from agent.effects import Mark, TurnEnd, TurnRows, TurnState
 from agent.errors import ContentBlocked, ContextOverflow, ProviderRateLimited, RequestRejected
 from agent.events import ProviderSwitched, StepRewound, TextDelta, Waiting
 from agent.folds import FoldKind
-from agent.messages import PartialReply
+from agent.messages import PartialReply, UserMessage
+from agent.providers.pictures import encoded_size
 from tests.agent.chain import Chain, chain, refusal, views
+from tests.agent.providers.pictures import sent_sides, smooth
 from tests.agent.scripted import assistant, turn_rows, user
 from tests.warp import warped
-from tests.wire.openai import CallTool, Cut, Reply, Stream, Whole, chunk
+from tests.wire.openai import CHAT, CallTool, Cut, Reply, Stream, Whole, chunk
 from tests.wire.openai.script import Reset
 from tests.wire.server import HalfOpen
 
@@ -326,6 +328,28 @@ async def test_a_server_that_cannot_stream_is_asked_for_the_whole_and_remembered
         assert (await house.run()).text == "Hi."
         assert (await house.run()).text == "Ho."
         assert [body.get("stream", False) for body in server.asked] == [False, False]
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+@jumping
+async def test_a_picture_that_is_refused_for_its_size_is_sent_smaller() -> None:
+    """To the limit in the refusal: one request more, and nobody else is asked."""
+    large = smooth(1_500, 1_000)
+    assert encoded_size(large.data) > 5 * 1024 * 1024
+    rows = turn_rows(UserMessage(text="look", media=(large,)))
+    async with chain(1) as house:
+        (server,) = house.servers
+        no = refusal(400, "image exceeds 5 MB maximum", "invalid_request_error")
+        server.faults.add(CHAT, no)
+        server.reply("All grey.")
+        assert (await house.run(rows=rows)).text == "All grey."
+        assert house.asked == [2]
+        (body,) = server.asked
+        picture = body["messages"][-1]["content"][1]["image_url"]["url"]
+        assert sent_sides(picture.removeprefix("data:image/jpeg;base64,")) == (
+            "JPEG",
+            (1_500, 1_000),
+        )
 
 
 @jumping

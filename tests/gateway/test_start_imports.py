@@ -17,7 +17,9 @@ from tests.wire.telegram import TelegramServer
 PATIENCE_S = 30
 ROOT = Path(__file__).parents[2]
 
-SDKS = frozenset({"telegram", "discord", "slack_bolt", "slack_sdk", "openai", "httpx", "rich"})
+SDKS = frozenset(
+    {"telegram", "discord", "slack_bolt", "slack_sdk", "openai", "httpx", "rich", "PIL"}
+)
 PROGRAM = """
 import logging, os, signal, sys
 from gateway.cli.main import main

@@ -41,6 +41,7 @@ from tests.agent.providers.anthropic_transcripts import (
     use,
     user,
 )
+from tests.agent.providers.pictures import noisy, sent_sides
 
 
 def test_a_plain_request() -> None:
@@ -218,6 +219,18 @@ def test_pictures_that_are_not_taken(
     )
     assert first["content"][0]["type"] == in_message
     assert last["content"][0]["content"][0]["type"] == in_result
+
+
+def test_pictures_that_are_too_large_are_made_smaller() -> None:
+    """In messages and in results; their type goes with them."""
+    large, adjustments = noisy(200, 100), Adjustments(image_bytes=40_000)
+    called = (said("", call("c1")), result("c1", "", media=(large,)))
+    first, _, last = rendered(user("", "", large), *called, adjustments=adjustments)
+    shown = first["content"][0]
+    assert shown["source"]["media_type"] == "image/jpeg"
+    assert len(shown["source"]["data"]) <= 40_000
+    assert sent_sides(shown["source"]["data"]) == ("JPEG", (200, 100))
+    assert last["content"][0]["content"] == [shown]
 
 
 def test_a_transcript_that_begins_with_the_model() -> None:

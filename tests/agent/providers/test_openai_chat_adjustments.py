@@ -34,6 +34,7 @@ from tests.agent.providers.chat_transcripts import (
     shown,
     user,
 )
+from tests.agent.providers.pictures import noisy, sent_sides
 
 
 def test_summaries_are_the_gateways_words() -> None:
@@ -77,6 +78,16 @@ def test_pictures_an_entry_cannot_take(adjust: Adjustments, form: dict[str, Any]
     first, line = body["content"].split("\n\n")
     assert first == "look"
     assert line.startswith("[A picture (image/png, 1 KiB) is left out here: ")
+
+
+def test_pictures_that_are_too_large_are_made_smaller() -> None:
+    """Each time to the same bytes, and their type goes with them."""
+    asked = UserMessage(text="look", media=(noisy(200, 100),))
+    (body,) = rendered(asked, adjust=Adjustments(image_pixels=100))
+    head, _, encoded = body["content"][1]["image_url"]["url"].partition(",")
+    assert head == "data:image/jpeg;base64"
+    assert sent_sides(encoded) == ("JPEG", (100, 50))
+    assert rendered(asked, adjust=Adjustments(image_pixels=100)) == [body]
 
 
 def test_files_are_lines() -> None:

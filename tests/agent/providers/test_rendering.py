@@ -23,6 +23,7 @@ from agent.providers.rendering import (
     summary_text,
     wire_ids,
 )
+from tests.agent.providers.pictures import noisy
 
 HERE = Origin(provider="main", endpoint="http://h/v1", model="m")
 THERE = Origin(provider="other", endpoint="http://o/v1", model="m")
@@ -122,6 +123,28 @@ def test_shown_media(adjustments: Adjustments, tool: bool, kept: bool) -> None:
     (shown,) = shown_media((one,), adjustments, tool=tool)
     assert (shown is one) is kept
     assert kept or isinstance(shown, str)
+
+
+@pytest.mark.parametrize(
+    ("adjustments", "sides"),
+    [
+        (Adjustments(image_pixels=90), (90, 45)),
+        (Adjustments(image_bytes=40_000), (200, 100)),
+        (Adjustments(image_bytes=12_000, image_pixels=150), (150, 75)),
+    ],
+)
+def test_a_picture_that_is_too_large_is_made_smaller(
+    adjustments: Adjustments, sides: tuple[int, int]
+) -> None:
+    """It is shown with its name, within the limits; a line stands for what can't be."""
+    large = noisy(200, 100)
+    (shown,) = shown_media((large,), adjustments)
+    assert isinstance(shown, Media)
+    assert (shown.name, shown.mime, sides_of(shown.data)) == ("a.png", "image/jpeg", sides)
+    assert encoded_size(shown.data) <= (adjustments.image_bytes or 1_000_000)
+    damaged = picture(large.data[:50_000])
+    (line,) = shown_media((damaged,), Adjustments(image_bytes=40_000))
+    assert line == media_line(damaged, "it is above 39 KiB")
 
 
 def test_only_kinds_the_wire_can_send() -> None:

@@ -27,6 +27,7 @@ from agent.providers.base import AS_IT_IS, Adjustments, ModelRequest, ToolSpec
 from agent.providers.openai_responses import ResponsesEndpoint
 from agent.providers.openai_responses.items import PHASE, REASONING
 from agent.providers.openai_responses.request import RequestEncoder
+from tests.agent.providers.pictures import noisy, sent_sides
 from tests.wire.responses.script import encrypted
 
 HERE = Origin(provider="main", endpoint="http://h/v1", model="loopback-1")
@@ -384,6 +385,18 @@ def test_pictures_can_be_turned_off(adjusted: Json, in_words: bool, in_result: b
             assert "a.png" in found
     bare = rendered(user("see"), said(call("c1")), result("c1", "", PNG))
     assert [part["type"] for part in bare[2]["output"]] == ["input_image"]
+
+
+def test_pictures_that_are_too_large_are_made_smaller() -> None:
+    """In messages and in results; their type goes with them."""
+    large = noisy(200, 100)
+    messages = (user("see", "", large), said(call("c1")), result("c1", "ok", large))
+    items = rendered(*messages, image_bytes=40_000)
+    for parts in (items[0]["content"], items[2]["output"]):
+        head, _, encoded = parts[1]["image_url"].partition(",")
+        assert head == "data:image/jpeg;base64"
+        assert len(encoded) <= 40_000
+        assert sent_sides(encoded) == ("JPEG", (200, 100))
 
 
 def test_what_json_cannot_hold_is_refused() -> None:
