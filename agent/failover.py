@@ -168,6 +168,11 @@ class FailoverPlan:
         """Whom the turn has passed over, in order."""
         return tuple(self._skipped)
 
+    def leave(self, session: str) -> None:
+        """Nobody of the plan is to work on for the session until it is asked again."""
+        for entry in self._entries:
+            entry.provider.leave(session)
+
     def following(self, *, health: Health, now: float, need: Need) -> tuple[Candidate, ...]:
         """Everyone behind the current entry: first the ready, then those that rest, then the rest.
 

@@ -8,7 +8,7 @@ from typing import TypeVar, assert_never
 
 from agent import history
 from agent.attempts import AttemptRecord, CallKind
-from agent.costs import Quote
+from agent.costs import Quote, Unknown
 from agent.credentials import Lease
 from agent.errors import ProviderError, RequestInvalid, StreamBroken, TlsUntrusted
 from agent.events import TextDelta, TurnEvent
@@ -80,11 +80,13 @@ class ModelAttempt:
         self._emit = emit
         self._clock = clock
         self._step, self._number, self._kind, self._move = step, number, kind, move
-        self._price_source = quote.source
+        self._price_source, self._ceiling = quote.source, quote.ceiling
         self._shown: list[str] = []
         self._parts: list[Part] = []
         self._calls = 0
         self._usage: Usage | None = None
+        self._first: Usage | None = None
+        self._later = False
         self._stop: Stop | None = None
         self._streamed = 0
         self._served = self._request_id = ""
@@ -112,6 +114,22 @@ class ModelAttempt:
     def usage(self) -> Usage | None:
         """The tokens it has reported so far."""
         return self._usage
+
+    @property
+    def counted(self) -> Usage | None:
+        """What the request itself was counted as, without what was asked within the reply."""
+        return self._first or self._usage
+
+    def is_enough(self, usage: Usage) -> bool:
+        """Whether half of what was put aside for this attempt is used up; never if it is free.
+
+        Nobody hears of a call inside a reply before it was made. So half is left for the one that
+        has begun meanwhile, and the next attempt puts aside for it anew.
+        """
+        if self._ceiling == 0:
+            return False
+        spent = self._spent_on(usage)
+        return isinstance(self._ceiling, Unknown) or spent is None or 2 * spent >= self._ceiling
 
     def has_words(self) -> bool:
         """Whether the reader has seen any."""
@@ -146,8 +164,8 @@ class ModelAttempt:
                     call_id="", name=call.name, status=status, text=well_formed(text)
                 )
                 self._add(call)
-            case UsageReported(usage=usage):
-                self._usage = usage
+            case UsageReported(usage=usage, first=first, later=later):
+                self._usage, self._first, self._later = usage, first, later
             case StreamCompleted(stop=stop, said=said):
                 self._stop = stop
                 self.said = said
@@ -202,14 +220,19 @@ class ModelAttempt:
         """What a complete reply has cost; None where nobody can tell."""
         if self._usage is None:
             return None
-        return self.entry.pricing.spent(self._usage, cap=self.request.max_output_tokens)
+        if self._later and not self._usage.input + self._usage.output:
+            return 0
+        return self._spent_on(self._usage)
+
+    def _spent_on(self, usage: Usage) -> int | None:
+        return self.entry.pricing.spent(usage, cap=self.request.max_output_tokens)
 
     def bill(self, error: ProviderError | None = None) -> Bill:
         """What it cost at most if it ends here, without a reply.
 
         A token has at least a byte of what came; of thinking that is not shown nothing comes, so
         the time counts too. The provider may still be writing for a while. A reply that came to
-        its end costs what it says.
+        its end costs what it says; no other less than it has said so far.
         """
         if self._stop is not None:
             return Bill(spent=self.spent())
@@ -217,7 +240,8 @@ class ModelAttempt:
             return NOTHING_BEGAN
         unseen = math.ceil((self._clock() - self._asked_at) * WRITTEN_PER_S)
         written = max(self._streamed, sum(map(history.part_size, self._parts)), unseen)
-        spent = self.entry.pricing.spent_at_most(self.request, written=written)
+        most = self.entry.pricing.spent_at_most(self.request, written=written)
+        spent = None if most is None else max(most, self.spent() or 0)
         return Bill(spent=spent, hold_s=STILL_WRITING_S)
 
     def _kept_out(self, error: ProviderError) -> bool:

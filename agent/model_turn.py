@@ -70,6 +70,10 @@ class ModelTurn:
         """The end with who answered and who was to."""
         return replace(end, served=self.served, primary=self.plan.primary.model)
 
+    def leave(self) -> None:
+        """Nobody asks on for now."""
+        self.plan.leave(self.session)
+
     async def unless_stopped(self, work: Coroutine[Any, Any, _T]) -> _T | Stopped:
         """Do something that only /stop ends early."""
         done = await self.signals.guard(work)
@@ -112,6 +116,7 @@ class ModelTurn:
         attempt.ask(lease)
         if requests is not None:
             request = requests.for_key(request, entry, lease)
+            request = replace(request, enough=attempt.is_enough)
         async with aclosing(entry.provider.stream(request, lease)) as stream:
             async for event in stream:
                 attempt.take(event)
@@ -123,8 +128,8 @@ class ModelTurn:
         self.room.health.succeeded(entry.provider.origin, attempt.first_byte_s, now)
         if attempt.lease is not None:
             await entry.credential.succeeded(attempt.lease)
-        if attempt.usage is not None:
-            entry.pricing.learn(attempt.request, attempt.usage)
+        if attempt.counted is not None:
+            entry.pricing.learn(attempt.request, attempt.counted)
 
     async def _ask_beside(
         self, entry: Entry, request: ModelRequest, *, kind: CallKind

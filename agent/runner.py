@@ -87,7 +87,13 @@ class Runner:
         )
 
     async def run(self, flow: TurnFlow) -> TurnEnd | Parked:
-        """Drive the flow to its end, or to where it is parked."""
+        """Drive the flow to its end, or to where it is parked; then nobody works on for it."""
+        try:
+            return await self._run(flow)
+        finally:
+            self._models.leave()
+
+    async def _run(self, flow: TurnFlow) -> TurnEnd | Parked:
         result: EffectResult = None
         try:
             effect = next(flow)

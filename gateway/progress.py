@@ -128,6 +128,10 @@ class WatchedProvider:
         """Let the next request begin on a new connection."""
         await self._provider.reset()
 
+    def leave(self, session: str) -> None:
+        """End what a reply has left at work."""
+        self._provider.leave(session)
+
     async def close(self) -> None:
         """Nothing: the provider outlives the turn."""
 

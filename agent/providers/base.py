@@ -1,6 +1,6 @@
 """The protocol of a model provider and the union of its stream events."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -67,7 +67,9 @@ AS_IT_IS = Adjustments()
 class ModelRequest:
     """One model call. `tools` are sorted by name; `session` is an opaque key for prompt caches.
 
-    `input_tokens` is our own count of the request, 0 where nobody counted.
+    `input_tokens` is our own count of the request, 0 where nobody counted. `enough` says whether a
+    provider that asks its model several times within one reply has used so much by now that the
+    reply is to end before the next time, with what was done so far; None: it never has.
     """
 
     system: str
@@ -77,6 +79,7 @@ class ModelRequest:
     session: str = ""
     adjustments: Adjustments = AS_IT_IS
     input_tokens: int = 0
+    enough: Callable[[Usage], bool] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +150,15 @@ class PulseReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageReported:
-    """Tokens so far; cumulative, the last one wins."""
+    """Tokens so far; cumulative, the last one wins.
+
+    `first` is the share of the request itself where the reply takes several calls of the model.
+    `later`: what is not counted here is reported with a later reply, so nothing is missing.
+    """
 
     usage: Usage
+    first: Usage | None = None
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +202,9 @@ class Provider(Protocol):
 
     async def reset(self) -> None:
         """Let the next request begin on a new connection; what runs keeps its own."""
+
+    def leave(self, session: str) -> None:
+        """Nobody reads on for now: what a reply has left at work for this session is ended."""
 
     async def close(self) -> None:
         """Release connections; called once."""

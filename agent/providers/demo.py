@@ -105,6 +105,9 @@ class Demo:
     async def reset(self) -> None:
         """There is no connection."""
 
+    def leave(self, session: str) -> None:
+        """Nothing is ever at work."""
+
     async def close(self) -> None:
         """Nothing is held."""
 

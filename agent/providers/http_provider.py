@@ -64,6 +64,9 @@ class HttpProvider:
         """Make the next request over a new connection."""
         await self._wire.reset()
 
+    def leave(self, session: str) -> None:
+        """A reply that ended has left nothing at work."""
+
 
 def usual_bounds(base_url: str, model: str, *, reasons: bool) -> Bounds:
     """The bounds of an endpoint, with the time for thought where its model is known to think."""

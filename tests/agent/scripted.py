@@ -150,6 +150,7 @@ class ScriptedProvider:
         self.requests: list[ModelRequest] = []
         self.waits = asyncio.Event()
         self.resets = 0
+        self.left: list[str] = []
         self._streams = list(streams)
 
     def script(self, *streams: tuple[Step, ...]) -> None:
@@ -176,6 +177,9 @@ class ScriptedProvider:
 
     async def reset(self) -> None:
         self.resets += 1
+
+    def leave(self, session: str) -> None:
+        self.left.append(session)
 
     async def close(self) -> None:
         pass

@@ -380,3 +380,45 @@ async def test_a_subscription_costs_a_known_nothing() -> None:
     end = await turn.run()
     assert turn.journal.named("step_opened") == [(1, "loopback-1", FREE)]
     assert end.spent == 0
+
+
+async def test_a_reply_with_calls_of_its_own_is_enough_at_half_of_what_was_put_aside() -> None:
+    """The provider is told so with the request; where calls cost nothing it never is."""
+    paid, free = ScriptedProvider(ANSWER), ScriptedProvider(ANSWER)
+    await Turn(entry(paid, pricing=PerMessage(2))).run()
+    await Turn(entry(free)).run()
+    ((asked,), (unpaid,)) = paid.requests, free.requests
+    assert asked.enough is not None and unpaid.enough is not None
+    assert asked.enough(Usage(input=1, output=0))
+    assert not asked.enough(Usage(input=0, output=0))
+    assert not unpaid.enough(Usage(input=10**9, output=10**9))
+
+
+async def test_only_the_first_call_of_a_reply_counts_the_request() -> None:
+    """Later ones read what was done within the reply too."""
+    pricing = PerMessage(1)
+    first = Usage(input=4, output=1)
+    reported = UsageReported(usage=USAGE, first=first)
+    provider = ScriptedProvider((ANSWER[0], reported, StreamCompleted(stop=Stop.DONE)))
+    await Turn(entry(provider, pricing=pricing)).run()
+    assert [usage for _, usage in pricing.learned] == [first]
+
+
+async def test_a_reply_that_breaks_off_costs_what_it_has_said_so_far() -> None:
+    """It may have taken several calls, and what one may cost at most bounds nothing then."""
+    spent = UsageReported(usage=Usage(input=50_000, output=50_000))
+    turn = Turn(
+        entry(failing(unavailable(), spent), pricing=PerMessage(1)),
+        entry(spare(), "spare"),
+    )
+    await turn.run()
+    bills = [bill for _, bill in turn.journal.named("attempt_ended")]
+    assert bills[0].spent == 100_000
+
+
+async def test_nobody_works_on_for_a_turn_that_is_over_or_waits() -> None:
+    """Every provider of the plan hears of it, once."""
+    first, second = ScriptedProvider(ANSWER), spare()
+    turn = Turn(entry(first), entry(second, "spare"))
+    await turn.run()
+    assert len(first.left) == len(second.left) == 1

@@ -322,6 +322,9 @@ class PlannedModel:
             yield PartCompleted(part=call(name, arguments))
         yield StreamCompleted(stop=Stop.TOOL_CALLS if asked else Stop.DONE)
 
+    def leave(self, session: str) -> None:
+        pass
+
     async def close(self) -> None:
         pass
 

@@ -48,6 +48,16 @@ class Question:
     form: bool
 
 
+@dataclass(slots=True)
+class OpenAsk:
+    """A request of the child without an answer; `emitted`: it has become a call."""
+
+    key: str
+    number: RequestId
+    ask: Approvable | Question
+    emitted: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declined:
     """What nobody is asked about: `reply` is the answer, `line` what the chat reads of it."""

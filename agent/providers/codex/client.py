@@ -3,6 +3,14 @@
 Theory of operation. A step either begins a turn of the child or reads on in the one that is open.
 It ends where the turn ends, or with the calls that people must decide on; then the turn stays open,
 its questions unanswered, until the tool answers one or the next step finds a result that says no.
+
+The child asks its model again after each action, and nobody can hold it back for a moment. So that
+its money is never far behind, a step also ends after an action once `ModelRequest.enough` says of
+what was reported that half of what was put aside for the step is used up: it is recorded and paid,
+and the next one puts aside for the call under way and reads on in the same turn. Not at every
+report: a turn may have 25 steps, a child makes more calls than that, and what is put aside for one
+call at its dearest pays for many. Where calls cost nothing the steps stay whole. If the next step
+is not paid for, nobody comes back, and `leave` interrupts the turn at once.
 Whatever goes wrong with the child retires it; its thread is resumed by the next.
 """
 
@@ -15,7 +23,7 @@ from pathlib import Path
 
 from agent.credentials import Lease
 from agent.errors import ContextOverflow, ProviderError
-from agent.messages import Message, Origin, ResultStatus, ToolCall, ToolResult
+from agent.messages import Message, Origin, ResultStatus, ToolCall, ToolResult, Usage
 from agent.providers.attempt import Attempt
 from agent.providers.base import (
     ActionFinished,
@@ -25,12 +33,14 @@ from agent.providers.base import (
     StreamCompleted,
     StreamEvent,
     StreamOpened,
+    TextReceived,
     ToolCallOpened,
+    UsageReported,
 )
 from agent.providers.codex import asks, faults, prelude, protocol
 from agent.providers.codex.asks import Question
 from agent.providers.codex.conversation import Conversation
-from agent.providers.codex.items import TurnEnded
+from agent.providers.codex.items import NOTHING, TurnEnded
 from agent.providers.codex.losses import ChildLost, RpcRefused
 from agent.providers.codex.opening import Launch, Wanted, open_conversation
 from agent.providers.codex.pool import CodexPool, Seat
@@ -49,6 +59,32 @@ class _Step:
     known: Known
     attempt: Attempt
     key: str
+
+
+class _Spending:
+    """Where a step may end in the middle of the turn: right after an action, never within words."""
+
+    def __init__(self, enough: Callable[[Usage], bool] | None) -> None:
+        self._enough = enough
+        self._used: Usage | None = None
+        self._acted = False
+
+    def take(self, event: StreamEvent) -> None:
+        match event:
+            case ActionFinished():
+                self._acted = True
+            case TextReceived() | PartCompleted():
+                self._acted = False  # without a word to come the next step could be empty
+            case UsageReported(usage=usage):
+                self._used = usage
+            case _:
+                pass
+
+    @property
+    def ends_here(self) -> bool:
+        if self._enough is None or self._used is None or not self._acted:
+            return False
+        return self._enough(self._used)
 
 
 class CodexProvider:
@@ -78,6 +114,10 @@ class CodexProvider:
     async def reset(self) -> None:
         """End children that nobody uses; what runs goes on."""
         await self._pool.reset(self._origin.provider)
+
+    def leave(self, session: str) -> None:
+        """Interrupt what would go on unread; what people are asked stays open."""
+        self._pool.leave((self._origin.provider, session))
 
     async def close(self) -> None:
         """The children belong to the pool, which is closed by whoever made it."""
@@ -141,8 +181,12 @@ class CodexProvider:
             await conversation.settled()
             mark = step.known.mark
             here = mark is not None and mark.thread == conversation.thread
-            if here and mark is not None and mark.turn == conversation.turn and conversation.alive:
+            here = here and mark is not None and mark.turn == conversation.turn
+            if here and conversation.alive:
                 await self._go_on(seat, conversation, step)
+                return conversation
+            if here and conversation.unread:  # it died meanwhile; what it did is told first
+                seat.unsaid = step.known.said_since()
                 return conversation
         seat.unsaid = ()
         conversation = await self._free(seat, step)
@@ -274,9 +318,11 @@ class CodexProvider:
                 async for event in events:
                     yield event
             ended = conversation.ended
+            if ended is None and conversation.items.pays_later:
+                yield UsageReported(usage=NOTHING, later=True)
+            conversation.items.step_began()
             yield self._mark(conversation, step)
             if ended is None:
-                conversation.items.step_began()
                 yield StreamCompleted(stop=Stop.TOOL_CALLS)
                 return
             conversation.close_turn()
@@ -290,13 +336,18 @@ class CodexProvider:
     async def _read_turn(
         self, conversation: Conversation, step: _Step
     ) -> AsyncGenerator[StreamEvent, None]:
-        """Events until the turn ends well, or until people are asked."""
+        """Events until the turn ends well, people are asked, or enough is used for one step."""
+        spending = _Spending(step.request.enough)
         with conversation.working():
             while True:
                 while conversation.events:
-                    yield conversation.events.popleft()
+                    event = conversation.events.popleft()
+                    spending.take(event)
+                    yield event
                 if conversation.ended is not None:
                     self._check(conversation.ended, step.attempt)
+                    return
+                if spending.ends_here:
                     return
                 fresh = [each for each in conversation.asks.values() if not each.emitted]
                 if not fresh:

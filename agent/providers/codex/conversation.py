@@ -18,27 +18,17 @@ from typing import Any, assert_never
 from agent.messages import JsonObject, ResultStatus, ToolCall
 from agent.providers.base import ActionFinished, PulseReceived, StreamEvent
 from agent.providers.codex import asks, protocol
-from agent.providers.codex.asks import Approvable, Ask, Declined, Question, Unknown
+from agent.providers.codex.asks import Approvable, Ask, Declined, OpenAsk, Question, Unknown
 from agent.providers.codex.child import Child
 from agent.providers.codex.decisions import Decisions
-from agent.providers.codex.items import NOTHING, Finished, TurnAborted, TurnEnded, TurnItems
+from agent.providers.codex.items import NOTHING, Finished, TurnAborted, TurnEnded, TurnItems, plus
 from agent.providers.codex.losses import ChildLost, RpcRefused
 from agent.providers.codex.patience import Patience
 from agent.providers.codex.prelude import text_item
-from agent.providers.codex.protocol import Notified, Requested, RequestId
+from agent.providers.codex.protocol import Notified, Requested
 from agent.providers.codex.times import CodexTimes
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class OpenAsk:
-    """A request of the child without an answer; `emitted`: it has become a call."""
-
-    key: str
-    number: RequestId
-    ask: Approvable | Question
-    emitted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +60,8 @@ class Conversation:
         self._changed = asyncio.Event()
         self._waits: dict[str, asyncio.Future[Finished]] = {}
         self._starting = False
-        self._folding = NOTHING
-        """What folding the thread has used: the turn after it pays for it."""
+        self._unpaid = NOTHING
+        """What was used outside of any step (a fold, a turn given up): the next turn pays it."""
         self._patience = Patience(times, _now())
         self._unattended: asyncio.TimerHandle | None = None
         self._withdrawing: asyncio.Task[None] | None = None
@@ -98,6 +88,12 @@ class Conversation:
     def open(self) -> bool:
         """Whether a turn is under way."""
         return self.turn is not None and self.items.ended is None
+
+    @property
+    def unread(self) -> bool:
+        """Whether the child has left, in its open turn, what no step has told of yet."""
+        doubts = any(True for _ in self.items.open_actions())
+        return self.turn is not None and (bool(self.events) or doubts)
 
     def waiting(self, name: str, fingerprint: str) -> OpenAsk | None:
         """The open request that people were asked about with exactly this."""
@@ -173,7 +169,7 @@ class Conversation:
             while self.items.ended is None:
                 await self.changed()
         self._starting = False
-        self._folding = self.items.used
+        self._unpaid = self.items.used
         if self.turn in self.turns:
             self.turns.remove(self.turn)  # no turn of anybody: nothing to take back
         self.close_turn()
@@ -233,6 +229,12 @@ class Conversation:
             self.close_turn()
             return True
         return await self.interrupt()
+
+    def leave(self) -> None:
+        """Nobody reads on: the turn is given up now, unless the child waits for people anyway."""
+        if self._unattended is not None and not self.asks:
+            self._unattended.cancel()
+            self._give_up()
 
     async def settled(self) -> None:
         """Wait until a turn that is being given up is."""
@@ -412,7 +414,9 @@ class Conversation:
         log.info("codex was declined: %s", ask.line)
         self.child.answer(request.id, ask.reply)
         self.items.decided.add(item_id)
-        call = ToolCall(id="", name=ask.name, arguments=_json(ask.arguments), provider_id=item_id)
+        call = ToolCall(
+            id="", name=ask.name, arguments=protocol.text_of(ask.arguments), provider_id=item_id
+        )
         self.events.append(ActionFinished(call=call, status=ResultStatus.REFUSED, text=ask.line))
         self.events.extend(self.items.told(ask.line))
 
@@ -454,8 +458,8 @@ class Conversation:
 
     def _begin_turn(self) -> None:
         self.close_turn()
-        self.items = TurnItems(self.items.total, self._folding)
-        self._folding = NOTHING
+        self.items = TurnItems(self.items.total, self._unpaid)
+        self._unpaid = NOTHING
         self._starting = True
         self._patience.anew(_now())
 
@@ -477,8 +481,11 @@ class Conversation:
             self._withdrawing = asyncio.create_task(self._withdrawn())
 
     async def _withdrawn(self) -> None:
-        if not await self.withdraw():
+        gone = not await self.withdraw()
+        self._unpaid = plus(self._unpaid, self.items.used)
+        if gone:
             self._fail(ChildLost("timeout", "it did not let go of its turn"))
+            await self.child.end(within_s=0)
 
 
 def _now() -> float:
@@ -489,7 +496,3 @@ def _looked_at(wait: "asyncio.Future[Finished]") -> None:
     """Nobody may be waiting any more; then its failure is nobody's."""
     if not wait.cancelled():
         wait.exception()
-
-
-def _json(value: JsonObject) -> str:
-    return protocol.text_of(value)

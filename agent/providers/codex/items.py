@@ -72,12 +72,21 @@ class TurnItems:
         self.total = total
         self.used = used
         self.after_tool = False
+        self._first: Usage | None = None
         self._texts: dict[str, _Words] = {}
         self._said = False
 
+    @property
+    def pays_later(self) -> bool:
+        """Whether nothing was reported in this step by a child that does report.
+
+        A call of its model may want several actions: the step of the first one has paid for all.
+        """
+        return self.total is not None and self.used == NOTHING
+
     def step_began(self) -> None:
         """A further step of the turn: usage and paragraphs are counted from here."""
-        self.used = NOTHING
+        self.used, self._first = NOTHING, None
         self._said = False
 
     def take(self, message: Notified) -> list[StreamEvent | Finished]:
@@ -179,10 +188,11 @@ class TurnItems:
         if known is None or total.input < known.input or total.output < known.output:
             more = last if last is not None else total
         else:
-            more = _sum(total, known, sign=-1)
+            more = plus(total, known, sign=-1)
         self.total = total
-        self.used = _sum(self.used, more)
-        yield UsageReported(usage=self.used)
+        self.used = plus(self.used, more)
+        self._first = self._first or more
+        yield UsageReported(usage=self.used, first=self._first)
 
 
 class _Words:
@@ -309,7 +319,8 @@ def _usage(value: object) -> Usage | None:
     )
 
 
-def _sum(one: Usage, other: Usage, *, sign: int = 1) -> Usage:
+def plus(one: Usage, other: Usage, *, sign: int = 1) -> Usage:
+    """The sum of two counts, or their difference."""
     return Usage(
         input=one.input + sign * other.input,
         output=one.output + sign * other.output,

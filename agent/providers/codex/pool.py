@@ -15,7 +15,8 @@ from typing import Any
 from agent.errors import LostTrack
 from agent.messages import JsonObject, Message, ResultStatus
 from agent.providers.codex import asks, prelude
-from agent.providers.codex.conversation import Conversation, OpenAsk
+from agent.providers.codex.asks import OpenAsk
+from agent.providers.codex.conversation import Conversation
 from agent.providers.codex.decisions import Decisions
 from agent.providers.codex.losses import ChildLost
 from agent.providers.codex.times import LIVE_MAX, TIMES, CodexTimes
@@ -121,6 +122,12 @@ class CodexPool:
         for seat in tuple(self._seats.values()):
             if seat.of[0] == entry and not seat.holders:
                 await self._give_up(seat)
+
+    def leave(self, of: Key) -> None:
+        """Give the session's turn up at once where its child would go on, and spend, unread."""
+        seat = self._seats.get(of)
+        if seat is not None and not seat.holders and seat.conversation is not None:
+            seat.conversation.leave()
 
     async def close(self) -> None:
         """End every child."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.costs import DOLLAR
 from agent.predicates import Predicate, PredicateKind
 from agent.rules import Policy, Rule
 from agent.tools.base import Verdict
@@ -47,6 +48,43 @@ async def test_a_command_is_asked_for_and_accepted_once(house: House, coder: Cod
     assert (await house.calls(), await house.turns()) == (["done"], ["done"])
     assert (await house.held(), await house.settled()) == (0, 200_000)
     assert coder.started() == 1
+
+
+async def test_the_next_call_of_the_agent_that_does_not_fit_is_interrupted(
+    house: House, coder: Coder
+) -> None:
+    """What it did is kept and paid; a raise goes on in the same thread."""
+    house.config = replace(house.config, budget=replace(house.config.budget, turn=DOLLAR))
+    house.price.ceiling, house.price.actual = 600_000, 500_000
+    await coder.plays([{"usage": [20, 5]}, {"item": MADE}, {"silence": True}], ANSWER)
+    await house.says("build it")
+    card = house.card("Limit")
+    assert "budget is used up ($0.50 of $1.00)" in card.text
+    await coder.until(lambda it: "turn/interrupt" in it.methods())
+    assert (await house.turns(), await house.calls()) == (["waiting"], ["done"])
+    assert (await house.held(), await house.settled()) == (0, 500_000)
+    assert await house.press("Raise by $0.10") == "The budget of this turn is raised by $0.10."
+    assert any("All built." in text for text in house.texts())
+    assert "make all" in coder.told()[-1]
+    assert (coder.started(), coder.methods().count("turn/start")) == (1, 2)
+    assert (await house.turns(), await house.settled()) == (["done"], DOLLAR)
+
+
+async def test_a_turn_of_the_agent_is_read_on_step_by_step(house: House, coder: Coder) -> None:
+    """Each step puts aside for one call anew and is settled; the agent never notices."""
+    house.config = replace(house.config, budget=replace(house.config.budget, turn=5 * DOLLAR))
+    house.price.ceiling, house.price.actual = 500_000, 300_000
+    own = [{"usage": [20, 5]}, {"item": {**MADE, "id": "c0"}}]
+    await coder.plays([*own, *asks(), *ANSWER])
+    await house.says("build it")
+    assert await house.settled() == 300_000
+    await approve(house)
+    assert "All built." in house.texts()[-1]
+    assert await house.one("SELECT COUNT(*) FROM step") == 3
+    assert (coder.decisions(), await house.calls()) == (["accept"], ["done", "done"])
+    assert (await house.held(), await house.settled()) == (0, 600_000)  # one step used nothing
+    assert (coder.methods().count("turn/start"), await house.turns()) == (1, ["done"])
+    assert "turn/interrupt" not in coder.methods()
 
 
 async def test_a_denial_is_declined_and_told(house: House, coder: Coder) -> None:

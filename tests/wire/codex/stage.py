@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.credentials import Lease
-from agent.messages import AssistantMessage, Message, Origin, Part, ToolCall, ToolResult
+from agent.messages import AssistantMessage, Message, Origin, Part, ToolCall, ToolResult, Usage
 from agent.providers.base import (
     ActionFinished,
     Adjustments,
@@ -104,7 +104,12 @@ async def stage(
         await pool.close()
 
 
-def request(*messages: Message, session: str = "s1", **adjusted: Any) -> ModelRequest:
+def request(
+    *messages: Message,
+    session: str = "s1",
+    enough: Callable[[Usage], bool] | None = None,
+    **adjusted: Any,
+) -> ModelRequest:
     """A request of one session."""
     return ModelRequest(
         system="Be brief.",
@@ -112,6 +117,7 @@ def request(*messages: Message, session: str = "s1", **adjusted: Any) -> ModelRe
         tools=(),
         max_output_tokens=None,
         session=session,
+        enough=enough,
         adjustments=Adjustments(**adjusted),
     )
 
