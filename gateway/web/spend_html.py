@@ -265,7 +265,8 @@ def _calls(calls: tuple[ModelCalls, ...]) -> Html | None:
         el("thead", None, el("tr", None, *head)),
         el("tbody", None, *(_call_row(one) for one in calls)),
     )
-    return _sheet("Model calls", table, *(_call_remark(one) for one in calls))
+    scrolls = el("div", {"class": "table", "tabindex": "0"}, table)
+    return _sheet("Model calls", scrolls, *(_call_remark(one) for one in calls))
 
 
 def _call_row(one: ModelCalls) -> Html:

@@ -5,10 +5,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from agent.model_room import ModelRoom
 from agent.tools.base import Tool
 from gateway.app import NO_TOOLS, Gateway, Running
 from gateway.config import load
 from gateway.equipment import providers
+from tests.scenarios.stage import hurried
 from tests.wire.openai import OpenAIServer, Reply
 
 WAIT_S = 15.0
@@ -51,7 +53,8 @@ class WholeGateway:
         file.write_text("\n".join(self._config()))
         file.chmod(0o600)
         config = load(file, {})
-        self._gateway = Gateway(config, extra_tools=self._tools)
+        models = ModelRoom(sleep=hurried, jitter=lambda: 0.0)
+        self._gateway = Gateway(config, extra_tools=self._tools, models=models)
         running: Running = await self._gateway.start(await providers(config, demo=self._demo))
         assert running.url is not None
         self.url = running.url

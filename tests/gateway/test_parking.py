@@ -140,8 +140,10 @@ async def test_an_answer_that_ends_in_time_is_delivered(gateways: Gateways) -> N
     assert await gateways.states() == ["done"]
 
 
-async def test_a_failing_call_may_still_be_answered_by_another(gateways: Gateways) -> None:
-    """The step that runs runs to its end, whoever gives the answer."""
+async def test_a_failing_call_is_not_tried_again_while_the_gateway_stops(
+    gateways: Gateways,
+) -> None:
+    """Whoever would be next: the next start asks, from the primary on."""
     core = await gateways.start()
     held = asyncio.Event()
     core.model.script((held, unavailable()))
@@ -151,7 +153,9 @@ async def test_a_failing_call_may_still_be_answered_by_another(gateways: Gateway
     stopping = await gateways.stopping()
     held.set()
     await stopping
-    await core.shows("Spare.")
+    assert core.spare.requests == []
+    again = await gateways.start("Here.")
+    await again.shows("Here.")
 
 
 async def test_a_turn_that_was_only_opened_is_left_before_its_call(gateways: Gateways) -> None:

@@ -26,7 +26,7 @@ SPARE = "loopback-2"
 INCLUDED = 'price = "included"'
 
 
-async def _hurry(seconds: float) -> None:
+async def hurried(seconds: float) -> None:
     """What model calls wait for takes a hundredth of its time here."""
     await asyncio.sleep(seconds / 100)
 
@@ -256,7 +256,7 @@ class Stage:
         file.write_text(self._config())
         file.chmod(0o600)
         config = load(file, {})
-        models = ModelRoom(sleep=_hurry, jitter=lambda: 0.0)
+        models = ModelRoom(sleep=hurried, jitter=lambda: 0.0)
         self.gateway = Gateway(config, extra_tools=self._tools, models=models)
         self.running = await self.gateway.start(await providers(config))
         try:

@@ -341,9 +341,8 @@ async def test_a_failure_is_one_sentence(caplog: pytest.LogCaptureFixture) -> No
                 text = await answer.text()
         assert "inside the gateway" in text
         assert "private detail" not in text
-        assert [record.getMessage() for record in caplog.records] == [
-            "web handler failed, others go on: GET /fail"
-        ]
+        ours = [r.getMessage() for r in caplog.records if r.name.startswith("gateway")]
+        assert ours == ["web handler failed, others go on: GET /fail"]
         assert await status_of(client, "GET", "/who", {}) == 200
 
 
