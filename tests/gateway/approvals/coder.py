@@ -23,7 +23,7 @@ MAKE: dict[str, Any] = {
     "type": "commandExecution",
     "id": "c1",
     "command": "make all",
-    "cwd": "/work/shop",
+    "cwd": "/srv/shop",
     "status": "inProgress",
 }
 MADE = {**MAKE, "status": "completed", "exitCode": 0, "aggregatedOutput": "built"}

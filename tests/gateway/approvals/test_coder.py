@@ -40,7 +40,7 @@ async def test_a_command_is_asked_for_and_accepted_once(house: House, coder: Cod
     await house.says("build it")
     card = house.card()
     assert "make all" in card.text
-    assert "/work/shop" in card.text
+    assert "/srv/shop" in card.text
     assert (coder.decisions(), await house.held()) == ([], 0)
     await approve(house)
     assert coder.decisions() == ["accept"]
@@ -95,20 +95,20 @@ async def test_a_denial_is_declined_and_told(house: House, coder: Coder) -> None
     assert await house.press("Deny", author=BEN) == "Denied."
     assert coder.decisions() == ["decline"]
     (told,) = coder.told("turn/steer")
-    assert "'make all' in /work/shop was not carried out. Denied by Ben." in told
+    assert "'make all' in /srv/shop was not carried out. Denied by Ben." in told
     assert "Denied by Ben" in house.text_of(card)
     assert await house.calls() == ["refused"]
 
 
 async def test_changes_of_files_show_their_paths(house: House, coder: Coder) -> None:
     """The request itself has none: they are those the agent began with."""
-    change = {"path": "/work/shop/a.py", "kind": {"type": "add"}, "diff": "+x = 1"}
+    change = {"path": "/srv/shop/a.py", "kind": {"type": "add"}, "diff": "+x = 1"}
     item = {"type": "fileChange", "id": "f1", "status": "inProgress", "changes": [change]}
     done = {**item, "status": "completed"}
     await coder.plays([*asks(FILES, item, accept=[{"finished": done}]), *ANSWER])
     await house.says("write it")
     card = house.card()
-    assert "add /work/shop/a.py" in card.text
+    assert "add /srv/shop/a.py" in card.text
     await approve(house)
     assert (coder.decisions(), await house.calls()) == (["accept"], ["done"])
 
@@ -220,7 +220,7 @@ async def test_an_approved_action_that_dies_is_asked_about(house: House, coder: 
 
 async def test_what_is_run_again_is_a_new_approval(house: House, coder: Coder) -> None:
     """The agent is told, asks for the very same changes, and is let do them once."""
-    change = {"path": "/work/shop/a.py", "kind": {"type": "add"}, "diff": "+x = 1"}
+    change = {"path": "/srv/shop/a.py", "kind": {"type": "add"}, "diff": "+x = 1"}
     item = {"type": "fileChange", "id": "f1", "status": "inProgress", "changes": [change]}
     done = {**item, "id": "f2", "status": "completed"}
     again = asks(FILES, {**item, "id": "f2"}, accept=[{"finished": done}])
@@ -229,7 +229,7 @@ async def test_what_is_run_again_is_a_new_approval(house: House, coder: Coder) -
     card = house.card("In doubt")
     told = await house.press("Run again", card=card, author=CAL)
     assert told == "It is judged anew, as a new call."
-    assert "add /work/shop/a.py" in house.card("Approval").text
+    assert "add /srv/shop/a.py" in house.card("Approval").text
     assert coder.decisions() == []
     await approve(house)
     assert coder.decisions() == ["accept"]
@@ -276,7 +276,7 @@ async def test_rules_decide_as_of_any_call(
         verdict=verdict,
         when={
             "command": (Predicate(kind=PredicateKind.EQ, value="make all"),),
-            "cwd": (Predicate(kind=PredicateKind.PREFIX, value="/work"),),
+            "cwd": (Predicate(kind=PredicateKind.PREFIX, value="/srv"),),
         },
     )
     house.config = replace(house.config, policy=Policy(rules=(rule,), version="2"))
