@@ -1,0 +1,1 @@
+"""Time as a source: what a schedule says, and when it fires."""
