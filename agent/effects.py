@@ -48,7 +48,8 @@ class CallModel:
     without a result that may have run. `fold` asks for a fold first. `wasted` is the reply to
     an earlier call of this step that was of no use: it is booked before anything else.
     `elsewhere` begins with the provider after the one that gave it; where there is none, the
-    outcome is that reply again, marked EMPTY.
+    outcome is that reply again, marked EMPTY. `redirected`: new words cut the last call, and what
+    it had shown stands before them.
     """
 
     step: int
@@ -58,6 +59,7 @@ class CallModel:
     fold: bool = False
     wasted: "ModelReplied | None" = None
     elsewhere: bool = False
+    redirected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

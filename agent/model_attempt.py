@@ -1,6 +1,7 @@
 """What one attempt at a provider has given so far; nothing of it counts before its marker."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import groupby
@@ -93,7 +94,7 @@ class ModelAttempt:
         self._began_at = clock()
         self._asked_at = self._began_at
         self._first_at: float | None = None
-        self._live = True
+        self._superseded: Counter[str] | None = None
 
     @property
     def shown(self) -> str:
@@ -141,13 +142,14 @@ class ModelAttempt:
         self.asked = True
         self._asked_at = self._clock()
 
-    def end(self) -> None:
-        """Whatever still comes of it is nobody's."""
-        self._live = False
+    def end(self, superseded: Counter[str]) -> None:
+        """Whatever still comes of it is nobody's: it is dropped, and counted for the entry."""
+        self._superseded = superseded
 
     def take(self, event: StreamEvent) -> None:
         """Fold one event in; words go on to the reader at once."""
-        if not self._live:
+        if self._superseded is not None:
+            self._superseded[self.entry.name] += 1
             return
         self.answered = True
         if self._first_at is None:

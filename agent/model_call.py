@@ -49,6 +49,7 @@ from agent.recovery import (
     GiveUp,
     Reconnect,
     Renew,
+    Restart,
     Rotate,
     TurnRetryState,
     Wait,
@@ -101,7 +102,7 @@ class ModelCall:
         )
         self._growing = Growing()
         self._last: AssistantMessage | None = None
-        self._state = TurnRetryState()
+        self._state = TurnRetryState(restart=Restart.REDIRECTED if effect.redirected else None)
         self._trial: Origin | None = None
         """Whose breaker waits for what comes of the attempt."""
         self._arrived = True
@@ -110,7 +111,6 @@ class ModelCall:
         """The key that was used last."""
         self._move = ""
         self._failures = Failures()
-        self._fold_now = False
         self._fold_wished = effect.fold
         self._bytes_first = False
 
@@ -186,7 +186,7 @@ class ModelCall:
     async def _fold(self, first_byte_s: float | None) -> ModelOutcome | None:
         """Make the past fit the window of who is asked now."""
         entry = self._plan.current
-        forced, self._fold_now = self._fold_now, False
+        forced = self._state.restart is Restart.COMPACTED
         wished, self._fold_wished = self._fold_wished, False
         bytes_first, self._bytes_first = self._bytes_first, False
         fitted = await self._turn.folding.fit(
@@ -224,6 +224,7 @@ class ModelCall:
             return self._left_so()
         kind = CallKind.CONTINUATION if self._growing.continuations else CallKind.MAIN
         instead_of = "" if entry is self._plan.primary else self._plan.primary.model
+        led_here = self._led_here()
         self._state = self._state.attempted()
         if not await self._turn.journal.step_opened(
             step, entry.model, quote, kind=kind, instead_of=instead_of
@@ -240,7 +241,7 @@ class ModelCall:
             number=self._state.attempts,
             kind=kind,
             quote=quote,
-            move=self._move,
+            move=led_here,
         )
         made = await self._turn.made(attempt, self._requests)
         self._lease = attempt.lease
@@ -251,6 +252,11 @@ class ModelCall:
                 return await self._cut(made, attempt)
             case (message, stop):
                 return await self._replied(message, stop, attempt)
+
+    def _led_here(self) -> str:
+        """What led to the attempt that begins: the signal of the last step, and its cause."""
+        restart = self._state.restart
+        return ": ".join(filter(None, (restart and restart.value, self._move)))
 
     def _left_so(self) -> ModelOutcome:
         """Deliver a reply as far as it has come: there is no money to go on with it."""
@@ -353,8 +359,9 @@ class ModelCall:
         self._last = message
         self._requests.cap = again.cap
         self._requests.less = self._requests.less or again.less
-        self._move = f"goes on after {stop.value}"
-        self._state = replace(self._state, failures=0)
+        self._move = f"after {stop.value}"
+        following = Restart.REBUILT if again.rewind else Restart.CONTINUED
+        self._state = replace(self._state, failures=0, restart=following)
 
     def _rewind(self) -> None:
         """Take the view back to the step's start, and show again what of the reply stays."""
@@ -382,6 +389,8 @@ class ModelCall:
         while True:
             decision = await self._decide(following, attempt, lost_s)
             self._state, self._move = decision.state, decision.because
+            if attempt.shown and self._state.restart is None:
+                self._state = self._state.restarted(Restart.REBUILT)
             outcome = await self._perform(decision, following, attempt)
             if isinstance(decision.move, Adjust | Renew | Compact):
                 self._failures.heal(following)
@@ -430,7 +439,7 @@ class ModelCall:
                 self._requests.adjust(adjust, entry, lease)
                 return None
             case Compact(bytes_first=bytes_first):
-                self._fold_now, self._bytes_first = True, bytes_first
+                self._bytes_first = bytes_first
                 return None
             case Rotate():
                 await self._book(entry, lease, error)
@@ -498,6 +507,7 @@ class ModelCall:
         """Begin anew on another entry: nothing of what this one has said stays."""
         if self._growing.said:
             self._turn.emit(StepRewound(step=self._effect.step))
+            self._state = self._state.restarted(Restart.REBUILT)
         self._standby.go_to(entry)
         self._state = self._state.on_next_entry()
         self._growing, self._last, self._lease = Growing(), None, None

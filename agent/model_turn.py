@@ -104,7 +104,7 @@ class ModelTurn:
                 error.credential = error.credential or attempt.lease.label
             return error
         finally:
-            attempt.end()
+            attempt.end(self.room.superseded)
             if attempt.lease is not None:
                 attempt.entry.credential.release(attempt.lease)
 

@@ -43,6 +43,7 @@ from agent.recovery import (
     Place,
     Reconnect,
     Renew,
+    Restart,
     Rotate,
     TurnRetryState,
     Wait,
@@ -361,6 +362,6 @@ def _folded(at: _Case, error: ContextOverflow) -> Decision:
     done = at.failure.compactions
     if done >= COMPACTIONS_PER_TURN:
         return at.onward()
-    state = at.state
-    because = f"compact {done + 1} of {COMPACTIONS_PER_TURN}"
+    state = at.state.restarted(Restart.COMPACTED)
+    because = f"{done + 1} of {COMPACTIONS_PER_TURN}"
     return at.again(Compact(bytes_first=error.bytes_first), state, because)

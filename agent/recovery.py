@@ -43,13 +43,27 @@ class Guard(Enum):
     RESPONSES_PLAIN = "responses_plain"
 
 
+class Restart(Enum):
+    """Why the next attempt sends another request than the last one; it costs no retry.
+
+    COMPACTED: the history is folded first. CONTINUED: the reply was cut by its length and goes
+    on. REBUILT: what was shown was taken back, and the step begins again. REDIRECTED: new words
+    cut the call, and the answer is asked for again with them.
+    """
+
+    COMPACTED = "compacted"
+    CONTINUED = "continued"
+    REBUILT = "rebuilt"
+    REDIRECTED = "redirected"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRetryState:
     """How far the recovery of one model call has come; every model call starts with a new one.
 
     `failures` are the attempts of this entry and cycle that cost a retry, `attempts` all of the
     call. `reconnects` and `malformed` count what this entry has had of each; `refused` are the
-    labels of the keys it has rotated away from.
+    labels of the keys it has rotated away from. `restart` is for the next attempt alone.
     """
 
     used: frozenset[Guard] = frozenset()
@@ -58,6 +72,7 @@ class TurnRetryState:
     reconnects: int = 0
     malformed: int = 0
     refused: frozenset[str] = frozenset()
+    restart: Restart | None = None
 
     def take(self, guard: Guard) -> "TurnRetryState | None":
         """The state with this guard used, or None if it was."""
@@ -66,13 +81,18 @@ class TurnRetryState:
         return replace(self, used=self.used | {guard})
 
     def attempted(self) -> "TurnRetryState":
-        """The state when one more attempt begins."""
-        return replace(self, attempts=self.attempts + 1)
+        """The state when one more attempt begins: the signal for it has been read."""
+        return replace(self, attempts=self.attempts + 1, restart=None)
+
+    def restarted(self, restart: Restart) -> "TurnRetryState":
+        """The state with a signal for the next attempt."""
+        return replace(self, restart=restart)
 
     def on_next_entry(self) -> "TurnRetryState":
         """The state on another entry: everything is fresh but what counts once in a call."""
         kept = self.used & {Guard.PRIMARY_TRANSPORT}
-        return TurnRetryState(used=kept, attempts=self.attempts)
+        rebuilt = self.restart if self.restart is Restart.REBUILT else None
+        return TurnRetryState(used=kept, attempts=self.attempts, restart=rebuilt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,6 +196,7 @@ def _model_step(
             fold=rows.fold,
             wasted=wasted,
             elsewhere=remedy is _Empty.ELSEWHERE,
+            redirected=_redirected(rows),
         )
         outcome = yield from _call_model(effect)
         if not isinstance(outcome, ModelReplied):
@@ -221,6 +222,12 @@ def _after_tools(messages: tuple[Message, ...]) -> bool:
 def _folded(rows: TurnRows, messages: tuple[Message, ...] | None) -> TurnRows:
     """The rows after a model call, whose fold, if one was asked for, has been made."""
     return replace(rows, messages=rows.messages if messages is None else messages, fold=False)
+
+
+def _redirected(rows: TurnRows) -> bool:
+    """Whether this turn's last reply was cut, and only new words came after it."""
+    before = next((m for m in reversed(rows.own) if not isinstance(m, UserMessage)), None)
+    return isinstance(before, PartialReply) and isinstance(rows.own[-1], UserMessage)
 
 
 def _unanswered(

@@ -28,6 +28,7 @@ class Serving:
     keys_rest_until: int | None
     used_at: int | None
     serves: bool = False
+    superseded: int = 0
 
     @property
     def is_well(self) -> bool:
@@ -57,6 +58,7 @@ def serving(
                 dead=standing.dead,
                 keys_rest_until=standing.rests_until,
                 used_at=used_at.get(entry.name),
+                superseded=room.superseded[entry.name],
             )
         )
     first = next((at for at, each in enumerate(found) if each.is_well), 0)

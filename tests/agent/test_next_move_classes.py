@@ -35,6 +35,7 @@ from agent.recovery import (
     Move,
     Place,
     Reconnect,
+    Restart,
     Rotate,
     TurnRetryState,
     Wait,
@@ -434,7 +435,8 @@ def test_a_request_that_is_too_long_is_folded_three_times(reason: str) -> None:
     for done in range(3):
         decision = decide(overflow(reason), None, where, failure(compactions=done))
         assert decision.move == Compact(bytes_first=reason == "payload_too_large")
-        assert decision.because == f"compact {done + 1} of 3"
+        assert decision.because == f"{done + 1} of 3"
+        assert decision.state.restart is Restart.COMPACTED
         assert decision.state.failures == 0
     assert decide(overflow(reason), None, where, failure(compactions=3)).move == Advance()
     alone = decide(overflow(reason), None, None, failure(compactions=3))

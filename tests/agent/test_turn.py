@@ -389,7 +389,10 @@ def test_interrupted_call_goes_on_with_the_new_words(shown: str) -> None:
         assert effects[1] == RecordMessages(messages=partial)
     assert effects[-2] == DrainInbox()
     assert effects[-1] == CallModel(
-        step=1, messages=(user("hi"), *partial, user("wait")), asked=(user("wait"),)
+        step=1,
+        messages=(user("hi"), *partial, user("wait")),
+        asked=(user("wait"),),
+        redirected=bool(shown),
     )
 
 
