@@ -396,6 +396,25 @@ class McpConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CronJob:
+    """One `[[cron]]` entry; exactly one of `schedule` and `secret` is given (None: a hook).
+
+    `schedule` has been checked. `deliver` is a chat and `approver` a person or chat, as text.
+    """
+
+    name: str
+    schedule: str | None = None
+    secret: Secret | None = None
+    timezone: str = "UTC"
+    prompt: str
+    deliver: str
+    missed: Literal["skip", "once", "all"] = "skip"
+    overlap: Literal["skip", "queue"] = "skip"
+    session: Literal["fresh", "job", "chat"] = "fresh"
+    approver: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything one gateway is told. `source` is None on the embedded defaults.
 
@@ -417,6 +436,7 @@ class Config:
     people: PeopleConfig = field(default_factory=PeopleConfig)
     policy: Policy = field(default_factory=Policy)
     mcp: tuple[McpConfig, ...] = ()
+    cron: tuple[CronJob, ...] = ()
 
     def access_for(self, platform: PlatformName) -> AccessConfig:
         """Return the rules of one platform: `[access]` with `[access.PLATFORM]` over it."""
