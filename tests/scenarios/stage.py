@@ -211,8 +211,11 @@ class Stage:
         enabled: Sequence[str] = ("files",),
         owners: Sequence[str] = (),
         price: str = "",
+        first: str = "",
     ) -> None:
         """`extra` are further tables of the configuration, `sessions` and `web` lines of theirs.
+
+        `first` is a provider that is asked before all others, as TOML.
 
         `spare` is a second provider behind the first; `default` answers what is not scripted.
         `tools` join the `enabled` ones; `price` is what the first model costs, as TOML; it is
@@ -233,6 +236,7 @@ class Stage:
         self._enabled = enabled
         self._owners = owners
         self._price = price
+        self._first = first
         self.running: Running
         self.gateway: Gateway
 
@@ -336,6 +340,7 @@ chats = {chats}
 enabled = {list(self._enabled)}
 workspace = "{self.workspace}"
 
+{self._first}
 {_provider("main", self.model, MODEL, self._api_key)}
 {self._price or INCLUDED}
 {_provider("spare", self.spare, SPARE, KEY) + INCLUDED if self.spare else ""}
