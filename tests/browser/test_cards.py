@@ -289,6 +289,7 @@ async def test_without_script(browser: Browser, page: Running) -> None:
         await tab.fill("#text", "Fine-tune it")
         await tab.click(".send")
         chat = (await event(page, 0)).chat
+        await expect(tab.locator(".message.user")).to_contain_text("Fine-tune it")
         body = face(CARD, inline=INLINE, fits=page.adapter.fits).body
         await page.adapter.perform(Post(chat=chat, body=body, nonce="c1", controls=BUTTONS))
         await tab.reload()
