@@ -62,6 +62,13 @@ class TurnJournal(Protocol):
         `instead_of` names the primary where a fallback is to answer: the card says so.
         """
 
+    async def spent_so_far(self, step: int, spent: int, needs: int) -> bool:
+        """Book what the call under way has cost by now, all in all, and put `needs` aside again.
+
+        For a provider that calls its model again within one reply; both are micro-dollars. On disk
+        before that call. False: there is no room for it, and it must not be made.
+        """
+
     async def attempt_ended(self, step: int, bill: Bill, record: AttemptRecord) -> None:
         """A model call that is no reply by itself: it failed, or the same step goes on.
 

@@ -90,6 +90,7 @@ class ModelAttempt:
         self._later = False
         self._stop: Stop | None = None
         self._streamed = 0
+        self._booked = self._dearest = 0
         self._served = self._request_id = ""
         self._began_at = clock()
         self._asked_at = self._began_at
@@ -121,16 +122,23 @@ class ModelAttempt:
         """What the request itself was counted as, without what was asked within the reply."""
         return self._first or self._usage
 
-    def is_enough(self, usage: Usage) -> bool:
-        """Whether half of what was put aside for this attempt is used up; never if it is free.
+    @property
+    def free(self) -> bool:
+        """Whether its calls cost nothing by themselves."""
+        return self._ceiling == 0
 
-        Nobody hears of a call inside a reply before it was made. So half is left for the one that
-        has begun meanwhile, and the next attempt puts aside for it anew.
+    def within(self, usage: Usage) -> tuple[int, int] | None:
+        """What the calls inside this reply have cost so far, and what the next can cost at most.
+
+        In micro-dollars; None where nobody can tell. What the child of an agent asks its model
+        grows with what it does: the next call is taken to cost no less than the dearest so far.
         """
-        if self._ceiling == 0:
-            return False
         spent = self._spent_on(usage)
-        return isinstance(self._ceiling, Unknown) or spent is None or 2 * spent >= self._ceiling
+        if isinstance(self._ceiling, Unknown) or spent is None:
+            return None
+        self._dearest = max(self._dearest, spent - self._booked)
+        self._booked = spent
+        return spent, max(self._ceiling, self._dearest)
 
     def has_words(self) -> bool:
         """Whether the reader has seen any."""
@@ -243,7 +251,7 @@ class ModelAttempt:
         unseen = math.ceil((self._clock() - self._asked_at) * WRITTEN_PER_S)
         written = max(self._streamed, sum(map(history.part_size, self._parts)), unseen)
         most = self.entry.pricing.spent_at_most(self.request, written=written)
-        spent = None if most is None else max(most, self.spent() or 0)
+        spent = None if most is None else max(self._booked + most, self.spent() or 0)
         return Bill(spent=spent, hold_s=STILL_WRITING_S)
 
     def _kept_out(self, error: ProviderError) -> bool:

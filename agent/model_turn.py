@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from agent.attempts import CallKind
@@ -12,7 +13,7 @@ from agent.events import TurnEvent
 from agent.failover import Entry, FailoverPlan
 from agent.folding import Folding
 from agent.journal import Bill, TurnJournal
-from agent.messages import AssistantMessage
+from agent.messages import AssistantMessage, Usage
 from agent.model_attempt import ModelAttempt
 from agent.model_request import Requests
 from agent.model_room import ModelRoom
@@ -116,11 +117,20 @@ class ModelTurn:
         attempt.ask(lease)
         if requests is not None:
             request = requests.for_key(request, entry, lease)
-            request = replace(request, enough=attempt.is_enough)
+            if not attempt.free:
+                request = replace(request, spend=partial(self._spend, attempt))
         async with aclosing(entry.provider.stream(request, lease)) as stream:
             async for event in stream:
                 attempt.take(event)
         return attempt.reply()
+
+    async def _spend(self, attempt: ModelAttempt, usage: Usage) -> bool:
+        """Book what a reply has used so far; whether the next call within it is paid for."""
+        found = attempt.within(usage)
+        if found is None:
+            return False
+        spent, needs = found
+        return await self.journal.spent_so_far(self.step, spent, needs)
 
     async def answered(self, attempt: ModelAttempt) -> None:
         """Book that a model has answered, and what it has counted."""

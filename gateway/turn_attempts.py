@@ -41,6 +41,15 @@ class TurnAttempts:
         exact = record.usage is not None and record.outcome in model_calls.ANSWERED
         return self._desk.model_spent(tx, ident, bill, exact=exact)
 
+    def spent_so_far(
+        self, tx: Tx, step: int, *, spent: int, needs: int, now: int
+    ) -> tuple[bool, tuple[OutboxRow, ...]]:
+        """Book what the running attempt has cost by now; whether it may call its model again."""
+        ident = sessions.hold_of_step(tx, self._turn, number=step, now=now)
+        if ident is None:
+            return False, ()
+        return self._desk.spent_so_far(tx, self._turn, ident, spent=spent, needs=needs)
+
     def replied(
         self, tx: Tx, step: int, reply: RecordStep | TurnEnd, *, now: int
     ) -> tuple[OutboxRow, ...]:

@@ -196,6 +196,19 @@ class TurnDesk:
         rooms = money.rooms(tx, spender, now=self._clock.now(), leave=Leave.POLICY)
         return not any(room.short_by(quote.ceiling) for room in rooms)
 
+    def spent_so_far(
+        self, tx: Tx, turn: OpenTurn, ident: str, *, spent: int, needs: int
+    ) -> tuple[bool, tuple[OutboxRow, ...]]:
+        """Book a part of what a model call costs; whether `needs` is held for what follows."""
+        now = self._clock.now()
+        rows: tuple[OutboxRow, ...] = ()
+        stored = reservations.find(tx, ident)
+        if stored is not None and (part := spent - stored.booked) > 0:
+            rows = self.booked(tx, ledger.book(tx, ident, amount=part, now=now))
+        if self._too_fast(tx, spender_of(turn), now) is not None:
+            return False, rows
+        return ledger.enlarge(tx, ident, left=needs, now=now), rows
+
     def model_spent(self, tx: Tx, ident: str, bill: Bill, *, exact: bool) -> tuple[OutboxRow, ...]:
         """Book what a model call has cost, or keep its hold for as long as the bill says.
 

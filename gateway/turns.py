@@ -151,6 +151,17 @@ class StoredTurn(TurnJournal):
             )
         return short
 
+    async def spent_so_far(self, step: int, spent: int, needs: int) -> bool:
+        """Book what the running attempt has cost, and intend its next call with its money (D2)."""
+        now = self._clock.now()
+
+        def unit(tx: Tx) -> tuple[bool, tuple[OutboxRow, ...]]:
+            return self._attempts.spent_so_far(tx, step, spent=spent, needs=needs, now=now)
+
+        goes_on, rows = await self._store.write(unit, transition=transitions.STEP_INTENDED)
+        self._desk.send(rows)
+        return goes_on
+
     async def attempt_ended(self, step: int, bill: Bill, record: AttemptRecord) -> None:
         """Store what came of a model call without a reply, and of its money (D1)."""
         now = self._clock.now()

@@ -1,6 +1,6 @@
 """The protocol of a model provider and the union of its stream events."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -67,9 +67,9 @@ AS_IT_IS = Adjustments()
 class ModelRequest:
     """One model call. `tools` are sorted by name; `session` is an opaque key for prompt caches.
 
-    `input_tokens` is our own count of the request, 0 where nobody counted. `enough` says whether a
-    provider that asks its model several times within one reply has used so much by now that the
-    reply is to end before the next time, with what was done so far; None: it never has.
+    `input_tokens` is our own count of the request, 0 where nobody counted. A provider that asks its
+    model several times within one reply tells `spend` after each time what all of them have used.
+    False: the next time is not paid for, and the reply is to end before it, with what was done.
     """
 
     system: str
@@ -79,7 +79,9 @@ class ModelRequest:
     session: str = ""
     adjustments: Adjustments = AS_IT_IS
     input_tokens: int = 0
-    enough: Callable[[Usage], bool] | None = field(default=None, compare=False, repr=False)
+    spend: Callable[[Usage], Awaitable[bool]] | None = field(
+        default=None, compare=False, repr=False
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ class ListedJournal:
         self.on_write: Callable[[str], None] = lambda name: None
         self.affords_step: Callable[[int, str], bool] = _affords
         self.affords_quote: Callable[[Quote], bool] = lambda quote: True
+        self.affords_more: Callable[[int, int], bool] = lambda step, spent: True
         self.records: list[AttemptRecord] = []
         self.checks: Callable[[JudgedCall], Check] = _begins
         self.halts = ""
@@ -152,6 +153,10 @@ class ListedJournal:
             return False
         self._store("step_opened", (step, model, quote))
         return True
+
+    async def spent_so_far(self, step: int, spent: int, needs: int) -> bool:
+        self._store("spent_so_far", (step, spent, needs))
+        return self.affords_more(step, spent)
 
     async def attempt_ended(self, step: int, bill: Bill, record: AttemptRecord) -> None:
         self.records.append(record)

@@ -70,6 +70,16 @@ class PerMessage:
         self.learned.append((request, usage))
 
 
+class Uncounted(PerMessage):
+    """A price whose figures nobody believes."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def spent(self, usage: Usage, *, cap: int | None = None) -> int | None:
+        return None
+
+
 class Unpriced:
     """A model nobody knows the price of."""
 
@@ -382,16 +392,23 @@ async def test_a_subscription_costs_a_known_nothing() -> None:
     assert end.spent == 0
 
 
-async def test_a_reply_with_calls_of_its_own_is_enough_at_half_of_what_was_put_aside() -> None:
-    """The provider is told so with the request; where calls cost nothing it never is."""
-    paid, free = ScriptedProvider(ANSWER), ScriptedProvider(ANSWER)
-    await Turn(entry(paid, pricing=PerMessage(2))).run()
+async def test_each_call_within_a_reply_is_booked_and_the_next_one_put_aside_for() -> None:
+    """At its dearest; where calls cost nothing, and where nobody knows, nothing is booked."""
+    paid, free, unknown = (ScriptedProvider(ANSWER) for _ in range(3))
+    turn = Turn(entry(paid, pricing=PerMessage(2)))
+    await turn.run()
     await Turn(entry(free)).run()
-    ((asked,), (unpaid,)) = paid.requests, free.requests
-    assert asked.enough is not None and unpaid.enough is not None
-    assert asked.enough(Usage(input=1, output=0))
-    assert not asked.enough(Usage(input=0, output=0))
-    assert not unpaid.enough(Usage(input=10**9, output=10**9))
+    (asked,), (unpaid,) = paid.requests, free.requests
+    assert asked.spend is not None and unpaid.spend is None
+    turn.journal.affords_more = lambda step, spent: spent < 20
+    assert await asked.spend(Usage(input=1, output=0))
+    assert await asked.spend(Usage(input=6, output=1))
+    assert not await asked.spend(Usage(input=9, output=1))
+    assert turn.journal.named("spent_so_far") == [(1, 2, 2), (1, 14, 12), (1, 20, 12)]
+    await Turn(entry(unknown, pricing=Uncounted())).run()
+    (blind,) = unknown.requests
+    assert blind.spend is not None
+    assert not await blind.spend(USAGE)
 
 
 async def test_only_the_first_call_of_a_reply_counts_the_request() -> None:

@@ -4,19 +4,18 @@ Theory of operation. A step either begins a turn of the child or reads on in the
 It ends where the turn ends, or with the calls that people must decide on; then the turn stays open,
 its questions unanswered, until the tool answers one or the next step finds a result that says no.
 
-The child asks its model again after each action, and nobody can hold it back for a moment. So that
-its money is never far behind, a step also ends after an action once `ModelRequest.enough` says of
-what was reported that half of what was put aside for the step is used up: it is recorded and paid,
-and the next one puts aside for the call under way and reads on in the same turn. Not at every
-report: a turn may have 25 steps, a child makes more calls than that, and what is put aside for one
-call at its dearest pays for many. Where calls cost nothing the steps stay whole. If the next step
-is not paid for, nobody comes back, and `leave` interrupts the turn at once.
+The child asks its model again after each action, and nobody can hold it back for a moment. So each
+of its reports is paid at once (`ModelRequest.spend`), and the same commit puts aside for its next
+call at its dearest. Where that does not fit, the turn is interrupted as soon as the actions under
+way have ended, for only then would the child ask again: an action that is killed half-way would be
+one more question to people. The step ends with what was done, and the next one asks for money.
+If nobody comes back to an open turn, `leave` interrupts it at once.
 Whatever goes wrong with the child retires it; its thread is resumed by the next.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +48,7 @@ from agent.providers.codex.prelude import Known, Mark
 log = logging.getLogger(__name__)
 
 _ANSWERED = " answered: "
+INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,29 +62,35 @@ class _Step:
 
 
 class _Spending:
-    """Where a step may end in the middle of the turn: right after an action, never within words."""
+    """Pays for what the child asks its model, and says where its turn has to end for money.
 
-    def __init__(self, enough: Callable[[Usage], bool] | None) -> None:
-        self._enough = enough
-        self._used: Usage | None = None
+    Right after an action: what comes after words, if anything does, is the end of the turn.
+    """
+
+    def __init__(self, spend: Callable[[Usage], Awaitable[bool]] | None) -> None:
+        self.over = False
+        self._spend = spend
+        self._paid = NOTHING
+        self._short = False
         self._acted = False
 
-    def take(self, event: StreamEvent) -> None:
+    async def take(self, event: StreamEvent) -> None:
+        """Pay for a report; look where the turn is."""
         match event:
             case ActionFinished():
                 self._acted = True
             case TextReceived() | PartCompleted():
-                self._acted = False  # without a word to come the next step could be empty
-            case UsageReported(usage=usage):
-                self._used = usage
+                self._acted = False
+            case UsageReported(usage=usage) if self._spend is not None and usage != self._paid:
+                self._paid = usage
+                self._short = not await self._spend(usage)
             case _:
                 pass
 
     @property
     def ends_here(self) -> bool:
-        if self._enough is None or self._used is None or not self._acted:
-            return False
-        return self._enough(self._used)
+        """Whether the child is about to make a call that is not paid for."""
+        return self._short and self._acted and not self.over
 
 
 class CodexProvider:
@@ -188,9 +194,9 @@ class CodexProvider:
             if here and conversation.unread:  # it died meanwhile; what it did is told first
                 seat.unsaid = step.known.said_since()
                 return conversation
-        seat.unsaid = ()
+        untold, seat.unsaid, seat.untold = seat.untold, (), ()
         conversation = await self._free(seat, step)
-        messages: tuple[Message, ...] = prelude.reopened(step.known)
+        messages: tuple[Message, ...] = (*untold, *prelude.reopened(step.known))
         if conversation is None:
             conversation, messages = await self._open(seat, step)
         await self._fold(seat, conversation, step)
@@ -326,6 +332,10 @@ class CodexProvider:
                 yield StreamCompleted(stop=Stop.TOOL_CALLS)
                 return
             conversation.close_turn()
+            if ended.status == INTERRUPTED:
+                seat.untold, seat.unsaid = seat.unsaid, ()
+                yield StreamCompleted(stop=Stop.TOOL_CALLS)
+                return
             seat.decisions.clear()
             if not seat.unsaid:
                 yield StreamCompleted(stop=Stop.DONE)
@@ -336,19 +346,22 @@ class CodexProvider:
     async def _read_turn(
         self, conversation: Conversation, step: _Step
     ) -> AsyncGenerator[StreamEvent, None]:
-        """Events until the turn ends well, people are asked, or enough is used for one step."""
-        spending = _Spending(step.request.enough)
+        """Events until the turn ends well, people are asked, or there is no money to go on."""
+        spending = _Spending(step.request.spend)
         with conversation.working():
             while True:
                 while conversation.events:
                     event = conversation.events.popleft()
-                    spending.take(event)
+                    await spending.take(event)
                     yield event
-                if conversation.ended is not None:
-                    self._check(conversation.ended, step.attempt)
+                if (ended := conversation.ended) is not None:
+                    if not (spending.over and ended.status == INTERRUPTED):
+                        self._check(ended, step.attempt)
                     return
-                if spending.ends_here:
-                    return
+                if spending.ends_here and not conversation.acts:
+                    spending.over = True
+                    await conversation.break_off()
+                    continue
                 fresh = [each for each in conversation.asks.values() if not each.emitted]
                 if not fresh:
                     await conversation.changed()

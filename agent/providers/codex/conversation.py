@@ -95,6 +95,11 @@ class Conversation:
         doubts = any(True for _ in self.items.open_actions())
         return self.turn is not None and (bool(self.events) or doubts)
 
+    @property
+    def acts(self) -> bool:
+        """Whether something that the child does by itself, or asks people for, has no end yet."""
+        return bool(self.asks) or any(True for _ in self.items.open_actions())
+
     def waiting(self, name: str, fingerprint: str) -> OpenAsk | None:
         """The open request that people were asked about with exactly this."""
         for each in self.asks.values():
@@ -208,6 +213,22 @@ class Conversation:
             return False
         self.close_turn()
         return True
+
+    async def break_off(self) -> None:
+        """Have the open turn end; what the child still says of it is there to be read.
+
+        Raises ChildLost for one that does not let go within `interrupt_s`.
+        """
+        params: JsonObject = {"threadId": self.thread, "turnId": self.turn}
+        try:
+            async with asyncio.timeout(self._times.interrupt_s):
+                with contextlib.suppress(RpcRefused):
+                    await self.child.request(
+                        "turn/interrupt", params, within_s=self._times.interrupt_s
+                    )
+                await self._until_ended()
+        except TimeoutError as exc:
+            raise ChildLost("timeout", "it did not let go of its turn") from exc
 
     async def withdraw(self) -> bool:
         """Give the open turn up: its questions are cancelled, then it is interrupted."""

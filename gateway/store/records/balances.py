@@ -135,6 +135,17 @@ def move(tx: Tx, spans: Sequence[Span], *, settled: int, held: int) -> Moved:
     return Moved(after=tuple(after), notices=tuple(found))
 
 
+def has_room(tx: Tx, span: Span, amount: int) -> bool:
+    """Whether a window that is in use has room for so much more, by the limit it was used under."""
+    scope, window = span
+    row = tx.row(
+        "SELECT cap + raised - settled - held FROM balance WHERE scope = ? AND span = ?",
+        scope,
+        window,
+    )
+    return row is None or row[0] is None or int(row[0]) >= amount
+
+
 def lift(tx: Tx, span: Span, amount: int) -> Standing:
     """Raise a limit in one window, which need not have been used yet."""
     row = tx.row(

@@ -2,6 +2,7 @@
 
 held --settle--> settled      the figure is known: it is booked, the rest is free again
   |--book-----> held          a part of it is known: it is booked, the rest stays held
+  |--enlarge--> held          more follows than it was held for: that is held too
   |--release--> released      the effect certainly did not begin
   '--charge--> charged        no figure came: booked in full
 
@@ -146,6 +147,26 @@ def book(tx: Tx, reservation_id: str, *, amount: int, now: int, record: str = ""
             return _book_unheld(tx, stored, amount, now=now, record=record, flags="")
 
 
+def enlarge(tx: Tx, reservation_id: str, *, left: int, now: int) -> bool:
+    """Hold `left` for what is still to come; False, and nothing written, if there is no room.
+
+    It is held in the windows of the rest. Raises LookupError for an id never reserved.
+    """
+    stored = _known(tx, reservation_id)
+    more = left - stored.left
+    if stored.state != "held" or freezes.standing(tx, stored.account, stored.chat) is not None:
+        return False
+    if more <= 0:
+        return True
+    if not all(balances.has_room(tx, span, more) for span in stored.scopes):
+        return False
+    moved = balances.move(tx, stored.scopes, settled=0, held=more)
+    _note(tx, "hold", more, stored, now=now)
+    _tell(tx, "hold", stored, moved.after, held=more, now=now)
+    reservations.note_more(tx, stored.id, more)
+    return True
+
+
 def release(tx: Tx, reservation_id: str, *, now: int) -> Settled:
     """Free a hold whose effect certainly did not begin. Raises LookupError."""
     stored = _known(tx, reservation_id)
@@ -256,13 +277,14 @@ def velocity(
     """Why a chat must be frozen, None if it need not; `heard_at` is a person's last message there.
 
     What people approved by hand is no runaway. A tool counts from its hold on; a model call only
-    by its figure, for its bound is far above it and many chats talk side by side. One that was
+    by its figures, for its bound is far above them and many chats talk side by side. One that was
     charged because no figure came says nothing of the speed. An owner who lifts a freeze has
     seen what came before it.
     """
     since = max(now - VELOCITY_WINDOW_US, freezes.lifted_at(tx, account, chat) or 0)
     spent = tx.row(
         "SELECT SUM(CASE WHEN kind = 'tool' AND opened_at > ? THEN COALESCE(actual, amount)"
+        " WHEN kind = 'model' AND state = 'held' THEN booked"
         " WHEN kind = 'model' AND state = 'settled' AND closed_at > ? THEN actual ELSE 0 END)"
         " FROM reservation WHERE account = ? AND chat = ? AND opened_at > ?"
         " AND state <> 'released' AND leave <> 'person'",

@@ -159,6 +159,16 @@ def note_part(tx: Tx, reservation_id: str, amount: int) -> None:
     tx.run("UPDATE reservation SET booked = booked + ? WHERE id = ?", amount, reservation_id)
 
 
+def note_more(tx: Tx, reservation_id: str, amount: int) -> None:
+    """Remember that so much more is held; what was booked above the hold is no part of that."""
+    tx.run(
+        "UPDATE reservation SET amount = CASE WHEN booked > amount THEN booked ELSE amount END + ?"
+        " WHERE id = ?",
+        amount,
+        reservation_id,
+    )
+
+
 def await_figure(tx: Tx, reservation_id: str, *, estimate: int | None, now: int) -> bool:
     """Keep a hold in full for its figure from now on; False if it is closed.
 

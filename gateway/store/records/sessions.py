@@ -314,6 +314,17 @@ def open_step(
     )
 
 
+def hold_of_step(tx: Tx, turn: OpenTurn, *, number: int, now: int) -> str | None:
+    """The reservation of the running attempt of a step, if it has one."""
+    fence(tx, turn, now)
+    row = tx.row(
+        "SELECT reservation_id FROM step WHERE turn_id = ? AND number = ? AND state = 'intent'",
+        turn.turn_id,
+        number,
+    )
+    return row[0] if row else None
+
+
 def end_attempt(tx: Tx, turn: OpenTurn, *, number: int, reason: str, now: int) -> str | None:
     """The running attempt of a step is no reply; returns its reservation, if it has one."""
     fence(tx, turn, now)

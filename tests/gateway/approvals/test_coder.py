@@ -70,8 +70,8 @@ async def test_the_next_call_of_the_agent_that_does_not_fit_is_interrupted(
     assert (await house.turns(), await house.settled()) == (["done"], DOLLAR)
 
 
-async def test_a_turn_of_the_agent_is_read_on_step_by_step(house: House, coder: Coder) -> None:
-    """Each step puts aside for one call anew and is settled; the agent never notices."""
+async def test_each_call_of_the_agent_is_booked_as_it_is_told(house: House, coder: Coder) -> None:
+    """And the next one put aside for in the same commit; the agent never notices."""
     house.config = replace(house.config, budget=replace(house.config.budget, turn=5 * DOLLAR))
     house.price.ceiling, house.price.actual = 500_000, 300_000
     own = [{"usage": [20, 5]}, {"item": {**MADE, "id": "c0"}}]
@@ -80,9 +80,11 @@ async def test_a_turn_of_the_agent_is_read_on_step_by_step(house: House, coder: 
     assert await house.settled() == 300_000
     await approve(house)
     assert "All built." in house.texts()[-1]
-    assert await house.one("SELECT COUNT(*) FROM step") == 3
+    assert await house.one("SELECT COUNT(*) FROM step") == 2
+    assert await house.one("SELECT COUNT(*) FROM ledger WHERE kind = 'hold'") == 4
+    assert await house.one("SELECT SUM(amount) FROM ledger WHERE kind = 'hold'") == 1_600_000
     assert (coder.decisions(), await house.calls()) == (["accept"], ["done", "done"])
-    assert (await house.held(), await house.settled()) == (0, 600_000)  # one step used nothing
+    assert (await house.held(), await house.settled()) == (0, 600_000)
     assert (coder.methods().count("turn/start"), await house.turns()) == (1, ["done"])
     assert "turn/interrupt" not in coder.methods()
 

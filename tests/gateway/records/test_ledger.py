@@ -581,6 +581,23 @@ def test_a_part_after_the_end_is_an_alarm(tx: Tx) -> None:
     assert summed(tx) == balances(tx)
 
 
+def test_more_is_held_for_what_follows_a_part(tx: Tx) -> None:
+    """As much as the next part may be, where the limit has it; the end frees what is left."""
+    held(tx, "r1", 10 * CENT, scopes=one())
+    ledger.book(tx, "r1", amount=4 * CENT, now=NOW)
+    assert ledger.enlarge(tx, "r1", left=10 * CENT, now=NOW)
+    assert ledger.enlarge(tx, "r1", left=3 * CENT, now=NOW)
+    assert balances(tx) == {("one", TODAY): (4 * CENT, 10 * CENT, 0)}
+    ledger.book(tx, "r1", amount=13 * CENT, now=NOW)
+    assert not ledger.enlarge(tx, "r1", left=10**12, now=NOW)
+    assert ledger.enlarge(tx, "r1", left=10 * CENT, now=NOW)
+    assert balances(tx) == {("one", TODAY): (17 * CENT, 10 * CENT, 0)}
+    ledger.settle(tx, "r1", actual=20 * CENT, now=NOW)
+    assert balances(tx) == {("one", TODAY): (20 * CENT, 0, 0)}
+    assert summed(tx) == balances(tx)
+    assert not ledger.enlarge(tx, "r1", left=CENT, now=NOW)
+
+
 def test_no_part_is_below_zero(tx: Tx) -> None:
     """Nothing is given back by booking."""
     held(tx)

@@ -172,6 +172,11 @@ class LedgerMachine(RuleBasedStateMachine):
         """A part of what it costs is known: while it is held, or after its end."""
         ledger.book(self.tx, ident, amount=amount, now=self.now)
 
+    @rule(ident=made, left=AMOUNTS)
+    def enlarge(self, ident: str, left: int) -> None:
+        """More follows than was put aside for."""
+        ledger.enlarge(self.tx, ident, left=left, now=self.now)
+
     @rule(ident=made, estimate=st.none() | AMOUNTS)
     def await_figure(self, ident: str, estimate: int | None) -> None:
         """A stream is cut."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -107,7 +107,7 @@ async def stage(
 def request(
     *messages: Message,
     session: str = "s1",
-    enough: Callable[[Usage], bool] | None = None,
+    spend: Callable[[Usage], Awaitable[bool]] | None = None,
     **adjusted: Any,
 ) -> ModelRequest:
     """A request of one session."""
@@ -117,7 +117,7 @@ def request(
         tools=(),
         max_output_tokens=None,
         session=session,
-        enough=enough,
+        spend=spend,
         adjustments=Adjustments(**adjusted),
     )
 
