@@ -440,6 +440,7 @@ def _calls_of(use: ModelUse) -> ModelCalls:
         uncounted=use.uncounted,
         input=use.input,
         cached=use.cached,
+        written=use.written,
         output=use.output,
         reasoning=use.reasoning,
         amount=use.spent,

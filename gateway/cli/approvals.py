@@ -43,7 +43,7 @@ def row(card: Fields, now: int) -> tuple[str, ...]:
         card["code"],
         card["kind"].replace("_", " "),
         what + more,
-        money(card["at_most"]),
+        money(card["at_most"]) if card["kind"] in ("call", "in_doubt") else "-",
         card["requester_name"] or card["requester"] or "a clock",
         card["origin"],
         until,

@@ -32,6 +32,7 @@ USE_COLUMNS = (
     "failed",
     "tokens in",
     "cached",
+    "kept",
     "out",
     "reasoning",
     "uncounted",
@@ -81,8 +82,11 @@ def share(each: Fields) -> tuple[str, ...]:
 
 
 def use(each: Fields) -> tuple[str, ...]:
-    """One model or kind of call with its tokens; what nobody counted is a question mark."""
-    tokens = (each["input"], each["cached"], each["output"], each["reasoning"])
+    """One model or kind of call with its tokens; what nobody counted is a question mark.
+
+    "kept" are those that were written into a cache.
+    """
+    tokens = (each[name] for name in ("input", "cached", "written", "output", "reasoning"))
     return (
         each["name"],
         money(each["spent"]),

@@ -28,8 +28,8 @@ class Share:
 class ModelCalls:
     """The calls of one model, those without an answer (`failed`) among them.
 
-    Tokens are None where nobody has counted; `uncounted` calls told none. `open` calls have no
-    figure yet: up to `held` may come of them.
+    Tokens are None where nobody has counted, `written` those kept in a cache; `uncounted` calls
+    told none. `open` calls have no figure yet: up to `held` may come of them.
     """
 
     model: str
@@ -38,6 +38,7 @@ class ModelCalls:
     uncounted: int
     input: int | None
     cached: int | None
+    written: int | None
     output: int | None
     reasoning: int | None
     amount: int

@@ -251,7 +251,17 @@ def _share(share: Share, most: int) -> Html:
     )
 
 
-_CALL_COLUMNS = ("Model", "Spent", "Calls", "Failed", "Tokens in", "Cached", "Out", "Reasoning")
+_CALL_COLUMNS = (
+    "Model",
+    "Spent",
+    "Calls",
+    "Failed",
+    "Tokens in",
+    "Cached",
+    "Kept",
+    "Out",
+    "Reasoning",
+)
 
 
 def _calls(calls: tuple[ModelCalls, ...]) -> Html | None:
@@ -270,7 +280,7 @@ def _calls(calls: tuple[ModelCalls, ...]) -> Html | None:
 
 
 def _call_row(one: ModelCalls) -> Html:
-    figures = (one.input, one.cached, one.output, one.reasoning)
+    figures = (one.input, one.cached, one.written, one.output, one.reasoning)
     cells = (
         money(one.amount),
         f"{one.calls:,}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 FLAGS = (
     "--headless=new",
@@ -20,6 +20,9 @@ FLAGS = (
 )
 EXPECTED = ("Failed to load resource", "net::ERR_")
 """What the browser itself logs about an answer that is not 2xx, or none; tests cause these."""
+
+WAIT_MS = 20_000
+"""A browser beside other tests on two cores is slow at times."""
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -37,6 +40,7 @@ TOO_WIDE = """() => Array.from(document.querySelectorAll('body *'))
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(browser_executable: str) -> AsyncIterator[Browser]:
     """Chromium without a window."""
+    expect.set_options(timeout=WAIT_MS)
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(
             executable_path=browser_executable, args=list(FLAGS)
@@ -74,7 +78,7 @@ async def opened(
 ) -> AsyncIterator[Page]:
     """A fresh browser profile on a page; at the end nothing forbidden must have happened."""
     context = await browser.new_context(base_url=url, reduced_motion="reduce", **options)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(WAIT_MS)
     watched = Watched(own=url)
     page = await context.new_page()
     watched.follow(page)

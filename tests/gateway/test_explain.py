@@ -138,7 +138,7 @@ async def test_the_whole_story_of_a_turn(store: Store) -> None:
         f"turn t1: number 1 of session {KEY}, asked by {ANN}",
         f"  opened {AT}, closed {AT}",
         "  failed (step_limit), served by m",
-        "  taken up 2 times (after a restart, or when people had decided)",
+        "  taken up 2 times (after a restart, a decision or a command)",
         "  cause: m: timeout",
         '  step 1.1: m, done, tokens {"input":1,"output":2}',
         "  tool files: do (once): not_run",

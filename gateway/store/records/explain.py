@@ -137,7 +137,7 @@ def _turn_story(tx: Tx, turn_id: int, zone: tzinfo) -> tuple[str, ...]:
         + (f", served by {served}" if served else ""),
     ]
     if attempt > 1:
-        lines.append(f"  taken up {attempt} times (after a restart, or when people had decided)")
+        lines.append(f"  taken up {attempt} times (after a restart, a decision or a command)")
     if deaths:
         lines.append(f"  open in the last {_count(deaths, 'death')} of the gateway")
     if stopped_by:
