@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
+import orjson
+
 from agent.calls import CallState, JudgedCall
 from agent.canonical import canonical, fingerprint, schema_hash
 from agent.costs import Unknown, UnknownBecause, dollars, is_paid
 from agent.effects import Gated
 from agent.messages import ResultStatus, ToolResult
 from agent.policy import Facts, Judgement, Policy, judge, relaxable
-from agent.tools.base import PlacedTool, PreparedCall, Snapshot, Tool, Verdict
+from agent.tools.base import PlacedTool, PreparedCall, ReaskedTool, Snapshot, Tool, Verdict
 from agent.tools.literal_secrets import Holds, holds_none
 from gateway import audit, refs
 from gateway.asking import Asking, Item
@@ -188,7 +190,13 @@ class Gate:
             text = "Denied earlier in this turn; it was not asked again. Do something else."
             found.results.append(_refused(judged, text))
             return
-        covering = self._leave(tx, turn, item)
+        late = self._late(tx, turn, item)
+        if late and self._allow(
+            tx, turn, judged, item, leave=Leave.PERSON, covering=None, found=found, by=late
+        ):
+            self._used(tx, turn, item, late)
+            return
+        covering = None if late else self._leave(tx, turn, item)
         if covering is not None:
             leave = Leave.AUTO if covering.kind == "auto" else Leave.GRANT
             if self._allow(tx, turn, judged, item, leave=leave, covering=covering, found=found):
@@ -209,6 +217,7 @@ class Gate:
         leave: Leave,
         covering: Allowance | None,
         found: _Sum,
+        by: str = "",
     ) -> bool:
         """Let a call run on money put aside; False if there is none, then it is asked."""
         now = self._clock.now()
@@ -221,7 +230,7 @@ class Gate:
                     reservation = ident
                 case NoRoom():
                     item = replace(item, reason=no_room_text(held))
-                    if covering is None:
+                    if covering is None and not by:
                         found.asked.append(item)
                     return False
                 case Frozen(by=by):
@@ -230,7 +239,7 @@ class Gate:
                     return True
         if covering is not None:
             allowances.use(tx, covering.id)
-        by = f"{covering.kind} {covering.id}" if covering else item.rule
+        by = by or (f"{covering.kind} {covering.id}" if covering else item.rule)
         decided = replace(item.decided, reservation_id=reservation)
         calls.decide(tx, decided, state=CallState.ALLOWED, by=by, now=now)
         found.allowed.append(replace(judged, prepared=item.prepared))
@@ -283,6 +292,36 @@ class Gate:
             now=now,
             amount=amount,
             grant=grant if leave is Leave.GRANT else None,
+        )
+
+    def _late(self, tx: Tx, turn: OpenTurn, item: Item) -> str:
+        """By whose approval a call runs that was approved before, too late for it to run then.
+
+        Empty where there is none. Each holds for one call: the row of that call says so.
+        """
+        tool = self._rules.tools.get(item.prepared.tool)
+        if not isinstance(tool, ReaskedTool):
+            return ""
+        wanted = tool.bound(item.prepared.arguments)
+        for ident, arguments in calls.late_leaves(tx, turn.turn_id, item.prepared.tool):
+            if tool.bound(orjson.loads(arguments)) == wanted:
+                return f"{calls.LATE} {ident}"
+        return ""
+
+    def _used(self, tx: Tx, turn: OpenTurn, item: Item, late: str) -> None:
+        audit.append(
+            tx,
+            at=self._clock.now(),
+            kind="leave",
+            actor=turn.requester or "gateway",
+            account=turn.account,
+            chat=turn.reply_to,
+            subject=item.decided.call_id,
+            detail={
+                "by": late,
+                "fingerprint": item.decided.fingerprint,
+                "quote": quote_row(item.prepared.quote),
+            },
         )
 
     def _leave(self, tx: Tx, turn: OpenTurn, item: Item) -> Allowance | None:

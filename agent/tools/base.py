@@ -230,6 +230,14 @@ class QuotingTool(Tool, Protocol):
 
 
 @runtime_checkable
+class ReaskedTool(Tool, Protocol):
+    """A tool that gives NOT_RUN where an approval comes too late, and whose caller asks again."""
+
+    def bound(self, arguments: JsonObject) -> str:
+        """What the approval was for: it holds for one more call of the turn that equals this."""
+
+
+@runtime_checkable
 class PayingTool(Tool, Protocol):
     """A tool whose calls one of several accounts may pay for."""
 

@@ -261,9 +261,7 @@ class CodexProvider:
             instructions=step.request.system,
             key=step.key,
         )
-        seat.conversation = await open_conversation(
-            self._launch, wanted, decisions=seat.decisions, times=self._pool.times
-        )
+        seat.conversation = await open_conversation(self._launch, wanted, times=self._pool.times)
         seat.key = step.key
         return seat.conversation
 
@@ -336,7 +334,6 @@ class CodexProvider:
                 seat.untold, seat.unsaid = seat.unsaid, ()
                 yield StreamCompleted(stop=Stop.TOOL_CALLS)
                 return
-            seat.decisions.clear()
             if not seat.unsaid:
                 yield StreamCompleted(stop=Stop.DONE)
                 return

@@ -20,7 +20,6 @@ from agent.providers.base import ActionFinished, PulseReceived, StreamEvent
 from agent.providers.codex import asks, protocol
 from agent.providers.codex.asks import Approvable, Ask, Declined, OpenAsk, Question, Unknown
 from agent.providers.codex.child import Child
-from agent.providers.codex.decisions import Decisions
 from agent.providers.codex.items import NOTHING, Finished, TurnAborted, TurnEnded, TurnItems, plus
 from agent.providers.codex.losses import ChildLost, RpcRefused
 from agent.providers.codex.patience import Patience
@@ -43,9 +42,7 @@ class Opened:
 class Conversation:
     """A thread and the child it lives on."""
 
-    def __init__(
-        self, child: Child, opened: Opened, *, decisions: Decisions, times: CodexTimes
-    ) -> None:
+    def __init__(self, child: Child, opened: Opened, *, times: CodexTimes) -> None:
         self.child = child
         self.thread = opened.thread
         self.model = opened.model
@@ -54,7 +51,6 @@ class Conversation:
         self.asks: dict[str, OpenAsk] = {}
         self.events: deque[StreamEvent] = deque()
         self.items = TurnItems()
-        self._decisions = decisions
         self._times = times
         self._failure: ChildLost | None = None
         self._changed = asyncio.Event()
@@ -416,10 +412,6 @@ class Conversation:
 
     def _approvable(self, request: Requested, ask: Approvable) -> None:
         self._goes_on(ask.item)
-        if self._decisions.take(ask.fingerprint):
-            self.items.decided.discard(ask.item)
-            self.child.answer(request.id, asks.decision("accept"))
-            return
         self.items.decided.add(ask.item)
         key = asks.key_of(request.id, ask.item)
         self.asks[key] = OpenAsk(key=key, number=request.id, ask=ask)

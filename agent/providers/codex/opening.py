@@ -12,7 +12,6 @@ from agent.messages import JsonObject
 from agent.providers.codex import protocol
 from agent.providers.codex.child import Child
 from agent.providers.codex.conversation import Conversation, Opened
-from agent.providers.codex.decisions import Decisions
 from agent.providers.codex.losses import ChildLost, RpcRefused
 from agent.providers.codex.protocol import Version
 from agent.providers.codex.times import CodexTimes
@@ -47,9 +46,7 @@ class Wanted:
     key: str = field(repr=False)
 
 
-async def open_conversation(
-    launch: Launch, wanted: Wanted, *, decisions: Decisions, times: CodexTimes
-) -> Conversation:
+async def open_conversation(launch: Launch, wanted: Wanted, *, times: CodexTimes) -> Conversation:
     """Start a child and open its thread. Raises ChildLost, and RpcRefused of a new thread.
 
     A stored thread that the child does not have any more is a ChildLost of why `thread`.
@@ -68,7 +65,7 @@ async def open_conversation(
         if isinstance(error, ChildLost) and (said := child.last_words()):
             raise ChildLost(error.why, f"{error}; its last words:\n{said}") from error
         raise
-    return Conversation(child, opened, decisions=decisions, times=times)
+    return Conversation(child, opened, times=times)
 
 
 def _prepare(launch: Launch, cwd: Path) -> None:

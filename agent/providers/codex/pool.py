@@ -17,7 +17,6 @@ from agent.messages import JsonObject, Message, ResultStatus
 from agent.providers.codex import asks, prelude
 from agent.providers.codex.asks import OpenAsk
 from agent.providers.codex.conversation import Conversation
-from agent.providers.codex.decisions import Decisions
 from agent.providers.codex.losses import ChildLost
 from agent.providers.codex.times import LIVE_MAX, TIMES, CodexTimes
 from agent.tools.base import ToolOutput
@@ -38,7 +37,6 @@ class Seat:
     """
 
     of: Key
-    decisions: Decisions
     conversation: Conversation | None = None
     key: str = field(default="", repr=False)
     unsaid: tuple[Message, ...] = ()
@@ -57,7 +55,6 @@ class CodexPool:
         self.times = times
         self._most = most
         self._seats: dict[Key, Seat] = {}
-        self._decisions: dict[str, Decisions] = {}
         self._freed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending: dict[Key, asyncio.Event] = {}
@@ -79,8 +76,8 @@ class CodexPool:
     async def carry_out(self, session: str, name: str, arguments: JsonObject) -> ToolOutput:
         """Accept the open request for exactly this, once, and wait for what it gives.
 
-        If that request is closed by now, the session's next turn asks again: then it is allowed,
-        once. Raises LostTrack for a child that is lost in the middle of it.
+        If that request is closed by now nothing runs, and the child is to ask again: the gate
+        keeps the leave for that. Raises LostTrack for a child that is lost in the middle of it.
         """
         bound = asks.fingerprint(name, arguments)
         for seat in tuple(self._seats.values()):
@@ -89,7 +86,6 @@ class CodexPool:
                 continue
             if (found := conversation.waiting(name, bound)) is not None:
                 return await self._accept(seat, conversation, found)
-        self._decisions_of(session).remember(bound)
         return ToolOutput(text=prelude.later(name), status=ResultStatus.NOT_RUN)
 
     async def _accept(self, seat: Seat, conversation: Conversation, found: OpenAsk) -> ToolOutput:
@@ -140,9 +136,6 @@ class CodexPool:
 
     # -- seats
 
-    def _decisions_of(self, session: str) -> Decisions:
-        return self._decisions.setdefault(session, Decisions())
-
     async def _take(self, of: Key) -> Seat:
         async with self._freed:
             while True:
@@ -150,7 +143,7 @@ class CodexPool:
                     await ending.wait()  # two children must not write to one thread
                 seat = self._seats.get(of)
                 if seat is None and len(self._seats) < self._most:
-                    seat = Seat(of=of, decisions=self._decisions_of(of[1]))
+                    seat = Seat(of=of)
                     self._seats[of] = seat
                 if seat is not None:
                     self._hold(seat)

@@ -104,6 +104,10 @@ class CommandTool:
             deadline_s=TIMES.turn_limit_s + _SLACK_S,
         )
 
+    def bound(self, arguments: JsonObject) -> str:
+        """What an approval is for; see ReaskedTool."""
+        return asks.fingerprint(asks.COMMAND, arguments)
+
     async def run(self, call: PreparedCall, context: CallContext) -> ToolOutput:
         """Accept the request, once, and return what came of it."""
         return await self._pool.carry_out(context.session, call.tool, call.arguments)
@@ -153,6 +157,10 @@ class FilesTool:
             warnings=("changes files of the gateway's machine",),
             deadline_s=TIMES.turn_limit_s + _SLACK_S,
         )
+
+    def bound(self, arguments: JsonObject) -> str:
+        """What an approval is for; see ReaskedTool."""
+        return asks.fingerprint(asks.FILES, arguments)
 
     async def run(self, call: PreparedCall, context: CallContext) -> ToolOutput:
         """Accept the request, once, and return what came of it."""

@@ -62,6 +62,9 @@ class CallRow:
 INSIDE = "results of an agent's own tools"
 """What taints a turn whose provider has used tools by itself."""
 
+LATE = "late"
+"""What stands before the call whose approval came too late for it, and lets another one run."""
+
 _BY_PEOPLE = frozenset({"approved", "intent", "running"})
 """States in which people may have changed a call."""
 
@@ -343,9 +346,26 @@ def are_allowed_by_rule(tx: Tx, call_ids: Iterable[str]) -> bool:
         row = tx.row("SELECT state, decided_by FROM tool_call WHERE id = ?", ident)
         if row is None or row[0] != "allowed":
             return False
-        if str(row[1]).partition(" ")[0] in ("grant", "auto"):
+        if str(row[1]).partition(" ")[0] in ("grant", "auto", LATE):
             return False
     return True
+
+
+def late_leaves(tx: Tx, turn_id: int, tool: str) -> list[tuple[str, str]]:
+    """Calls of a turn that people approved too late to run, with their arguments; none twice.
+
+    One that was let run by the leave of another, and was too late again, hands it on.
+    """
+    found = tx.rows(
+        "SELECT id, canonical FROM tool_call WHERE turn_id = ? AND tool = ? AND state = 'not_run'"
+        " AND (SUBSTR(decided_by, 1, 5) = 'late ' OR EXISTS (SELECT 1 FROM request"
+        " WHERE request.call_id = tool_call.id AND request.state = 'approved'))"
+        " AND NOT EXISTS (SELECT 1 FROM tool_call AS used WHERE used.turn_id = tool_call.turn_id"
+        " AND used.decided_by = 'late ' || tool_call.id) ORDER BY step, ordinal",
+        turn_id,
+        tool,
+    )
+    return [(str(ident), str(canonical)) for ident, canonical in found]
 
 
 def tainted_by(tx: Tx, session_id: int, *, since: int) -> list[tuple[int, str]]:

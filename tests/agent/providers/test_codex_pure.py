@@ -48,7 +48,6 @@ from agent.providers.base import (
 )
 from agent.providers.codex import asks, faults, prelude, protocol
 from agent.providers.codex.asks import Approvable, Declined, Question, Unknown
-from agent.providers.codex.decisions import Decisions
 from agent.providers.codex.items import Finished, TurnAborted, TurnItems, cut, outcome_of
 from agent.providers.codex.losses import ChildLost, RpcRefused, Why
 from agent.providers.codex.protocol import Answered, NoMessage, Notified, Requested, RpcFault
@@ -302,18 +301,6 @@ def test_a_fingerprint_is_what_runs() -> None:
         {**base, "permissions": {"network": {"enabled": True}}},
     )
     assert len({first, *(asks.fingerprint(asks.COMMAND, each) for each in others)}) == 4
-
-
-def test_a_decision_is_used_up_by_one_accept() -> None:
-    """Once does not widen."""
-    decisions = Decisions()
-    decisions.remember("f")
-    assert not decisions.take("g")
-    assert decisions.take("f")
-    assert not decisions.take("f")
-    decisions.remember("f")
-    decisions.clear()
-    assert not decisions.take("f")
 
 
 # -- items

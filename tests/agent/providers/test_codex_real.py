@@ -31,7 +31,6 @@ from tests.wire.codex.stage import (
     LOGIN,
     ORIGIN,
     PATIENT,
-    actions_of,
     calls_of,
     message_of,
     request,
@@ -236,7 +235,7 @@ async def test_approvals_of_the_real_program(program: Path, tmp_path: Path) -> N
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_threads_of_the_real_program(program: Path, tmp_path: Path) -> None:
-    """A thread is resumed, a late approval holds once, undo and folding reach it."""
+    """A thread is resumed, what was approved too late is asked again, undo and folding reach it."""
     async with real(program, tmp_path) as here:
         write = calls("touch made.txt && echo ok", escalated=True)
         here.model.script = [[write], [write], [says("Late.")], [says("More.")]]
@@ -247,7 +246,9 @@ async def test_threads_of_the_real_program(program: Path, tmp_path: Path) -> Non
         assert later.status is ResultStatus.NOT_RUN
         assert not (here.work / "made.txt").exists()
         second = await here.say(later)
-        assert [each.status for each in actions_of(second)] == [ResultStatus.DONE]
+        assert calls_of(second)[0].arguments == calls_of(first)[0].arguments
+        assert not (here.work / "made.txt").exists()
+        assert stop_of(await here.say(await here.run(second))) is Stop.DONE
         assert (here.work / "made.txt").exists()
         await here.say(UserMessage(text="word-that-is-undone"))
         del here.history[-2:]

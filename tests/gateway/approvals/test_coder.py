@@ -14,6 +14,7 @@ from tests.agent.scripted import entry
 from tests.gateway.approvals.coder import FILES, MADE, MAKE, PERMISSIONS, Coder, asks
 from tests.gateway.approvals.house import CAL, House
 from tests.gateway.events import BEN, DM
+from tests.wire.codex.stage import QUICK
 
 ANSWER = [{"usage": [10, 5]}, {"message": "All built.", "item": "m9"}]
 
@@ -129,6 +130,32 @@ async def test_a_late_yes_holds_for_the_same_request_once(house: House, coder: C
     assert await house.states() == ["approved", "pending"]
     assert await house.press("Deny") == "Denied."
     assert (await house.turns(), coder.decisions().count("accept")) == (["done"], 1)
+
+
+async def test_a_late_yes_outlives_the_gateway(house: House, coder: Coder) -> None:
+    """It is a row: used by the one request that is the same, whichever run it comes in."""
+    other = asks(item={**MAKE, "id": "c2", "command": "make none"})
+    again = asks(item={**MAKE, "id": "c3"}, accept=[{"finished": {**MADE, "id": "c3"}}])
+    third = asks(item={**MAKE, "id": "c4"}, decline=[{"finished": {**MADE, "id": "c4"}}])
+    plays = [asks(), [{"silence": True}], [*other, *again, *third, *ANSWER]]
+    await coder.plays(*plays, open_ask_s=0.05)
+    await house.says("build it")
+    await coder.until(lambda it: it.decisions() == ["cancel"])
+    await house.press("Approve once")
+    card = house.card()
+    await house.take(house.event_of(card.button("Yes: Approve once"), card, BEN))
+    await coder.until(lambda it: it.methods().count("turn/start") == 2)
+    coder.times = QUICK
+    await coder.restart()
+    await house.rest()
+    assert "make none" in house.card().text
+    assert await house.press("Deny") == "Denied."
+    assert coder.decisions()[-2:] == ["decline", "accept"]
+    assert await house.states() == ["approved", "denied", "pending"]
+    assert await house.press("Deny") == "Denied."
+    assert (await house.turns(), coder.decisions().count("accept")) == (["done"], 1)
+    used = "SELECT COUNT(*) FROM tool_call WHERE decided_by LIKE 'late %'"
+    assert await house.one(used) == 1
 
 
 async def test_a_card_outlives_the_gateway(house: House, coder: Coder) -> None:
