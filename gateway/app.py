@@ -23,6 +23,7 @@ from gateway.command_lane import CommandLane
 from gateway.config import Config
 from gateway.control import ControlServer
 from gateway.credentials import Credentials
+from gateway.cron_assembly import clock_of_jobs
 from gateway.delivery import Deliveries
 from gateway.desk_assembly import (
     Ground,
@@ -211,6 +212,7 @@ class Gateway:
             await self._mcp.load()
         lane = self._make_sessions(start, await keys_of(self._store, self._clock))
         await end_of_ended_turns(self._store, self._desk.turn_desk.decisions)
+        await self._jobs.open(self._config.cron)
         self._router = Router(
             store=self._store,
             sessions=self._sessions,
@@ -302,6 +304,15 @@ class Gateway:
         )
         self._sessions = Sessions(
             store=self._store, deliveries=self._deliveries, clock=self._clock, agent=agent
+        )
+        self._jobs = clock_of_jobs(
+            store=self._store,
+            clock=self._clock,
+            desk=self._desk,
+            deliveries=self._deliveries,
+            notices=self._notices,
+            wake=self._wake,
+            wait=wait,
         )
         return CommandLane(
             store=self._store,
@@ -402,6 +413,7 @@ class Gateway:
         self._begin(echoes.run())
         self._begin(watch_alarms(self._supervisors))
         self._begin(self._desk.desk_clock.run())
+        self._begin(self._jobs.run())
         self._begin(self._desk.remote_jobs.run())
         self._begin(
             find_owner_spot(self._config, self._deliveries, self._desk.owner_spot, wait=wait)

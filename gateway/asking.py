@@ -22,7 +22,7 @@ from gateway.entitled import Needed, Rights, needed_to_raise, strictest
 from gateway.painting import Painter
 from gateway.quotes import quote_row, unknown_row
 from gateway.store.base import Tx
-from gateway.store.records import calls, cards, inbox, reservations
+from gateway.store.records import calls, cards, fires, inbox, reservations
 from gateway.store.records.allowances import Allowance
 from gateway.store.records.calls import Decided
 from gateway.store.records.cards import Card, CardKind, Kinds, Origin, Request, Tier
@@ -165,7 +165,7 @@ class Asking:
 
     def has_approver(self, turn: OpenTurn) -> bool:
         """Whether somebody is named who decides for a turn nobody attends."""
-        return bool(turn.requester)
+        return bool(turn.requester) or (turn.fire is not None and turn.fire.approver_chat != "")
 
     def ask(self, tx: Tx, turn: OpenTurn, items: tuple[Item, ...], words: str = "") -> Asked:
         """Ask people about calls; `words` are the model's own beside them."""
@@ -472,12 +472,21 @@ class Asking:
         )
 
     def _spot(self, tx: Tx, turn: Asker, tier: Tier) -> Spot:
-        """The chat itself if somebody there can decide, else where owners are asked."""
-        here = Spot(account=turn.account, chat=turn.reply_to)
+        """The chat itself if somebody there can decide, else where owners are asked.
+
+        What a clock's job asks goes to whoever it names.
+        """
+        here = self._named_by_job(tx, turn) or Spot(account=turn.account, chat=turn.reply_to)
         there = self._owner_spot.spot
         if there is None or self._decides_here(tx, turn, tier):
             return here
-        return there
+        return here if here.chat != turn.reply_to and tier == "approver" else there
+
+    def _named_by_job(self, tx: Tx, turn: Asker) -> Spot | None:
+        fire = None if turn.requester else fires.of_turn(tx, turn.turn_id)
+        if fire is None or not fire.approver_chat:
+            return None
+        return Spot(account=fire.approver_account, chat=fire.approver_chat)
 
     def _decides_here(self, tx: Tx, turn: Asker, tier: Tier) -> bool:
         if tier == "requester" or self._rights.owns(turn.requester):

@@ -75,7 +75,7 @@ def told_to_wait(tx: Tx, session_key: str, clock: Clock) -> tuple[OutboxRow, ...
     notes = [
         note_to(row, clock, key=f"t{turn.id}:waits:{row.content.author}", text=f"{what}; {NEXT}")
         for row in inbox.waiting_in(tx, session_key)
-        if row.content.kind == "message"
+        if not row.content.alone
     ]
     stored = (outbox.insert(tx, note, now=clock.now()) for note in notes)
     return tuple(row for row in stored if row is not None)

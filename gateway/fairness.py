@@ -5,7 +5,8 @@ chat leave in the order in which they were asked for; chats take turns. A visit 
 a quantum of tokens, and it starts one turn as soon as what it has saved covers the cost of its
 last one. So a chat that floods gets no more visits than any other, one whose turns are dear gets
 fewer, and nobody waits longer than one start of every other chat a round. A chat or person at
-their own limit is passed over and keeps its place.
+their own limit is passed over and keeps its place. What a clock's jobs want to do begins where
+nobody else could, in the order in which it was asked for.
 
 `Fairness` is pure; `TurnGate` is the thin shell that people wait at.
 """
@@ -33,11 +34,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """A session that wants to run a turn; `person` is empty where nobody is known to ask."""
+    """A session that wants to run a turn; `person` is empty where nobody is known to ask.
+
+    `background`: a clock's job, which counts for no chat and lets people go first.
+    """
 
     session: str
     chat: str
     person: str = ""
+    background: bool = False
 
 
 @dataclass(slots=True)
@@ -55,6 +60,7 @@ class Fairness:
         self._limits = limits or Limits()
         self._quantum = quantum
         self._chats: OrderedDict[str, _Chat] = OrderedDict()
+        self._background: deque[Start] = deque()
         self._running: dict[str, Start] = {}
         self._per_chat: Counter[str] = Counter()
         self._per_person: Counter[str] = Counter()
@@ -67,10 +73,16 @@ class Fairness:
 
     def ask(self, start: Start) -> None:
         """Put a session behind the others of its chat."""
+        if start.background:
+            self._background.append(start)
+            return
         self._chats.setdefault(start.chat, _Chat()).waiting.append(start)
 
     def withdraw(self, start: Start) -> bool:
         """Take a start back; False if it no longer waits."""
+        if start in self._background:
+            self._background.remove(start)
+            return True
         chat = self._chats.get(start.chat)
         if chat is None or start not in chat.waiting:
             return False
@@ -80,6 +92,8 @@ class Fairness:
     def end(self, session: str, tokens: int) -> None:
         """A granted turn is over; `tokens` is what it cost, 0 if nobody knows."""
         start = self._running.pop(session)
+        if start.background:
+            return
         _less(self._per_chat, start.chat)
         _less(self._per_person, start.person)
         if tokens:
@@ -100,9 +114,16 @@ class Fairness:
             if visits == 1:
                 break
         if best is None:
-            return None
+            return self._in_background()
         self._visit(*best)
         return best[2]
+
+    def _in_background(self) -> Start | None:
+        if not self._background:
+            return None
+        start = self._background.popleft()
+        self._running[start.session] = start
+        return start
 
     def _eligible(self, name: str, chat: _Chat) -> Start | None:
         if self._per_chat[name] >= self._limits.chat:

@@ -333,7 +333,7 @@ class Gate:
             if fits and covers(grant, item, turn.requester, self._rules.policy.version):
                 return grant
         auto = self._rules.money.auto(tx, turn.session_id, now=now)
-        if auto is None:
+        if auto is None or turn.fire is not None:
             return None
         if auto.bounds.get("schemas", {}).get(item.prepared.tool) != item.schema:
             return None  # a tool of that time, and as it was

@@ -96,10 +96,10 @@ def joined(group: Sequence["Waiting"]) -> "Waiting":
 
 
 def next_batch(waiting: Sequence["Waiting"], *, one_by_one: bool) -> list["Waiting"]:
-    """What the next turn takes: one command, or every input before the next command."""
-    if one_by_one or (waiting and waiting[0].content.kind == "command"):
+    """What the next turn takes: what stands alone, or every input before the next such thing."""
+    if one_by_one or (waiting and waiting[0].content.alone):
         return list(waiting[:1])
-    return list(takewhile(lambda row: row.content.kind != "command", waiting))
+    return list(takewhile(lambda row: not row.content.alone, waiting))
 
 
 def complete_at(rows: Sequence["Waiting"]) -> int | None:

@@ -47,16 +47,28 @@ class Progress:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._moved_at = clock.monotonic()
+        self._over_at: float | None = None
         self.tokens = 0
 
     def moved(self) -> None:
         """A sign of progress."""
         self._moved_at = self._clock.monotonic()
 
+    def end_in(self, seconds: float) -> None:
+        """However it moves, the turn may go on for no longer than so many seconds."""
+        self._over_at = self._clock.monotonic() + seconds
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time that the turn was given is used up."""
+        return self._over_at is not None and self._clock.monotonic() >= self._over_at
+
     @property
     def left_s(self) -> float:
-        """Seconds until the turn counts as stuck."""
-        return self._moved_at + INACTIVITY_S - self._clock.monotonic()
+        """Seconds until the turn counts as stuck, or has to end."""
+        now = self._clock.monotonic()
+        stuck_s = self._moved_at + INACTIVITY_S - now
+        return stuck_s if self._over_at is None else min(stuck_s, self._over_at - now)
 
 
 async def wait(event: asyncio.Event, seconds: float) -> None:

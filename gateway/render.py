@@ -309,6 +309,13 @@ def stuck_text(seconds: float, reference: str) -> str:
     )
 
 
+def overlong_text(seconds: float, reference: str) -> str:
+    """A turn of a clock's job that was ended because its time was over."""
+    return (
+        f"I stopped after {seconds / 60:.0f} minutes, as long as a job may take (ref {reference})."
+    )
+
+
 def undelivered_text(reference: str) -> str:
     """Words of an answer that the platform will never take."""
     return (

@@ -108,7 +108,9 @@ class Reply:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to show signs of life and the growing text."""
+        """Begin to show signs of life and the growing text; nobody watches a clock's job."""
+        if self._turn.fire is not None:
+            return
         self._outlet.stream_began()
         self._tasks = [
             asyncio.create_task(self._show_growth()),

@@ -119,7 +119,7 @@ class Sessions:
     def arrived(self, row: Waiting) -> None:
         """A message or queued command is stored: reach the running turn as configured, and wake."""
         actor = self._actors.get(row.session_key)
-        if actor is not None and actor.turn is not None:
+        if actor is not None and actor.turn is not None and actor.turn.fire is None:
             self._reach(row, actor.signals)
         self.wake(row.session_key)
 
@@ -274,7 +274,8 @@ class Sessions:
         if found.wait_s > 0 and not actor.hurried:
             await self._wait(actor.changed, found.wait_s)
             return True
-        start = Start(session=key, chat=admission.chat_of(key), person=found.person)
+        chat = admission.chat_of(key)
+        start = Start(session=key, chat=chat, person=found.person, background=not found.person)
         if not await self._gate.enter(start):
             return True
         moves = Progress(self._clock)

@@ -23,7 +23,7 @@ def written_on(
     if turn is None:
         return ()
     waiting = inbox.waiting_in(tx, session_key)
-    words = list(takewhile(lambda row: row.content.kind == "message", waiting))
+    words = list(takewhile(lambda row: not row.content.alone, waiting))
     if wrote := next((row for row in words if row.content.author == turn.requester), None):
         name = wrote.content.author_name or "the requester"
         return replace_pending(tx, turn.id, name, decisions, now=now)

@@ -52,6 +52,10 @@ Short = NoRoom | Frozen | Unknown
 """Why a model call can't be paid for."""
 
 
+def _nobody_asks() -> None:
+    """Where no clock runs nobody asks how its jobs stand."""
+
+
 @runtime_checkable
 class SendingTool(Tool, Protocol):
     """A tool whose local calls store messages."""
@@ -78,7 +82,10 @@ class TurnDesk:
         look_at_jobs: Callable[[], None],
         tell_owners: Callable[[str, str], None],
     ) -> None:
-        """`tell_owners` takes a key that is told once, and a sentence."""
+        """`tell_owners` takes a key that is told once, and a sentence.
+
+        `fire_rests` may be set by whoever wants to know that a job's turn has ended or waits.
+        """
         self._rules = rules
         self._gate = gate
         self._asking = asking
@@ -88,6 +95,7 @@ class TurnDesk:
         self._clock = clock
         self.send = send
         self.look_at_jobs = look_at_jobs
+        self.fire_rests: Callable[[], None] = _nobody_asks
         self._tell_owners = tell_owners
         self._last_check = LastCheck(
             rules=rules,

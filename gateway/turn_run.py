@@ -10,7 +10,7 @@ that can't be stored either            closed with the least that can be: no wor
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -26,7 +26,7 @@ from agent.signals import TurnSignals
 from agent.tool_room import ToolRoom
 from agent.tools.base import CallContext, Tool
 from agent.turn import AwaitsModel, position, turn_flow
-from gateway import outgoing, refs, render
+from gateway import cron_report, outgoing, refs, render
 from gateway.clock import Clock
 from gateway.errors import StoreClosed, StoreError, StoreFailed
 from gateway.outlet import Outlet
@@ -66,6 +66,25 @@ class Agent:
     start_id: int | None = None
     suspects: frozenset[str] = frozenset()
     """Sessions whose turn may have killed the last runs; they are taken up one at a time."""
+
+
+class Without(Mapping[str, Tool]):
+    """Tools as they are now, but for some."""
+
+    def __init__(self, tools: Mapping[str, Tool], left_out: frozenset[str]) -> None:
+        self._tools = tools
+        self._left_out = left_out
+
+    def __getitem__(self, name: str) -> Tool:
+        if name in self._left_out:
+            raise KeyError(name)
+        return self._tools[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._tools if name not in self._left_out)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class TurnRuns:
@@ -111,11 +130,13 @@ class TurnRuns:
             reply=reply,
             store=store,
             clock=self._clock,
-            joins=self._agent.busy != "queue",
+            joins=self._agent.busy != "queue" and turn.fire is None,
             desk=self._agent.desk,
         )
         reply.start()
         try:
+            if turn.fire is not None:
+                progress.end_in(cron_report.FIRE_S - journal.active_s())
             work = self._perform(turn, journal, reply, signals, progress)
             await unless_stuck(work, progress, self._wait)
         except (Fenced, StoreFailed, StoreClosed):
@@ -123,7 +144,10 @@ class TurnRuns:
         except NoProgress:
             log.error("turn t%d gave no sign of progress and is ended", turn.turn_id)
             store.only(asyncio.current_task())
-            await journal.stuck(INACTIVITY_S)
+            if progress.is_over:
+                await journal.overlong(cron_report.FIRE_S)
+            else:
+                await journal.stuck(INACTIVITY_S)
         except Exception:
             log.exception("turn t%d failed inside the gateway", turn.turn_id)
             await journal.crashed()
@@ -149,6 +173,7 @@ class TurnRuns:
             replace(entry, provider=WatchedProvider(entry.provider, progress))
             for entry in self._agent.entries
         )
+        tools = Without(self._agent.tools, cron_report.goes_without(turn))
         runner = Runner(
             origin=CallContext(
                 call_id="",
@@ -159,7 +184,7 @@ class TurnRuns:
             ),
             system=prompt.SYSTEM,
             plan=plan_for(entries, turn.settings.get("model")),
-            tools=self._agent.tools,
+            tools=tools,
             journal=journal,
             signals=signals,
             emit=emit,
@@ -170,7 +195,7 @@ class TurnRuns:
         rows = turn.rows
         if turn.resumed and signals.stopped_by is None:
             rows = await _joined(rows, journal)
-        judge = policy.judge_with(self._agent.tools, holds=self._agent.desk.holds)
+        judge = policy.judge_with(tools, holds=self._agent.desk.holds)
         await runner.run(turn_flow(rows, judge, journal.active_s))
 
     async def _give_up(self, turn: OpenTurn) -> None:

@@ -15,7 +15,7 @@ from agent.messages import Message, PartialReply, ToolResult
 from agent.tool_runs import FAULT
 from agent.tools.base import EffectClass, PreparedCall, RemoteJob, ToolOutput, Verdict
 from agent.turn import AwaitsTools, position
-from gateway import render
+from gateway import cron_report, render
 from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.gate import Verdicts
@@ -24,7 +24,7 @@ from gateway.render import Change
 from gateway.reply import Reply
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import calls, folds, jobs, outbox, sessions, unowned
+from gateway.store.records import calls, fires, folds, jobs, outbox, sessions, unowned
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.store.records.sessions import OpenTurn
 from gateway.turn_attempts import TurnAttempts
@@ -240,7 +240,7 @@ class StoredTurn(TurnJournal):
     def _so_far(self) -> tuple[NewOutbox, ...]:
         """The words so far as rows: they stand while people are waited for."""
         text = "\n\n".join(words.strip() for words in self._said if words.strip())
-        return self._reply.interim_rows(text) if text else ()
+        return self._reply.interim_rows(text) if text and self._turn.fire is None else ()
 
     def _keep(self, tx: Tx, new: tuple[NewOutbox, ...]) -> tuple[OutboxRow, ...]:
         """Store them; the turn's further words stand below what people are asked."""
@@ -258,6 +258,8 @@ class StoredTurn(TurnJournal):
         """Nothing is being made now."""
         self._reply.rest()
         self._attempts.rest()
+        if self._turn.fire is not None:
+            self._desk.fire_rests()
 
     async def calls_intended(self, judged: tuple[JudgedCall, ...]) -> Intended:
         """The last check, then the intent to run what passes it (D2 if any has an effect)."""
@@ -380,6 +382,8 @@ class StoredTurn(TurnJournal):
         until = self._attempts.until(end, now=self._clock.now())
         said = tuple(self._said)
         text = render.reply_text(said, end, self.reference, until=until, change=change)
+        if self._turn.fire is not None:
+            text = await self._report(text, end)
         self._attempts.take(end.attempt)
         await self._close(
             text,
@@ -389,6 +393,19 @@ class StoredTurn(TurnJournal):
             end=end,
             change=change,
         )
+
+    async def _report(self, text: str, end: TurnEnd) -> str:
+        """What a fire of a clock's job posts; nothing if it has failed and may be tried again."""
+        turn_id = self._turn.turn_id
+        if end.state is TurnState.FAILED and not await self._had_effect():
+            return ""
+        if end.mark is Mark.EMPTY and not self._said:
+            text = ""
+        turned_down = await self._store.read(lambda tx: fires.turned_down(tx, turn_id))
+        return cron_report.report(text, end.text, turned_down)
+
+    async def _had_effect(self) -> bool:
+        return await self._store.read(lambda tx: fires.had_effect(tx, self._turn.turn_id))
 
     async def crashed(self) -> None:
         """End the turn after a fault of ours, with a sentence in place of its answer.
@@ -409,7 +426,14 @@ class StoredTurn(TurnJournal):
         sentence = render.stuck_text(seconds, self.reference)
         await self._fail("\n\n".join([*self._said, sentence]), f"no progress for {seconds:.0f} s")
 
+    async def overlong(self, seconds: float) -> None:
+        """End the turn because it was at work as long as it may; its words stand before that."""
+        sentence = render.overlong_text(seconds, self.reference)
+        await self._fail("\n\n".join([*self._said, sentence]), f"at work for {seconds:.0f} s")
+
     async def _fail(self, text: str, cause: str) -> None:
+        if self._turn.fire is not None and not await self._had_effect():
+            text = ""  # it may be tried again
         await self._close(text, state=TurnState.FAILED, mark=Mark.NONE, error=cause, end=None)
 
     async def _close(
@@ -423,7 +447,8 @@ class StoredTurn(TurnJournal):
         change: Change = "",
     ) -> None:
         await self._reply.stop_streaming()
-        new_rows = self._reply.final_rows(text)
+        fire = self._turn.fire
+        new_rows = self._reply.final_rows(text) if text or fire is None else ()
         now = self._clock.now()
 
         def unit(tx: Tx) -> tuple[OutboxRow, ...]:
@@ -440,6 +465,10 @@ class StoredTurn(TurnJournal):
             )
             if self._turn.rows.fold:
                 sessions.fold_done(tx, self._turn.session_id)
+            if fire is not None and text and cron_report.is_apart(self._turn):
+                tainted = fire.data or calls.tainted_by(tx, self._turn.session_id, since=0)
+                said = text[: cron_report.SAID_MAX]
+                fires.say(tx, fire.id, said, tainted=bool(tainted))
             stored = (outbox.insert(tx, row, now=now) for row in new_rows)
             return (*(row for row in stored if row is not None), *edits, *notices)
 

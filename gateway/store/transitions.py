@@ -76,6 +76,13 @@ RUN_BOOKED: Final = _power("run.booked")
 SEAL_MADE: Final = _power("seal.made")
 MCP_PINNED: Final = _power("mcp.pinned")
 
+# Jobs of the clock.
+JOBS_KEPT: Final = _power("jobs.kept")
+JOB_CHANGED: Final = _power("job.changed")
+FIRE_DUE: Final = _power("fire.due")
+FIRE_BEGUN: Final = _power("fire.begun")
+FIRE_ENDED: Final = _power("fire.ended")
+
 # Keys of models.
 LOGIN_KEPT: Final = _power("login.kept")
 KEY_MARKED: Final = _process("key.marked")

@@ -50,6 +50,14 @@ class Content:
     long: bool = False
     """As long as a piece a client cuts from a longer paste: the rest may follow."""
 
+    fire: int = 0
+    """The fire of a clock's job that this is; such a message is a turn of its own."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing is joined with it: a command, or what a clock says."""
+        return self.kind == "command" or self.fire > 0
+
     def to_json(self) -> str:
         """Write the fields that are not empty."""
         return orjson.dumps(

@@ -7,6 +7,7 @@ turn:  open --> done | failed | cancelled | halted
 """
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -21,9 +22,10 @@ from agent.messages import (
     ToolResult,
     UserMessage,
 )
+from gateway import mailbox
 from gateway.errors import StoreError
 from gateway.store.base import Tx
-from gateway.store.records import calls, folds, inbox, model_calls, transcript
+from gateway.store.records import calls, fires, folds, inbox, job_posts, model_calls, transcript
 
 TITLE_LENGTH = 60
 FOLD = "fold"
@@ -62,6 +64,8 @@ class OpenTurn:
     stopped_by: str | None = None
     parts_before: int = 0
     active_us: int = 0
+    fire: fires.Fire | None = None
+    """What a clock's job opened it for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,24 +113,13 @@ def next_work(tx: Tx, key: str, *, now: int, one_by_one: bool, start_id: int | N
     if waiting[0].content.kind == "command":
         return CommandDue(row=waiting[0])
     session_id = session.id if session is not None else create(tx, waiting[0], now)
-    return _open(tx, session_id, _batch(waiting, one_by_one), now, start_id)
+    return _open(tx, session_id, mailbox.next_batch(waiting, one_by_one=one_by_one), now, start_id)
 
 
 def _is_renewed(tx: Tx, key: str) -> bool:
     """Whether the next thing in a session is a command, which waits for nobody's decision."""
     waiting = inbox.waiting_in(tx, key)
     return bool(waiting) and waiting[0].content.kind == "command"
-
-
-def _batch(waiting: list[inbox.Waiting], one_by_one: bool) -> list[inbox.Waiting]:
-    if one_by_one:
-        return waiting[:1]
-    batch = []
-    for row in waiting:
-        if row.content.kind == "command":
-            break
-        batch.append(row)
-    return batch
 
 
 def create(tx: Tx, row: inbox.Waiting, now: int) -> int:
@@ -261,7 +254,8 @@ def drain(tx: Tx, turn: OpenTurn, *, now: int) -> tuple[Message, ...]:
     An input whose further messages may still come (an album, a long paste) waits on.
     """
     fence(tx, turn, now)
-    rows = _batch(inbox.waiting_in(tx, turn.session_key, now=now), one_by_one=False)
+    waiting = inbox.waiting_in(tx, turn.session_key, now=now)
+    rows = list(takewhile(lambda row: not row.content.alone, waiting))
     inbox.claim(tx, [row.id for row in rows], turn.turn_id)
     messages = tuple(user_message(row.content) for row in rows)
     transcript.append(
@@ -445,6 +439,11 @@ def _open(
     turn_id = int(opened[0])
     inbox.claim(tx, [row.id for row in batch], turn_id)
     messages: tuple[Message, ...] = tuple(user_message(row.content) for row in batch)
+    if last.content.fire:
+        fires.claimed(tx, last.content.fire, turn_id)
+    else:
+        posts = job_posts.unheard(tx, last, session_id=session_id, turn_id=turn_id, now=now)
+        messages = (*(user_message(post) for post in posts), *messages)
     transcript.append(tx, session_id=session_id, turn_id=turn_id, messages=messages, now=now)
     return _load(tx, turn_id, resumed=False)
 
@@ -508,6 +507,7 @@ def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
         resumed=resumed,
         stopped_by=stopped_by,
         parts_before=parts_before,
+        fire=fires.of_turn(tx, turn_id),
     )
 
 

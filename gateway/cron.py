@@ -1,0 +1,556 @@
+"""The clock: slots of jobs become fires, fires become turns, and what came of them is kept.
+
+Theory of operation. A job's next slot stands in its row; a look finds the rows whose slot has come.
+One transaction writes the fires of the slots that passed, the inbox row of the one that begins, and
+the next slot: whoever moves the slot on first has it, and reading moves nothing. From its inbox row
+on, a fire is a turn like any other, in a session of its own; what became of the turn is read from
+its rows, so that no crash can leave a fire behind.
+
+    a slot has come                its fires are stored (`cron_slots`); what runs is `due`
+    a place is free, and the       its inbox row is stored and its session is woken
+      fire before it is over
+    its turn ends or waits         the fire follows: it is sent, tried again, or failed
+    its answer has left            delivered; one that can't be delivered pauses the job
+
+A look at least every `LOOK_S` seconds makes every slot on time, however the wall clock is set.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+from gateway import cron_jobs, cron_report, outgoing, refs
+from gateway.clock import Clock
+from gateway.config.values import CronJob
+from gateway.cron_door import (
+    WAITING_MAX,
+    Fired,
+    FireOutcome,
+    KeyConflict,
+    Known,
+    NoSuchJob,
+    TooMany,
+)
+from gateway.cron_slots import (
+    NOTICE_AFTER,
+    PAUSE_AFTER,
+    AtWork,
+    Planned,
+    plan,
+    retry_after,
+)
+from gateway.errors import StoreClosed, StoreError, StoreFailed
+from gateway.progress import Wait
+from gateway.store import transitions
+from gateway.store.base import Store, Tx
+from gateway.store.records import chats, cron, fires, inbox, outbox
+from gateway.store.records.cron import Job
+from gateway.store.records.fires import BY_HAND, Fire, Followed, NewFire
+from gateway.store.records.outbox import NewOutbox, OutboxRow
+from platforms.errors import PlatformError
+from platforms.markup import parse
+
+LOOK_S = 20.0
+SENDING_LOOK_S = 2.0
+HELD_UP_LOOK_S = 5.0
+AT_ONCE = 20
+PLACES = 4
+"""Fires at work at a time; one that waits for people takes none."""
+
+log = logging.getLogger(__name__)
+
+Halt = Callable[[Tx, str, str], str]
+"""Why nothing may be spent by jobs in a chat (ACCOUNT, CHAT): frozen, budget, or nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """How the clock reaches the rest of the gateway.
+
+    `account_of` gives the connected account of a platform, `direct` the chat with a person of an
+    account; `wake` takes a session up, `tell_owners` takes a key that is told once, and a sentence.
+    """
+
+    account_of: Callable[[str], str | None]
+    direct: Callable[[str, str], Awaitable[str]]
+    wake: Callable[[str], None]
+    enqueue: Callable[[tuple[OutboxRow, ...]], None]
+    tell_owners: Callable[[str, str], None]
+    halt: Halt
+
+
+@dataclass(slots=True)
+class _News:
+    """What a unit leads to once it is stored."""
+
+    sessions: list[str]
+    rows: list[OutboxRow]
+    owners: list[tuple[str, str]]
+
+
+class Cron:
+    """All jobs of this gateway."""
+
+    def __init__(self, *, store: Store, clock: Clock, ways: Ways, wait: Wait) -> None:
+        """`wait` waits for an event, or for so many seconds."""
+        self._store = store
+        self._clock = clock
+        self._ways = ways
+        self._wait = wait
+        self._changed = asyncio.Event()
+        self._spots: dict[str, tuple[str, str]] = {}
+
+    async def open(self, written: tuple[CronJob, ...]) -> None:
+        """Hold the configured jobs against the stored ones (D2)."""
+        now = self._clock.now()
+        if not written and not await self._store.read(cron.any_kept):
+            return
+
+        def unit(tx: Tx) -> None:
+            for each in written:
+                stored = cron.get(tx, each.name)
+                job = cron_jobs.configured(each, stored, now=now)
+                if job is not None:
+                    cron.put(tx, job)
+                    fires.withdraw(tx, job.name, "edited", now=now)
+            names = {each.name for each in written}
+            for job in cron.every(tx):
+                if job.source == "config" and job.name not in names:
+                    cron.remove(tx, job.name)
+                    fires.withdraw(tx, job.name, "removed", now=now)
+                fires.prune(tx, job.name, now=now)
+            for name in cron.removed(tx):
+                fires.prune(tx, name, now=now)
+                cron.forget(tx, name)
+
+        await self._store.write(unit, transition=transitions.JOBS_KEPT)
+
+    def look(self) -> None:
+        """There may be something to do sooner than planned."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Look at what is due, until cancelled."""
+        while True:
+            pause_s = HELD_UP_LOOK_S
+            try:
+                self._changed.clear()
+                pause_s = await self.round()
+            except (StoreFailed, StoreClosed):
+                return
+            except StoreError as error:
+                log.warning("the clock looks again: %s", error)
+            except Exception:
+                log.exception("the clock stumbled; it looks again")
+            await self._wait(self._changed, pause_s)
+
+    async def round(self) -> float:
+        """Do all that is due now; seconds until the next look."""
+        await self._know_spots()
+        for followed in await self._store.read(fires.to_follow):
+            await self._follow(followed)
+        while due := await self._due():
+            for job in due:
+                await self._fire(job)
+        await self._begin()
+        return await self._store.read(self._pause_s)
+
+    async def _due(self) -> tuple[Job, ...]:
+        now = self._clock.now()
+        return await self._store.read(lambda tx: cron.due(tx, now=now, limit=AT_ONCE))
+
+    def _pause_s(self, tx: Tx) -> float:
+        """Seconds until something comes that nobody tells of."""
+        now = self._clock.now()
+        soonest = LOOK_S
+        if fires.any_sending(tx):
+            soonest = SENDING_LOOK_S
+        begins = fires.next_begin(tx)
+        if begins is not None:
+            soonest = min(soonest, (begins - now) / 1_000_000 if begins > now else HELD_UP_LOOK_S)
+        slot = cron.next_slot(tx)
+        if slot is not None:
+            soonest = min(soonest, max(0.0, (slot - now) / 1_000_000))
+        return soonest
+
+    # -- from outside
+
+    async def fire_now(
+        self,
+        name: str,
+        *,
+        by: str,
+        key: str | None = None,
+        data: str = "",
+        though_paused: bool = True,
+    ) -> FireOutcome:
+        """Store a fire outside of the job's slots; see `cron_door.CronDoor`."""
+        digest = hashlib.sha256(data.encode()).hexdigest()
+        await self._know_spots()
+        accounts = self._accounts()
+
+        def unit(tx: Tx) -> tuple[FireOutcome, _News]:
+            now = self._clock.now()
+            news = _nothing()
+            job = cron.get(tx, name)
+            if job is None or job.state == "removed":
+                return NoSuchJob(), news
+            known = fires.by_key(tx, name, key, since=now - fires.KEY_US) if key else None
+            if known is not None:
+                same = known.digest == digest
+                return Known(fire=known.id) if same else KeyConflict(), news
+            if sum(each.job == name for each in fires.at_work(tx)) >= WAITING_MAX:
+                return TooMany(), news
+            rests = job.state == "paused" and not though_paused
+            new = NewFire(
+                job=name,
+                state="skipped" if rests else "due",
+                reason="paused" if rests else "",
+                slot=now,
+                fold=BY_HAND,
+                by=by,
+                begin_at=now,
+                request_key=key,
+                digest=digest,
+                data=data,
+            )
+            ident = _insert_at_next_moment(tx, new, now=now)
+            fires.prune(tx, name, now=now)
+            self._begin_due(tx, accounts, news)
+            return Fired(fire=ident), news
+
+        outcome, news = await self._store.write(unit, transition=transitions.FIRE_DUE)
+        self._tell(news)
+        return outcome
+
+    # -- slots
+
+    async def _fire(self, job: Job) -> None:
+        """Store what becomes of the slots of a job that have come."""
+        accounts = self._accounts()
+
+        def unit(tx: Tx) -> _News:
+            news = _nothing()
+            now = self._clock.now()
+            stored = cron.get(tx, job.name)
+            first = cron_jobs.slot_of(stored) if stored is not None else None
+            if stored is None or first is None or (stored.next_at or now) > now:
+                return news
+            try:
+                schedule = cron_jobs.schedule_of(stored)
+            except ValueError as error:
+                schedule = None
+                news.owners.append((f"cron:{job.name}", f"The job {job.name} rests: {error}."))
+            if schedule is None:
+                cron.put(tx, cron_jobs.resting(stored))
+                return news
+            planned = plan(
+                schedule,
+                first,
+                now=cron_jobs.moment(now),
+                missed=stored.definition.missed,
+                overlap=stored.definition.overlap,
+                paused=stored.state == "paused",
+                at_work=_at_work(fires.at_work(tx), stored.name),
+            )
+            upcoming = planned.upcoming
+            moved = cron.move_on(
+                tx,
+                stored.name,
+                at=cron_jobs.micros(first.at),
+                fold=first.fold,
+                next_at=None if upcoming is None else cron_jobs.micros(upcoming.at),
+                next_fold=0 if upcoming is None else upcoming.fold,
+            )
+            if not moved:
+                return news
+            if upcoming is None:
+                cron.end(tx, stored.name)
+            for each in planned.fires:
+                fires.insert(tx, _new_fire(stored.name, each, now=now), now=now)
+            fires.prune(tx, stored.name, now=now)
+            self._begin_due(tx, accounts, news)
+            return news
+
+        self._tell(await self._store.write(unit, transition=transitions.FIRE_DUE))
+
+    async def _begin(self) -> None:
+        """Let fires begin that waited."""
+        accounts = self._accounts()
+        now = self._clock.now()
+        if not await self._store.read(lambda tx: fires.any_to_begin(tx, now=now)):
+            return
+
+        def dry(tx: Tx) -> bool:
+            return any(True for _ in self._startable(tx, accounts))
+
+        if not await self._store.read(dry):
+            return
+
+        def unit(tx: Tx) -> _News:
+            news = _nothing()
+            self._begin_due(tx, accounts, news)
+            return news
+
+        self._tell(await self._store.write(unit, transition=transitions.FIRE_BEGUN))
+
+    def _startable(self, tx: Tx, accounts: Mapping[str, str]) -> "list[tuple[Fire, Job | None]]":
+        """Fires that may begin now, oldest first: one of a job at a time, as places are free."""
+        now = self._clock.now()
+        places = PLACES - fires.places_taken(tx)
+        work = fires.at_work(tx)
+        busy = {each.job for each in work if each.inbox_id is not None}
+        found: list[tuple[Fire, Job | None]] = []
+        for each in work:
+            if each.inbox_id is not None or each.job in busy or len(found) >= places:
+                continue
+            busy.add(each.job)
+            job = cron.get(tx, each.job)
+            if job is not None and not _account(job, accounts):
+                continue  # its platform was never connected
+            if each.begin_at <= now:
+                found.append((each, job))
+        return found
+
+    def _begin_due(self, tx: Tx, accounts: Mapping[str, str], news: _News) -> None:
+        """Let what may begin begin, or say why it goes without a run."""
+        for fire, job in self._startable(tx, accounts):
+            if job is None or job.state == "removed":
+                fires.skip(tx, fire.id, "removed", now=self._clock.now())
+                continue
+            self._begin_one(tx, fire, job, _account(job, accounts), news)
+
+    def _begin_one(self, tx: Tx, fire: Fire, job: Job, account: str, news: _News) -> None:
+        now = self._clock.now()
+        place = job.definition.deliver
+        if account != job.account:
+            cron.settle_account(tx, job.name, account)
+        root = refs.root_text(place)
+        if chats.state_of(tx, account=account, chat=root) == "dead":
+            fires.move(tx, fire.id, "failed", reason="its chat is gone", now=now)
+            self._pause_for_chat(tx, job, fire, news)
+            return
+        why = self._ways.halt(tx, account, root)
+        if why:
+            fires.skip(tx, fire.id, why, now=now)
+            return
+        key = cron_report.session_key(job, fire, account)
+        ident = inbox.insert(tx, _arrival(job, fire, account, key, now=now))
+        if ident is None:  # no other key is like it
+            fires.move(tx, fire.id, "failed", reason="its row was there already", now=now)
+            return
+        spot = self._spots.get(job.definition.approver, ("", ""))
+        fires.begin(tx, fire.id, inbox_id=ident, account=account, chat=place, approver=spot)
+        news.sessions.append(key)
+
+    # -- what became of them
+
+    async def _follow(self, followed: Followed) -> None:
+        fire = followed.fire
+        if fire.state == "sending" and not await self._store.read(lambda tx: _has_left(tx, fire)):
+            return
+
+        def unit(tx: Tx) -> _News:
+            news = _nothing()
+            fresh = fires.get(tx, fire.id)
+            if fresh is not None and (fresh.state, fresh.turn_id) == (fire.state, fire.turn_id):
+                self._settle(tx, followed, news)
+            return news
+
+        self._tell(await self._store.write(unit, transition=transitions.FIRE_ENDED))
+
+    def _settle(self, tx: Tx, followed: Followed, news: _News) -> None:
+        """Move a fire to where its turn is."""
+        fire, now = followed.fire, self._clock.now()
+        if followed.withdrawn:
+            fires.move(tx, fire.id, "failed", reason="stopped before it began", now=now)
+            return
+        posted = fires.post_states(tx, fire.turn_id) if fire.turn_id is not None else frozenset()
+        match followed.turn_state:
+            case "done" if not posted:
+                fires.move(tx, fire.id, "nothing_to_say", now=now)
+                cron.count_failures(tx, fire.job, 0)
+            case "done" if posted & {"pending", "in_flight"}:
+                fires.move(tx, fire.id, "sending", now=now)
+            case "done" if "dead" in posted:
+                fires.move(tx, fire.id, "failed", reason="its answer can't be delivered", now=now)
+                self._failed(tx, fire, news)
+            case "done":
+                doubt = "it may stand twice, or not" if "unknown" in posted else ""
+                fires.move(tx, fire.id, "delivered", reason=doubt, now=now)
+                cron.count_failures(tx, fire.job, 0)
+            case "cancelled":
+                fires.move(tx, fire.id, "failed", reason="stopped", now=now)
+            case _:
+                self._try_again(tx, followed, news)
+
+    def _try_again(self, tx: Tx, followed: Followed, news: _News) -> None:
+        """A turn that failed before any effect gets further tries."""
+        fire, now = followed.fire, self._clock.now()
+        reason = followed.error or "it was ended"
+        wait = retry_after(fire.attempt) if followed.turn_state == "failed" else None
+        acted = fire.turn_id is not None and fires.had_effect(tx, fire.turn_id)
+        if wait is not None and not acted:
+            begin_at = now + int(wait.total_seconds() * 1_000_000)
+            fires.again(tx, fire.id, begin_at=begin_at, reason=reason)
+            return
+        fires.move(tx, fire.id, "failed", reason=reason, now=now)
+        self._failed(tx, fire, news)
+
+    def _failed(self, tx: Tx, fire: Fire, news: _News) -> None:
+        """Count a failure; people hear of the third in a row, and after the tenth it rests."""
+        job = cron.get(tx, fire.job)
+        if job is None or job.state == "removed":
+            return
+        failures = job.failures + 1
+        cron.count_failures(tx, job.name, failures)
+        chat = refs.root_text(job.definition.deliver)
+        if chats.state_of(tx, account=fire.account, chat=chat) == "dead":
+            self._pause_for_chat(tx, job, fire, news)
+        elif failures >= PAUSE_AFTER:
+            if cron.pause(tx, job.name, f"it failed {failures} times in a row"):
+                text = (
+                    f"The job {job.name} failed {failures} times in a row and rests now:"
+                    f" gatepost why f{fire.id}, then gatepost cron resume {job.name}."
+                )
+                news.owners.append((f"cron:{job.name}:{fire.id}", text))
+        elif failures == NOTICE_AFTER:
+            row = outbox.insert(tx, self._notice(job, fire, failures), now=self._clock.now())
+            news.rows.extend((row,) if row is not None else ())
+
+    def _pause_for_chat(self, tx: Tx, job: Job, fire: Fire, news: _News) -> None:
+        if cron.pause(tx, job.name, "its chat can't be written to"):
+            text = (
+                f"The job {job.name} rests: {job.definition.deliver} can't be written to."
+                f" When it can: gatepost cron resume {job.name}."
+            )
+            news.owners.append((f"cron:{job.name}:{fire.id}", text))
+
+    def _notice(self, job: Job, fire: Fire, failures: int) -> NewOutbox:
+        text = (
+            f"The scheduled job {job.name} has failed {failures} times in a row."
+            f" Its operator can look it up (ref f{fire.id})."
+        )
+        return NewOutbox(
+            dedupe_key=f"f{fire.id}:failures",
+            account=fire.account,
+            chat=job.definition.deliver,
+            turn_id=None,
+            part=0,
+            purpose="notice",
+            op="post",
+            target_id=None,
+            content=outgoing.dump(outgoing.Words(body=parse(text))),
+            nonce=self._clock.nonce(),
+        )
+
+    # -- where
+
+    def _accounts(self) -> Mapping[str, str]:
+        """The connected account of every platform there is."""
+        found = {name: self._ways.account_of(name) for name in _PLATFORMS}
+        return {name: account for name, account in found.items() if account is not None}
+
+    async def _know_spots(self) -> None:
+        """Find out where those who approve for jobs are asked, as far as that is not known."""
+        jobs = await self._store.read(cron.every)
+        for approver in {job.definition.approver for job in jobs} - {"", *self._spots}:
+            account = self._ways.account_of(approver.partition(":")[0])
+            if account is None:
+                continue
+            if not cron_jobs.is_person(approver):
+                self._spots[approver] = (account, approver)
+                continue
+            try:
+                chat = await self._ways.direct(account, refs.person_id(approver))
+            except PlatformError as error:
+                log.warning("%s can't be asked for jobs: %s", approver, error)
+                continue
+            self._spots[approver] = (account, chat)
+
+    def _tell(self, news: _News) -> None:
+        """Hand on what a stored unit leads to."""
+        self._ways.enqueue(tuple(news.rows))
+        for key, sentence in news.owners:
+            self._ways.tell_owners(key, sentence)
+        for key in news.sessions:
+            self._ways.wake(key)
+
+
+_PLATFORMS = ("slack", "discord", "telegram", "web", "terminal")
+
+
+def _nothing() -> _News:
+    return _News(sessions=[], rows=[], owners=[])
+
+
+def _insert_at_next_moment(tx: Tx, new: NewFire, *, now: int) -> int:
+    """Store a fire outside of the slots; two of the same moment take one each."""
+    while (ident := fires.insert(tx, new, now=now)) is None:
+        new = replace(new, slot=new.slot + 1)
+    return ident
+
+
+def _new_fire(name: str, planned: Planned, *, now: int) -> NewFire:
+    return NewFire(
+        job=name,
+        slot=cron_jobs.micros(planned.slot.at),
+        fold=planned.slot.fold,
+        state="due" if planned.skipped is None else "skipped",
+        reason=planned.skipped or "",
+        missed=planned.more,
+        begin_at=now,
+    )
+
+
+def _arrival(job: Job, fire: Fire, account: str, key: str, *, now: int) -> inbox.Arrival:
+    """A fire as the message that its session answers; nobody has written it."""
+    ident = f"cron:{job.name}:{fire.slot}:{fire.fold}"
+    if fire.attempt > 1:
+        ident += f":{fire.attempt}"
+    place = job.definition.deliver
+    return inbox.Arrival(
+        account=account,
+        delivery_key=ident,
+        logical_key=ident,
+        state="new",
+        reason=None,
+        lane="turn",
+        session_key=key,
+        chat=place,
+        message_id=None,
+        author="",
+        order=(0, 0),
+        occurred_at=fire.slot,
+        received_at=now,
+        content=inbox.Content(
+            kind="message",
+            author_name=f"job {job.name}",
+            reply_to=place,
+            text=cron_report.prompt_text(job),
+            quote=fire.data,
+            quote_author=cron_report.DATA_FROM if fire.data else "",
+            quote_by=cron_report.OUTSIDE if fire.data else "",
+            fire=fire.id,
+        ),
+        raw="",
+    )
+
+
+def _account(job: Job, accounts: Mapping[str, str]) -> str:
+    """Through which account a job answers; one that is away is waited for by its turn."""
+    return accounts.get(job.definition.deliver.partition(":")[0], job.account)
+
+
+def _at_work(work: tuple[Fire, ...], name: str) -> AtWork:
+    own = [each for each in work if each.job == name]
+    begun = [each for each in own if each.inbox_id is not None or each.attempt > 1]
+    return AtWork(running=bool(begun), waiting=len(own) - len(begun))
+
+
+def _has_left(tx: Tx, fire: Fire) -> bool:
+    """Whether nothing of an answer waits to leave."""
+    states = fires.post_states(tx, fire.turn_id) if fire.turn_id is not None else frozenset()
+    return states.isdisjoint({"pending", "in_flight"})

@@ -1,0 +1,78 @@
+"""Builds the clock out of what the gateway has."""
+
+from collections.abc import Callable
+from typing import Final
+
+from gateway import refs
+from gateway.clock import Clock
+from gateway.cron import Cron, Ways
+from gateway.delivery import Deliveries
+from gateway.desk_assembly import Supervision, notices_to
+from gateway.ledger import Leave
+from gateway.money import Money, spender_in
+from gateway.notices import Notices
+from gateway.progress import Wait
+from gateway.store.base import Store, Tx
+from platforms.errors import PlatformUnavailable
+
+BACKGROUND: Final = "background_day"
+
+
+def clock_of_jobs(
+    *,
+    store: Store,
+    clock: Clock,
+    desk: Supervision,
+    deliveries: Deliveries,
+    notices: Notices,
+    wake: Callable[[str], None],
+    wait: Wait,
+) -> Cron:
+    """The clock; turns tell it when they rest."""
+
+    def account_of(platform: str) -> str | None:
+        return next(
+            (
+                refs.account_text(outlet.account)
+                for outlet in deliveries.outlets()
+                if outlet.account.platform == platform
+            ),
+            None,
+        )
+
+    async def direct(account: str, person: str) -> str:
+        outlet = deliveries.outlet(account)
+        if outlet is None:
+            raise PlatformUnavailable(f"{account} is not connected")
+        return refs.chat_text(await outlet.adapter.direct(person))
+
+    def halt(tx: Tx, account: str, chat: str) -> str:
+        return spending_halt(tx, desk.rules.money, account, chat, now=clock.now())
+
+    jobs = Cron(
+        store=store,
+        clock=clock,
+        ways=Ways(
+            account_of=account_of,
+            direct=direct,
+            wake=wake,
+            enqueue=deliveries.enqueue,
+            tell_owners=notices_to(notices),
+            halt=halt,
+        ),
+        wait=wait,
+    )
+    desk.turn_desk.fire_rests = jobs.look
+    return jobs
+
+
+def spending_halt(tx: Tx, money: Money, account: str, chat: str, *, now: int) -> str:
+    """Why jobs may spend nothing in a chat: `frozen`, `budget`, or nothing.
+
+    A limit of nothing is none of these: it lets free models answer.
+    """
+    spender = spender_in(account, chat, requester="", session_id=None, turn_id=None)
+    if money.frozen(tx, spender) is not None:
+        return "frozen"
+    rooms = money.rooms(tx, spender, now=now, leave=Leave.POLICY)
+    return "budget" if any(room.left == 0 and room.limit for room in rooms) else ""
