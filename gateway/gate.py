@@ -303,9 +303,10 @@ class Gate:
         if not isinstance(tool, ReaskedTool):
             return ""
         wanted = tool.bound(item.prepared.arguments)
-        for ident, arguments in calls.late_leaves(tx, turn.turn_id, item.prepared.tool):
-            if tool.bound(orjson.loads(arguments)) == wanted:
-                return f"{calls.LATE} {ident}"
+        for each in calls.turned_down(tx, turn.turn_id):
+            same = each.late and each.tool == item.prepared.tool
+            if same and tool.bound(orjson.loads(each.arguments)) == wanted:
+                return f"{calls.LATE} {each.id}"
         return ""
 
     def _used(self, tx: Tx, turn: OpenTurn, item: Item, late: str) -> None:

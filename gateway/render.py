@@ -38,6 +38,7 @@ from platforms.text import split
 
 WORKING = "Working on it"
 FILE_NAME = "answer.md"
+UNDONE_MAX = 5
 SAID_MAX = 400
 """Characters of a refusal's own words."""
 
@@ -85,6 +86,17 @@ Change = Literal["", "switched", "back"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """What an agent of this host wanted and was not let do: in its words, and why, in ours.
+
+    Without a `why` it was approved too late, and not asked for again.
+    """
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """A reply cut for a platform; `file` holds the whole of one that is too long for parts."""
 
@@ -99,6 +111,7 @@ def reply_text(
     *,
     until: str = "",
     change: Change = "",
+    undone: tuple[Undone, ...] = (),
 ) -> str:
     """The whole reply of a turn in Markdown: the words of every step, then what is to be known.
 
@@ -106,7 +119,8 @@ def reply_text(
     or the primary does again.
     """
     words = [text.strip() for text in (*said, end.text) if text.strip()]
-    lines = [line for line in (notice_of(end, reference, until), _change_text(end, change)) if line]
+    below = (notice_of(end, reference, until), *_undone_texts(undone), _change_text(end, change))
+    lines = [line for line in below if line]
     return "\n\n".join([*words, *(f"*{line}*" if words else line for line in lines)])
 
 
@@ -238,6 +252,19 @@ def _change_text(end: TurnEnd, change: Change) -> str:
             return f"Back on {_literal(end.primary)}."
         case unknown:
             assert_never(unknown)
+
+
+def _undone_texts(undone: tuple[Undone, ...]) -> tuple[str, ...]:
+    """A line for each thing, the newest where there are too many."""
+    told = tuple(dict.fromkeys(undone))
+    lines = [
+        f"Not done for the coding agent: {_literal(each.what)}."
+        f" {_literal(each.why) or 'Approved too late, and not asked for again'}."
+        for each in told[-UNDONE_MAX:]
+    ]
+    if (more := len(told) - UNDONE_MAX) > 0:
+        lines.insert(0, f"{more} more things were not done for the coding agent.")
+    return tuple(lines)
 
 
 def _referred(sentence: str, reference: str) -> str:

@@ -11,7 +11,7 @@ from agent.costs import Quote, Unknown, dollars
 from agent.journal import Bill, Intended
 from agent.messages import ToolResult
 from agent.policy import Facts
-from agent.tools.base import ProbingTool, RemoteJob, RemoteTool, Tool
+from agent.tools.base import ProbingTool, ReaskedTool, RemoteJob, RemoteTool, Tool
 from agent.tools.literal_secrets import Holds
 from gateway import render, superseding
 from gateway.asking import Asking
@@ -24,6 +24,7 @@ from gateway.last_check import LastCheck, LastLook
 from gateway.ledger import VELOCITY_WINDOW_US, Leave
 from gateway.money import Spender, spender_of
 from gateway.painting import Painter
+from gateway.render import Undone
 from gateway.roles import Roles
 from gateway.scopes import scope_name
 from gateway.store.base import Store, Tx
@@ -37,9 +38,10 @@ from gateway.store.records import (
     ledger,
     reservations,
     sessions,
+    transcript,
 )
 from gateway.store.records.balances import Notice
-from gateway.store.records.calls import CallRow
+from gateway.store.records.calls import CallRow, TurnedDown
 from gateway.store.records.cards import Origin
 from gateway.store.records.ledger import Frozen, NoRoom, Settled
 from gateway.store.records.outbox import OutboxRow
@@ -245,6 +247,27 @@ class TurnDesk:
         )
         text = render.condensed_text(reference)
         return self._painter.line(tx, origin, f"condensed:{turn.turn_id}", text)
+
+    def undone(self, tx: Tx, turn: OpenTurn) -> tuple[Undone, ...]:
+        """What an agent of this host asked for in a turn and was not let do."""
+        found = [each for each in calls.turned_down(tx, turn.turn_id) if self._asks_again(each)]
+        if not found:
+            return ()
+        texts = {
+            message.call_id: message.text
+            for message in transcript.of_turn(tx, turn.turn_id)
+            if isinstance(message, ToolResult)
+        }
+        return tuple(
+            Undone(
+                what=each.label.partition(": ")[2] or each.label,
+                why="" if each.late else texts.get(each.id, "").partition(". ")[0].rstrip("."),
+            )
+            for each in found
+        )
+
+    def _asks_again(self, call: TurnedDown) -> bool:
+        return isinstance(self._rules.tools.get(call.tool), ReaskedTool)
 
     def alerts(self) -> AttemptAlerts:
         """What owners hear of the attempts of one turn."""

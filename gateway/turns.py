@@ -20,7 +20,7 @@ from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.gate import Verdicts
 from gateway.money import spender_of
-from gateway.render import Change
+from gateway.render import Change, Undone
 from gateway.reply import Reply
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
@@ -379,9 +379,14 @@ class StoredTurn(TurnJournal):
     async def closed(self, end: TurnEnd) -> None:
         """Reply, transcript, usage and inbox rows in one commit (D2), then hand on the reply."""
         change = await self._store.read(lambda tx: self._attempts.change(tx, end))
+        undone: tuple[Undone, ...] = ()
+        if self._turn.fire is None:  # else its report tells
+            undone = await self._store.read(lambda tx: self._desk.undone(tx, self._turn))
         until = self._attempts.until(end, now=self._clock.now())
         said = tuple(self._said)
-        text = render.reply_text(said, end, self.reference, until=until, change=change)
+        text = render.reply_text(
+            said, end, self.reference, until=until, change=change, undone=undone
+        )
         if self._turn.fire is not None:
             text = await self._report(text, end)
         self._attempts.take(end.attempt)

@@ -34,6 +34,7 @@ from agent.errors import (
 from agent.providers.classify import CLASSES
 from gateway.render import (
     FILE_NAME,
+    Undone,
     attempt_alert,
     condensed_text,
     crashed_text,
@@ -382,3 +383,18 @@ def test_what_stands_while_a_reply_grows() -> None:
 def test_every_mark_is_tested() -> None:
     """The table above is complete."""
     assert set(MARKS) == set(Mark)
+
+
+def test_what_an_agent_was_not_let_do_stands_below() -> None:
+    """A line each, no more than five; words of people and of the agent mean nothing in it."""
+    two = (Undone(what="make *all*", why="Denied by B_n"), Undone(what="rm x", why=""))
+    text = reply_text(("Built.",), end(), REF, undone=(two[0], *two))
+    assert text.split("\n\n") == [
+        "Built.",
+        "*Not done for the coding agent: make \\*all\\*. Denied by B\\_n.*",
+        "*Not done for the coding agent: rm x. Approved too late, and not asked for again.*",
+    ]
+    many = tuple(Undone(what=f"c{n}", why="No") for n in range(7))
+    lines = reply_text(("Built.",), end(), REF, undone=many).split("\n\n")
+    assert lines[1] == "*2 more things were not done for the coding agent.*"
+    assert len(lines) == 7 and "c6" in lines[-1]

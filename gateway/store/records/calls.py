@@ -351,21 +351,38 @@ def are_allowed_by_rule(tx: Tx, call_ids: Iterable[str]) -> bool:
     return True
 
 
-def late_leaves(tx: Tx, turn_id: int, tool: str) -> list[tuple[str, str]]:
-    """Calls of a turn that people approved too late to run, with their arguments; none twice.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnedDown:
+    """A call that was not let run; `late`: people approved it, too late for it to run."""
 
-    One that was let run by the leave of another, and was too late again, hands it on.
+    id: str
+    tool: str
+    label: str
+    arguments: str
+    late: bool
+
+
+def turned_down(tx: Tx, turn_id: int) -> list[TurnedDown]:
+    """The calls of a turn that were not let run, in the model's order.
+
+    One whose late approval has let another run is none of them. A call that was let run so, and
+    was too late again, hands the approval on.
     """
     found = tx.rows(
-        "SELECT id, canonical FROM tool_call WHERE turn_id = ? AND tool = ? AND state = 'not_run'"
+        "SELECT id, tool, label, COALESCE(canonical, arguments), CASE WHEN state = 'not_run'"
         " AND (SUBSTR(decided_by, 1, 5) = 'late ' OR EXISTS (SELECT 1 FROM request"
         " WHERE request.call_id = tool_call.id AND request.state = 'approved'))"
-        " AND NOT EXISTS (SELECT 1 FROM tool_call AS used WHERE used.turn_id = tool_call.turn_id"
-        " AND used.decided_by = 'late ' || tool_call.id) ORDER BY step, ordinal",
+        " THEN 1 ELSE 0 END FROM tool_call WHERE turn_id = ? AND state IN ('refused', 'not_run')"
+        " AND taints <> ? AND NOT EXISTS (SELECT 1 FROM tool_call AS used"
+        " WHERE used.turn_id = tool_call.turn_id AND used.decided_by = 'late ' || tool_call.id)"
+        " ORDER BY step, ordinal",
         turn_id,
-        tool,
+        INSIDE,
     )
-    return [(str(ident), str(canonical)) for ident, canonical in found]
+    return [
+        TurnedDown(id=ident, tool=tool, label=label or tool, arguments=arguments, late=bool(late))
+        for ident, tool, label, arguments, late in found
+    ]
 
 
 def tainted_by(tx: Tx, session_id: int, *, since: int) -> list[tuple[int, str]]:

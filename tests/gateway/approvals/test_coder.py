@@ -100,6 +100,9 @@ async def test_a_denial_is_declined_and_told(house: House, coder: Coder) -> None
     (told,) = coder.told("turn/steer")
     assert "'make all' in /srv/shop was not carried out. Denied by Ben." in told
     assert "Denied by Ben" in house.text_of(card)
+    assert (
+        house.texts()[-1] == "All built.\n\nNot done for the coding agent: make all. Denied by Ben."
+    )
     assert await house.calls() == ["refused"]
 
 
@@ -130,6 +133,7 @@ async def test_a_late_yes_holds_for_the_same_request_once(house: House, coder: C
     assert await house.states() == ["approved", "pending"]
     assert await house.press("Deny") == "Denied."
     assert (await house.turns(), coder.decisions().count("accept")) == (["done"], 1)
+    assert house.texts()[-1].count("Not done for the coding agent") == 1
 
 
 async def test_a_late_yes_outlives_the_gateway(house: House, coder: Coder) -> None:
@@ -137,14 +141,14 @@ async def test_a_late_yes_outlives_the_gateway(house: House, coder: Coder) -> No
     other = asks(item={**MAKE, "id": "c2", "command": "make none"})
     again = asks(item={**MAKE, "id": "c3"}, accept=[{"finished": {**MADE, "id": "c3"}}])
     third = asks(item={**MAKE, "id": "c4"}, decline=[{"finished": {**MADE, "id": "c4"}}])
-    plays = [asks(), [{"silence": True}], [*other, *again, *third, *ANSWER]]
+    plays = [asks(), [{"spawn": 0}, {"silence": True}], [*other, *again, *third, *ANSWER]]
     await coder.plays(*plays, open_ask_s=0.05)
     await house.says("build it")
     await coder.until(lambda it: it.decisions() == ["cancel"])
     await house.press("Approve once")
     card = house.card()
     await house.take(house.event_of(card.button("Yes: Approve once"), card, BEN))
-    await coder.until(lambda it: it.methods().count("turn/start") == 2)
+    await coder.until(lambda it: any("spawned" in each for each in it.log()))
     coder.times = QUICK
     await coder.restart()
     await house.rest()
@@ -181,6 +185,8 @@ async def test_what_nobody_decides_is_never_accepted(house: House, coder: Coder)
     await house.ticks(3_601)
     assert await house.states() == ["expired"]
     assert "expired" in house.text_of(card).lower()
+    line = "Not done for the coding agent: make all. Not run: nobody decided in time."
+    assert line in house.texts()[-1]
     await house.says("and now?")
     assert coder.decisions() == ["cancel"]
     assert "'make all'" in coder.told()[-1]
@@ -313,3 +319,5 @@ async def test_rules_decide_as_of_any_call(
     await house.says("build it")
     assert (coder.decisions(), house.shown()) == ([said], [])
     assert "All built." in house.texts()[-1]
+    told = "Not done for the coding agent: make all. Not allowed" in house.texts()[-1]
+    assert told is (verdict is Verdict.DENY)

@@ -63,7 +63,13 @@ class Server:
     def keep(self) -> None:
         kept = self.threads()
         kept[self.thread] = {"turns": self.turns, "played": self.played}
-        (self.home / "threads.json").write_text(json.dumps(kept))
+        self.store("threads.json", json.dumps(kept))
+
+    def store(self, name: str, text: str) -> None:
+        """Write a file whole: we may be killed at any time."""
+        fresh = self.home / f"{name}.new"
+        fresh.write_text(text)
+        fresh.replace(self.home / name)
 
     @property
     def played(self) -> int:
@@ -161,7 +167,7 @@ class Server:
 
     def next_turn(self) -> str:
         played = self.played
-        (self.home / "played").write_text(str(played + 1))
+        self.store("played", str(played + 1))
         self.turn = f"turn-{played + 1}"
         self.turns.append(self.turn)
         self.keep()
