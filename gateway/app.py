@@ -39,6 +39,7 @@ from gateway.desk_lane import DeskLane
 from gateway.echoes import Echoes
 from gateway.equipment import own_tools, providers
 from gateway.errors import StoreError
+from gateway.hooks import Hooks
 from gateway.ingest import Ingest, Stored
 from gateway.mcp_tools import mcp_servers
 from gateway.notices import Notices
@@ -245,6 +246,7 @@ class Gateway:
                 self._desk, account_of=self._account_of, freeze=self._freeze, ground=self._ground()
             ),
             keys=self._credentials,
+            cron=self._jobs,
         )
         self._web = await self._listen(operator)
         await self._control.start()
@@ -451,6 +453,7 @@ class Gateway:
         pages = page_desk(self._desk, ground=self._ground())
         routes += ApprovalPages(pages, draw=lambda: str(uuid4()), now=_now).routes()
         routes += SpendPage(pages, now=_now).routes()
+        routes += Hooks(self._config.cron, door=self._jobs, now=_now).routes()
         server = WebServer(self._config.web, routes=routes, health=operator, now=_now)
         await server.start()
         return server

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
 import orjson
 
@@ -32,8 +32,10 @@ from gateway.control_requests import (
     OpenChat,
     RetryCredential,
     SendText,
+    TriggerJob,
     read_request,
 )
+from gateway.cron_door import CronDoor, Fired, KeyConflict, Known, NoSuchJob, TooMany
 from gateway.errors import GatewayError
 from gateway.logins import login_of, shell_person
 from gateway.refs import chat_text
@@ -57,6 +59,7 @@ PACKING_S = 6 * 3600.0
 NOT_A_REQUEST = "this is not a request of this version; use the gatepost command that belongs to it"
 NO_DESK = "nothing can be decided here"
 NO_KEYS = "there are no keys of models here"
+NO_JOBS = "there are no jobs here"
 UNFORESEEN = "the gateway could not do this; its log says why"
 
 
@@ -130,12 +133,14 @@ class ControlServer:
         terminals: Terminals,
         desk: Desk | None = None,
         keys: Keys | None = None,
+        cron: CronDoor | None = None,
     ) -> None:
-        """Without a `desk` nothing can be decided here, without `keys` there are none."""
+        """Without a `desk` nothing can be decided here; without `keys` or `cron` there are none."""
         self._state_dir = state_dir
         self._operator = operator
         self._desk = desk
         self._keys = keys
+        self._cron = cron
         self._terminals = terminals
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -212,7 +217,7 @@ class ControlServer:
 
     async def _perform(
         self,
-        request: AskStatus | AskWhy | SendText | Examine | AboutDesk | AboutKeys,
+        request: AskStatus | AskWhy | SendText | TriggerJob | Examine | AboutDesk | AboutKeys,
         person: Person,
     ) -> Any:
         match request:
@@ -225,6 +230,8 @@ class ControlServer:
                 if result.problem:
                     raise GatewayError(result.problem)
                 return result.outbox_id
+            case TriggerJob():
+                return await self._trigger(request, by=shell_person(person.login))
             case Examine():
                 from gateway.store.examine import examine
 
@@ -238,6 +245,29 @@ class ControlServer:
                 if self._desk is None:
                     raise GatewayError(NO_DESK)
                 return await self._desk.answer(request, by=shell_person(person.login))
+
+    async def _trigger(self, request: TriggerJob, *, by: str) -> dict[str, Any]:
+        """Run a job now; on disk when this returns."""
+        if self._cron is None:
+            raise GatewayError(NO_JOBS)
+        outcome = await self._cron.fire_now(
+            request.name, by=by, key=request.key or None, data=request.data
+        )
+        match outcome:
+            case Fired(fire=fire):
+                return {"fire": f"f{fire}", "new": True}
+            case Known(fire=fire):
+                return {"fire": f"f{fire}", "new": False}
+            case KeyConflict():
+                raise GatewayError("this key came with other data before; nothing was done")
+            case TooMany():
+                raise GatewayError("so many runs of this job wait that no further one is taken")
+            case NoSuchJob():
+                raise GatewayError(
+                    f"there is no job {request.name}; `gatepost cron list` names those there are"
+                )
+            case _:
+                assert_never(outcome)
 
     async def _back_up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Copy the state, lend the copy to this connection, and take note of what became of it."""

@@ -3,6 +3,7 @@
 {"do": "status"}                              {"ok": {...}}
 {"do": "why", "id": ID}                       {"ok": [line, ...]}
 {"do": "send", "chat", "text", "key"}         {"ok": outbox row}
+{"do": "trigger", "name": JOB, "key": KEY or "", "data": TEXT or ""}  {"ok": {"fire", "new"}}
 {"do": "chat", "name": NAME or ""}            {"ok": chat}, then the terminal's own lines
 {"do": "examine"}                             {"ok": {...}} about the database
 {"do": "backup"}                              {"ok": folder}: a copy that stays until the next
@@ -52,6 +53,15 @@ class SendText:
     chat: str
     text: str
     key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerJob:
+    """`gatepost trigger JOB`; `key` and `data` are empty where none is given."""
+
+    name: str
+    key: str
+    data: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,13 +209,23 @@ AboutDesk = LookAtDesk | ActAtDesk
 """What is asked of the desk."""
 
 Request = (
-    AskStatus | AskWhy | SendText | OpenChat | Examine | BackUp | BackedUp | AboutDesk | AboutKeys
+    AskStatus
+    | AskWhy
+    | SendText
+    | TriggerJob
+    | OpenChat
+    | Examine
+    | BackUp
+    | BackedUp
+    | AboutDesk
+    | AboutKeys
 )
 
 _WORDS: dict[str, type[Request]] = {
     "status": AskStatus,
     "why": AskWhy,
     "send": SendText,
+    "trigger": TriggerJob,
     "chat": OpenChat,
     "examine": Examine,
     "backup": BackUp,

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -34,12 +35,25 @@ def check(config_path: Path | None, *, online: bool) -> int:
     print(f"{config.source or 'no configuration file, built-in defaults'}: in order")
     for sentence in advice(config):
         print(f"notice: {sentence}")
+    for finding in _about_jobs(config):
+        print(finding)
     if not online:
         return 0
     results = asyncio.run(_ask_everyone(config))
     for name, answer, ok in results:
         print(f"{name}: {'' if ok else 'FAILED: '}{answer}")
     return 0 if all(ok for _, _, ok in results) else 1
+
+
+def _about_jobs(config: Config) -> Iterator[str]:
+    """When each job fires next."""
+    if not config.cron:
+        return
+    from gateway.cli.cron import of_jobs
+
+    for found in of_jobs(config.cron, datetime.now(UTC)):
+        told = f"{found.check}: {found.finding}"
+        yield f"notice: {told}; {found.remedy}" if found.remedy else told
 
 
 async def _ask_everyone(config: Config) -> list[tuple[str, str, bool]]:

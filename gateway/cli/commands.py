@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.cron_commands import cron_app
 from gateway.cli.desk_commands import desk_app
 from gateway.cli.key_commands import key_app
 from gateway.cli.options import ConfigOption, JsonOption
@@ -129,6 +130,25 @@ def send(
     raise typer.Exit(hand_over(config, chat=chat, text=text, key=key))
 
 
+@app.command(epilog="Example: gatepost trigger nightly --key build-512 --data report.json")
+def trigger(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Its name.")],
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="KEY", help="The same key again runs nothing again."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="FILE", help="Text for the run to read; - is the input."),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Run a job now, besides its times; on disk when this exits with 0."""
+    from gateway.cli.trigger import trigger as run_now
+
+    raise typer.Exit(run_now(config, job=job, key=key, data=data))
+
+
 @app.command(epilog="Example: gatepost status --watch")
 def status(
     config: ConfigOption = None,
@@ -208,5 +228,6 @@ def doctor(
     raise typer.Exit(examine(config, offline=offline, as_json=as_json))
 
 
+app.add_typer(cron_app, name="cron")
 app.add_typer(desk_app)
 app.add_typer(key_app)

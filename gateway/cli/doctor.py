@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def doctor(config_path: Path | None, *, offline: bool, as_json: bool) -> int:
     if config is not None:
         found += _workspace(config)
         found += _deciders(config)
+        found += _jobs(config)
         if status is None:
             found += _isolation(config)
         if not offline:
@@ -171,6 +173,15 @@ def _deciders(config: Config) -> Iterator[Finding]:
         approvers=bool(approvals.approvers or approvals.chats),
         has_chats=bool(configured_platforms(config)),
     )
+
+
+def _jobs(config: Config) -> Iterator[Finding]:
+    """When each job fires next."""
+    if not config.cron:
+        return
+    from gateway.cli.cron import of_jobs
+
+    yield from of_jobs(config.cron, datetime.now(UTC))
 
 
 def _isolation(config: Config) -> Iterator[Finding]:

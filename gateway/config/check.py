@@ -7,6 +7,7 @@ from typing import Any, Final, get_args
 from pydantic import ValidationError
 
 from gateway.config import later
+from gateway.config.cron_rules import broken_jobs
 from gateway.config.facts import Broken, Facts
 from gateway.config.faults import KeyPath, Wrong
 from gateway.config.kinds import CONTEXT_KEY, Section
@@ -18,7 +19,7 @@ from gateway.config.spending_rules import broken_spending
 
 SEE: Final = "see docs/configuration.md"
 
-TABLE_LISTS: Final = frozenset({"providers", "policy", "mcp"})
+TABLE_LISTS: Final = frozenset({"providers", "policy", "mcp", "cron"})
 """Keys that hold a list of tables, written `[[key]]`."""
 
 _TYPE_FAULTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -57,6 +58,7 @@ def check(
     facts = Facts(tree, faulty | {path for path, _ in broken})
     broken.extend(broken_rules(facts, place))
     broken.extend(broken_spending(facts))
+    broken.extend(broken_jobs(facts))
     return (None if broken or faulty else model), tuple(broken)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from gateway.config.facts import Broken, Facts
 from gateway.config.faults import KeyPath, Wrong
 from gateway.config.ids import ChatPattern, parse_chat
-from gateway.config.schema_cron import HOOK
+from gateway.config.values import HOOK
 
 
 def broken_jobs(facts: Facts) -> Iterator[Broken]:

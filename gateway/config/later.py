@@ -10,9 +10,7 @@ from gateway.config.faults import KeyPath
 
 ANY: Final = "*"
 
-KEYS: Final[Mapping[KeyPath, str]] = {
-    ("cron",): "remove the section; a system timer can call `gatepost send`",
-}
+KEYS: Final[Mapping[KeyPath, str]] = {}
 STORES: Final[Mapping[str, str]] = {
     "postgresql": 'write store = "sqlite"',
     "postgres": 'write store = "sqlite"',

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.config.kinds import Section
     from gateway.config.schema import AccessOverride, ConfigFile
     from gateway.config.schema_approvals import ApprovalsSection
+    from gateway.config.schema_cron import JobSection
     from gateway.config.schema_providers import ProviderSection
     from gateway.config.schema_tools import McpSection, ToolsSection
 
@@ -194,6 +195,7 @@ def _config(model: "ConfigFile", file: Path | None, place: Place) -> values.Conf
         people=people_of(model.people),
         policy=policy_from(model.policy, people_of(model.people)),
         mcp=tuple(_mcp(entry) for entry in model.mcp),
+        cron=tuple(job_from(entry, zone=model.gateway.timezone) for entry in model.cron),
     )
 
 
@@ -287,4 +289,15 @@ def _mcp(entry: "McpSection") -> values.McpConfig:
         tags={tool: frozenset(tags) for tool, tags in entry.tags.items()},
         price=price,
         prices=prices,
+    )
+
+
+def job_from(entry: "JobSection", *, zone: str) -> values.CronJob:
+    """One entry of `[[cron]]` as a value; `zone` is where it names none."""
+    return _filled(
+        values.CronJob,
+        entry,
+        schedule=None if entry.schedule == values.HOOK else entry.schedule,
+        timezone=entry.timezone or zone,
+        deliver=str(entry.deliver),
     )

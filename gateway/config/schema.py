@@ -30,6 +30,7 @@ from gateway.config.schema_approvals import (
     PeopleSection,
     PolicySection,
 )
+from gateway.config.schema_cron import JobSection
 from gateway.config.schema_providers import ProviderSection
 from gateway.config.schema_tools import McpSection, ToolsSection
 
@@ -67,7 +68,8 @@ class GatewaySection(Section):
         _GATEWAY.durability,
     )
     timezone: Zone = key(
-        "The time zone in which `gatepost why` tells its times.", _GATEWAY.timezone
+        "The time zone of jobs, and the one in which `gatepost why` tells its times.",
+        _GATEWAY.timezone,
     )
     drain_s: float = key(
         "Seconds that open turns get at shutdown to reach their next step. A service manager must"
@@ -231,6 +233,7 @@ class ConfigFile(Section):
     policy: Annotated[tuple[PolicySection, ...], Strict(False)] = ()
     tools: ToolsSection = ToolsSection()
     mcp: Annotated[tuple[McpSection, ...], Strict(False)] = ()
+    cron: Annotated[tuple[JobSection, ...], Strict(False)] = ()
 
 
 def json_schema() -> dict[str, Any]:

@@ -19,9 +19,6 @@ from gateway.config.kinds import (
     words,
 )
 
-HOOK = "hook"
-"""The schedule of a job that has none; the same as leaving it out."""
-
 
 def _schedule(value: object) -> str:
     """Take a schedule as people write it; its parts are told apart by whoever runs it."""
@@ -29,7 +26,7 @@ def _schedule(value: object) -> str:
     from platforms.cron.schedule import read_rule
 
     text = reading.text(value)
-    if text == HOOK:
+    if text == values.HOOK:
         return text
     try:
         read_rule(text)

@@ -35,6 +35,9 @@ SERVICE_URLS: Mapping[str, str] = {
 }
 HUGGINGFACE_URL = "https://huggingface.co"
 
+HOOK = "hook"
+"""The schedule of a job that only requests run; the same as leaving it out."""
+
 Approver = UserId | GroupId | Word
 """One person, or everyone in a group of a platform."""
 ToolName = Literal[

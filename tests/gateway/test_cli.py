@@ -32,6 +32,7 @@ COMMANDS = (
     ("backup",), ("restore",), ("doctor",), ("approvals",), ("show",), ("approve",), ("deny",),
     ("answer",), ("spend",), ("freeze",), ("unfreeze",), ("estimators", "clear"), ("grants",),
     ("revoke",), ("audit", "verify"), ("audit", "head"), ("audit", "export"),
+    ("cron", "next"), ("trigger",),
 )  # fmt: skip
 
 

@@ -49,11 +49,6 @@ TABLE: tuple[tuple[str, str], ...] = (
     ("web.prot = 1", ":1: web.prot: unknown key; remove it; known here: enabled, listen, token"),
     # of a later version
     (
-        '[[cron]]\nname = "x"',
-        ":1: cron: not in this version; remove the section; a system timer can call"
-        " `gatepost send`",
-    ),
-    (
         '[gateway]\nstore = "postgresql://u:password@h/db"',
         ':2: gateway.store: "postgresql" is not in this version; write store = "sqlite"',
     ),

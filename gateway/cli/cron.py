@@ -1,0 +1,185 @@
+"""`gatepost cron next`, and what `check` and `doctor` say of jobs, told from the file alone."""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gateway.cli.findings import Finding
+from gateway.cli.status import age
+from gateway.cli.tables import print_json, print_table
+from gateway.config import ConfigError, CronJob, load
+from gateway.config.load import job_from
+from gateway.config.sources import find_file, read_file, with_environment
+from gateway.errors import GatewayError
+from platforms.cron.schedule import Every, Schedule, Slot, parse
+
+COLUMNS = ("job", "fires", "UTC", "in")
+COUNT = 5
+"""How many times of one job are told unless asked for more."""
+
+COUNTED_ANEW = "counted from now; a running gateway counts from when it first saw the job"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coming:
+    """The times a job fires next; none for a hook, and where its only time is over."""
+
+    job: CronJob
+    zone: tzinfo
+    schedule: Schedule | None
+    slots: tuple[Slot, ...]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its only time has passed."""
+        return self.schedule is not None and not self.slots
+
+    @property
+    def counts_anew(self) -> bool:
+        """Whether its times depend on when it was made, which the file does not tell."""
+        return self.schedule is not None and isinstance(self.schedule.rule, Every)
+
+
+def cron_next(config: Path | None, *, job: str | None, count: int | None, as_json: bool) -> int:
+    """Print the coming times of one job, or the next of every job; 0."""
+    now = datetime.now(UTC)
+    jobs = jobs_of(config, os.environ)
+    if job is not None:
+        jobs = tuple(each for each in jobs if each.name == job) or _unknown(job, jobs)
+    wanted = count or (1 if job is None else COUNT)
+    found = [coming(each, now=now, count=wanted) for each in jobs]
+    if as_json:
+        print_json([fields(each) for each in found])
+        return 0
+    if not found:
+        print("there are no jobs; [[cron]] in the configuration makes one")
+    if rows := list(table(found, now)):
+        print_table(COLUMNS, rows)
+    for each in found:
+        if said := remark(each):
+            print(f"{each.job.name}: {said}")
+    return 0
+
+
+def jobs_of(config: Path | None, environ: Mapping[str, str]) -> tuple[CronJob, ...]:
+    """The jobs a configuration names, without the secrets of hooks; raises ConfigError.
+
+    No other section is read: whoever asks when a job fires need not have the gateway's tokens in
+    their environment.
+    """
+    from gateway.config.schema import ConfigFile
+
+    file = find_file(config, environ)
+    if file is None:
+        return ()
+    try:
+        part, unset = with_environment(_part(tomllib.loads(read_file(file))), environ)
+        model = None if unset else ConfigFile.model_validate(part)
+    except (ValueError, RecursionError, ConfigError):
+        model = None
+    if model is None:
+        return load(config, environ).cron  # it raises, naming the line
+    return tuple(job_from(entry, zone=model.gateway.timezone) for entry in model.cron)
+
+
+def _part(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Jobs and the zone they have unless they name one."""
+    gateway, jobs = tree.get("gateway", {}), tree.get("cron", [])
+    if isinstance(gateway, dict):
+        gateway = {name: gateway[name] for name in gateway if name == "timezone"}
+    if isinstance(jobs, list):
+        jobs = [_without_secret(entry) if isinstance(entry, dict) else entry for entry in jobs]
+    return {"gateway": gateway, "cron": jobs}
+
+
+def _without_secret(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name != "secret"}
+
+
+def _unknown(name: str, jobs: Sequence[CronJob]) -> tuple[CronJob, ...]:
+    known = ", ".join(each.name for each in jobs)
+    raise GatewayError(
+        f"there is no job {name}" + (f"; there are: {known}" if known else "; there are none")
+    )
+
+
+def coming(job: CronJob, *, now: datetime, count: int = 1) -> Coming:
+    """When a job fires next, as far as its entry tells."""
+    zone = UTC if job.timezone == "UTC" else ZoneInfo(job.timezone)
+    if job.schedule is None:
+        return Coming(job=job, zone=zone, schedule=None, slots=())
+    schedule = parse(job.schedule, zone, created=now)
+    slots: list[Slot] = []
+    while len(slots) < count:
+        slot = schedule.after(slots[-1].at if slots else now)
+        if slot is None:
+            break
+        slots.append(slot)
+    return Coming(job=job, zone=zone, schedule=schedule, slots=tuple(slots))
+
+
+def table(found: Sequence[Coming], now: datetime) -> Iterator[tuple[str, ...]]:
+    """One row a time, the next in front."""
+    times = [(slot.at, each) for each in found for slot in each.slots]
+    for at, each in sorted(times, key=lambda time: (time[0], time[1].job.name)):
+        in_s = (at - now).total_seconds()
+        yield each.job.name, shown(at, each.zone), f"{at:%Y-%m-%d %H:%M}", age(in_s)
+
+
+def shown(at: datetime, zone: tzinfo) -> str:
+    """A time as the job's clock shows it: weekday, date, time, and which of two zones it is."""
+    return f"{at.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
+
+
+def fields(each: Coming) -> dict[str, Any]:
+    """The same for programs; times in the job's zone and in UTC."""
+    return {
+        "job": each.job.name,
+        "schedule": each.job.schedule,
+        "timezone": each.job.timezone,
+        "counted_from_now": each.counts_anew,
+        "fires": [
+            {
+                "local": slot.at.astimezone(each.zone).isoformat(),
+                "utc": f"{slot.at:%Y-%m-%dT%H:%M:%SZ}",
+                "fold": slot.fold,
+            }
+            for slot in each.slots
+        ],
+    }
+
+
+def remark(each: Coming) -> str:
+    """What its times do not say of a job."""
+    if each.schedule is None:
+        return f"a hook; requests to /hooks/{each.job.name} run it"
+    if each.is_over:
+        return f"its only time is over ({each.schedule.text}), so it never fires"
+    return COUNTED_ANEW if each.counts_anew else ""
+
+
+def of_jobs(jobs: Sequence[CronJob], now: datetime) -> Iterator[Finding]:
+    """What `doctor` says of every job, and `check` of some."""
+    for each in (coming(job, now=now) for job in jobs):
+        check = f"job {each.job.name}"
+        if each.is_over:
+            yield Finding(
+                check=check,
+                severity="warning",
+                finding=remark(each),
+                remedy="remove it, or give it another time",
+            )
+        elif each.schedule is None:
+            yield Finding(check=check, finding=f"{remark(each)}, for {each.job.deliver}")
+        else:
+            at = each.slots[0].at
+            yield Finding(
+                check=check,
+                finding=f"next {shown(at, each.zone)}, in {age((at - now).total_seconds())},"
+                f" for {each.job.deliver}",
+            )
