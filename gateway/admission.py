@@ -4,13 +4,15 @@ The first rule that applies decides; its reason is kept with the event and shown
 `gatepost why`. What is ignored is silent; what is refused is told so.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
 from gateway import commands, refs
 from gateway.config.values import AccessConfig, SessionsConfig
 from gateway.store.records.inbox import Lane
+from gateway.store.records.pairings import Pairing
 from platforms.events import (
     ButtonPressed,
     ChatRef,
@@ -30,18 +32,32 @@ TEXT_MAX = 100_000
 LATE_MAX = timedelta(hours=6)
 """Older messages that back-fill brings are kept, but no longer answered."""
 
-_OWN_SURFACES = frozenset({"web", "terminal"})
+HELD_MAX = 3
+"""Messages of one person that wait for an owner's word."""
+
+REQUESTS_MAX = 10
+"""People of one account that owners are asked about at a time."""
+
+OWN_SURFACES = frozenset({"web", "terminal"})
 """Surfaces that prove their people themselves, by token or by the system's user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What admission needs beside the event. `joined_thread`: we have answered there before."""
+    """What admission needs beside the event. `joined_thread`: we have answered there before.
+
+    `pairing` is what is known of the sender, `held` how many messages of theirs wait for an
+    owner's word, `requests` how many people of the account owners are asked about.
+    """
 
     access: AccessConfig
     sessions: SessionsConfig
     joined_thread: bool
     now: datetime
+    owner: bool = False
+    pairing: Pairing | None = None
+    held: int = 0
+    requests: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +75,20 @@ class Refused:
     """It is turned away with a word."""
 
     session_key: str
-    reason: Literal["unknown_command", "too_large", "form_over"]
+    reason: Literal["unknown_command", "not_entitled", "too_large", "form_over"]
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """It waits for an owner's word about its sender; `then` is what becomes of it after a yes.
+
+    `fresh`: owners are not asked about them yet. `then` is None where nothing would be answered.
+    """
+
+    session_key: str
+    fresh: bool
+    then: Admitted | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +108,7 @@ class Amends:
     """It changes a message that still waits, and nothing else: it never approves or addresses."""
 
 
-Admission = Admitted | Amends | Refused | Ignored | NotListed
+Admission = Admitted | Held | Amends | Refused | Ignored | NotListed
 
 
 def admit(event: InboundEvent, facts: Facts) -> Admission:
@@ -93,15 +121,12 @@ def admit(event: InboundEvent, facts: Facts) -> Admission:
         case ButtonPressed() | FormSubmitted():
             return _admitted(event, facts, lane="press")
         case CommandInvoked():
-            return _sender(event, facts) or _native_command(event, facts)
+            return _entering(event, facts, lambda: _native_command(event, facts))
         case MessageEdited() | MessageDeleted():
             return Amends()
         case MessageReceived():
-            return (
-                _not_addressed(event, facts)
-                or _sender(event, facts)
-                or _too_late(event, facts)
-                or _message(event, facts)
+            return _not_addressed(event, facts) or _entering(
+                event, facts, lambda: _too_late(event, facts) or _message(event, facts)
             )
         case _:
             assert_never(event)
@@ -187,10 +212,23 @@ def _begins_with_someone(mentions: tuple[Mention, ...]) -> bool:
     return any(mention.start == 0 and mention.kind is MentionKind.USER for mention in mentions)
 
 
-def _sender(event: InboundEvent, facts: Facts) -> Ignored | None:
+def _entering(event: InboundEvent, facts: Facts, then: Callable[[], Admission]) -> Admission:
+    """What becomes of words, if their sender may speak here."""
+    turned = _sender(event, facts)
+    if turned is None:
+        return then()
+    if isinstance(turned, Held):
+        after = then()
+        return replace(turned, then=after if isinstance(after, Admitted) else None)
+    return turned
+
+
+def _sender(event: InboundEvent, facts: Facts) -> Ignored | Held | None:
     author, platform = event.author, event.account.platform
-    if platform in _OWN_SURFACES:
+    if platform in OWN_SURFACES:
         return None
+    if facts.pairing is not None and facts.pairing.state == "blocked":
+        return Ignored(reason="blocked")
     listed = any(
         user.covers(platform=platform, space=author.space, author_id=author.id)
         for user in facts.access.users
@@ -199,9 +237,34 @@ def _sender(event: InboundEvent, facts: Facts) -> Ignored | None:
         return None
     if author.guest or author.external:
         return Ignored(reason="sender_not_listed")
-    if _in_group(event) or facts.access.dm == "open":
+    if _in_group(event):
         return None
-    return Ignored(reason="sender_not_listed")
+    match facts.access.dm:
+        case "open":
+            return None
+        case "allowlist":
+            return Ignored(reason="sender_not_listed")
+        case "pairing":
+            return _paired(event, facts)
+        case rule:
+            assert_never(rule)
+
+
+def _paired(event: InboundEvent, facts: Facts) -> Ignored | Held | None:
+    """Whether an owner has let a stranger talk directly, or may be asked to."""
+    pairing, now = facts.pairing, int(facts.now.timestamp() * 1_000_000)
+    if pairing is not None and pairing.state == "allowed":
+        return None
+    if pairing is not None and pairing.state == "denied" and now < pairing.until_at:
+        return Ignored(reason="pairing_denied")
+    key = session_key(event, facts.sessions)
+    if pairing is not None and pairing.is_open(now):
+        if facts.held >= HELD_MAX:
+            return Ignored(reason="pairing_waits")
+        return Held(session_key=key, fresh=False)
+    if facts.requests >= REQUESTS_MAX:
+        return Ignored(reason="pairing_full")
+    return Held(session_key=key, fresh=True)
 
 
 def may_press(event: ButtonPressed | FormSubmitted, facts: Facts) -> bool:
@@ -221,14 +284,8 @@ def _too_late(event: MessageReceived, facts: Facts) -> Ignored | None:
 
 def _message(event: MessageReceived, facts: Facts) -> Admission:
     match commands.recognise(event.text):
-        case commands.Recognised() as recognised:
-            return _admitted(event, facts, lane=recognised.command.lane, command=recognised)
-        case commands.Unknown() as unknown:
-            return Refused(
-                session_key=session_key(event, facts.sessions),
-                reason="unknown_command",
-                text=commands.unknown_text(unknown),
-            )
+        case commands.Recognised() | commands.Unknown() as found:
+            return _command(event, facts, found)
         case None:
             pass
     if len(event.text) > TEXT_MAX:
@@ -242,12 +299,23 @@ def _message(event: MessageReceived, facts: Facts) -> Admission:
 
 
 def _native_command(event: CommandInvoked, facts: Facts) -> Admission:
-    found = commands.named(event.name, event.args)
+    return _command(event, facts, commands.named(event.name, event.args))
+
+
+def _command(
+    event: InboundEvent, facts: Facts, found: commands.Recognised | commands.Unknown
+) -> Admission:
     if isinstance(found, commands.Unknown):
         return Refused(
             session_key=session_key(event, facts.sessions),
             reason="unknown_command",
             text=commands.unknown_text(found),
+        )
+    if found.command.who == "owner" and not facts.owner:
+        return Refused(
+            session_key=session_key(event, facts.sessions),
+            reason="not_entitled",
+            text=f"Only owners of this gateway can use `/{found.command.name}`.",
         )
     return _admitted(event, facts, lane=found.command.lane, command=found)
 

@@ -27,6 +27,7 @@ from gateway.cron_assembly import clock_of_jobs
 from gateway.delivery import Deliveries
 from gateway.desk_assembly import (
     Ground,
+    access_desk,
     end_of_ended_turns,
     find_owner_spot,
     keys_of,
@@ -233,6 +234,7 @@ class Gateway:
             config=self._config,
             clock=self._clock,
             route=self._route,
+            pairing=self._access.pairing,
             own=echoes.saw,
         )
         terminal = TerminalAdapter(now=_now, history=TerminalHistory(self._store))
@@ -247,6 +249,7 @@ class Gateway:
             ),
             keys=self._credentials,
             cron=self._jobs,
+            access=self._access,
         )
         self._web = await self._listen(operator)
         await self._control.start()
@@ -294,6 +297,9 @@ class Gateway:
             keys=keys,
             wake=self._wake,
         )
+        self._access = access_desk(
+            self._desk, ground=self._ground(), account_of=self._account_of, route=self._route
+        )
         agent = Agent(
             entries=self._entries,
             tools=tools,
@@ -335,6 +341,7 @@ class Gateway:
                 deliveries=self._deliveries,
                 freeze=self._freeze,
             ),
+            access=self._access,
         )
 
     def _ground(self) -> Ground:
@@ -418,7 +425,13 @@ class Gateway:
         self._begin(self._jobs.run())
         self._begin(self._desk.remote_jobs.run())
         self._begin(
-            find_owner_spot(self._config, self._deliveries, self._desk.owner_spot, wait=wait)
+            find_owner_spot(
+                self._config,
+                self._deliveries,
+                self._desk.owner_spot,
+                wait=wait,
+                found=self._access.post_due_cards,
+            )
         )
         if self._mcp is not None:
             self._begin(self._mcp.run())

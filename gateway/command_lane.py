@@ -8,6 +8,7 @@ from agent.failover import Entry
 from agent.health import Breaker
 from agent.model_room import ModelRoom
 from gateway import commands, outgoing, refs, superseding
+from gateway.access_lane import PRESSED, AccessDesk
 from gateway.clock import Clock
 from gateway.decisions import Decisions
 from gateway.delivery import Deliveries
@@ -41,6 +42,7 @@ class CommandLane:
         models: ModelRoom,
         decisions: Decisions,
         desk: DeskLane,
+        access: AccessDesk,
     ) -> None:
         self._store = store
         self._running = running
@@ -50,6 +52,7 @@ class CommandLane:
         self._models = models
         self._decisions = decisions
         self._desk = desk
+        self._access = access
         self._handlers: dict[str, Callable[[Waiting], Awaitable[str]]] = {
             "help": self._help,
             "stop": self._stop,
@@ -58,13 +61,14 @@ class CommandLane:
             "whoami": self._whoami,
             **PastLane(store=store, running=running, clock=clock).handlers(),
             **desk.handlers(),
+            **access.handlers(),
         }
 
     async def handle(self, row: Waiting) -> None:
         """Carry out one stored command or press and settle its row."""
         try:
             if row.lane == "press":
-                pressed = await self._desk.pressed(row)
+                pressed = await self._pressed(row)
                 if pressed is None:  # answered by a form
                     await self._store.write(
                         lambda tx: inbox.finish(tx, row.id), transition=transitions.COMMAND_DONE
@@ -77,6 +81,11 @@ class CommandLane:
             log.exception("command e%d failed", row.id)
             text = f"This command failed on our side (ref e{row.id})."
         await self._answer(row, text)
+
+    async def _pressed(self, row: Waiting) -> str | None:
+        if row.content.args.startswith(PRESSED):
+            return await self._access.pressed(row)
+        return await self._desk.pressed(row)
 
     async def _answer(self, row: Waiting, text: str) -> None:
         if await self._answer_press(row, text):

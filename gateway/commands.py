@@ -14,12 +14,16 @@ from platforms.events import CommandHelp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One command. `summary` is a plain phrase without a full stop."""
+    """One command. `summary` is a plain phrase without a full stop.
+
+    `who`: whom admission lets give it; finer tiers are up to what carries it out.
+    """
 
     name: str
     summary: str
     lane: Literal["now", "turn"]
     args: str = ""
+    who: Literal["anyone", "owner"] = "anyone"
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -33,6 +37,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(name="retry", summary="answer the last question again", lane="now"),
     Command(name="compact", summary="condense what was said before", lane="now"),
     Command(name="whoami", summary="your ids and this session", lane="now"),
+    Command(name="why", summary="what became of a message", lane="now", args="ID"),
+    Command(name="privacy", summary="what I keep, and who sees it", lane="now"),
     Command(name="approvals", summary="what waits for a decision here", lane="now"),
     Command(name="approve", summary="let a call run", lane="now", args="CODE [CODE]"),
     Command(name="deny", summary="refuse a call", lane="now", args="CODE [REASON]"),
@@ -45,6 +51,13 @@ COMMANDS: tuple[Command, ...] = (
     Command(name="budget", summary="limits and what is left", lane="now", args="[SCOPE $N]"),
     Command(name="freeze", summary="stop all spending", lane="now", args="[chat, all]"),
     Command(name="unfreeze", summary="let spending go on", lane="now", args="[chat, all]"),
+    Command(
+        name="pair",
+        summary="who may talk to me directly",
+        lane="now",
+        args="[list, allow, deny, block] [CODE]",
+        who="owner",
+    ),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
 

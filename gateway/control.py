@@ -20,13 +20,16 @@ import orjson
 
 from gateway.clock import SystemClock
 from gateway.control_requests import (
+    AboutAccess,
     AboutDesk,
     AboutKeys,
     AskCredentials,
+    AskPairings,
     AskStatus,
     AskWhy,
     BackedUp,
     BackUp,
+    DecidePairing,
     Examine,
     KeepLogin,
     OpenChat,
@@ -60,6 +63,7 @@ NOT_A_REQUEST = "this is not a request of this version; use the gatepost command
 NO_DESK = "nothing can be decided here"
 NO_KEYS = "there are no keys of models here"
 NO_JOBS = "there are no jobs here"
+NO_ACCESS = "nobody is let in here"
 UNFORESEEN = "the gateway could not do this; its log says why"
 
 
@@ -99,6 +103,16 @@ class Keys(Protocol):
         """Carry a request out; the result as `gateway.control_requests` has it."""
 
 
+class Access(Protocol):
+    """What the command line may ask and say about who gets in; `by` is `shell:LOGIN`.
+
+    Raises GatewayError with the sentence the person reads.
+    """
+
+    async def answer(self, request: AboutAccess, *, by: str) -> object:
+        """Carry a request out; the result as `gateway.control_requests` has it."""
+
+
 class Terminals(Protocol):
     """Who takes over a connection that asked to chat; the terminal's adapter."""
 
@@ -134,13 +148,18 @@ class ControlServer:
         desk: Desk | None = None,
         keys: Keys | None = None,
         cron: CronDoor | None = None,
+        access: Access | None = None,
     ) -> None:
-        """Without a `desk` nothing can be decided here; without `keys` or `cron` there are none."""
+        """Without a `desk` nothing can be decided here; without `keys` or `cron` there are none.
+
+        Without `access` nobody is let in.
+        """
         self._state_dir = state_dir
         self._operator = operator
         self._desk = desk
         self._keys = keys
         self._cron = cron
+        self._access = access
         self._terminals = terminals
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -217,7 +236,14 @@ class ControlServer:
 
     async def _perform(
         self,
-        request: AskStatus | AskWhy | SendText | TriggerJob | Examine | AboutDesk | AboutKeys,
+        request: AskStatus
+        | AskWhy
+        | SendText
+        | TriggerJob
+        | Examine
+        | AboutDesk
+        | AboutKeys
+        | AboutAccess,
         person: Person,
     ) -> Any:
         match request:
@@ -241,6 +267,10 @@ class ControlServer:
                 if self._keys is None:
                     raise GatewayError(NO_KEYS)
                 return await self._keys.answer(request, by=shell_person(person.login))
+            case AskPairings() | DecidePairing():
+                if self._access is None:
+                    raise GatewayError(NO_ACCESS)
+                return await self._access.answer(request, by=shell_person(person.login))
             case _:
                 if self._desk is None:
                     raise GatewayError(NO_DESK)

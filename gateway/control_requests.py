@@ -22,6 +22,9 @@
 {"do": "retry_credential", "label"}           {"ok": one sentence}
 {"do": "keep_login", "service", "account", "access", "refresh", "expires_at", "owner"}
                                               {"ok": one sentence}
+{"do": "pairings"}                            {"ok": [person, ...]}
+{"do": "decide_pairing", "verb": "allow" | "deny" | "block", "whom": CODE or person}
+                                              {"ok": {"text", "done"}}
 {"do": "audit_head"}                          {"ok": {"seq", "hash"}}
 {"do": "audit_verify"}                        {"ok": {"whole", "rows", "seq", ...}}
 {"do": "audit_export", "after": SEQ}          {"ok": {"lines", "after": SEQ or null}}
@@ -185,6 +188,23 @@ AboutKeys = AskCredentials | RetryCredential | KeepLogin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskPairings:
+    """`gatepost pair list`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidePairing:
+    """`gatepost pair allow`, `deny`, `block`; `whom` is a code or a person by id."""
+
+    verb: Literal["allow", "deny", "block"]
+    whom: str
+
+
+AboutAccess = AskPairings | DecidePairing
+"""What is asked and said about who gets in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskAuditHead:
     """`gatepost audit head`."""
 
@@ -219,6 +239,7 @@ Request = (
     | BackedUp
     | AboutDesk
     | AboutKeys
+    | AboutAccess
 )
 
 _WORDS: dict[str, type[Request]] = {
@@ -242,6 +263,8 @@ _WORDS: dict[str, type[Request]] = {
     "credentials": AskCredentials,
     "retry_credential": RetryCredential,
     "keep_login": KeepLogin,
+    "pairings": AskPairings,
+    "decide_pairing": DecidePairing,
     "audit_head": AskAuditHead,
     "audit_verify": VerifyAudit,
     "audit_export": ExportAudit,

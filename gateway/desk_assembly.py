@@ -12,6 +12,7 @@ from agent.rules import Policy
 from agent.tools.base import Tool
 from agent.tools.literal_secrets import holds_one_of
 from gateway import audit, refs
+from gateway.access_lane import AccessDesk
 from gateway.approvals import Desk
 from gateway.asking import Asking, OwnerSpot, Spot, Times
 from gateway.clock import Clock
@@ -22,12 +23,15 @@ from gateway.desk_clock import DeskClock
 from gateway.entitled import Rights
 from gateway.gate import Gate, Rules
 from gateway.grants import GrantsDesk
+from gateway.ingest import Stored
 from gateway.ledger import Limits
 from gateway.logins import shell_owners
 from gateway.money import Money
 from gateway.notices import Notices
+from gateway.owner_cards import OwnerCards
 from gateway.page_desk import PageDesk
 from gateway.painting import Painter
+from gateway.pairing import PairingDesk
 from gateway.progress import Wait, wait
 from gateway.redaction import Redaction, secrets_of
 from gateway.remote_jobs import RemoteJobs
@@ -253,13 +257,23 @@ async def end_of_ended_turns(store: Store, decisions: Decisions) -> None:
 
 
 async def find_owner_spot(
-    config: Config, deliveries: Deliveries, spot: OwnerSpot, *, wait: Wait
+    config: Config,
+    deliveries: Deliveries,
+    spot: OwnerSpot,
+    *,
+    wait: Wait,
+    found: Callable[[], Awaitable[None]],
 ) -> None:
-    """Find out where owners are asked: their chat, or a direct one, once its account is there."""
+    """Find out where owners are asked: their chat, or a direct one, once its account is there.
+
+    `found` asks what was left unasked.
+    """
     while not await _found_owner_spot(config, deliveries, spot):
         # A card asked before would stand where nobody decides, so not a moment is waited.
         await wait(deliveries.opened, OWNER_SPOT_AGAIN_S)
         deliveries.opened.clear()
+    if spot.spot is not None:
+        await found()
 
 
 async def _found_owner_spot(config: Config, deliveries: Deliveries, spot: OwnerSpot) -> bool:
@@ -294,6 +308,27 @@ class Ground:
     config: Config
     store: Store
     clock: Clock
+
+
+def access_desk(
+    parts: Supervision,
+    *,
+    ground: Ground,
+    account_of: Callable[[str], str | None],
+    route: Callable[[Stored], None],
+) -> AccessDesk:
+    """What owners say about who gets in; `route` is handed what may enter."""
+    rights, clock = parts.rules.rights, ground.clock
+    cards = OwnerCards(spot=parts.owner_spot, clock=clock)
+    return AccessDesk(
+        store=ground.store,
+        clock=clock,
+        config=ground.config,
+        pairing=PairingDesk(cards=cards, rights=rights, clock=clock, account_of=account_of),
+        rights=rights,
+        roles=parts.roles,
+        route=route,
+    )
 
 
 def page_desk(parts: Supervision, *, ground: Ground) -> PageDesk:

@@ -13,14 +13,15 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import Final, assert_never
 
-from gateway import admission, outgoing, refs
+from gateway import admission, amending, outgoing, refs
 from gateway.arrivals import content_of, message_id_of, micros, waiting
 from gateway.clock import Clock
 from gateway.config.values import Config
 from gateway.crowding import SESSION_MAX, Coming, Crowded, Crowding
 from gateway.errors import StoreError
+from gateway.pairing import Known, PairingDesk
 from gateway.presses import press_of
 from gateway.recent import Recent
 from gateway.slots import root_of
@@ -35,10 +36,7 @@ from platforms.events import (
     FormSubmitted,
     Ignored,
     InboundEvent,
-    MessageDeleted,
-    MessageEdited,
     MessageReceived,
-    MessageRef,
     PressToken,
     Receipt,
 )
@@ -46,6 +44,7 @@ from platforms.markup import parse
 
 COMMIT_LIMIT_S = 2.0
 UNWANTED_KEPT = 10_000
+UNKNOWN: Final = Known()
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +84,7 @@ class Ingest:
         config: Config,
         clock: Clock,
         route: Callable[[Stored], None],
+        pairing: PairingDesk,
         own: Callable[[MessageReceived], None] = _not_looked_up,
         commit_limit_s: float = COMMIT_LIMIT_S,
     ) -> None:
@@ -94,6 +94,7 @@ class Ingest:
         self._config = config
         self._clock = clock
         self._route = route
+        self._pairing = pairing
         self._own = own
         self._commit_limit_s = commit_limit_s
         self._open = True
@@ -205,13 +206,26 @@ class Ingest:
                 return transitions.EVENT_STORED
         return transitions.EVENT_IGNORED
 
-    def _facts(self, event: InboundEvent, *, joined_thread: bool = True) -> admission.Facts:
+    def _facts(
+        self, event: InboundEvent, *, joined_thread: bool = True, known: Known = UNKNOWN
+    ) -> admission.Facts:
         return admission.Facts(
             access=self._config.access_for(event.account.platform),
             sessions=self._config.sessions,
             joined_thread=joined_thread,
             now=datetime.fromtimestamp(self._clock.now() / 1_000_000, tz=UTC),
+            owner=known.owner,
+            pairing=known.pairing,
+            held=known.held,
+            requests=known.requests,
         )
+
+    def _known(self, tx: Tx, event: InboundEvent) -> Known:
+        """What the rows know of whoever an event is by."""
+        platform = event.account.platform
+        person = refs.person_text(event.author, platform)
+        asks = self._config.access_for(platform).dm == "pairing"
+        return self._pairing.known(tx, refs.account_text(event.account), person, counted=asks)
 
     async def _raw(self, raw: bytes) -> str:
         if len(raw) > BLOB_THRESHOLD_BYTES:
@@ -235,14 +249,15 @@ class Ingest:
         key = admission.session_key(event, self._config.sessions)
         in_thread = admission.session_place(event).thread_id is not None
         joined = in_thread and sessions.knows(tx, key)
-        outcome = admission.admit(event, self._facts(event, joined_thread=joined))
-        if isinstance(outcome, admission.Amends) and not _amendable(tx, event):
+        facts = self._facts(event, joined_thread=joined, known=self._known(tx, event))
+        outcome = admission.admit(event, facts)
+        if isinstance(outcome, admission.Amends) and not amending.is_stored(tx, event):
             # Of a chat nobody listed, as far as anyone can tell.
             return Stored(outcomes=("amends_nothing",))
         prompt = self._answered(tx, event, outcome)
         if isinstance(event, MessageReceived) and prompt is not None and not prompt.form_id:
             prompt, outcome = None, admission.form_over(event, self._config.sessions)
-        arrival = self._arrival(event, outcome, raw)
+        arrival = self._arrival(event, outcome, raw, facts)
         if prompt is not None:
             arrival = _as_form(arrival, prompt)
             outcome = admission.Admitted(session_key=key, lane="press")
@@ -257,6 +272,17 @@ class Ingest:
                 message_id=event.message.message_id,
                 position=event.order[0],
             )
+        return self._outcome(tx, ident, event, arrival, outcome)
+
+    def _outcome(
+        self,
+        tx: Tx,
+        ident: int,
+        event: InboundEvent,
+        arrival: inbox.Arrival,
+        outcome: admission.Admission,
+    ) -> Stored:
+        """What a stored event leads to."""
         press = press_of(arrival.content, now=self._clock.now())
         turned_away = ((arrival.account, press),) if press is not None else ()
         match outcome:
@@ -269,8 +295,13 @@ class Ingest:
                 chats.clear(tx, account=arrival.account, chat=root, state="dead")
                 entered = Entered(row=waiting(ident, arrival))
                 return Stored(entered=(entered,), outcomes=("admitted",))
+            case admission.Held() as held:
+                log.info("held pairing: e%d by %s in %s", ident, arrival.author, arrival.chat)
+                chats.clear(tx, account=arrival.account, chat=root_of(event.chat), state="dead")
+                replies = self._pairing.hold(tx, ident, arrival, held)
+                return Stored(replies=replies, turned_away=turned_away, outcomes=("held",))
             case admission.Amends():
-                _amend(tx, event)
+                amending.amend(tx, event)
                 return Stored(outcomes=("amendment",))
             case admission.Refused() as refused:
                 return self._turned_away(tx, ident, event, refused, turned_away)
@@ -293,7 +324,7 @@ class Ingest:
         """
         if not isinstance(event, MessageReceived) or event.quote is None:
             return None
-        if isinstance(outcome, admission.Ignored | admission.NotListed):
+        if isinstance(outcome, admission.Ignored | admission.NotListed | admission.Held):
             return None
         account, chat = refs.account_text(event.account), refs.chat_text(event.chat)
         place = {"account": account, "chat": refs.root_text(chat)}
@@ -357,11 +388,11 @@ class Ingest:
         return outbox.insert(tx, new, now=self._clock.now())
 
     def _arrival(
-        self, event: InboundEvent, outcome: admission.Admission, raw: str
+        self, event: InboundEvent, outcome: admission.Admission, raw: str, facts: admission.Facts
     ) -> inbox.Arrival:
         content = content_of(event)
         if isinstance(event, ButtonPressed | FormSubmitted):
-            barred = not admission.may_press(event, self._facts(event))
+            barred = not admission.may_press(event, facts)
             content = replace(content, barred=barred)
         arrival = inbox.Arrival(
             account=refs.account_text(event.account),
@@ -381,11 +412,11 @@ class Ingest:
             raw=raw,
         )
         match outcome:
-            case admission.Admitted(lane=lane, shared=shared, command=command):
-                if command is not None:
-                    name, args = command.command.name, command.args
-                    content = replace(content, kind="command", command=name, args=args)
-                return replace(arrival, lane=lane, content=replace(content, shared=shared))
+            case admission.Admitted() as admitted:
+                return _entering(arrival, admitted)
+            case admission.Held(then=then):
+                arrival = arrival if then is None else _entering(arrival, then)
+                return replace(arrival, state="held", reason="pairing")
             case admission.Amends():
                 return replace(arrival, state="ignored", reason="amendment")
             case admission.Refused(reason=reason):
@@ -418,6 +449,15 @@ class Ingest:
         )
 
 
+def _entering(arrival: inbox.Arrival, admitted: admission.Admitted) -> inbox.Arrival:
+    """An arrival as its lane takes it."""
+    content = replace(arrival.content, shared=admitted.shared)
+    if admitted.command is not None:
+        name, args = admitted.command.command.name, admitted.command.args
+        content = replace(content, kind="command", command=name, args=args)
+    return replace(arrival, lane=admitted.lane, content=content)
+
+
 def _as_form(arrival: inbox.Arrival, prompt: prompts.Prompt) -> inbox.Arrival:
     """A reply to a prompt as the form it fills in; it is no message that could be edited."""
     values = ((prompt.field, arrival.content.text),)
@@ -425,44 +465,3 @@ def _as_form(arrival: inbox.Arrival, prompt: prompts.Prompt) -> inbox.Arrival:
     return replace(
         arrival, state="new", reason=None, lane="press", content=content, message_id=None
     )
-
-
-def _amendable(tx: Tx, event: InboundEvent) -> bool:
-    """Whether a message this edit or deletion is about was ever stored."""
-    account, chat = refs.account_text(event.account), refs.chat_text(event.chat)
-    match event:
-        case MessageEdited(message=message):
-            messages: tuple[MessageRef, ...] = (message,)
-        case MessageDeleted(messages=messages):
-            pass
-        case _:
-            raise TypeError(f"{type(event).__name__} amends nothing")
-    return any(
-        inbox.holds(tx, account=account, chat=chat, message_id=message.message_id)
-        for message in messages
-    )
-
-
-def _amend(tx: Tx, event: InboundEvent) -> None:
-    """An edit replaces a text that still waits, a deletion takes it out of the queue."""
-    account = refs.account_text(event.account)
-    match event:
-        case MessageEdited(message=message, text=text):
-            inbox.replace_text(
-                tx,
-                account=account,
-                chat=refs.chat_text(event.chat),
-                message_id=message.message_id,
-                author=refs.person_text(event.author, event.account.platform),
-                text=text,
-            )
-        case MessageDeleted(messages=messages):
-            for message in messages:
-                inbox.withdraw(
-                    tx,
-                    account=account,
-                    chat=refs.chat_text(event.chat),
-                    message_id=message.message_id,
-                )
-        case _:
-            raise TypeError(f"{type(event).__name__} amends nothing")

@@ -19,6 +19,8 @@ of it.
     message                   -                                at once
     session                   title, once idle for so long     KEYS_DAYS later if nothing is left
     start, gap                -                                at once
+    request to talk that      -                                at once
+    nobody granted
     payload file              -                                when no row names it
 
 Money is kept for longer than words: after MONEY_DAYS, or `keep_days` if that is more.
@@ -126,6 +128,7 @@ class Retention:
         rows += await self._each(retention.sends_over, retention.delete_sends, over, now)
         rows += await self._one_by_one(retention.turns_over, retention.delete_turn, over, now)
         rows += await self._until_none(partial(retention.delete_runs, before=old))
+        rows += await self._until_none(partial(retention.delete_pairings, before=old))
         rows += await self._until_none(partial(retention_money.delete_leaves, before=old))
         rows += await self._until_none(partial(retention_money.delete_prompts, before=now - DAY))
         money, audited = await self._money(now)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.access_commands import access_app
 from gateway.cli.cron_commands import cron_app
 from gateway.cli.desk_commands import desk_app
 from gateway.cli.key_commands import key_app
@@ -231,3 +232,4 @@ def doctor(
 app.add_typer(cron_app, name="cron")
 app.add_typer(desk_app)
 app.add_typer(key_app)
+app.add_typer(access_app)

@@ -15,9 +15,6 @@ STORES: Final[Mapping[str, str]] = {
     "postgresql": 'write store = "sqlite"',
     "postgres": 'write store = "sqlite"',
 }
-DM: Final[Mapping[str, str]] = {
-    "pairing": 'write dm = "allowlist" with access.users, or dm = "open"'
-}
 BOTS: Final[Mapping[str, str]] = {"listed": 'write bots = "none" or remove the key'}
 IDLE_RESET: Final[Mapping[str, str]] = {
     ANY: 'write idle_reset = "off" or remove the key; `/new` starts afresh'

@@ -203,7 +203,6 @@ def _later() -> str:
 
 VALUES_LATER: Final = (
     ("gateway.store", later.STORES),
-    ("access.dm", later.DM),
     ("access.bots", later.BOTS),
     ("tools.enabled", later.TOOLS),
 )

@@ -164,8 +164,11 @@ class PlatformsSection(Section):
     discord: DiscordSection | None = None
 
 
-DmRule = Annotated[Literal["allowlist", "open"], *words("allowlist", "open", later=later.DM)]
-_DM = "Who may write to the bot directly: `allowlist`: `users` and owners; `open`: anyone."
+DmRule = Annotated[Literal["pairing", "allowlist", "open"], *words("pairing", "allowlist", "open")]
+_DM = (
+    "Who may write to the bot directly: `allowlist`: `users` and owners; `pairing`: also whom an"
+    " owner lets in when they write; `open`: anyone."
+)
 _USERS = "People who may use the bot, by immutable id."
 _CHATS = (
     "Groups and channels whose members the bot answers (guests and other organisations' people must"

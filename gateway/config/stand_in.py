@@ -128,4 +128,4 @@ def _answers_nobody(config: Config, platform: PlatformName) -> bool:
     access = config.access_for(platform)
     people = {user.platform for user in access.users}
     places = {chat.platform for chat in access.chats}
-    return access.dm != "open" and platform not in people | places
+    return access.dm == "allowlist" and platform not in people | places

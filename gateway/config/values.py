@@ -153,7 +153,7 @@ class PlatformsConfig:
 class AccessConfig:
     """`[access]` as it holds for one platform; `users` include the owners."""
 
-    dm: Literal["allowlist", "open"] = "allowlist"
+    dm: Literal["pairing", "allowlist", "open"] = "allowlist"
     users: tuple[UserId, ...] = ()
     chats: tuple[ChatPattern, ...] = ()
     require_mention: bool = True

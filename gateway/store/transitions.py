@@ -83,6 +83,9 @@ FIRE_DUE: Final = _power("fire.due")
 FIRE_BEGUN: Final = _power("fire.begun")
 FIRE_ENDED: Final = _power("fire.ended")
 
+# Who gets in.
+ACCESS_CHANGED: Final = _power("access.changed")
+
 # Keys of models.
 LOGIN_KEPT: Final = _power("login.kept")
 KEY_MARKED: Final = _process("key.marked")

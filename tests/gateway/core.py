@@ -16,11 +16,11 @@ from gateway import refs, starts
 from gateway.command_lane import CommandLane
 from gateway.config.values import Config
 from gateway.delivery import Deliveries
-from gateway.desk_assembly import supervision
+from gateway.desk_assembly import Ground, access_desk, supervision
 from gateway.desk_lane import DeskLane
 from gateway.errors import StoreError
 from gateway.fairness import TurnGate
-from gateway.ingest import Ingest
+from gateway.ingest import Ingest, Stored
 from gateway.notices import Notices
 from gateway.operator import Operator
 from gateway.router import Router
@@ -104,6 +104,12 @@ class Core:
             keys=(KEY,),
             wake=self._wake,
         )
+        self.access = access_desk(
+            self.desk,
+            ground=Ground(config=config, store=store, clock=clock),
+            account_of=self.account_of,
+            route=self._route,
+        )
         self.models = models or ModelRoom(sleep=at_once, jitter=lambda: 0.0)
         agent = Agent(
             entries=self.entries,
@@ -142,6 +148,7 @@ class Core:
                 deliveries=self.deliveries,
                 freeze=self.freeze,
             ),
+            access=self.access,
         )
         self.router = Router(
             store=store,
@@ -155,6 +162,7 @@ class Core:
             config=config,
             clock=clock,
             route=self.router.route,
+            pairing=self.access.pairing,
         )
         self.supervisor = self.supervised(self.adapter)
         self.operator = Operator(
@@ -168,6 +176,13 @@ class Core:
             clock=clock,
             zone=ZoneInfo("UTC"),
         )
+
+    def account_of(self, platform: str) -> str | None:
+        """The one account there is."""
+        return refs.account_text(self.adapter.account)
+
+    def _route(self, stored: Stored) -> None:
+        self.router.route(stored)
 
     def _wake(self, key: str) -> None:
         self.sessions.wake(key)

@@ -4,9 +4,13 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from gateway.asking import OwnerSpot
 from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, Config
+from gateway.desk_assembly import rights_of
 from gateway.ingest import Ingest, Stored
+from gateway.owner_cards import OwnerCards
+from gateway.pairing import PairingDesk
 from gateway.store.base import Store
 from gateway.store.blobs import Blobs
 from gateway.store.records import inbox
@@ -41,6 +45,12 @@ class Intake:
             config=config,
             clock=self._clock,
             route=self._route,
+            pairing=PairingDesk(
+                cards=OwnerCards(spot=OwnerSpot(), clock=self._clock),
+                rights=rights_of(config),
+                clock=self._clock,
+                account_of=lambda platform: None,
+            ),
             own=self.own.append,
             commit_limit_s=commit_limit_s,
         )

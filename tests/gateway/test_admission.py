@@ -15,6 +15,7 @@ from gateway.admission import (
     Admitted,
     Amends,
     Facts,
+    Held,
     Ignored,
     NotListed,
     Refused,
@@ -22,8 +23,10 @@ from gateway.admission import (
     may_press,
     session_key,
 )
+from gateway.commands import BY_NAME, Recognised
 from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, SessionsConfig
+from gateway.store.records.pairings import Pairing
 from platforms.events import (
     Account,
     Author,
@@ -81,6 +84,11 @@ def facts(
 
 def mention(kind: MentionKind, start: int = 0, ident: str | None = None) -> Mention:
     return Mention(kind=kind, id=ident, start=start, end=start + 4)
+
+
+def named_command(name: str, args: str = "") -> Recognised:
+    """A command of the table."""
+    return Recognised(command=BY_NAME[name], args=args)
 
 
 def entered(key: str, **fields: Any) -> Admitted:
@@ -238,6 +246,136 @@ GUEST = replace(BEN, guest=True)
 FOREIGN = replace(BEN, external=True)
 LISTED_GUEST = replace(ANN, guest=True)
 LISTED_FOREIGN = replace(ANN, external=True)
+
+
+def known(state: Any, *, until: timedelta = timedelta()) -> Pairing:
+    """What is known of ben."""
+    return Pairing(
+        account="telegram:77",
+        person="telegram:1002",
+        state=state,
+        code="K7QF2M9P",
+        chat="telegram:1002",
+        asked_at=0,
+        until_at=int((AT + until).timestamp() * 1_000_000),
+    )
+
+
+LATER, NOT_YET = timedelta(0), timedelta(microseconds=1)
+BENS_TURN = Admitted(session_key=DM_KEY, lane="turn")
+FROM_BEN = message(author=BEN)
+PAIRED: dict[str, tuple[InboundEvent, Facts, Admission]] = {
+    "nobody knows them": (
+        FROM_BEN,
+        facts(dm="pairing"),
+        Held(session_key=DM_KEY, fresh=True, then=BENS_TURN),
+    ),
+    "owners are asked already": (
+        FROM_BEN,
+        replace(facts(dm="pairing"), pairing=known("open", until=NOT_YET), held=2, requests=10),
+        Held(session_key=DM_KEY, fresh=False, then=BENS_TURN),
+    ),
+    "three of theirs wait": (
+        FROM_BEN,
+        replace(facts(dm="pairing"), pairing=known("open", until=NOT_YET), held=3),
+        Ignored(reason="pairing_waits"),
+    ),
+    "their request has lapsed": (
+        FROM_BEN,
+        replace(facts(dm="pairing"), pairing=known("open", until=LATER), held=3, requests=9),
+        Held(session_key=DM_KEY, fresh=True, then=BENS_TURN),
+    ),
+    "owners are asked about ten others": (
+        FROM_BEN,
+        replace(facts(dm="pairing"), requests=10),
+        Ignored(reason="pairing_full"),
+    ),
+    "allowed": (
+        FROM_BEN,
+        replace(facts(dm="pairing"), pairing=known("allowed")),
+        BENS_TURN,
+    ),
+    "denied a moment ago": (
+        FROM_BEN,
+        replace(facts(dm="pairing"), pairing=known("denied", until=NOT_YET)),
+        Ignored(reason="pairing_denied"),
+    ),
+    "denied a day ago": (
+        FROM_BEN,
+        replace(facts(dm="pairing"), pairing=known("denied", until=LATER)),
+        Held(session_key=DM_KEY, fresh=True, then=BENS_TURN),
+    ),
+    "blocked, in a direct chat": (
+        FROM_BEN,
+        replace(facts(dm="open"), pairing=known("blocked")),
+        Ignored(reason="blocked"),
+    ),
+    "blocked, in a listed group": (
+        in_group(author=BEN, mentions=(OUR_MENTION,)),
+        replace(facts(), pairing=known("blocked")),
+        Ignored(reason="blocked"),
+    ),
+    "allowed, in a group nobody listed": (
+        in_group(author=BEN, mentions=(OUR_MENTION,)),
+        replace(facts(dm="pairing", chats=()), pairing=known("allowed")),
+        NotListed(),
+    ),
+    "allowed once, where only lists count by now": (
+        FROM_BEN,
+        replace(facts(), pairing=known("allowed")),
+        Ignored(reason="sender_not_listed"),
+    ),
+    "a guest is never asked about": (
+        message(author=replace(BEN, guest=True)),
+        facts(dm="pairing"),
+        Ignored(reason="sender_not_listed"),
+    ),
+    "a listed person is not held": (message(), facts(dm="pairing"), entered(DM_KEY)),
+    "a command is carried out once they are let in": (
+        message("/help", author=BEN),
+        facts(dm="pairing"),
+        Held(
+            session_key=DM_KEY,
+            fresh=True,
+            then=Admitted(session_key=DM_KEY, lane="now", command=named_command("help")),
+        ),
+    ),
+    "what is no command leads to nothing": (
+        message("/frobnicate", author=BEN),
+        facts(dm="pairing"),
+        Held(session_key=DM_KEY, fresh=True),
+    ),
+    "an owner's command": (
+        message("/pair list"),
+        facts(),
+        Refused(
+            session_key=DM_KEY,
+            reason="not_entitled",
+            text="Only owners of this gateway can use `/pair`.",
+        ),
+    ),
+    "an owner's command by an owner": (
+        command("pair", "list"),
+        replace(facts(), owner=True),
+        Admitted(session_key=DM_KEY, lane="now", command=named_command("pair", "list")),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PAIRED)
+def test_strangers_where_owners_are_asked(case: str) -> None:
+    """Held until an owner has said something; only in direct chats, and never for long."""
+    event, given, outcome = PAIRED[case]
+    assert admit(event, given) == outcome
+
+
+def test_whoever_waits_decides_nothing() -> None:
+    """A press of somebody who is not let in yet counts for nothing; of one who is, it does."""
+    asked = replace(facts(dm="pairing", chats=()), pairing=known("open", until=NOT_YET))
+    assert not may_press(press(author=BEN), asked)
+    assert may_press(press(author=BEN), replace(asked, pairing=known("allowed")))
+
+
 UNLISTED = Ignored(reason="sender_not_listed")
 
 

@@ -145,6 +145,12 @@ async def freeze(scene: Scene) -> None:
     await scene.sees(answer(TWO))
 
 
+async def turn_somebody_away(scene: Scene) -> None:
+    """An owner says of a person that they are to be ignored."""
+    await scene.person.give("pair", f"block {scene.person.person('bob')}")
+    await scene.holds(BLOCKED)
+
+
 async def raise_a_limit(scene: Scene) -> None:
     """An owner allows more for today."""
     await scene.person.give("budget", "chat_day $5")
@@ -205,6 +211,8 @@ AUTO = Aside(phrases=("/auto is on",), answers=True)
 RECEIPT = Aside(phrases=("/auto: buy",), repeats=False)
 FROZEN = Aside(phrases=("Spending is frozen in this chat",), answers=True)
 THAWED = Aside(phrases=("Spending goes on", "Nothing was frozen here"), answers=True)
+BLOCKED = "SELECT 1 FROM pairing WHERE state = 'blocked'"
+TURNED_AWAY = Aside(phrases=("is ignored from now on",), answers=True)
 RAISED = Aside(phrases=("is raised by $5.00",), answers=True)
 SPENT = Aside(phrases=("are spent. /budget",), needed=False, repeats=False)
 STOPPED = Aside(phrases=("Stopped.", "Nothing is running here."), needed=False, answers=True)
@@ -359,6 +367,17 @@ CARD_STORIES: tuple[Story, ...] = (
         reply=plainly,
         asides=(FROZEN, THAWED),
         told=True,
+    ),
+    Story(
+        name="turned away",
+        passes=passes_by(transitions.ACCESS_CHANGED, transitions.COMMAND_DONE),
+        play=turn_somebody_away,
+        endings=(SILENT,),
+        reply=plainly,
+        asides=(TURNED_AWAY,),
+        told=True,
+        leaves=BLOCKED,
+        possible=lambda person: person.has_closed_doors,
     ),
     Story(
         name="budget",

@@ -9,6 +9,9 @@ from tests.scenarios.stage import Surface
 
 _CARD = re.compile(r"\W*(Approval|Question|Limit|In doubt) ([2-9A-HJKMNP-Z]{5}): (?!all that runs)")
 
+_ABOUT_ACCESS = ("Somebody new writes to me",)
+"""How cards begin that belong to no turn, and have no code of their own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
@@ -51,7 +54,7 @@ class Card:
 
 def is_card(text: str) -> bool:
     """Whether a message is a card."""
-    return _CARD.match(text) is not None
+    return _CARD.match(text) is not None or text.startswith(_ABOUT_ACCESS)
 
 
 class Hands(Surface, Protocol):

@@ -53,6 +53,35 @@ def explain(tx: Tx, ident: str, zone: tzinfo = UTC) -> tuple[str, ...]:
     )
 
 
+def person_of(tx: Tx, ident: str) -> str | None:
+    """Who wrote what an id names, or asked for it; None if it is no message and no turn."""
+    kind, number = ident[:1], ident[1:]
+    if _NUMBER.fullmatch(number) and kind in {"e", "t", "o"}:
+        match kind:
+            case "e":
+                row = tx.row("SELECT author FROM inbox WHERE id = ?", int(number))
+            case "t":
+                row = tx.row("SELECT requester FROM turn WHERE id = ?", int(number))
+            case _:
+                row = tx.row(
+                    "SELECT turn.requester FROM outbox JOIN turn ON turn.id = outbox.turn_id"
+                    " WHERE outbox.id = ?",
+                    int(number),
+                )
+        return str(row[0]) if row and row[0] is not None else None
+    chat, _, message_id = ident.rpartition("/")
+    for account in _accounts(tx):
+        row = tx.row(
+            "SELECT author, state FROM inbox WHERE account = ? AND chat = ? AND message_id = ?",
+            account,
+            chat,
+            message_id,
+        )
+        if row is not None and row[0] is not None:
+            return str(row[0])
+    return None
+
+
 def _message_story(tx: Tx, ref: str, zone: tzinfo) -> tuple[str, ...]:
     chat, _, message_id = ref.rpartition("/")
     space, _, thread = chat.rpartition("/")
@@ -212,15 +241,23 @@ def _count(number: int, noun: str) -> str:
 REASONS = {
     "amendment": "an edit or deletion; it changed the message if that still waited",
     "anonymous_sender": "an anonymous admin can't be told from any other",
+    "blocked": "an owner blocked this person; /pair allow takes it back",
     "bot_not_listed": "bots are not answered",
     "chat_not_listed": "list the chat in [access] chats to let it in",
     "deleted_by_author": "its author deleted it before it was answered",
     "form_over": "it answered a form too late, or for the second time; the sender was told",
     "malformed": "the payload could not be read; it is kept in the inbox row",
+    "not_entitled": "only owners can give this command; the sender was told",
+    "nothing_to_answer": "its author was let in, and there was nothing in it to answer",
     "not_addressed": "in a group I answer to a mention, a reply, or in a thread I am part of",
     "other_addressee": "it was meant for someone else",
     "own_echo": "it is our own message",
     "sender_not_listed": 'list the person in [access] users, or set dm = "open"',
+    "pairing": "[access] dm = pairing: it waits for an owner's word; /pair list shows who asks",
+    "pairing_denied": "an owner said no; after a day they may ask again",
+    "pairing_full": "ten people are asked about already; more are not",
+    "pairing_lapsed": "nobody decided in a day, and its author has asked anew",
+    "pairing_waits": "three messages wait for an owner's word already; more are not kept",
     "queue_full": "too much was waiting already; whoever wrote there was told, once in 30 s",
     "rate_chat": "over 60 messages a minute in this chat; it was told, once in 30 s",
     "rate_user": "over 20 messages a minute from one person; the chat was told, once in 30 s",

@@ -2,6 +2,7 @@
 
 new --> claimed --> done        lane "turn": a turn takes it and closes with it
 new --> done                    lanes "now" and "press": handled beside any turn
+held --> new                    its author was let in after all; see `pairings`
 ignored(reason), refused(reason)   decided on arrival, or while it still waited
 """
 
@@ -81,7 +82,7 @@ class Arrival:
     account: str
     delivery_key: str
     logical_key: str
-    state: Literal["new", "ignored", "refused"]
+    state: Literal["new", "held", "ignored", "refused"]
     reason: str | None
     lane: Lane | None
     session_key: str | None
@@ -203,7 +204,7 @@ def replace_text(
     """Give a message that still waits its edited text; False if it no longer waits."""
     row = tx.row(
         "SELECT id, content FROM inbox WHERE account = ? AND chat = ? AND message_id = ?"
-        " AND author = ? AND state = 'new' AND lane = 'turn'",
+        " AND author = ? AND state IN ('new', 'held') AND lane = 'turn'",
         account,
         chat,
         message_id,
@@ -223,12 +224,18 @@ def withdraw(tx: Tx, *, account: str, chat: str, message_id: str) -> bool:
     """Take a message that still waits out of the queue; False if it no longer waits."""
     changed = tx.run(
         "UPDATE inbox SET state = 'ignored', reason = 'deleted_by_author' WHERE account = ?"
-        " AND chat = ? AND message_id = ? AND state = 'new' AND lane = 'turn'",
+        " AND chat = ? AND message_id = ? AND state IN ('new', 'held') AND lane = 'turn'",
         account,
         chat,
         message_id,
     )
     return changed > 0
+
+
+def waiting_row(tx: Tx, ident: int) -> Waiting | None:
+    """One row, if it waits."""
+    row = tx.row(_SELECT + " WHERE id = ? AND state = 'new'", ident)
+    return _waiting(row) if row else None
 
 
 def rows_in(tx: Tx, session_key: str) -> list[Waiting]:

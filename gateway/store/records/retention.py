@@ -81,7 +81,8 @@ def forget_events(tx: Tx, ids: Sequence[int], *, now: int) -> int:
     return sum(
         tx.run(
             "UPDATE inbox SET raw = '', content = NULL, pruned_at = ?"
-            " WHERE id = ? AND pruned_at IS NULL AND state IN ('done', 'ignored', 'refused')",
+            " WHERE id = ? AND pruned_at IS NULL"
+            " AND state IN ('done', 'ignored', 'refused', 'held')",
             now,
             ident,
         )
@@ -340,6 +341,11 @@ def delete_runs(tx: Tx, *, before: int) -> int:
         PART_ROWS,
     )
     return starts + gaps
+
+
+def delete_pairings(tx: Tx, *, before: int) -> int:
+    """Delete requests to talk that nobody granted, and that were made before a time."""
+    return tx.run("DELETE FROM pairing WHERE state IN ('open', 'denied') AND asked_at < ?", before)
 
 
 def blob_in_use(tx: Tx, name: str) -> bool:

@@ -20,10 +20,10 @@ from gateway.command_lane import CommandLane
 from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, ApprovalsConfig, Config, GatewayConfig
 from gateway.delivery import Deliveries
-from gateway.desk_assembly import supervision
+from gateway.desk_assembly import Ground, access_desk, supervision
 from gateway.desk_lane import DeskLane
 from gateway.errors import StoreError
-from gateway.ingest import Ingest
+from gateway.ingest import Ingest, Stored
 from gateway.notices import Notices
 from gateway.router import Router
 from gateway.sessions import Agent, Sessions
@@ -207,6 +207,12 @@ class Core:
                 on_failure=self.failures.append,
             ),
         )
+        self.access = access_desk(
+            self.desk,
+            ground=Ground(config=config, store=store, clock=clock),
+            account_of=lambda _: None,
+            route=self._route,
+        )
         self.commands = CommandLane(
             store=store,
             running=self.sessions,
@@ -226,6 +232,7 @@ class Core:
                 deliveries=self.deliveries,
                 freeze=self._freeze,
             ),
+            access=self.access,
         )
         self.router = Router(
             store=store,
@@ -239,7 +246,11 @@ class Core:
             config=config,
             clock=clock,
             route=self.router.route,
+            pairing=self.access.pairing,
         )
+
+    def _route(self, stored: Stored) -> None:
+        self.router.route(stored)
 
     def _wake(self, key: str) -> None:
         self.sessions.wake(key)

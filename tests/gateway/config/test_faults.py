@@ -53,11 +53,6 @@ TABLE: tuple[tuple[str, str], ...] = (
         ':2: gateway.store: "postgresql" is not in this version; write store = "sqlite"',
     ),
     (
-        '[access]\ndm = "pairing"',
-        ':2: access.dm: "pairing" is not in this version; write dm = "allowlist" with'
-        ' access.users, or dm = "open"',
-    ),
-    (
         '[access]\nbots = "listed"',
         ':2: access.bots: "listed" is not in this version; write bots = "none" or remove the key',
     ),

@@ -19,16 +19,19 @@ GATEWAY = Path(__file__).parents[3] / "gateway"
 
 SMALL = {
     "chat", "credential_login", "credential_rest", "credential_use", "cron_job", "cursor",
-    "estimator", "freeze", "gap", "pruned", "seal", "sqlite_master", "sqlite_schema", "start",
+    "estimator", "freeze", "gap", "pairing", "pruned", "seal", "sqlite_master", "sqlite_schema",
+    "start",
 }  # fmt: skip
 """Tables that don't grow with every message: they may be gone through.
 
-Freezes, jobs of the clock and estimators that are not trusted stand until a person takes them away.
+Freezes, jobs of the clock and estimators that are not trusted stand until a person takes them away;
+at most ten people an account may ask to be let in at a time.
 """
 
 OPEN_WORK = {
     "allowance_until", "card_code", "card_expiry", "card_open", "card_reminder", "card_unposted",
-    "cron_fire_open", "inbox_now", "inbox_turn", "inbox_waiting", "outbox_amiss", "outbox_leaving",
+    "cron_fire_open", "inbox_held", "inbox_now", "inbox_turn", "inbox_waiting", "outbox_amiss",
+    "outbox_leaving",
     "outbox_pending", "remote_job_open", "reservation_held", "turn_next", "turn_open",
     "turn_parked", "turn_unended",
 }  # fmt: skip

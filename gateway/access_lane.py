@@ -1,0 +1,171 @@
+"""What owners say about who gets in, and what anyone may ask about themselves: commands, presses.
+
+The command line says the same over the control socket (`AccessDesk.answer`).
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import assert_never, get_args
+
+from gateway.clock import Clock
+from gateway.config import Config
+from gateway.control_requests import AboutAccess, AskPairings, DecidePairing
+from gateway.entitled import Rights
+from gateway.ingest import Entered, Stored
+from gateway.pairing import Decided, PairingDesk, Verb, listed_line
+from gateway.roles import Roles
+from gateway.shell_desk import Decided as Told
+from gateway.store import transitions
+from gateway.store.base import Store, Tx
+from gateway.store.records import explain, inbox, pairings
+from gateway.store.records.inbox import Waiting
+from gateway.store.records.pairings import Pairing
+
+PRESSED = ("pair ",)
+"""What a button's payload begins with that is one of these commands."""
+
+_PAIR = "Write `/pair list`, or `/pair allow CODE`, `deny` or `block`; an id does for a code."
+_NOT_YOURS = "You can ask about what you wrote yourself; owners about everything."
+_VERBS: tuple[Verb, ...] = get_args(Verb)
+
+
+class AccessDesk:
+    """Carries out what is said about access, each in one unit, and lets in what it released."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        config: Config,
+        pairing: PairingDesk,
+        rights: Rights,
+        roles: Roles,
+        route: Callable[[Stored], None],
+    ) -> None:
+        """`route` is handed what may enter now, and what is to be sent."""
+        self._store = store
+        self._clock = clock
+        self._config = config
+        self.pairing = pairing
+        self._rights = rights
+        self._roles = roles
+        self._route = route
+
+    def handlers(self) -> dict[str, Callable[[Waiting], Awaitable[str]]]:
+        """The commands this desk carries out."""
+        return {"pair": self._pair, "why": self._why, "privacy": self._privacy}
+
+    async def pressed(self, row: Waiting) -> str:
+        """Carry out the command on a button, for owners."""
+        standing = await self._roles.standing(
+            account=row.account,
+            chat=row.content.reply_to or row.chat,
+            person=row.content.author,
+            name=row.content.author_name,
+            human=not row.content.barred,
+        )
+        if not standing.owner:
+            return "Only owners decide this."
+        verb, _, words = row.content.args.partition(" ")
+        return await self._carried_out(verb, words, row)
+
+    async def answer(self, request: AboutAccess, *, by: str) -> object:
+        """Carry a request of the command line out; see `gateway.control_requests`."""
+        match request:
+            case AskPairings():
+                return await self._listed()
+            case DecidePairing(verb=verb, whom=whom):
+                decided = await self._decide(verb, whom, by=by, row=None)
+                return Told(text=decided.text.replace("`", ""), done=decided.done)
+            case _:
+                assert_never(request)
+
+    async def post_due_cards(self) -> None:
+        """Ask owners about whoever wrote before it was known where they are asked."""
+        rows = await self._store.write(self.pairing.cards_due, transition=transitions.NOTICE_STORED)
+        self._route(Stored(replies=rows))
+
+    async def _carried_out(self, verb: str, words: str, row: Waiting) -> str:
+        match verb:
+            case "pair":
+                what, _, whom = words.strip().partition(" ")
+                chosen = next((each for each in _VERBS if each == what.lower()), None)
+                if chosen is None or not whom:
+                    return _PAIR
+                by = row.content.author
+                return (await self._decide(chosen, whom, by=by, row=row)).text
+            case _:
+                return _PAIR
+
+    async def _pair(self, row: Waiting) -> str:
+        words = row.content.args.strip()
+        if words.lower() in ("", "list"):
+            now = self._clock.now()
+            lines = [listed_line(each, now=now) for each in await self._listed()]
+            return "\n".join(lines) or "Nobody has asked to talk to me."
+        return await self._carried_out("pair", words, row)
+
+    async def _listed(self) -> list[Pairing]:
+        now = self._clock.now()
+        return await self._store.read(lambda tx: pairings.listed(tx, now=now))
+
+    async def _decide(self, verb: Verb, whom: str, *, by: str, row: Waiting | None) -> Decided:
+        """Carry a word out, once for a command that a crash kept from being answered."""
+
+        def unit(tx: Tx) -> Decided:
+            kept = inbox.kept_answer(tx, row.id) if row is not None else None
+            if kept is not None:
+                return Decided(text=kept)
+            decided = self.pairing.decide(tx, verb, whom, by=by)
+            if row is not None:
+                inbox.keep_answer(tx, row.id, decided.text)
+            return decided
+
+        decided = await self._store.write(unit, transition=transitions.ACCESS_CHANGED)
+        entered = tuple(Entered(row=row) for row in decided.released)
+        self._route(Stored(entered=entered, replies=decided.rows))
+        return decided
+
+    async def _why(self, row: Waiting) -> str:
+        ident = row.content.args.strip().strip("`")
+        if not ident:
+            return "Write `/why ID`; ids look like `e12`, `t5` or `telegram:-100200/55`."
+        owner = self._rights.owns(row.content.author)
+        mine = frozenset(self._rights.people.linked(row.content.author))
+
+        def query(tx: Tx) -> tuple[str, ...] | None:
+            if not owner and explain.person_of(tx, ident) not in mine:
+                return None
+            return explain.explain(tx, ident)
+
+        lines = await self._store.read(query)
+        if lines is None:
+            return _NOT_YOURS
+        if not lines:
+            return "Nothing here has this id."
+        return "```\n" + "\n".join(line.replace("`", "'") for line in lines) + "\n```"
+
+    async def _privacy(self, row: Waiting) -> str:
+        return privacy_text(self._config, row)
+
+
+def privacy_text(config: Config, row: Waiting) -> str:
+    """What is kept of what people write here, for how long, and who sees it."""
+    days = config.gateway.retention_days
+    models = ", ".join(dict.fromkeys(f"`{each.model}`" for each in config.providers))
+    where = "everybody in this chat" if row.content.grouped else "you"
+    return "\n".join(
+        [
+            f"- I keep what is addressed to me, and my answers, for {days} days; who decided what"
+            " and what it cost for 400 days.",
+            f"- It is given to the model that answers{f' ({models})' if models else ''}, and to"
+            " tools that a question needs.",
+            f"- My answers are seen by {where}; whoever runs this gateway can read all of it.",
+            "- In an allowed group, messages that don't address me are stored for the same time;"
+            " nobody answers them.",
+            "- `/new` starts afresh; the old session stays stored until it is that old.",
+        ]
+    )
+
+
+__all__ = ("PRESSED", "AccessDesk", "privacy_text")
