@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
-JOBS ?= 2
+# Three on two cores: most tests wait for a process or a pace more than they compute.
+JOBS ?= 3
 ARGS ?=
 MINUTES ?= 30
 

@@ -168,8 +168,10 @@ class Story:
         assert await self.turns() == list(states), await self.turns()
 
     async def says(self, text: str, chat: str = "1001") -> None:
-        """Wait until a text stands in a chat."""
-        await self.adapter.until(lambda: text in self.adapter.shown(chat))
+        """Wait until a text stands in a chat, also behind words of an earlier step."""
+        await self.adapter.until(
+            lambda: any(f"\n\n{each}".endswith(f"\n\n{text}") for each in self.adapter.shown(chat))
+        )
 
     def results(self, request: int = 0) -> list[ToolResult]:
         """The results the present gateway's model read."""

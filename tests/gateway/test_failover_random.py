@@ -34,7 +34,7 @@ from tests.wire.openai import CallTool, Cut, OpenAIServer, Reply, Stream, chunk
 from tests.wire.openai.script import Reset, Script, Silence
 
 T = TypeVar("T")
-SEEDS = 24
+SEEDS, SOAKED = 10, 200
 TURNS = 3
 REST_S = 70
 """Longer than any rest of a breaker: the primary is on trial again, so it is asked first."""
@@ -142,7 +142,10 @@ FAILURES: tuple[Callable[[str], Script], ...] = (
 )
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize(
+    "seed",
+    [*range(SEEDS), *(pytest.param(n, marks=pytest.mark.soak) for n in range(SEEDS, SOAKED))],
+)
 def test_a_turn_ends_once_whatever_the_models_do(seed: int, tmp_path: Path) -> None:
     """One answer or one sentence, by one model, with each tool run once and the books right."""
     warped(_story(random.Random(seed), tmp_path))

@@ -1,6 +1,7 @@
 """Every scenario runs on every surface that has what it needs."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -25,19 +26,26 @@ SURFACES: dict[str, Callable[[], Hands]] = {
 OTHER_TRANSPORTS = frozenset({"telegram-webhook", "slack-http"})
 
 
+def only(names: frozenset[str]) -> list[Any]:
+    """All surfaces; those without these names are for the soak."""
+    return [
+        name if name in names else pytest.param(name, marks=pytest.mark.soak) for name in SURFACES
+    ]
+
+
 @pytest.fixture(params=list(SURFACES))
+def each_transport(request: pytest.FixtureRequest) -> Hands:
+    """One surface, not yet open, where the ways in of one platform may differ."""
+    return _made(request)
+
+
+@pytest.fixture(params=only(frozenset(SURFACES) - OTHER_TRANSPORTS))
 def surface(request: pytest.FixtureRequest) -> Hands:
-    """One surface, not yet open."""
+    """One surface, not yet open; what comes in another way into a platform is the same."""
     return _made(request)
 
 
-@pytest.fixture(params=[name for name in SURFACES if name not in OTHER_TRANSPORTS])
-def each_platform(request: pytest.FixtureRequest) -> Hands:
-    """One surface, not yet open, where another transport of the same platform adds nothing."""
-    return _made(request)
-
-
-@pytest.fixture(params=["web", "terminal", "slack"])
+@pytest.fixture(params=only(frozenset({"web", "terminal", "slack"})))
 def few_surfaces(request: pytest.FixtureRequest) -> Hands:
     """One surface of each kind: forms and menus of the page, words only, somebody else's pace.
 

@@ -10,8 +10,9 @@ from tests.scenarios.deciding import Desk
 from tests.scenarios.tools import tidy, train, wipe
 
 
-async def test_approved_by_a_button(surface: Hands, tmp_path: Path) -> None:
+async def test_approved_by_a_button(each_transport: Hands, tmp_path: Path) -> None:
     """The price stands on the card and its button; once it ran, what it cost, and no button."""
+    surface = each_transport
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(train())
         for words in ("train run", "$0.30 = 30 minutes x $0.01", "this chat today $0", "train.py"):
@@ -68,10 +69,9 @@ async def test_approved_by_a_typed_code(few_surfaces: Hands, tmp_path: Path) -> 
 
 
 async def test_long_arguments_are_shown_before_they_are_approved(
-    each_platform: Hands, tmp_path: Path
+    surface: Hands, tmp_path: Path
 ) -> None:
     """What is cut can be approved only by who had all of it shown, and then it reads whole."""
-    surface = each_platform
     lines = [f"step {number}: python train.py --seed {number}" for number in range(120)]
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(train("\n".join(lines)))
@@ -89,9 +89,8 @@ async def test_long_arguments_are_shown_before_they_are_approved(
         assert desk.shop.ran[0][1]["script"] == "\n".join(lines)
 
 
-async def test_destructive_calls_are_confirmed_twice(each_platform: Hands, tmp_path: Path) -> None:
+async def test_destructive_calls_are_confirmed_twice(surface: Hands, tmp_path: Path) -> None:
     """The platform's own question comes first where it has one, else a second button."""
-    surface = each_platform
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(wipe())
         assert "destructive" in card.text
@@ -139,9 +138,8 @@ async def test_a_batch_is_decided_one_by_one(few_surfaces: Hands, tmp_path: Path
 
 
 @pytest.mark.needs("form")
-async def test_edited_then_approved(each_platform: Hands, tmp_path: Path) -> None:
+async def test_edited_then_approved(surface: Hands, tmp_path: Path) -> None:
     """A form changes what runs: the card shows how, at its new price, and still asks."""
-    surface = each_platform
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(train(size="large"))
         assert "$1.20" in card.text

@@ -9,8 +9,9 @@ from tests.scenarios.stage import Stage, Surface, words
 from tests.wire.openai import CallTool, Reply
 
 
-async def test_second_turn_remembers_the_first(surface: Surface, tmp_path: Path) -> None:
+async def test_second_turn_remembers_the_first(each_transport: Surface, tmp_path: Path) -> None:
     """The second answer is made with the first question and answer in view."""
+    surface = each_transport
     async with Stage(surface, path=tmp_path) as stage:
         stage.answers("The capital is Paris.", "About two million.")
         await surface.say("What is the capital of France?")
@@ -24,8 +25,9 @@ async def test_second_turn_remembers_the_first(surface: Surface, tmp_path: Path)
         ]
 
 
-async def test_long_answer_streams_and_is_split(surface: Surface, tmp_path: Path) -> None:
+async def test_long_answer_streams_and_is_split(each_transport: Surface, tmp_path: Path) -> None:
     """A growing answer is seen before its end; whole, it stands in parts without a lost line."""
+    surface = each_transport
     lines = [f"line {number}: the quick brown fox jumps" for number in range(160)]
     text = "Here it is:\n\n```text\n" + "\n".join(lines) + "\n```\n\nThat was all."
     held = asyncio.Event()
@@ -42,8 +44,9 @@ async def test_long_answer_streams_and_is_split(surface: Surface, tmp_path: Path
         assert [line for line in found if line.startswith("line ")] == lines
 
 
-async def test_tool_call_is_run_and_answered(surface: Surface, tmp_path: Path) -> None:
+async def test_tool_call_is_run_and_answered(each_transport: Surface, tmp_path: Path) -> None:
     """The model lists the workspace and answers from what it found."""
+    surface = each_transport
     async with Stage(surface, path=tmp_path) as stage:
         (stage.workspace / "plan.md").write_text("Ship it.")
         call = CallTool(name="files", arguments='{"operation": "list"}')
@@ -90,8 +93,11 @@ async def test_stop_in_mid_stream(surface: Surface, tmp_path: Path) -> None:
         await stage.sees("Yes, I am here.")
 
 
-async def test_redelivered_message_is_answered_once(surface: Surface, tmp_path: Path) -> None:
+async def test_redelivered_message_is_answered_once(
+    each_transport: Surface, tmp_path: Path
+) -> None:
     """The same message delivered again, also under another delivery id, starts nothing."""
+    surface = each_transport
     async with Stage(surface, path=tmp_path) as stage:
         stage.answers("Once.", "Twice asked, twice answered.")
         message = await surface.say("Only once, please.")
@@ -102,8 +108,9 @@ async def test_redelivered_message_is_answered_once(surface: Surface, tmp_path: 
         await stage.outcome("duplicate")
 
 
-async def test_malformed_event_disturbs_nobody(surface: Surface, tmp_path: Path) -> None:
+async def test_malformed_event_disturbs_nobody(each_transport: Surface, tmp_path: Path) -> None:
     """What makes no sense is kept with its reason and the next message is answered."""
+    surface = each_transport
     async with Stage(surface, path=tmp_path) as stage:
         stage.answers("Still here.")
         await surface.malformed()
@@ -151,8 +158,9 @@ async def test_reply_addresses_the_bot(surface: Surface, tmp_path: Path) -> None
         assert roles == ["user", "assistant", "user"]
 
 
-async def test_answer_survives_a_restart(surface: Surface, tmp_path: Path) -> None:
+async def test_answer_survives_a_restart(each_transport: Surface, tmp_path: Path) -> None:
     """After a stop and a start the session goes on where it was."""
+    surface = each_transport
     async with Stage(surface, path=tmp_path) as stage:
         stage.answers("I will remember.", "It was 7.")
         await surface.say("My number is 7.")

@@ -57,9 +57,8 @@ async def test_the_requester_decides_what_is_cheap(
 
 
 @pytest.mark.needs("has_groups")
-async def test_only_a_press_or_a_command_decides(each_platform: Hands, tmp_path: Path) -> None:
+async def test_only_a_press_or_a_command_decides(surface: Hands, tmp_path: Path) -> None:
     """Not "yes", nor "approve CODE" among other words, nor what a stranger types."""
-    surface = each_platform
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(letter(), group=True)
         for text in ("yes", "approve", f"I approve {card.code}", f"approve {card.code}"):
@@ -73,9 +72,8 @@ async def test_only_a_press_or_a_command_decides(each_platform: Hands, tmp_path:
         assert surface.cards(group=True) == [card]
 
 
-async def test_forged_presses_decide_nothing(each_platform: Hands, tmp_path: Path) -> None:
+async def test_forged_presses_decide_nothing(surface: Hands, tmp_path: Path) -> None:
     """A changed payload, one of another card, an invented one: the same private words."""
-    surface = each_platform
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(train())
         good, deny = card.payload("Approve once"), card.payload("Deny")

@@ -23,9 +23,8 @@ def question(*options: str) -> CallTool:
     return CallTool(name="ask_user", arguments=json.dumps(arguments), id="call_question")
 
 
-async def test_a_question_is_answered_by_a_button(each_platform: Hands, tmp_path: Path) -> None:
+async def test_a_question_is_answered_by_a_button(surface: Hands, tmp_path: Path) -> None:
     """The chosen answer is the result, marked as the person's; the card says who and what."""
-    surface = each_platform
     async with Desk(surface, path=tmp_path, enabled=("ask_user",)) as desk:
         card = await desk.asked_for(question("Left", "Right"))
         assert "Which way shall I go?" in card.text
@@ -53,9 +52,8 @@ async def test_a_question_is_answered_in_words(surface: Hands, tmp_path: Path) -
         assert result.endswith("answered: straight on")
 
 
-async def test_a_used_up_budget_is_raised(each_platform: Hands, tmp_path: Path) -> None:
+async def test_a_used_up_budget_is_raised(surface: Hands, tmp_path: Path) -> None:
     """The reply so far stays, the turn waits on a card, and a raise lets it go on from there."""
-    surface = each_platform
     limits = "[budget]\nturn = 0.02"
     async with Desk(surface, path=tmp_path, price=PRICED, extra=limits) as desk:
         call = CallTool(name="files", arguments='{"operation": "list"}')

@@ -82,8 +82,9 @@ async def test_stream_breaks_and_another_answers(surface: Surface, tmp_path: Pat
         assert len(stage.spare.asked) == 1
 
 
-async def test_gateway_stops_in_mid_stream(surface: Surface, tmp_path: Path) -> None:
+async def test_gateway_stops_in_mid_stream(each_transport: Surface, tmp_path: Path) -> None:
     """The next start takes the turn up again: asked anew, answered once, in the same message."""
+    surface = each_transport
     held = asyncio.Event()
     async with Stage(surface, path=tmp_path, drain_s=0) as stage:
         stage.model.reply(Reply(deltas=(f"{BEGINNING}, and", held, " nobody reads this.")))

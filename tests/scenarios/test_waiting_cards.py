@@ -27,9 +27,8 @@ async def test_a_restart_between_card_and_press(surface: Hands, tmp_path: Path) 
         assert await desk.read_results(2) == ["train ran"]
 
 
-async def test_the_requester_writes_on(each_platform: Hands, tmp_path: Path) -> None:
+async def test_the_requester_writes_on(surface: Hands, tmp_path: Path) -> None:
     """New words replace what waits: the card says so, nothing runs, the model reads both."""
-    surface = each_platform
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(train())
         desk.answers("Then not.")
@@ -46,9 +45,8 @@ async def test_the_requester_writes_on(each_platform: Hands, tmp_path: Path) -> 
         assert desk.shop.ran == []
 
 
-async def test_stop_withdraws_the_card(each_platform: Hands, tmp_path: Path) -> None:
+async def test_stop_withdraws_the_card(surface: Hands, tmp_path: Path) -> None:
     """/stop ends the turn with its card; the next message is answered as ever."""
-    surface = each_platform
     async with Desk(surface, path=tmp_path) as desk:
         await desk.asked_for(train())
         await surface.command("stop")
@@ -59,9 +57,8 @@ async def test_stop_withdraws_the_card(each_platform: Hands, tmp_path: Path) -> 
         assert desk.shop.ran == []
 
 
-async def test_deny_and_stop(each_platform: Hands, tmp_path: Path) -> None:
+async def test_deny_and_stop(surface: Hands, tmp_path: Path) -> None:
     """One press denies all of the turn and ends it: no model call follows."""
-    surface = each_platform
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(train(ident="a"), tidy(ident="b"))
         if not surface.has_menu:
@@ -76,11 +73,8 @@ async def test_deny_and_stop(each_platform: Hands, tmp_path: Path) -> None:
         assert len(desk.model.asked) == 2
 
 
-async def test_a_card_expires_while_the_gateway_is_away(
-    each_platform: Hands, tmp_path: Path
-) -> None:
+async def test_a_card_expires_while_the_gateway_is_away(surface: Hands, tmp_path: Path) -> None:
     """Nobody's silence is a yes: the card and the chat say that it is over, and a press is late."""
-    surface = each_platform
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(train())
         await desk.halt()
@@ -130,9 +124,8 @@ async def test_a_lost_chat_is_told_elsewhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("has_groups")
-async def test_owners_are_asked_in_their_own_chat(each_platform: Hands, tmp_path: Path) -> None:
+async def test_owners_are_asked_in_their_own_chat(surface: Hands, tmp_path: Path) -> None:
     """What nobody there may decide stands before the first owner; the chat reads one line."""
-    surface = each_platform
     bob = surface.person("bob")
     low = "approver_up_to = 1"
     async with Desk(surface, path=tmp_path, approvers=[], owners=[bob], approvals=low) as desk:
