@@ -1,12 +1,14 @@
 """Pure: rules between the keys of jobs, and between a job and the rest of the file."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from gateway.config.facts import Broken, Facts
 from gateway.config.faults import KeyPath, Wrong
 from gateway.config.ids import ChatPattern, parse_chat
 from gateway.config.values import HOOK
+
+_CONFIGURED: Final = ("telegram", "slack", "discord")
 
 
 def broken_jobs(facts: Facts) -> Iterator[Broken]:
@@ -27,6 +29,7 @@ def broken_jobs(facts: Facts) -> Iterator[Broken]:
             seen.add(facts.get(name))
         yield from _trigger(facts, here)
         yield from _place(facts, here)
+        yield from _approver(facts, here)
 
 
 def _trigger(facts: Facts, here: KeyPath) -> Iterator[Broken]:
@@ -82,6 +85,21 @@ def _place(facts: Facts, here: KeyPath) -> Iterator[Broken]:
         )
     elif not _is_listed(facts, chat):
         yield key, Wrong(f'"{chat}" is no chat of this file', f'add "{chat}" to access.chats')
+
+
+def _approver(facts: Facts, here: KeyPath) -> Iterator[Broken]:
+    key = (*here, "approver")
+    if not facts.known(key, ("platforms",)) or not facts.has(key):
+        return
+    platform = str(facts.get(key)).partition(":")[0]
+    if platform in _CONFIGURED and not facts.has(("platforms", platform)):
+        yield (
+            key,
+            Wrong(
+                f"{platform} is not configured, so nobody would be asked",
+                f"add [platforms.{platform}], or name somebody elsewhere",
+            ),
+        )
 
 
 def _is_listed(facts: Facts, chat: ChatPattern) -> bool:

@@ -184,6 +184,9 @@ def _toml(value: Any) -> str:
 def _credentials() -> str:
     rows = [f"| `{name}` | `{'.'.join(map(str, path))}` |" for name, path in CREDENTIALS.items()]
     rows.append("| `providers.NAME.api_key` | `api_key` of the entry with that name |")
+    rows.append(
+        "| `cron.NAME.secret` | `secret` of the job with that name, where it has no times |"
+    )
     head = ["## systemd credentials", "", "| credential | key |", "| --- | --- |"]
     return "\n".join([*head, *rows, ""])
 

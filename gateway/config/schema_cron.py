@@ -6,7 +6,7 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from gateway.config import reading, values
 from gateway.config.faults import Wrong
-from gateway.config.ids import parse_chat, parse_user
+from gateway.config.ids import parse_user
 from gateway.config.kinds import (
     ExactChat,
     Name,
@@ -39,11 +39,11 @@ def _person_or_chat(value: object) -> str:
     text = reading.text(value)
     try:
         return str(parse_user(text))
-    except Wrong:
-        chat = parse_chat(text)
-    if chat.star:
-        raise Wrong("names many chats", "write the id of one, or of one person")
-    return str(chat)
+    except Wrong as no_person:
+        try:
+            return str(reading.exact_chat(text))
+        except Wrong:
+            raise no_person from None
 
 
 ScheduleText = Annotated[str, PlainValidator(_schedule), WithJsonSchema({"type": "string"})]

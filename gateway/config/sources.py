@@ -5,7 +5,7 @@ This is the only file of the package that reads the disk.
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +30,7 @@ CREDENTIALS: Final[Mapping[str, KeyPath]] = {
     "huggingface.token": ("tools", "huggingface", "token"),
     "web_search.api_key": ("tools", "web_search", "api_key"),
 }
-"""systemd credential names and the keys they fill; `providers.NAME.api_key` comes on top."""
+"""systemd credential names and the keys they fill; entries of lists come on top."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ def with_credentials(
     """
     filled: dict[str, Any] = _copied(tree)
     misread: list[Misread] = []
-    for name, path in (*CREDENTIALS.items(), *_provider_credentials(tree)):
+    for name, path in (*CREDENTIALS.items(), *_entry_credentials(tree)):
         table = _table_at(filled, path[:-1])
         file = directory / name
         if table is None or path[-1] in table or not file.exists():
@@ -175,17 +175,21 @@ def _copied(value: Any) -> Any:
     return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
-def _provider_credentials(tree: Mapping[str, Any]) -> list[tuple[str, KeyPath]]:
-    providers = tree.get("providers")
-    return [
-        (f"providers.{entry['name']}.api_key", ("providers", index, "api_key"))
-        for index, entry in enumerate(providers if isinstance(providers, list) else ())
-        if isinstance(entry, dict)
-        and isinstance(entry.get("name"), str)
-        and re.fullmatch(r"[a-z0-9][a-z0-9_-]*", entry["name"])
-        and "api_keys" not in entry
-        and "credential" not in entry
-    ]
+def _entry_credentials(tree: Mapping[str, Any]) -> Iterator[tuple[str, KeyPath]]:
+    """Those of lists: a provider without keys of its own, a job without times."""
+    for table, key, instead in (
+        ("providers", "api_key", {"api_keys", "credential"}),
+        ("cron", "secret", {"schedule"}),
+    ):
+        entries = tree.get(table)
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            name = entry.get("name") if isinstance(entry, dict) else None
+            if (
+                isinstance(name, str)
+                and re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name)
+                and not instead & set(entry)
+            ):
+                yield f"{table}.{name}.{key}", (table, index, key)
 
 
 def _table_at(tree: dict[str, Any], path: KeyPath) -> dict[str, Any] | None:

@@ -139,7 +139,9 @@ def read_rule(text: str) -> Rule:
 def _every(text: str) -> Every:
     found = _INTERVAL.fullmatch(text.replace(" ", ""))
     if not found or not any(found.groups()):
-        raise ScheduleInvalid("interval", text, "is no length of time", 'write "every 15m"')
+        raise ScheduleInvalid(
+            "interval", text, "is not in days, hours and minutes", 'write "every 15m"'
+        )
     days, hours, minutes = (int(part or 0) for part in found.groups())
     interval = timedelta(days=days, hours=hours, minutes=minutes)
     if interval < SHORTEST_INTERVAL:

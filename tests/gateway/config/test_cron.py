@@ -127,7 +127,8 @@ DAILY = 'schedule = "@daily"\n'
         ),
         (
             f'{JOB}{PLACE}schedule = "every 10s"',
-            '5: cron.a.schedule: interval "10s" is no length of time; write "every 15m"',
+            '5: cron.a.schedule: interval "10s" is not in days, hours and minutes; write'
+            ' "every 15m"',
         ),
         (
             f'{JOB}{PLACE}{DAILY}timezone = "Europe/Berln"',
@@ -157,6 +158,16 @@ DAILY = 'schedule = "@daily"\n'
             '6: cron.a.sesion: unknown key; did you mean "session"?',
         ),
         (
+            f'{JOB}{PLACE}{DAILY}approver = "discord:42"',
+            "6: cron.a.approver: discord is not configured, so nobody would be asked; add"
+            " [platforms.discord], or name somebody elsewhere",
+        ),
+        (
+            f'{JOB}{PLACE}{DAILY}approver = "@ann"',
+            '6: cron.a.approver: "@ann" is a name, and names change hands; write PLATFORM:ID, for'
+            ' example "telegram:1001" or "slack:T1/U1"',
+        ),
+        (
             '[cron]\nname = "a"',
             "1: cron: must be a list of tables; write [[cron]] above each entry",
         ),
@@ -173,3 +184,14 @@ def test_a_hook_needs_the_listener(tmp_path: Path) -> None:
     assert said(tmp_path, text) == [
         "7: cron.a.secret: a hook comes in over [web], which is off; set web.enabled = true"
     ]
+
+
+def test_the_secret_of_a_hook_may_be_a_credential(tmp_path: Path) -> None:
+    """`cron.NAME.secret`; a job with times has none to be given."""
+    path = tmp_path / "gatepost.toml"
+    times = JOB.replace('"a"', '"b"')
+    path.write_text(f"{HEAD}{JOB}{PLACE}{times}{PLACE}{DAILY}")
+    for name in ("a", "b"):
+        (tmp_path / f"cron.{name}.secret").write_text("s3cret\n")
+    hook, daily = load(path, {}, tmp_path).cron
+    assert (hook.secret, daily.secret) == (Secret("s3cret"), None)
