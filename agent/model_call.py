@@ -28,7 +28,6 @@ from agent.events import (
     StepRewound,
     StepStarted,
     TextDelta,
-    Waiting,
 )
 from agent.failover import Entry
 from agent.folding import counted
@@ -68,9 +67,6 @@ from agent.signals import Cut
 from agent.standby import Standby
 
 log = logging.getLogger(__name__)
-
-TOLD_AFTER_S = 20.0
-"""A longer wait is shown to the chat."""
 
 
 class ModelCall:
@@ -456,13 +452,7 @@ class ModelCall:
                 assert_never(unknown)
 
     async def _wait(self, seconds: float, entry: Entry) -> ModelOutcome | None:
-        if seconds <= 0:
-            return None
-        if seconds > TOLD_AFTER_S:
-            until = self._room.now() + int(seconds * 1_000_000)
-            self._turn.emit(Waiting(provider=entry.name, until=until))
-        self._turn.waited_s += seconds
-        cut = await self._turn.signals.pause(self._room.sleep(seconds))
+        cut = await self._turn.wait(seconds, entry)
         if cut is None:
             return None
         if cut.stopped_by is not None:

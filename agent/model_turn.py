@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from agent.attempts import CallKind
 from agent.effects import CallModel, OverBudget, Stopped, TurnEnd
 from agent.errors import ProviderError
-from agent.events import TurnEvent
+from agent.events import TurnEvent, Waiting
 from agent.failover import Entry, FailoverPlan
 from agent.folding import Folding
 from agent.journal import Bill, TurnJournal
@@ -21,6 +21,9 @@ from agent.providers.base import ModelRequest, Stop, ToolSpec
 from agent.signals import Cut, TurnSignals
 
 _T = TypeVar("_T")
+
+TOLD_AFTER_S = 20.0
+"""A longer wait is shown to the chat."""
 
 Made = tuple[AssistantMessage, Stop] | Cut | ProviderError
 """What came of an attempt: a complete reply, a cut by people, or why there is none."""
@@ -81,6 +84,16 @@ class ModelTurn:
         if isinstance(done, Cut):
             return Stopped(by=done.stopped_by or "", shown="")
         return done
+
+    async def wait(self, seconds: float, entry: Entry) -> Cut | None:
+        """Wait before an entry is asked again; new words and /stop cut it."""
+        if seconds <= 0:
+            return None
+        if seconds > TOLD_AFTER_S:
+            until = self.room.now() + int(seconds * 1_000_000)
+            self.emit(Waiting(provider=entry.name, until=until))
+        self.waited_s += seconds
+        return await self.signals.pause(self.room.sleep(seconds))
 
     async def booked(self, effect: CallModel) -> None:
         """Book a reply that was of no use, if this call comes after one."""
