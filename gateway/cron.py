@@ -21,6 +21,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
+from agent.effects import Mark
 from gateway import cron_jobs, cron_report, outgoing, refs
 from gateway.clock import Clock
 from gateway.config.values import CronJob
@@ -369,7 +370,7 @@ class Cron:
             return
         posted = fires.post_states(tx, fire.turn_id) if fire.turn_id is not None else frozenset()
         match followed.turn_state:
-            case "done" if not posted:
+            case "done" | "failed" if not posted and _is_silent(followed):
                 fires.move(tx, fire.id, "nothing_to_say", now=now)
                 cron.count_failures(tx, fire.job, 0)
             case "done" if posted & {"pending", "in_flight"}:
@@ -530,7 +531,7 @@ def _arrival(job: Job, fire: Fire, account: str, key: str, *, now: int) -> inbox
             author_name=f"job {job.name}",
             reply_to=place,
             text=cron_report.prompt_text(job),
-            quote=fire.data,
+            quote=fire.data[: cron_report.DATA_MAX],
             quote_author=cron_report.DATA_FROM if fire.data else "",
             quote_by=cron_report.OUTSIDE if fire.data else "",
             fire=fire.id,
@@ -548,6 +549,11 @@ def _at_work(work: tuple[Fire, ...], name: str) -> AtWork:
     own = [each for each in work if each.job == name]
     begun = [each for each in own if each.inbox_id is not None or each.attempt > 1]
     return AtWork(running=bool(begun), waiting=len(own) - len(begun))
+
+
+def _is_silent(followed: Followed) -> bool:
+    """Whether a turn came to its end and had nothing to say."""
+    return followed.turn_state == "done" or followed.mark == Mark.EMPTY.value
 
 
 def _has_left(tx: Tx, fire: Fire) -> bool:

@@ -13,6 +13,9 @@ DATA_FROM: Final = "data that came with this run"
 OUTSIDE: Final = "hook"
 """Whose words such data are: nobody's who may decide anything."""
 
+DATA_MAX: Final = 100_000
+"""Characters of them that the model is given."""
+
 SAID_MAX: Final = 4_000
 """Characters of a post that those who answer it are given."""
 

@@ -100,7 +100,8 @@ class Painter:
             rows.append(self._row(card, op="post", key="queued", words=_line(text)))
         else:
             rows.append(self._row(card, op="post", key="post", words=self.words(tx, card, Look())))
-            if (card.account, card.chat) != (card.origin_account, card.origin):
+            away = (card.account, card.chat) != (card.origin_account, card.origin)
+            if away and card.requester:  # of a clock's job nobody there waits for anything
                 rows.append(self._elsewhere(card))
         stored = (outbox.insert(tx, row, now=self._clock.now()) for row in rows)
         return tuple(row for row in stored if row is not None)

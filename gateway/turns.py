@@ -402,10 +402,10 @@ class StoredTurn(TurnJournal):
     async def _report(self, text: str, end: TurnEnd) -> str:
         """What a fire of a clock's job posts; nothing if it has failed and may be tried again."""
         turn_id = self._turn.turn_id
-        if end.state is TurnState.FAILED and not await self._had_effect():
-            return ""
-        if end.mark is Mark.EMPTY and not self._said:
+        if end.mark is Mark.EMPTY:
             text = ""
+        elif end.state is TurnState.FAILED and not await self._had_effect():
+            return ""
         turned_down = await self._store.read(lambda tx: fires.turned_down(tx, turn_id))
         return cron_report.report(text, end.text, turned_down)
 

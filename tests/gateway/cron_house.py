@@ -1,5 +1,6 @@
 """A gateway with jobs of the clock, which a test moves by hand."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +54,15 @@ class CronHouse:
 
     async def look(self) -> None:
         """Look until nothing is due, and until every turn has come to rest."""
-        await self.cron.round()
-        await self.rest()
-        await self.cron.round()
+        for _ in range(2):
+            await self.cron.round()
+            await self.rest()
 
     async def rest(self) -> None:
         """Wait until no turn runs and everything has left."""
         sessions = self.core.sessions
-        while any(actor.task for actor in sessions._actors.values()):
-            tasks = [actor.task for actor in sessions._actors.values() if actor.task]
-            await _all(tasks)
+        while tasks := [actor.task for actor in sessions._actors.values() if actor.task]:
+            await asyncio.wait(tasks)
         for outlet in self.core.deliveries.outlets():
             await outlet.flush()
 
@@ -87,9 +87,3 @@ class CronHouse:
     async def close(self) -> None:
         """Stop."""
         await self.core.close()
-
-
-async def _all(tasks: list[Any]) -> None:
-    import asyncio
-
-    await asyncio.wait(tasks)

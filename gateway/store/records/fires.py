@@ -81,6 +81,7 @@ class Followed:
 
     fire: Fire
     turn_state: str | None
+    mark: str
     error: str
     withdrawn: bool
 
@@ -255,7 +256,7 @@ def move(tx: Tx, ident: int, state: FireState, *, reason: str = "", now: int) ->
 def to_follow(tx: Tx) -> tuple[Followed, ...]:
     """Fires with news: their turn is over, or their answer is on its way, oldest first."""
     rows = tx.rows(
-        _FIELDS + ", turn.state, turn.error, inbox.state FROM cron_fire"
+        _FIELDS + ", turn.state, turn.mark, turn.error, inbox.state FROM cron_fire"
         " LEFT JOIN turn ON turn.id = cron_fire.turn_id"
         " LEFT JOIN inbox ON inbox.id = cron_fire.inbox_id"
         " WHERE cron_fire.state IN ('due', 'running', 'sending')"
@@ -263,14 +264,15 @@ def to_follow(tx: Tx) -> tuple[Followed, ...]:
     )
     return tuple(
         Followed(
-            fire=_fire(row[:-3]),
-            turn_state=row[-3],
+            fire=_fire(row[:-4]),
+            turn_state=row[-4],
+            mark=row[-3] or "",
             error=row[-2] or "",
             withdrawn=row[-1] in ("ignored", "refused"),
         )
         for row in rows
         if row[4] == "sending"
-        or row[-3] in ("done", "failed", "cancelled", "halted")
+        or row[-4] in ("done", "failed", "cancelled", "halted")
         or row[-1] in ("ignored", "refused")
     )
 
