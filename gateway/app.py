@@ -23,7 +23,7 @@ from gateway.command_lane import CommandLane
 from gateway.config import Config
 from gateway.control import ControlServer
 from gateway.credentials import Credentials
-from gateway.cron_assembly import clock_of_jobs
+from gateway.cron_assembly import clock_of_jobs, lane_of_jobs
 from gateway.delivery import Deliveries
 from gateway.desk_assembly import (
     Ground,
@@ -342,6 +342,7 @@ class Gateway:
                 freeze=self._freeze,
             ),
             access=self._access,
+            jobs=lane_of_jobs(self._jobs, desk=self._desk, ground=self._ground()),
         )
 
     def _ground(self) -> Ground:
@@ -404,6 +405,7 @@ class Gateway:
             clock=self._clock,
             zone=_zone(self._config.gateway.timezone),
             equipment=self._equipment,
+            named=self._config.named_chats(),
         )
 
     def _equipment(self) -> Equipment:

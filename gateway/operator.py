@@ -13,6 +13,7 @@ from agent.model_prices import ModelPricing
 from agent.model_room import ModelRoom
 from gateway import notify, outgoing, refs
 from gateway.clock import Clock
+from gateway.config import DestinationConfig
 from gateway.delivery import Deliveries
 from gateway.ingest import Ingest
 from gateway.serving import Serving, serving
@@ -126,8 +127,10 @@ class Operator:
         clock: Clock,
         zone: tzinfo,
         equipment: Callable[[], Equipment] = Equipment,
+        named: Mapping[str, DestinationConfig] | None = None,
     ) -> None:
-        """`zone` is the one of days, and of the times `why` tells."""
+        """`zone` is the one of days, and of the times `why` tells; `named` are chats by name."""
+        self._named = {name: str(each.chat) for name, each in (named or {}).items()}
         self._zone = zone
         self._spending = Spending(zone=zone)
         self._equipment = equipment
@@ -210,19 +213,21 @@ class Operator:
         return lines
 
     async def send(self, chat: str, text: str, key: str | None) -> SendResult:
-        """Store words for a chat, verbatim Markdown, on disk when this returns.
+        """Store words for a chat or destination, verbatim Markdown, on disk when this returns.
 
         The same key again stores nothing and returns the first row's id.
         """
+        chat = self._named.get(chat, chat)
         outlet = next(
             (o for o in self._deliveries.outlets() if chat.startswith(f"{o.account.platform}:")),
             None,
         )
         if outlet is None:
-            connected = [o.account.platform for o in self._deliveries.outlets()]
+            connected = ", ".join(o.account.platform for o in self._deliveries.outlets())
+            by_name = f"; by name: {', '.join(sorted(self._named))}" if self._named else ""
             return SendResult(
                 outbox_id=None,
-                problem=f"{chat} names no connected platform; connected: {', '.join(connected)}.",
+                problem=f"{chat} names no connected platform; connected: {connected}{by_name}.",
             )
         try:
             refs.chat_from(chat, outlet.account)

@@ -122,11 +122,14 @@ def _web_search(making: _Making) -> Tool:
 def _send_message(making: _Making) -> Tool:
     from gateway.tools.send_message import SendMessageTool
 
-    destinations = {name: str(chat) for name, chat in making.config.tools.destinations.items()}
-    if not destinations:
-        raise Missing("[tools.send_message] names no destinations")
+    named = making.config.named_chats()
+    if not named:
+        raise Missing("no chat has a name; add [destinations.NAME]")
     return SendMessageTool(
-        destinations=destinations, account_of=making.account_of, clock=making.clock
+        destinations={name: str(each.chat) for name, each in named.items()},
+        may_write=making.config.may_write,
+        account_of=making.account_of,
+        clock=making.clock,
     )
 
 

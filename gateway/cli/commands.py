@@ -117,7 +117,10 @@ def chat(
 
 @app.command(epilog='Example: gatepost send slack:T1/C1 "The build is green." --key build-512')
 def send(
-    chat: Annotated[str, typer.Argument(metavar="CHAT", help="Such as telegram:-100200.")],
+    chat: Annotated[
+        str,
+        typer.Argument(metavar="CHAT", help="Such as telegram:-100200, or a destination's name."),
+    ],
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Markdown; - reads the input.")],
     key: Annotated[
         str | None,

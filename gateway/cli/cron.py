@@ -13,7 +13,7 @@ from gateway.cli.findings import Finding
 from gateway.cli.status import age
 from gateway.cli.tables import print_json, print_table
 from gateway.config import ConfigError, CronJob, load
-from gateway.config.load import job_from
+from gateway.config.load import jobs_from
 from gateway.config.sources import find_file, read_file, with_environment
 from gateway.errors import GatewayError
 from platforms.cron.schedule import Every, Schedule, Slot, parse
@@ -84,17 +84,20 @@ def jobs_of(config: Path | None, environ: Mapping[str, str]) -> tuple[CronJob, .
         model = None
     if model is None:
         return load(config, environ).cron  # it raises, naming the line
-    return tuple(job_from(entry, zone=model.gateway.timezone) for entry in model.cron)
+    return jobs_from(model)
 
 
 def _part(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Jobs and the zone they have unless they name one."""
-    gateway, jobs = tree.get("gateway", {}), tree.get("cron", [])
+    """Jobs, the zone they have unless they name one, and the chats they may name."""
+    gateway, jobs, tools = tree.get("gateway", {}), tree.get("cron", []), tree.get("tools", {})
     if isinstance(gateway, dict):
         gateway = {name: gateway[name] for name in gateway if name == "timezone"}
     if isinstance(jobs, list):
         jobs = [_without_secret(entry) if isinstance(entry, dict) else entry for entry in jobs]
-    return {"gateway": gateway, "cron": jobs}
+    if isinstance(tools, dict):
+        tools = {name: tools[name] for name in tools if name == "send_message"}
+    named = tree.get("destinations", {})
+    return {"gateway": gateway, "cron": jobs, "tools": tools, "destinations": named}
 
 
 def _without_secret(entry: Mapping[str, Any]) -> dict[str, Any]:

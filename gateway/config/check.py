@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from gateway.config import later
 from gateway.config.cron_rules import broken_jobs
+from gateway.config.destination_rules import broken_destinations
 from gateway.config.facts import Broken, Facts
 from gateway.config.faults import KeyPath, Wrong
 from gateway.config.kinds import CONTEXT_KEY, Section
@@ -58,6 +59,7 @@ def check(
     facts = Facts(tree, faulty | {path for path, _ in broken})
     broken.extend(broken_rules(facts, place))
     broken.extend(broken_spending(facts))
+    broken.extend(broken_destinations(facts))
     broken.extend(broken_jobs(facts))
     return (None if broken or faulty else model), tuple(broken)
 

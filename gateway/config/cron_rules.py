@@ -1,14 +1,19 @@
 """Pure: rules between the keys of jobs, and between a job and the rest of the file."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
+from gateway.config.destination_rules import (
+    CONFIGURED,
+    OF_SEND_MESSAGE,
+    TABLE,
+    chat_named,
+    names,
+)
 from gateway.config.facts import Broken, Facts
 from gateway.config.faults import KeyPath, Wrong
 from gateway.config.ids import ChatPattern, parse_chat
 from gateway.config.values import HOOK
-
-_CONFIGURED: Final = ("telegram", "slack", "discord")
 
 
 def broken_jobs(facts: Facts) -> Iterator[Broken]:
@@ -66,7 +71,14 @@ def _place(facts: Facts, here: KeyPath) -> Iterator[Broken]:
     key = (*here, "deliver")
     if not facts.known(key) or not facts.has(key):
         return
-    chat = parse_chat(facts.get(key))
+    written = facts.get(key)
+    if ":" not in written:
+        if chat_named(facts, written) is None:
+            known = ", ".join(names(facts))
+            fix = f"name one of {known}" if known else f"add [destinations.{written}]"
+            yield key, Wrong(f'there is no destination "{written}"', fix)
+        return
+    chat = parse_chat(written)
     table: KeyPath = ("platforms", chat.platform)
     match chat.platform:
         case "terminal":
@@ -92,7 +104,7 @@ def _approver(facts: Facts, here: KeyPath) -> Iterator[Broken]:
     if not facts.known(key, ("platforms",)) or not facts.has(key):
         return
     platform = str(facts.get(key)).partition(":")[0]
-    if platform in _CONFIGURED and not facts.has(("platforms", platform)):
+    if platform in CONFIGURED and not facts.has(("platforms", platform)):
         yield (
             key,
             Wrong(
@@ -113,11 +125,11 @@ def _is_listed(facts: Facts, chat: ChatPattern) -> bool:
             return True
     if chat.platform == "slack" and chat.parts[1].startswith("D"):
         return True  # a direct chat, which only the person in it could open
-    table: KeyPath = ("tools", "send_message", "destinations")
-    if not facts.known(*lists, table, ("approvals", "owner_chat")):
+    if not facts.known(*lists, TABLE, OF_SEND_MESSAGE, ("approvals", "owner_chat")):
         return True  # mending that may mend this
     entries: list[Any] = [entry for path in lists for entry in facts.get(path) or ()]
-    entries += [facts.get(("approvals", "owner_chat")), *(facts.get(table) or {}).values()]
+    entries += [facts.get(("approvals", "owner_chat"))]
+    entries += [chat_named(facts, name) for name in names(facts)]
     return any(_covers(entry, chat) for entry in entries if isinstance(entry, str))
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from gateway.config.kinds import Section
     from gateway.config.schema import AccessOverride, ConfigFile
     from gateway.config.schema_approvals import ApprovalsSection
-    from gateway.config.schema_cron import JobSection
     from gateway.config.schema_providers import ProviderSection
     from gateway.config.schema_tools import McpSection, ToolsSection
 
@@ -195,7 +194,8 @@ def _config(model: "ConfigFile", file: Path | None, place: Place) -> values.Conf
         people=people_of(model.people),
         policy=policy_from(model.policy, people_of(model.people)),
         mcp=tuple(_mcp(entry) for entry in model.mcp),
-        cron=tuple(job_from(entry, zone=model.gateway.timezone) for entry in model.cron),
+        destinations=_destinations(model),
+        cron=jobs_from(model),
     )
 
 
@@ -292,12 +292,24 @@ def _mcp(entry: "McpSection") -> values.McpConfig:
     )
 
 
-def job_from(entry: "JobSection", *, zone: str) -> values.CronJob:
-    """One entry of `[[cron]]` as a value; `zone` is where it names none."""
-    return _filled(
-        values.CronJob,
-        entry,
-        schedule=None if entry.schedule == values.HOOK else entry.schedule,
-        timezone=entry.timezone or zone,
-        deliver=str(entry.deliver),
+def _destinations(model: "ConfigFile") -> dict[str, values.DestinationConfig]:
+    return {
+        name: values.DestinationConfig(chat=entry.chat, users=entry.users)
+        for name, entry in (model.destinations.model_extra or {}).items()
+    }
+
+
+def jobs_from(model: "ConfigFile") -> tuple[values.CronJob, ...]:
+    """The jobs of a file; each has its zone and its chat, also where it names neither itself."""
+    named = {**model.tools.send_message.destinations}
+    named |= {name: entry.chat for name, entry in _destinations(model).items()}
+    return tuple(
+        _filled(
+            values.CronJob,
+            entry,
+            schedule=None if entry.schedule == values.HOOK else entry.schedule,
+            timezone=entry.timezone or model.gateway.timezone,
+            deliver=str(named.get(entry.deliver, entry.deliver)),
+        )
+        for entry in model.cron
     )

@@ -31,6 +31,7 @@ from gateway.config.schema_approvals import (
     PolicySection,
 )
 from gateway.config.schema_cron import JobSection
+from gateway.config.schema_destinations import DestinationsSection
 from gateway.config.schema_providers import ProviderSection
 from gateway.config.schema_tools import McpSection, ToolsSection
 
@@ -236,6 +237,7 @@ class ConfigFile(Section):
     policy: Annotated[tuple[PolicySection, ...], Strict(False)] = ()
     tools: ToolsSection = ToolsSection()
     mcp: Annotated[tuple[McpSection, ...], Strict(False)] = ()
+    destinations: DestinationsSection = DestinationsSection()
     cron: Annotated[tuple[JobSection, ...], Strict(False)] = ()
 
 

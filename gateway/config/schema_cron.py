@@ -8,7 +8,6 @@ from gateway.config import reading, values
 from gateway.config.faults import Wrong
 from gateway.config.ids import parse_user
 from gateway.config.kinds import (
-    ExactChat,
     Name,
     SecretText,
     Section,
@@ -46,7 +45,13 @@ def _person_or_chat(value: object) -> str:
             raise no_person from None
 
 
+def _chat_or_name(value: object) -> str:
+    text = reading.text(value)
+    return str(reading.exact_chat(text)) if ":" in text else reading.provider_name(text)
+
+
 ScheduleText = Annotated[str, PlainValidator(_schedule), WithJsonSchema({"type": "string"})]
+ChatOrName = Annotated[str, *text_of(_chat_or_name, format="chat-id")]
 PersonOrChat = Annotated[str, *text_of(_person_or_chat, format="user-id")]
 
 _JOB = values.CronJob(name="job", prompt="", deliver="")
@@ -72,8 +77,9 @@ class JobSection(Section):
         "The time zone of its schedule; without it `gateway.timezone`. Never the machine's.", None
     )
     prompt: Text = key("What the agent is told.")
-    deliver: ExactChat = key(
-        "The chat that gets the answer; one of a configured platform, listed in `[access]`."
+    deliver: ChatOrName = key(
+        "The chat that gets the answer: the name of one of `[destinations]`, or the id of one of a"
+        " configured platform that `[access]` lists."
     )
     missed: Annotated[str, *words("skip", "once", "all")] = key(
         "Times that passed while the gateway was down: `skip` leaves them out, `once` runs the"

@@ -96,8 +96,8 @@ def advice(config: Config) -> tuple[str, ...]:
 
 def _about_tools(config: Config) -> Iterator[str]:
     enabled = config.tools.enabled
-    if "send_message" in enabled and not config.tools.destinations:
-        yield "send_message: it can write nowhere yet; list tools.send_message.destinations"
+    if "send_message" in enabled and not config.named_chats():
+        yield "send_message: it can write nowhere yet; add [destinations.NAME]"
     if any(tool.startswith("hf_") for tool in enabled) and config.payers.default is None:
         yield "payers: no account pays, so nothing that costs money can be run; set payers.default"
 

@@ -399,6 +399,14 @@ class McpConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationConfig:
+    """A chat by name; `users` are whose turns may write to it beside owners, None is everyone's."""
+
+    chat: ChatPattern
+    users: tuple[UserId, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CronJob:
     """One `[[cron]]` entry; exactly one of `schedule` and `secret` is given (None: a hook).
 
@@ -439,7 +447,21 @@ class Config:
     people: PeopleConfig = field(default_factory=PeopleConfig)
     policy: Policy = field(default_factory=Policy)
     mcp: tuple[McpConfig, ...] = ()
+    destinations: Mapping[str, DestinationConfig] = field(default_factory=dict)
     cron: tuple[CronJob, ...] = ()
+
+    def named_chats(self) -> Mapping[str, DestinationConfig]:
+        """Every chat with a name, those of `send_message` included."""
+        plain = self.tools.destinations.items()
+        return {**{name: DestinationConfig(chat=chat) for name, chat in plain}, **self.destinations}
+
+    def may_write(self, name: str, person: str) -> bool:
+        """Whether a person's turns may write to the chat of that name; `person` as rows have it."""
+        users = self.named_chats()[name].users
+        if users is None:
+            return True
+        listed = {str(each) for each in (*users, *self.gateway.owners)}
+        return not listed.isdisjoint(self.people.linked(person))
 
     def access_for(self, platform: PlatformName) -> AccessConfig:
         """Return the rules of one platform: `[access]` with `[access.PLATFORM]` over it."""

@@ -35,8 +35,9 @@ LABEL_MAX: Final = 80
 class SendMessageTool:
     """A LocalTool over named chats.
 
-    `destinations` are chats by name, as configuration writes them; `account_of` gives the
-    connected account of a platform, None where there is none.
+    `destinations` are chats by name, as configuration writes them. `may_write` says of a name and
+    a person whether that person's turns may write there; a clock's turns have no person.
+    `account_of` gives the connected account of a platform, None where there is none.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class SendMessageTool:
         destinations: Mapping[str, str],
         account_of: Callable[[str], str | None],
         clock: Clock,
+        may_write: Callable[[str, str], bool] = lambda _name, _person: True,
     ) -> None:
         self._destinations = dict(destinations)
+        self._may_write = may_write
         self._account_of = account_of
         self._clock = clock
         self._stored: dict[str, OutboxRow] = {}
@@ -108,6 +111,13 @@ class SendMessageTool:
             editable=("text",),
         )
 
+    async def inspect(
+        self, call: PreparedCall, context: CallContext
+    ) -> PreparedCall | Malformed | None:
+        """Whether this person's turns may write there at all; see InspectingTool."""
+        why = self._closed_to(call, context)
+        return Malformed(text=why) if why else call
+
     async def run(self, call: PreparedCall, context: CallContext) -> ToolOutput:
         """Never: a local call is its `unit`, stored with its result."""
         raise ToolError("A message is stored together with its result.")
@@ -115,6 +125,8 @@ class SendMessageTool:
     def unit(self, call: PreparedCall, context: CallContext) -> Callable[[Any], ToolOutput]:
         """The call as one unit of work; see LocalTool. After its commit see `stored`."""
         to = call.arguments["to"]
+        if why := self._closed_to(call, context):  # configuration may have changed since
+            raise ToolError(why)
         row = self._row(call.arguments, context)
         now = self._clock.now()
 
@@ -157,6 +169,14 @@ class SendMessageTool:
             target_id=None,
             content=outgoing.dump(outgoing.Words(body=parse(text))),
             nonce=self._clock.nonce(),
+        )
+
+    def _closed_to(self, call: PreparedCall, context: CallContext) -> str:
+        to = call.arguments["to"]
+        if to not in self._destinations or self._may_write(to, context.requester):
+            return ""
+        return (
+            f"{to} is not open to whoever asked; only the people it names may have it written to."
         )
 
     def _names(self) -> str:

@@ -204,6 +204,15 @@ async def test_send_to_nowhere_stores_nothing(core: Core, chat: str, says_why: s
     assert core.adapter.performed == []
 
 
+async def test_send_takes_the_name_of_a_chat(core: Core) -> None:
+    """As configuration names it; a name that is none names those there are."""
+    core.operator._named["ops"] = "telegram:1001"
+    assert await core.operator.send("ops", "hi", None) == SendResult(outbox_id=1)
+    await core.shows("hi")
+    missed = await core.operator.send("dev", "hi", None)
+    assert missed.problem == "dev names no connected platform; connected: telegram; by name: ops."
+
+
 @pytest.mark.parametrize("text", ["", " \n "])
 async def test_nothing_is_not_sent(core: Core, text: str) -> None:
     """No platform takes a message without words."""

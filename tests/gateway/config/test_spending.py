@@ -612,7 +612,7 @@ def test_what_is_probably_not_meant(tmp_path: Path) -> None:
         '[[policy]]\nid = "quiet"\ntool = "shell"\nverdict = "ask"\n'
     )
     assert advice(load(written(tmp_path, text), {})) == (
-        "send_message: it can write nowhere yet; list tools.send_message.destinations",
+        "send_message: it can write nowhere yet; add [destinations.NAME]",
         "payers: no account pays, so nothing that costs money can be run; set payers.default",
         "policy.quiet: it never decides; policy-1 is stricter and always matches with it",
     )

@@ -1,5 +1,6 @@
 """The `send_message` tool over a real store: named chats only, one row a call."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -174,3 +175,24 @@ def test_preparing_is_total_and_settles(arguments: dict[str, Any]) -> None:
         assert "\n" not in call.label
     else:
         assert isinstance(call, Malformed)
+
+
+async def test_a_chat_is_open_to_the_people_it_names(store: Store) -> None:
+    """Nobody is asked about a message of anyone else's turn, and it would not be stored either."""
+    tool = SendMessageTool(
+        destinations=NAMED,
+        account_of=CONNECTED.get,
+        clock=HandClock(),
+        may_write=lambda name, person: (name, person) == ("team", "slack:T1/U1"),
+    )
+    call = prepared(tool)
+    theirs = replace(CONTEXT, requester="slack:T1/U1")
+    assert await tool.inspect(call, theirs) == call
+    for other in ("slack:T1/U2", ""):
+        closed = await tool.inspect(call, replace(CONTEXT, requester=other))
+        assert isinstance(closed, Malformed)
+        assert closed.text.startswith("team is not open to whoever asked")
+        with pytest.raises(ToolError, match="team is not open"):
+            tool.unit(call, replace(CONTEXT, requester=other))
+    await write(store, tool.unit(call, theirs))
+    assert [row.chat for row in tool.stored("c1")] == ["slack:T1/C9"]
