@@ -480,4 +480,4 @@ def _words(message: Message) -> int:
 
 def _bytes(message: Message) -> int:
     media = message.media if isinstance(message, UserMessage | ToolResult) else ()
-    return _words(message) + sum(len(each.data) for each in media)
+    return _words(message) + sum(each.size for each in media)

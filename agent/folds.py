@@ -139,8 +139,7 @@ def _made_old(message: Message) -> Message:
 
 def left_out(media: tuple[Media, ...]) -> str:
     return "".join(
-        f"\n[left out: {each.name or 'a file'}, {each.mime}, {len(each.data):,} bytes]"
-        for each in media
+        f"\n[left out: {each.name or 'a file'}, {each.mime}, {each.size:,} bytes]" for each in media
     )
 
 

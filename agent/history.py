@@ -101,7 +101,7 @@ def size(message: Message) -> int:
         case AssistantMessage():
             return sum(part_size(part) for part in message.parts)
         case UserMessage(media=media) | ToolResult(media=media):
-            return len(message.text.encode()) + sum(len(each.data) for each in media)
+            return len(message.text.encode()) + sum(each.size for each in media)
         case _:
             return len(message.text.encode())
 

@@ -27,11 +27,23 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """A picture or another file for the model; `mime` is the sniffed type, `data` its bytes."""
+    """A picture or another file for the model; `mime` is the sniffed type, `data` its bytes.
+
+    Where `blob` names what is kept elsewhere, `data` is empty until somebody sends it. `source`
+    is what a file is fetched by that is not fetched yet: it is never sent.
+    """
 
     mime: str
     data: bytes = field(repr=False)
     name: str = ""
+    blob: str = ""
+    kept_bytes: int = 0
+    source: str = field(default="", repr=False)
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has, wherever they are."""
+        return len(self.data) or self.kept_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

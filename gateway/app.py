@@ -40,6 +40,8 @@ from gateway.desk_lane import DeskLane
 from gateway.echoes import Echoes
 from gateway.equipment import own_tools, providers
 from gateway.errors import StoreError
+from gateway.file_fetch import FileFetcher
+from gateway.files import Files
 from gateway.hooks import Hooks
 from gateway.ingest import Ingest, Stored
 from gateway.mcp_tools import mcp_servers
@@ -206,6 +208,7 @@ class Gateway:
     async def _assemble(self) -> Running:
         start = self._start = await starts.begin(self._store, self._clock, boot=starts.boot_id())
         self._make_way_out(start)
+        blobs = self._blobs = Blobs(self._config.gateway.state_dir / "blobs")
         self._credentials = Credentials(self._entries, self._store, self._clock)
         await self._credentials.open(self._key_given_up)
         await put_into_force(self._store, self._clock, self._config.policy)
@@ -227,7 +230,6 @@ class Gateway:
             notices=self._notices,
             clock=self._clock,
         )
-        blobs = Blobs(self._config.gateway.state_dir / "blobs")
         self._ingest = Ingest(
             store=self._store,
             blobs=blobs,
@@ -306,6 +308,11 @@ class Gateway:
             desk=self._desk.turn_desk,
             busy=self._config.sessions.busy,
             on_failure=self._on_failure,
+            files=Files(
+                blobs=self._blobs,
+                fetcher=FileFetcher(self._blobs),
+                adapter_of=self._deliveries.adapter,
+            ),
             models=self._models,
             start_id=start.begun.id,
             suspects=frozenset(start.begun.suspects),

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import assert_never
 
 from gateway import mailbox, refs
+from gateway.attached import Attached
 from gateway.store.records import inbox
 from platforms.events import (
     ButtonPressed,
@@ -38,7 +39,7 @@ def content_of(event: InboundEvent) -> inbox.Content:
                 quote=quote.text if quote else "",
                 quote_author=quote.author.name if quote else "",
                 quote_by=_quoted(quote, platform),
-                attachments=tuple(a.name or a.kind for a in event.attachments),
+                attachments=tuple(Attached.of(each, event.message) for each in event.attachments),
                 album=event.album or "",
                 forwarded=event.forwarded,
                 long=mailbox.may_go_on(platform, event.text),

@@ -56,6 +56,11 @@ class Deliveries:
         """The way out of an account, if it is connected."""
         return self._outlets.get(account)
 
+    def adapter(self, account: str) -> Adapter | None:
+        """What serves an account, if it is connected."""
+        outlet = self._outlets.get(account)
+        return outlet.adapter if outlet is not None else None
+
     def outlets(self) -> tuple[Outlet, ...]:
         """Every way out."""
         return tuple(self._outlets.values())

@@ -90,7 +90,7 @@ def joined(group: Sequence["Waiting"]) -> "Waiting":
         text=_text(contents),
         quote=quoted.quote,
         quote_author=quoted.quote_author,
-        attachments=tuple(name for content in contents for name in content.attachments),
+        attachments=tuple(each for content in contents for each in content.attachments),
     )
     return replace(first, message_id=last.message_id, content=content)
 

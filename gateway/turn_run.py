@@ -29,6 +29,7 @@ from agent.turn import AwaitsModel, position, turn_flow
 from gateway import cron_report, outgoing, refs, render
 from gateway.clock import Clock
 from gateway.errors import StoreClosed, StoreError, StoreFailed
+from gateway.files import Files, TurnFiles
 from gateway.outlet import Outlet
 from gateway.progress import (
     INACTIVITY_S,
@@ -62,6 +63,7 @@ class Agent:
     busy: Busy
     desk: TurnDesk
     on_failure: Callable[[StoreError], None] = field(repr=False)
+    files: Files
     models: ModelRoom = field(default_factory=ModelRoom)
     start_id: int | None = None
     suspects: frozenset[str] = frozenset()
@@ -125,6 +127,14 @@ class TurnRuns:
             time=self._agent.desk.time,
         )
         store = WatchedStore(self._store, progress)
+        files = TurnFiles(
+            turn=turn,
+            files=self._agent.files,
+            store=store,
+            clock=self._clock,
+            signals=signals,
+            send=self._agent.desk.send,
+        )
         journal = StoredTurn(
             turn=turn,
             reply=reply,
@@ -132,6 +142,7 @@ class TurnRuns:
             clock=self._clock,
             joins=self._agent.busy != "queue" and turn.fire is None,
             desk=self._agent.desk,
+            fetch=files.fetch,
         )
         reply.start()
         try:
@@ -169,8 +180,9 @@ class TurnRuns:
             reply.watch(event)
 
         chat = f"{turn.account}|{refs.root_text(turn.reply_to)}"
+        seeing = self._agent.files.seeing
         entries = tuple(
-            replace(entry, provider=WatchedProvider(entry.provider, progress))
+            replace(entry, provider=WatchedProvider(seeing(entry.provider), progress))
             for entry in self._agent.entries
         )
         tools = Without(self._agent.tools, cron_report.goes_without(turn))
@@ -192,7 +204,7 @@ class TurnRuns:
             models=self._agent.models,
             effort=turn.settings.get("effort"),
         )
-        rows = turn.rows
+        rows = await journal.with_files()
         if turn.resumed and signals.stopped_by is None:
             rows = await _joined(rows, journal)
         judge = policy.judge_with(tools, holds=self._agent.desk.holds)

@@ -1,7 +1,7 @@
 """The durable side of one turn: fulfils `agent.runner.TurnJournal` with units over the store."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agent.attempts import AttemptRecord, CallKind
@@ -24,13 +24,27 @@ from gateway.render import Change, Undone
 from gateway.reply import Reply
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import calls, fires, folds, jobs, outbox, sessions, unowned
+from gateway.store.records import (
+    calls,
+    fires,
+    folds,
+    jobs,
+    outbox,
+    sessions,
+    transcript,
+    unowned,
+)
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.store.records.sessions import OpenTurn
 from gateway.turn_attempts import TurnAttempts
 from gateway.turn_desk import Short, TurnDesk
 
 log = logging.getLogger(__name__)
+
+
+async def _no_files() -> bool:
+    """Where nothing fetches files there are none."""
+    return False
 
 
 class StoredTurn(TurnJournal):
@@ -45,9 +59,14 @@ class StoredTurn(TurnJournal):
         clock: Clock,
         joins: bool,
         desk: TurnDesk,
+        fetch: Callable[[], Awaitable[bool]] = _no_files,
     ) -> None:
-        """`joins`: what arrives during the turn becomes part of it."""
+        """`joins`: what arrives during the turn becomes part of it.
+
+        `fetch` fetches the files that its messages wait for, and says whether there were any.
+        """
         self._joins = joins
+        self._fetch = fetch
         self._turn = turn
         self._reply = reply
         self._store = store
@@ -372,9 +391,19 @@ class StoredTurn(TurnJournal):
         if not self._joins:
             return ()
         now = self._clock.now()
-        return await self._store.write(
+        drained = await self._store.write(
             lambda tx: sessions.drain(tx, self._turn, now=now), transition=transitions.INBOX_DRAINED
         )
+        if not drained or not await self._fetch():
+            return drained
+        own = await self._store.read(lambda tx: transcript.of_turn(tx, self._turn.turn_id))
+        return own[-len(drained) :]
+
+    async def with_files(self) -> TurnRows:
+        """The turn's rows once the files of its messages are fetched."""
+        if not await self._fetch():
+            return self._turn.rows
+        return await self._store.read(lambda tx: sessions.rows_of(tx, self._turn.turn_id))
 
     async def closed(self, end: TurnEnd) -> None:
         """Reply, transcript, usage and inbox rows in one commit (D2), then hand on the reply."""

@@ -11,6 +11,7 @@ from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome, Post, Upload
 from platforms.events import (
     Account,
+    Attachment,
     ChatRef,
     Delivery,
     Gap,
@@ -19,6 +20,7 @@ from platforms.events import (
     PlatformName,
     Receipt,
 )
+from platforms.files import Location
 from platforms.pacing import Budget
 
 Ingest = Callable[[Delivery], Awaitable[Receipt]]
@@ -116,6 +118,13 @@ class Source(Protocol):
 
     def routes(self) -> tuple[Route, ...]:
         """HTTP routes to mount; asked once, before `run`. They answer 503 while `run` is not."""
+
+    async def locate(self, attachment: Attachment, message: MessageRef) -> Location:
+        """Where the bytes of a file are that came with a message; asked after admission only.
+
+        Asked anew for every fetch: addresses expire. Raises FileUnavailable where there are none,
+        another PlatformError where asking failed.
+        """
 
     def liveness(self) -> Liveness:
         """Evidence that the transport lives; cheap, never raises."""

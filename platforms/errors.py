@@ -47,6 +47,14 @@ class MarkupRejected(MessageRejected):
     """The markup was refused: send the same words as plain text, once."""
 
 
+class FileUnavailable(PlatformError):
+    """A file somebody sent can't be had; `reason`: gone, too_large, no_rights or no_file."""
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class MessageGone(MessageRejected):
     """The message to edit is no longer there or can't be edited: post anew."""
 

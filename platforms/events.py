@@ -92,7 +92,8 @@ class Mention:
 class Attachment:
     """A file that came with a message; sizes are as declared by the platform.
 
-    `file` is read by its own adapter only. Nothing is downloaded before admission.
+    `file` is read by its own adapter only. Nothing is downloaded before admission. `seconds` is
+    how long a recording lasts, `width` and `height` count pixels.
     """
 
     id: str
@@ -101,6 +102,9 @@ class Attachment:
     name: str | None = None
     mime: str | None = None
     bytes: int | None = None
+    seconds: int | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from agent.providers.base import (
 )
 from agent.providers.bounds import Bounds
 from agent.providers.decoding import DecoderFor, InBandError, Incomplete, Malformed
+from agent.providers.drawing import draw
 from agent.providers.error_body import ERROR_TEXT
 from agent.providers.sse import Comment, SseDecoder, StreamTooLong
 from agent.providers.watch import BoundReached, Watch
@@ -133,6 +134,7 @@ class HttpWire:
         A `post` that is yet to be made may raise TypeError or ValueError: RequestInvalid.
         """
         if not isinstance(post, Post):
+            await draw(request)
             try:
                 post = post()
             except (TypeError, ValueError) as exc:

@@ -11,7 +11,15 @@ from typing import Any
 
 import orjson
 
-from agent.messages import AssistantMessage, JsonObject, Media, Origin
+from agent.messages import (
+    AssistantMessage,
+    JsonObject,
+    Media,
+    Message,
+    Origin,
+    ToolResult,
+    UserMessage,
+)
 from agent.providers.base import Adjustments
 from agent.providers.pictures import encoded_size, sides_of
 from agent.providers.shrinking import shrunk
@@ -52,7 +60,7 @@ def media_line(media: Media, why: str = "this model does not take it") -> str:
     """The line of text in place of a picture or file that is not sent."""
     name = f" {' '.join(media.name.split())}" if media.name.strip() else ""
     kind = "picture" if media.mime.startswith("image/") else "file"
-    size = -(-len(media.data) // _KIB)
+    size = -(-media.size // _KIB)
     return f"[A {kind}{name} ({media.mime}, {size} KiB) is left out here: {why}]"
 
 
@@ -69,6 +77,25 @@ def shown_media(
     """
     allowed = adjustments.media and (adjustments.tool_media or not tool)
     return tuple(_shown(each, adjustments, kinds if allowed else frozenset()) for each in media)
+
+
+def shrinks(messages: tuple[Message, ...], adjustments: Adjustments) -> tuple[Media, ...]:
+    """The pictures of messages that are made smaller on their way out, which takes its time."""
+    if not adjustments.media or (adjustments.image_bytes, adjustments.image_pixels) == (None, None):
+        return ()
+    return tuple(
+        media
+        for message in messages
+        if isinstance(message, UserMessage | ToolResult)
+        for media in message.media
+        if media.mime in PICTURES and _above(media, adjustments) is not None
+    )
+
+
+def shrink(messages: tuple[Message, ...], adjustments: Adjustments) -> None:
+    """Make these pictures now: whoever renders the messages next finds them made."""
+    for media in shrinks(messages, adjustments):
+        shrunk(media, most_bytes=adjustments.image_bytes, most_side=adjustments.image_pixels)
 
 
 def strip_keywords(parameters: JsonObject) -> dict[str, Any]:

@@ -1,19 +1,23 @@
-"""Pure: a picture made smaller, for a model that takes none of its size.
+"""A picture made smaller, for a model that takes none of its size.
 
 Pillow is imported by the first picture that has to be. Equal input gives equal bytes, so the
-prefix that a provider caches stays the same from call to call.
+prefix that a provider caches stays the same from call to call. One picture takes up to seconds of
+a processor and 200 MB: `elsewhere` makes one at a time, on a thread of its own.
 """
 
+import asyncio
 import hashlib
 import struct
+import threading
 import warnings
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from io import BytesIO
 from math import isqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from agent.messages import Media
 from agent.providers.pictures import encoded_size
@@ -53,6 +57,13 @@ _BROKEN = (
 """What Pillow raises for bytes that are no picture, or one that is damaged."""
 
 
+_ONE: Final = threading.Lock()
+"""Pictures are made one at a time: for their memory, and warnings are a setting of the process."""
+_THREAD: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")
+
+_T = TypeVar("_T")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Limits:
     most_bytes: int | None
@@ -75,6 +86,33 @@ def shrunk(media: Media, *, most_bytes: int | None, most_side: int | None) -> Me
     return None if made is None else replace(media, mime=made.mime, data=made.data)
 
 
+def remade(
+    data: bytes, *, most_bytes: int | None, most_side: int | None
+) -> tuple[str, bytes] | None:
+    """Type and bytes of the same picture within both limits, as `shrunk`; nothing remembers it."""
+    with _ONE:
+        made = _made(data, _Limits(most_bytes=most_bytes, most_side=most_side))
+    return None if made is None else (made.mime, made.data)
+
+
+def is_moving(data: bytes) -> bool:
+    """Whether bytes are an animation."""
+    from PIL import Image
+
+    try:
+        with _ONE, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            source = Image.open(BytesIO(data), formats=_FORMATS)
+            return source.format in _MOVING and bool(getattr(source, "is_animated", False))
+    except (Image.DecompressionBombError, *_BROKEN):
+        return False
+
+
+async def elsewhere(work: Callable[[], _T]) -> _T:
+    """Do what makes pictures on their thread, one after the other."""
+    return await asyncio.get_running_loop().run_in_executor(_THREAD, work)
+
+
 class _Memory:
     """The last results, so that no call makes the pictures of its past again."""
 
@@ -84,14 +122,15 @@ class _Memory:
 
     def made(self, data: bytes, limits: _Limits) -> _Made | None:
         key = (hashlib.sha256(data).digest(), limits)
-        if key in self._rows:
-            self._rows.move_to_end(key)
-            return self._rows[key]
-        made = self._rows[key] = _made(data, limits)
-        self._bytes += _weight(made)
-        while len(self._rows) > REMEMBERED or self._bytes > REMEMBERED_BYTES:
-            _, oldest = self._rows.popitem(last=False)
-            self._bytes -= _weight(oldest)
+        with _ONE:
+            if key in self._rows:
+                self._rows.move_to_end(key)
+                return self._rows[key]
+            made = self._rows[key] = _made(data, limits)
+            self._bytes += _weight(made)
+            while len(self._rows) > REMEMBERED or self._bytes > REMEMBERED_BYTES:
+                _, oldest = self._rows.popitem(last=False)
+                self._bytes -= _weight(oldest)
         return made
 
 

@@ -7,8 +7,9 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 from gateway.errors import StoreError, StoreUnusable
 from gateway.store.directory import DIRECTORY_MODE, FILE_MODE, sync_directory
@@ -41,6 +42,27 @@ class Blobs:
         The same bytes are stored once, however often they are put.
         """
         return await asyncio.to_thread(self._put, data)
+
+    async def incoming(self) -> Incoming:
+        """Begin a payload that comes in pieces; `keep` or `drop` ends it."""
+        return await asyncio.to_thread(self._incoming)
+
+    def _incoming(self) -> Incoming:
+        path = self._folder / _INCOMING / secrets.token_hex(16)
+        try:
+            file = os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE), "w+b")
+        except OSError as exc:
+            raise StoreError(f"cannot store a payload: {exc.strerror}; check the disk") from exc
+        return Incoming(path, file, self._keep)
+
+    def _keep(self, incoming: Path, name: str) -> None:
+        path = self._path(name)
+        _make(path.parent)
+        if self._freshened(path):
+            incoming.unlink()
+        else:
+            incoming.replace(path)
+        sync_directory(path.parent)
 
     async def get(self, name: str) -> bytes:
         """The bytes of a name that `put` returned; StoreError if they are missing or changed."""
@@ -115,6 +137,62 @@ class Blobs:
         if len(name) != 64 or not set(name) <= set("0123456789abcdef"):
             raise StoreError(f"{name!r} is not the name of a payload")
         return self._folder / name[:2] / name
+
+
+class Incoming:
+    """A payload on its way in, in a file that a crash leaves behind and the next start drops."""
+
+    def __init__(self, path: Path, file: IO[bytes], kept: Callable[[Path, str], None]) -> None:
+        self._path = path
+        self._file = file
+        self._kept = kept
+        self._digest = hashlib.sha256()
+        self.bytes = 0
+
+    async def write(self, data: bytes) -> None:
+        """Add bytes to its end."""
+        self.bytes += len(data)
+        await asyncio.to_thread(self._write, data)
+
+    async def read(self) -> bytes:
+        """All of it so far."""
+        return await asyncio.to_thread(self._read)
+
+    async def keep(self) -> str:
+        """Store it as it is, on disk when this returns (D2), and return its name."""
+        return await asyncio.to_thread(self._keep)
+
+    async def drop(self) -> None:
+        """Let go of it, unless it was kept; dropping twice is fine."""
+        await asyncio.to_thread(self._drop)
+
+    def _write(self, data: bytes) -> None:
+        self._digest.update(data)
+        try:
+            self._file.write(data)
+        except OSError as exc:
+            raise StoreError(f"cannot store a payload: {exc.strerror}; check the disk") from exc
+
+    def _read(self) -> bytes:
+        self._file.seek(0)
+        data = self._file.read()
+        self._file.seek(0, os.SEEK_END)
+        return data
+
+    def _keep(self) -> str:
+        name = self._digest.hexdigest()
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._kept(self._path, name)
+        except OSError as exc:
+            raise StoreError(f"cannot store a payload: {exc.strerror}; check the disk") from exc
+        return name
+
+    def _drop(self) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)
 
 
 def _make(folder: Path) -> None:

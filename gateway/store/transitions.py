@@ -55,6 +55,7 @@ TURN_WAITS: Final = _power("turn.waits")
 DOUBT_ASKED: Final = _power("doubt.asked")
 SESSION_FOLDED: Final = _power("session.folded")
 MESSAGES_RECORDED: Final = _power("messages.recorded")
+FILES_TAKEN: Final = _power("files.taken")
 INBOX_DRAINED: Final = _power("inbox.drained")
 TURN_CLOSED: Final = _power("turn.closed")
 

@@ -11,6 +11,7 @@ from discord.http import Route as Endpoint
 from platforms.base import Capabilities, Ingest, Marks, OnGap, Route
 from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome, Post, Upload
+from platforms.discord import files
 from platforms.discord import format as wire
 from platforms.discord.backfill import Backfill, Listed
 from platforms.discord.backlog import ROOM, Backlog, Frame
@@ -30,8 +31,17 @@ from platforms.discord.reading import Identity
 from platforms.discord.rest import Rest
 from platforms.discord.start import Start, identity_of, start_of
 from platforms.errors import CredentialsRejected, PlatformError, PlatformUnavailable
-from platforms.events import Account, ChatRef, CommandHelp, Liveness, MessageRef, PlatformName
+from platforms.events import (
+    Account,
+    Attachment,
+    ChatRef,
+    CommandHelp,
+    Liveness,
+    MessageRef,
+    PlatformName,
+)
 from platforms.fields import Body
+from platforms.files import Location
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +168,10 @@ class DiscordAdapter:
     def routes(self) -> tuple[Route, ...]:
         """None: everything comes by the gateway."""
         return ()
+
+    async def locate(self, attachment: Attachment, message: MessageRef) -> Location:
+        """The address of a file as its message has it now."""
+        return await files.locate(self._get, attachment, self._base_url)
 
     def liveness(self) -> Liveness:
         """The last frame of the gateway, heartbeats included."""

@@ -8,6 +8,7 @@ Source: "Gateway Events", "Message Object".
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal
@@ -286,6 +287,9 @@ def _attachments(data: Body, head: Head) -> tuple[Attachment, ...]:
                 name=string(entry, "filename")[:300] or None,
                 mime=mime or None,
                 bytes=integer(entry, "size"),
+                seconds=_seconds(entry.get("duration_secs")),
+                width=integer(entry, "width"),
+                height=integer(entry, "height"),
             )
         )
     for entry in objects(data, "sticker_items"):
@@ -294,6 +298,13 @@ def _attachments(data: Body, head: Head) -> tuple[Attachment, ...]:
             name = string(entry, "name")[:300] or None
             found.append(Attachment(id=ident, kind="sticker", file=f"{place}/{ident}", name=name))
     return tuple(found)
+
+
+def _seconds(value: object) -> int | None:
+    """Of a voice note, rounded up."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return math.ceil(value) if 0 <= value < 1e9 else None
 
 
 def _file_kind(mime: str) -> Literal["image", "audio", "video", "document"]:

@@ -28,6 +28,9 @@ def read_attachments(message: Body) -> tuple[Attachment, ...]:
                 name=string(file, "name") or None,
                 mime=string(file, "mimetype") or None,
                 bytes=integer(file, "size"),
+                seconds=_seconds(integer(file, "duration_ms")),
+                width=integer(file, "original_w"),
+                height=integer(file, "original_h"),
             )
         )
     return tuple(found)
@@ -43,6 +46,11 @@ def shared_words(message: Body) -> str:
             lines = [f"{author}:" if author else "", *words[:_SHARED_MAX].split("\n")]
             quotes.append("\n".join(f"> {line}" for line in lines if line))
     return "\n\n".join(filter(None, quotes))
+
+
+def _seconds(milliseconds: int | None) -> int | None:
+    """Of a clip, rounded up."""
+    return None if milliseconds is None else -(-milliseconds // 1000)
 
 
 def _kind(file: Body) -> Kind:

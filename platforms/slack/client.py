@@ -12,9 +12,17 @@ from platforms.base import Capabilities, Ingest, Marks, OnGap, Route
 from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome, Post, Upload
 from platforms.errors import CredentialsRejected, PlatformError, PlatformUnavailable
-from platforms.events import Account, ChatRef, Liveness, MessageRef, PlatformName
+from platforms.events import (
+    Account,
+    Attachment,
+    ChatRef,
+    Liveness,
+    MessageRef,
+    PlatformName,
+)
 from platforms.fields import identifier, mapping, string, truth
-from platforms.slack import lookup, outbound
+from platforms.files import Location
+from platforms.slack import files, lookup, outbound
 from platforms.slack.api import TOTAL_TIMEOUT_S, Json, WebApi
 from platforms.slack.backfill import Backfill, Reader
 from platforms.slack.bridge import answer, build_app
@@ -74,6 +82,7 @@ class SlackAdapter:
             raise ValueError("Slack needs an app-level token or a signing secret to hear anything")
         self._api = WebApi(token=bot_token, base_url=base_url, total_timeout_s=total_timeout_s)
         self._app_token = app_token
+        self._bot_token, self._base_url = bot_token, base_url
         self._gaps = Gaps(now=now)
         self._sockets: Sockets | None = None
         if app_token is not None:
@@ -179,6 +188,10 @@ class SlackAdapter:
         if self._events is None:
             return ()
         return (Route(method="POST", path=PATH, handler=self._events.handle, guarded=False),)
+
+    async def locate(self, attachment: Attachment, message: MessageRef) -> Location:
+        """The private address of a file, with our token."""
+        return files.locate(attachment, token=self._bot_token, base_url=self._base_url)
 
     def liveness(self) -> Liveness:
         """The last frame or pong of the socket, or the last genuine request."""

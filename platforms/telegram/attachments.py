@@ -46,6 +46,9 @@ def _attachment(file: Body, kind: Kind) -> tuple[Attachment, ...]:
             name=string(file, "file_name") or None,
             mime=string(file, "mime_type") or None,
             bytes=size if size is not None and size >= 0 else None,
+            seconds=integer(file, "duration"),
+            width=integer(file, "width"),
+            height=integer(file, "height"),
         ),
     )
 

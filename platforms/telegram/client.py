@@ -16,8 +16,17 @@ from platforms.base import Capabilities, Ingest, OnGap, Route
 from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome, Post, Upload
 from platforms.errors import ChatUnavailable, PlatformUnavailable
-from platforms.events import Account, ChatRef, CommandHelp, Liveness, MessageRef, PlatformName
-from platforms.telegram import outbound
+from platforms.events import (
+    Account,
+    Attachment,
+    ChatRef,
+    CommandHelp,
+    Liveness,
+    MessageRef,
+    PlatformName,
+)
+from platforms.files import Location
+from platforms.telegram import files, outbound
 from platforms.telegram.errors import as_connection
 from platforms.telegram.format import fits
 from platforms.telegram.intake import Intake
@@ -80,7 +89,7 @@ class TelegramAdapter:
         # Below INFO the SDK prints addresses, which hold the token, and message texts.
         sdk_log = logging.getLogger("telegram")
         sdk_log.setLevel(max(sdk_log.level, logging.INFO))
-        root = base_url.rstrip("/")
+        root = self._root = base_url.rstrip("/")
         self._sending = AiohttpRequest(
             connections=_SENDING_CONNECTIONS, read_timeout_s=read_timeout_s
         )
@@ -162,6 +171,10 @@ class TelegramAdapter:
         if self._webhook is None:
             return ()
         return (Route(method="POST", path=PATH, handler=self._webhook.handle, guarded=False),)
+
+    async def locate(self, attachment: Attachment, message: MessageRef) -> Location:
+        """The address that getFile gives."""
+        return await files.locate(self._bot, attachment, self._root)
 
     def liveness(self) -> Liveness:
         """The last completed poll, or the last sign of a webhook that works."""

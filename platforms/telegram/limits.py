@@ -49,6 +49,9 @@ TYPING_LIFE_S = 5.0
 TYPING_REFRESH_S = 4.0
 """How often we renew it."""
 
+DOWNLOAD_MAX = 20 * 1024 * 1024
+"""Bytes of a file that a bot may fetch. Source: core.telegram.org/bots/api#getfile."""
+
 UPLOAD_MAX_BYTES = 50 * 1024 * 1024
 """Source: core.telegram.org/bots/api#sending-files."""
 

@@ -31,6 +31,7 @@ from platforms.content import (
 from platforms.errors import ChatUnavailable, MessageRejected, PlatformUnavailable, TooLong
 from platforms.events import (
     Account,
+    Attachment,
     ChatRef,
     Delivery,
     Ignored,
@@ -39,6 +40,7 @@ from platforms.events import (
     PlatformName,
     Receipt,
 )
+from platforms.files import KeptFile, Location
 from platforms.terminal.feed import Feed
 from platforms.terminal.history import History
 from platforms.terminal.limits import (
@@ -146,6 +148,10 @@ class TerminalAdapter:
     def routes(self) -> tuple[Route, ...]:
         """Nothing on the web listener."""
         return ()
+
+    async def locate(self, attachment: Attachment, message: MessageRef) -> Location:
+        """A file of a terminal came with its message."""
+        return KeptFile(blob=attachment.file)
 
     def liveness(self) -> Liveness:
         """Connected while lines are taken."""

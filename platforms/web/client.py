@@ -27,7 +27,8 @@ from platforms.content import (
     Upload,
 )
 from platforms.errors import ChatUnavailable, PlatformUnavailable, TooLong
-from platforms.events import Account, ChatRef, Liveness, MessageRef, PlatformName
+from platforms.events import Account, Attachment, ChatRef, Liveness, MessageRef, PlatformName
+from platforms.files import KeptFile, Location
 from platforms.web.acts import Acts
 from platforms.web.answers import Answers
 from platforms.web.assets import load_assets
@@ -97,6 +98,10 @@ class WebAdapter:
         finally:
             self._acts.ingest = None
             self._hub.end_streams()
+
+    async def locate(self, attachment: Attachment, message: MessageRef) -> Location:
+        """A file of the page came with its message."""
+        return KeptFile(blob=attachment.file)
 
     def liveness(self) -> Liveness:
         """Connected while messages are taken; whether the listener lives is not ours to tell."""

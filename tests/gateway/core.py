@@ -31,6 +31,7 @@ from gateway.supervise import Supervisor
 from platforms.events import Receipt
 from tests.agent.scripted import ORIGIN, ScriptedProvider, Step, entry
 from tests.gateway.events import delivery
+from tests.gateway.fetching import files_over
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.intake import CONFIG
 from tests.gateway.scripted_adapter import ScriptedAdapter
@@ -86,6 +87,7 @@ class Core:
         self.entries = entries or (entry(self.model), entry(self.spare, "spare"))
         self.adapter = adapter or ScriptedAdapter()
         self.failures: list[StoreError] = []
+        self.blobs = Blobs(path / "blobs")
         self.deliveries = Deliveries(store=store, clock=clock)
         self.notices = Notices(
             store=store,
@@ -118,6 +120,7 @@ class Core:
             desk=self.desk.turn_desk,
             busy=busy,
             on_failure=self.failures.append,
+            files=files_over(path, self.deliveries),
             start_id=start.begun.id if start else None,
             suspects=frozenset(start.begun.suspects) if start else frozenset(),
         )
@@ -158,7 +161,7 @@ class Core:
         )
         self.ingest = Ingest(
             store=store,
-            blobs=Blobs(path / "blobs"),
+            blobs=self.blobs,
             config=config,
             clock=clock,
             route=self.router.route,

@@ -23,7 +23,15 @@ from platforms.content import (
     Upload,
 )
 from platforms.errors import PlatformError
-from platforms.events import Account, ChatRef, Liveness, MessageRef, PlatformName
+from platforms.events import (
+    Account,
+    Attachment,
+    ChatRef,
+    Liveness,
+    MessageRef,
+    PlatformName,
+)
+from platforms.files import KeptFile, Location
 from tests.gateway.events import TELEGRAM
 
 CAPABILITIES = Capabilities(
@@ -72,6 +80,8 @@ class ScriptedAdapter:
         self.held: dict[str, frozenset[str]] = {}
         """The roles that people hold."""
         self.roles_fail: BaseException | None = None
+        self.locates: Callable[[Attachment, MessageRef], Awaitable[Location]] | None = None
+        self.files: deque[Location | BaseException] = deque()
         self._posted: dict[str, int] = defaultdict(int)
         self._changed = asyncio.Event()
 
@@ -196,6 +206,17 @@ class ScriptedAdapter:
 
     def routes(self) -> tuple[Route, ...]:
         return ()
+
+    async def locate(self, attachment: Attachment, message: MessageRef) -> Location:
+        """What the script says of the next file; files that came with a message lie there."""
+        self._changed.set()
+        if self.locates is not None:
+            return await self.locates(attachment, message)
+        match self.files.popleft() if self.files else KeptFile(blob=attachment.file):
+            case BaseException() as error:
+                raise error
+            case where:
+                return where
 
     def liveness(self) -> Liveness:
         return Liveness(connected=True, last_frame_at=990.0)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import mailbox
+from gateway.attached import Attached
 from gateway.mailbox import ALBUM, FORWARDED, INPUT_CHARACTERS, PASTE, PASTE_PARTS
 from gateway.store.records.inbox import Content, Waiting
 
@@ -35,11 +36,14 @@ def part(number: int, at_s: float, text: str = LONG) -> Waiting:
     return row(number, text, at_s=at_s, long=mailbox.may_go_on("telegram", text))
 
 
+PICTURE = Attached(kind="image", file="f")
+
+
 def photo(number: int, at_s: float, text: str = "", album: str = "a1") -> Waiting:
     """A picture of an album."""
     return replace(
         plain := row(number, at_s=at_s),
-        content=replace(plain.content, album=album, text=text, attachments=("image",)),
+        content=replace(plain.content, album=album, text=text, attachments=(PICTURE,)),
     )
 
 
@@ -137,7 +141,7 @@ def test_an_album_is_read_as_one_message() -> None:
     group = [photo(1, 0.0, "Sea"), photo(2, 0.1), photo(3, 0.2, "Sea"), photo(4, 0.3, "Sun")]
     one = mailbox.joined(group)
     assert one.content.text == "Sea\nSun"
-    assert one.content.attachments == ("image",) * 4
+    assert one.content.attachments == (PICTURE,) * 4
     assert (one.id, one.message_id) == (1, "4")
 
 

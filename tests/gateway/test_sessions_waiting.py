@@ -79,8 +79,8 @@ class Crowd(asyncio.Event):
 
 
 def photo(number: int, caption: str = "") -> MessageReceived:
-    """One picture of an album."""
-    picture = Attachment(id=str(number), kind="image", file=str(number))
+    """One video of an album."""
+    picture = Attachment(id=str(number), kind="video", file=str(number))
     return message(caption, number=number, album="a1", attachments=(picture,))
 
 
@@ -108,7 +108,7 @@ async def test_an_album_is_one_input(core: Core, clock: HandClock) -> None:
     assert core.model.requests == []
     clock.advance(0.8)
     await core.shows("Nice.")
-    picture = "[attached: image; files can't be read yet]"
+    picture = "[attached: a video; files of this kind can't be read here]"
     assert said(core) == [["\n\n".join(["Sea", picture, picture, picture])]]
     await core.finish()
     assert await inbox_states(core.store) == dict.fromkeys((1, 2, 3), ("done", None, 1))

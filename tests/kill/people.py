@@ -71,6 +71,11 @@ class Person(Hands, Protocol):
     async def arrived(self) -> None:
         """Wait until the gateway has taken everything there was for it."""
 
+    sends_files: bool
+
+    async def attach(self, text: str, name: str, data: bytes) -> None:
+        """Send words with a picture; only where it can be sent."""
+
     has_rates: bool
 
     def slow_down(self) -> None:
@@ -96,10 +101,15 @@ class _Rated:
 
     doubles = False
     private_answers = False
+    sends_files = False
     has_rates = True
     has_closed_doors = True
     reads_back = False
     has_echoes = False
+
+    async def attach(self, text: str, name: str, data: bytes) -> None:
+        """There is no way to."""
+        raise NotImplementedError
 
     async def write_as_the_bot(self) -> None:
         """Nobody would hear of it."""
@@ -128,10 +138,16 @@ class TelegramPerson(_Rated, TelegramSurface):
     """Telegram keeps what was not confirmed; nobody can ask it what stands in a chat."""
 
     doubles = True
+    sends_files = True
 
     @property
     def address(self) -> str:
         return self.me
+
+    async def attach(self, text: str, name: str, data: bytes) -> None:
+        user = PEOPLE_AT_TELEGRAM["ann"]
+        place = {"chat": user, "user": user, "mime": "image/png"}
+        await self.server.upload(**place, name=name, data=data, caption=text)
 
     async def give(self, name: str, args: str = "") -> None:
         self.given += 1

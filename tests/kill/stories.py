@@ -90,6 +90,20 @@ async def stop_all(scene: Scene) -> None:
     await scene.sees("Stopped by", answer(ONE))
 
 
+async def ask_about_a_file(scene: Scene) -> None:
+    """Words with a file that can't be read."""
+    await scene.person.attach(ONE, "bad.png", b"no picture")
+    await scene.sees(answer(ONE))
+
+
+def knowing_the_file(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
+    """The answer, if both the words and what became of the file were given once."""
+    files = [each for each in said if each.startswith("[attached: bad.png")]
+    if len(said) != 2 or len(files) != 1 or "not read" not in files[0]:
+        return Reply(deltas=(f"This is something else: {said}",))
+    return plainly(scene, (ONE,), tools_ran)
+
+
 async def ask_for_help(scene: Scene) -> None:
     """A command, and its answer."""
     await scene.person.give("help")
@@ -228,6 +242,8 @@ command = ["{python}", "tests/wire/mcp_server.py", "{path}"]
 """
 MAIL_IS_IN_DOUBT = Death(transition=transitions.CALL_FINISHED.name, moment="before", nth=4)
 
+FILES_TOLD = "Not read: bad.png (it is no PNG, JPEG, GIF or WebP)."
+
 PLAIN_STORIES: tuple[Story, ...] = (
     Story(
         name="plain",
@@ -243,6 +259,22 @@ PLAIN_STORIES: tuple[Story, ...] = (
         play=ask,
         endings=(PLAIN,),
         reply=haltingly,
+    ),
+    Story(
+        name="files",
+        passes=passes_by(
+            transitions.EVENT_STORED,
+            transitions.SESSION_TAKEN,
+            transitions.FILES_TAKEN,
+            transitions.STEP_INTENDED,
+            transitions.TURN_CLOSED,
+        ),
+        play=ask_about_a_file,
+        endings=(
+            Ending(texts=(Whole(words=FILES_TOLD), Whole(words=answer(ONE))), calls=1, turns=1),
+        ),
+        reply=knowing_the_file,
+        possible=lambda person: person.sends_files,
     ),
     Story(
         name="tools",

@@ -18,6 +18,7 @@ from agent.providers.anthropic_messages.thinking import (
 )
 from agent.providers.base import ModelRequest, StreamEvent
 from agent.providers.bounds import CLOUD, REASONING, Bounds, bounds_for
+from agent.providers.drawing import draw
 from agent.providers.http_provider import HttpProvider
 from agent.providers.http_wire import Post
 
@@ -92,6 +93,7 @@ class AnthropicMessages(HttpProvider):
     ) -> AsyncGenerator[StreamEvent, None]:
         """Make exactly one request; see Provider."""
         attempt = self._wire.attempt(lease, thinks=self._thinks(request))
+        await draw(request)
         try:
             body = self._encoder.encode(request)
         except (TypeError, ValueError) as exc:

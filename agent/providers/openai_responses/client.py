@@ -20,6 +20,7 @@ from agent.providers.base import (
     ToolCallOpened,
 )
 from agent.providers.bounds import Bounds
+from agent.providers.drawing import draw
 from agent.providers.http_provider import HttpProvider, usual_bounds
 from agent.providers.http_wire import Post
 from agent.providers.openai_responses.reply import ReplyDecoder
@@ -107,6 +108,7 @@ class OpenAIResponses(HttpProvider):
     ) -> AsyncGenerator[StreamEvent, None]:
         """Make exactly one request; see Provider."""
         attempt = self._wire.attempt(lease)
+        await draw(request)
         try:
             body = self._encoder.encode(request)
         except (TypeError, ValueError) as exc:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import orjson
 
 from gateway import mailbox
+from gateway.attached import Attached
 from gateway.store.base import Row, Tx
 
 Lane = Literal["turn", "now", "press"]
@@ -33,7 +34,7 @@ class Content:
     quote_by: str = ""
     """Whose words are quoted, by id; empty for our own."""
 
-    attachments: tuple[str, ...] = ()
+    attachments: tuple[Attached, ...] = ()
     command: str = ""
     args: str = ""
     press_kind: str = ""
@@ -61,15 +62,16 @@ class Content:
 
     def to_json(self) -> str:
         """Write the fields that are not empty."""
-        return orjson.dumps(
-            {name: value for name in self.__slots__ if (value := getattr(self, name))}
-        ).decode()
+        fields = {name: value for name in self.__slots__ if (value := getattr(self, name))}
+        if self.attachments:
+            fields["attachments"] = [each.to_fields() for each in self.attachments]
+        return orjson.dumps(fields).decode()
 
     @classmethod
     def from_json(cls, text: str | None) -> "Content":
         """Read what `to_json` wrote."""
         fields: dict[str, Any] = orjson.loads(text) if text else {"kind": "none"}
-        fields["attachments"] = tuple(fields.get("attachments", ()))
+        fields["attachments"] = tuple(map(Attached.from_fields, fields.get("attachments", ())))
         fields["roles"] = tuple(fields.get("roles", ()))
         fields["values"] = tuple((name, text) for name, text in fields.get("values", ()))
         return cls(**fields)

@@ -305,6 +305,13 @@ def forget_session(tx: Tx, ident: int, *, before: int) -> int:
             min(kept_from(session, before=before), session.oldest + PART_ROWS),
             before,
         )
+        tx.run(
+            "DELETE FROM media WHERE session_id = ? AND sequence < COALESCE((SELECT MIN(sequence)"
+            " FROM message WHERE message.session_id = ?), ?)",
+            ident,
+            ident,
+            session.next_message,
+        )
     changed += folds.forget(tx, ident, before=before, everything=not _in_use(session, before))
     if session.titled and _idle(session, before):
         changed += tx.run("UPDATE session SET title = '' WHERE id = ?", ident)
@@ -349,10 +356,10 @@ def delete_pairings(tx: Tx, *, before: int) -> int:
 
 
 def blob_in_use(tx: Tx, name: str) -> bool:
-    """Whether an inbox row's payload lies in this blob."""
+    """Whether an inbox row's payload lies in this blob, or a file of a message."""
     row = tx.row(
         "SELECT 1 FROM inbox WHERE raw = ? AND substr(raw, 1, 5) = 'blob:' LIMIT 1", f"blob:{name}"
-    )
+    ) or tx.row("SELECT 1 FROM media WHERE payload = ? LIMIT 1", name)
     return row is not None
 
 

@@ -23,6 +23,7 @@ from agent.messages import (
     UserMessage,
 )
 from gateway import mailbox
+from gateway.attached import is_told, line
 from gateway.errors import StoreError
 from gateway.store.base import Tx
 from gateway.store.records import calls, fires, folds, inbox, job_posts, model_calls, transcript
@@ -404,9 +405,11 @@ def user_message(content: inbox.Content) -> UserMessage:
     text = content.args if content.kind == "command" else content.text
     if text:
         parts.append(text)
-    parts.extend(f"[attached: {name}; files can't be read yet]" for name in content.attachments)
+    told = tuple(each for each in content.attachments if is_told(each))
+    parts.extend(line(each, "it can't be read any more") for each in told if not each.file)
     author = content.author_name if content.shared else ""
-    return UserMessage(text="\n\n".join(parts), author=author)
+    media = tuple(each.to_media() for each in told if each.file)
+    return UserMessage(text="\n\n".join(parts), author=author, media=media)
 
 
 def _open(

@@ -1,6 +1,7 @@
 """Transcript messages as JSON rows; the one place that knows both forms."""
 
 from base64 import b64decode, b64encode
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 import orjson
@@ -53,6 +54,55 @@ def append(
             dump(message),
             now,
         )
+        _name_blobs(tx, session_id, first + offset, message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfetched:
+    """A message of people with files that are not fetched yet."""
+
+    session_id: int
+    sequence: int
+    message: UserMessage
+
+
+def unfetched(tx: Tx, turn_id: int) -> tuple[Unfetched, ...]:
+    """A turn's messages whose files are still to be fetched, oldest first."""
+    rows = tx.rows(
+        "SELECT session_id, sequence, body FROM message WHERE turn_id = ? AND undone_at IS NULL"
+        " ORDER BY sequence",
+        turn_id,
+    )
+    found = ((int(ident), int(at), parse(str(body))) for ident, at, body in rows)
+    return tuple(
+        Unfetched(session_id=ident, sequence=at, message=message)
+        for ident, at, message in found
+        if isinstance(message, UserMessage) and any(each.source for each in message.media)
+    )
+
+
+def fetched(tx: Tx, place: Unfetched, message: UserMessage) -> None:
+    """Put in place of a message what it is with its files."""
+    tx.run(
+        "UPDATE message SET body = ? WHERE session_id = ? AND sequence = ?",
+        dump(message),
+        place.session_id,
+        place.sequence,
+    )
+    _name_blobs(tx, place.session_id, place.sequence, message)
+
+
+def _name_blobs(tx: Tx, session_id: int, sequence: int, message: Message) -> None:
+    """Note which payloads a message needs, so that they are kept as long as it."""
+    for media in message.media if isinstance(message, UserMessage | ToolResult) else ():
+        if media.blob:
+            tx.run(
+                "INSERT INTO media (payload, session_id, sequence) VALUES (?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                media.blob,
+                session_id,
+                sequence,
+            )
 
 
 def load(tx: Tx, session_id: int) -> list[tuple[int, Message]]:
@@ -174,17 +224,30 @@ def _media(media: tuple[Media, ...]) -> dict[str, Any]:
     """The field of a message that carries any; rows without are as they always were."""
     if not media:
         return {}
-    rows = [
-        {"mime": each.mime, "name": each.name, "data": b64encode(each.data).decode()}
-        for each in media
-    ]
-    return {"media": rows}
+    return {"media": [_one(each) for each in media]}
+
+
+def _one(media: Media) -> dict[str, Any]:
+    """A file: fetched by something yet, kept under a name, or here with its bytes."""
+    fields: dict[str, Any] = {"mime": media.mime, "name": media.name}
+    if media.source:
+        return fields | {"source": media.source}
+    if media.blob:
+        return fields | {"blob": media.blob, "bytes": media.size}
+    return fields | {"data": b64encode(media.data).decode()}
 
 
 def _media_from(fields: dict[str, Any]) -> tuple[Media, ...]:
-    rows = fields.get("media", ())
     return tuple(
-        Media(mime=row["mime"], name=row["name"], data=b64decode(row["data"])) for row in rows
+        Media(
+            mime=row["mime"],
+            name=row["name"],
+            data=b64decode(row.get("data", "")),
+            blob=row.get("blob", ""),
+            kept_bytes=row.get("bytes", 0),
+            source=row.get("source", ""),
+        )
+        for row in fields.get("media", ())
     )
 
 

@@ -62,6 +62,7 @@ from tests.gateway.events import (
     message,
     press,
 )
+from tests.gateway.fetching import files_over
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.scripted_adapter import ScriptedAdapter
 
@@ -205,6 +206,7 @@ class Core:
                 desk=self.desk.turn_desk,
                 busy="join",
                 on_failure=self.failures.append,
+                files=files_over(house.path, self.deliveries),
             ),
         )
         self.access = access_desk(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.attached import Attached
 from gateway.store.base import Store
 from gateway.store.records import due, inbox
 from gateway.store.records.inbox import Content
@@ -38,7 +39,10 @@ CONTENTS = st.builds(
     text=TEXT,
     quote=TEXT,
     quote_author=TEXT,
-    attachments=st.lists(TEXT, max_size=3).map(tuple),
+    attachments=st.lists(
+        st.builds(Attached, kind=st.just("image"), name=TEXT, bytes=st.integers(0, 9), file=TEXT),
+        max_size=3,
+    ).map(tuple),
     command=TEXT,
     args=TEXT,
     press_kind=TEXT,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from agent.messages import PartialReply, UserMessage
+from gateway.attached import Attached
 from gateway.errors import ConstraintViolated
 from gateway.store.base import Store
 from gateway.store.records import inbox, sessions
@@ -240,6 +241,10 @@ async def test_a_thread_is_joined_once_we_answered_there(store: Store) -> None:
 CONTENT = arrival(1, "words").content
 
 
+STICKER = Attached(kind="sticker", file="s1")
+OLD_FILE = Attached.from_fields("a.png")
+
+
 @pytest.mark.parametrize(
     ("content", "text", "author"),
     [
@@ -253,9 +258,8 @@ CONTENT = arrival(1, "words").content
         ),
         (replace(CONTENT, quote="one"), "[in reply to an earlier message]\n> one\n\nwords", ""),
         (
-            replace(CONTENT, text="", attachments=("a.png", "b.pdf")),
-            "[attached: a.png; files can't be read yet]\n\n"
-            "[attached: b.pdf; files can't be read yet]",
+            replace(CONTENT, text="", attachments=(STICKER, OLD_FILE)),
+            "[attached: a.png; it can't be read any more]",
             "",
         ),
     ],

@@ -275,14 +275,32 @@ class TelegramServer(LoopbackServer):
         return {"id": chat, "type": "channel", "title": f"Channel {-chat}"}
 
     async def upload(
-        self, *, chat: int, user: int, name: str, data: bytes, caption: str = ""
+        self,
+        *,
+        chat: int,
+        user: int,
+        name: str,
+        data: bytes,
+        caption: str = "",
+        kind: str = "document",
+        mime: str = "application/octet-stream",
+        declared: int | None = None,
+        seconds: int = 0,
+        album: str = "",
     ) -> int:
-        """A person sends a document."""
+        """A person sends a file; `kind` as `File` has it, `album` puts several together."""
         room = self.world.room(chat)
         message = self._add(room, self.world.person(user), spoken(caption))
         message.file = File(
-            file_id=self._file_id(), name=name, mime="application/octet-stream", data=data
+            file_id=self._file_id(),
+            name=name,
+            mime=mime,
+            data=data,
+            kind=kind,
+            declared=declared,
+            seconds=seconds,
         )
+        message.extra = {"media_group_id": album} if album else {}
         self.world.files[message.file.file_id] = message.file
         self.updates.add("message", message.json(), place=str(chat))
         return message.id

@@ -54,6 +54,16 @@ class File:
     name: str
     mime: str
     data: bytes
+    kind: str = "document"
+    """The field of a message it comes in: document, photo, voice, audio or video."""
+    declared: int | None = None
+    """The size its message tells, where that is not the true one."""
+    seconds: int = 0
+
+    @property
+    def size(self) -> int:
+        """As its message tells it."""
+        return len(self.data) if self.declared is None else self.declared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +182,7 @@ class Message:
         if self.edited:
             result["edit_date"] = self.edited
         if self.file is not None:
-            result["document"] = document_json(self.file)
+            result |= file_json(self.file)
             result |= {"caption": state.text} if state.text else {}
             if state.entities:
                 result["caption_entities"] = list(state.entities)
@@ -205,6 +215,17 @@ class Message:
         return result
 
 
+def file_json(file: File) -> Json:
+    """The field of a message with a file; a photo comes in two sizes, the small one first."""
+    if file.kind == "document":
+        return {"document": document_json(file)}
+    ids = {"file_id": file.file_id, "file_unique_id": f"u{file.file_id}", "file_size": file.size}
+    if file.kind == "photo":
+        small = {"file_id": "thumb", "file_unique_id": "uthumb", "width": 90, "height": 67}
+        return {"photo": [small, ids | {"width": 1280, "height": 960}]}
+    return {file.kind: ids | {"mime_type": file.mime, "duration": file.seconds}}
+
+
 def document_json(file: File) -> Json:
     """A file as a `Document`."""
     return {
@@ -212,7 +233,7 @@ def document_json(file: File) -> Json:
         "file_unique_id": f"u{file.file_id}",
         "file_name": file.name,
         "mime_type": file.mime,
-        "file_size": len(file.data),
+        "file_size": file.size,
     }
 
 

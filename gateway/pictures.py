@@ -1,0 +1,42 @@
+"""A picture somebody sent as models are given it: upright, within bounds, nothing attached to it.
+
+It is always made anew, so what it told of where and by whom it was taken stays behind, and what
+only looked like a picture ends here. Animations can't be; they are given as they are.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from agent.providers import shrinking
+from agent.providers.pictures import encoded_size, sides_of
+from agent.providers.rendering import PICTURES
+from gateway.sniffing import HEAD_BYTES, type_of
+
+SIDE_MAX: Final = 4_096
+ENCODED_MAX: Final = 5_000_000
+"""Bytes of its base64 that every provider takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture that can be sent to a model."""
+
+    mime: str
+    data: bytes
+
+
+def picture_of(data: bytes) -> Picture | str:
+    """The picture, or why it can't be given to a model; takes up to seconds of a processor."""
+    mime = type_of(data[:HEAD_BYTES])
+    if mime not in PICTURES:
+        kind = f" ({mime})" if mime else ""
+        return f"it is no PNG, JPEG, GIF or WebP{kind}"
+    if shrinking.is_moving(data):
+        sides = sides_of(data)
+        if sides is None or max(sides) > SIDE_MAX or encoded_size(data) > ENCODED_MAX:
+            return "it is an animation that is too large"
+        return Picture(mime=mime, data=data)
+    made = shrinking.remade(data, most_bytes=ENCODED_MAX, most_side=SIDE_MAX)
+    if made is None:
+        return "it is damaged, or has too many pixels"
+    return Picture(mime=made[0], data=made[1])

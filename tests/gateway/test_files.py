@@ -1,0 +1,217 @@
+"""Files join their message before its first model call, whatever happens in between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.messages import (
+    AssistantMessage,
+    Media,
+    Origin,
+    ResultStatus,
+    Text,
+    ToolResult,
+    UserMessage,
+)
+from agent.tools.base import CallContext, EffectClass, PreparedCall, ToolOutput
+from gateway import seeing
+from gateway.seeing import shown
+from gateway.store.base import Tx
+from gateway.store.blobs import Blobs
+from gateway.store.records import retention
+from gateway.store.sqlite import SqliteStore
+from platforms.errors import FileUnavailable, PlatformUnavailable
+from platforms.events import Attachment
+from tests.agent.scripted import ScriptedTool, call
+from tests.gateway.core import Core, says
+from tests.gateway.events import message
+from tests.gateway.hand_clock import HandClock
+from tests.pictures import drawn
+from tests.transitions import KEPT
+
+Make = Callable[..., Core]
+
+
+@pytest.fixture
+async def make(store: SqliteStore, tmp_path: Path, clock: HandClock) -> AsyncIterator[Make]:
+    """Makes gateways over one store, and stops them."""
+    made: list[Core] = []
+
+    def core(**options: Any) -> Core:
+        made.append(Core(store, tmp_path, clock, **options))
+        return made[-1]
+
+    yield core
+    for each in made:
+        await each.close()
+
+
+async def picture(core: Core, shade: int = 9, **fields: Any) -> Attachment:
+    """A picture that lies among what is kept."""
+    blob = await core.blobs.put(drawn(shade=shade))
+    return Attachment(id=str(shade), kind="image", file=blob, name=f"{shade}.png", **fields)
+
+
+def seen(core: Core, request: int) -> list[tuple[str, tuple[str, ...]]]:
+    """The words people wrote and the names of their pictures, in one request to the model."""
+    messages = core.model.requests[request].messages
+    people = [each for each in messages if isinstance(each, UserMessage)]
+    assert all(media.data for each in people for media in each.media)
+    return [(each.text, tuple(media.name for media in each.media)) for each in people]
+
+
+async def test_a_picture_that_comes_during_a_turn_joins_it(make: Make) -> None:
+    """With the words it came with."""
+    began, go = asyncio.Event(), asyncio.Event()
+
+    async def body(prepared: PreparedCall, context: CallContext) -> ToolOutput:
+        began.set()
+        await go.wait()
+        return ToolOutput(text="ran")
+
+    core = make(tools={"pure": ScriptedTool(name="pure", effect=EffectClass.PURE, does=body)})
+    await core.connect()
+    core.answers(says("Look.", calls=(call("pure"),)), "Grey.")
+    await core.take(message("one", number=1))
+    await began.wait()
+    await core.take(message("two", number=2, attachments=(await picture(core),)))
+    go.set()
+    await core.shows("Look.\n\nGrey.")
+    assert seen(core, 1) == [("one", ()), ("two", ("9.png",))]
+
+
+async def test_a_stop_ends_the_fetching_and_the_model_is_told_later(make: Make) -> None:
+    """Nothing is said of the file in the chat: whoever stopped knows."""
+    core = make()
+    await core.connect()
+    there = asyncio.Event()
+
+    async def locate(*_: Any) -> Any:
+        there.set()
+        await asyncio.Event().wait()
+
+    core.adapter.locates = locate
+    await core.take(message("one", number=1, attachments=(await picture(core),)))
+    await there.wait()
+    assert core.sessions.stop(core.sessions.running()[0].session_key, "Ann")
+    await core.shows("Stopped by Ann.")
+    core.answers("Two.")
+    await core.take(message("two", number=2))
+    await core.shows("Stopped by Ann.", "Two.")
+    assert seen(core, 0)[0] == ("one\n\n[attached: 9.png; it was not read]", ())
+
+
+async def test_a_turn_that_was_cut_while_fetching_fetches_anew(make: Make) -> None:
+    """The model is asked once, with the picture."""
+    core = make()
+    await core.connect()
+    there = asyncio.Event()
+
+    async def locate(*_: Any) -> Any:
+        there.set()
+        await asyncio.Event().wait()
+
+    core.adapter.locates = locate
+    await core.take(message("one", number=1, attachments=(await picture(core),)))
+    await there.wait()
+    await core.sessions.drain(0)
+    again = make()
+    again.answers("Grey.")
+    await again.connect()
+    await again.shows("Grey.")
+    assert core.model.requests == []
+    assert seen(again, 0) == [("one", ("9.png",))]
+
+
+async def test_what_passes_is_asked_for_again_and_what_is_gone_is_told(make: Make) -> None:
+    """One line for both files that are missing, and none for the one that came late."""
+    core = make()
+    await core.connect()
+    core.adapter.files.extend(
+        (
+            FileUnavailable("gone", reason="gone"),
+            FileUnavailable("no", reason="no_rights"),
+            PlatformUnavailable("not now"),
+        )
+    )
+    files = [await picture(core, shade) for shade in (1, 2, 3)]
+    core.answers("One.")
+    await core.take(message("three", number=1, attachments=tuple(files)))
+    await core.shows(
+        "Not read: 1.png (it is no longer there); 2.png (the gateway has no right to read it).",
+        "One.",
+    )
+    text, names = seen(core, 0)[0]
+    assert names == ("3.png",)
+    assert text.count("not read") == 2
+
+
+async def test_too_many_files_and_too_large_ones_are_not_asked_for(make: Make) -> None:
+    """Eight of a message, 20 MiB each, by what they are declared to be."""
+    core = make()
+    await core.connect()
+    files = [await picture(core, shade) for shade in range(8)]
+    large = await picture(core, 20, bytes=21 << 20)
+    more = await picture(core, 30)
+    core.answers("Many.")
+    await core.take(message("all", number=1, attachments=(large, *files, more)))
+    await core.shows(
+        "Not read: 20.png (it is larger than 20 MiB); 7.png (only 8 files of a message are read);"
+        " 30.png (only 8 files of a message are read).",
+        "Many.",
+    )
+    assert seen(core, 0)[0][1] == tuple(f"{shade}.png" for shade in range(7))
+
+
+async def test_a_picture_is_kept_as_long_as_its_message(make: Make) -> None:
+    """What names it goes with the message."""
+    core = make()
+    await core.connect()
+    core.answers("Grey.")
+    await core.take(message("one", number=1, attachments=(await picture(core),)))
+    await core.shows("Grey.")
+    await core.finish()
+    name = await core.blobs.put(core.model.requests[0].messages[0].media[0].data)  # type: ignore[union-attr]
+
+    def in_use(tx: Tx) -> bool:
+        return retention.blob_in_use(tx, name)
+
+    assert await core.store.read(in_use)
+    far = core.clock.now() + 10**15
+    await core.store.write(lambda tx: tx.run("UPDATE session SET closed_at = 1"), transition=KEPT)
+    await core.store.write(lambda tx: retention.forget_session(tx, 1, before=far), transition=KEPT)
+    assert not await core.store.read(in_use)
+
+
+ORIGIN = Origin(provider="p", endpoint="e", model="m")
+
+
+async def test_only_so_many_bytes_of_pictures_are_sent(tmp_path: Path) -> None:
+    """The newest; older ones, lost ones and unread ones are a line of text."""
+    blobs = Blobs(tmp_path / "blobs")
+    name = await blobs.put(b"1234")
+
+    def kept(size: int, blob: str = name) -> Media:
+        return Media(mime="image/png", data=b"", name="a", blob=blob, kept_bytes=size)
+
+    inline = Media(mime="image/png", data=b"here")
+    messages = (
+        UserMessage(text="first", media=(kept(4),)),
+        AssistantMessage(parts=(Text(text="yes"),), origin=ORIGIN),
+        UserMessage(text="large", media=(kept(seeing.REQUEST_MAX - 8),)),
+        UserMessage(text="lost", media=(kept(1, "0" * 64), inline)),
+        ToolResult(call_id="c", name="t", status=ResultStatus.DONE, text="", media=(kept(3),)),
+    )
+    first, said, large, lost, tool = await shown(messages, blobs)
+    assert first.text == "first\n[left out: a, image/png, 4 bytes]"
+    assert said is messages[1]
+    assert isinstance(large, UserMessage)
+    assert [each.data for each in large.media] == [b"1234"]
+    assert isinstance(lost, UserMessage)
+    assert lost.media == (inline,)
+    assert lost.text == "lost\n\n[left out: a, image/png, 1 bytes]"
+    assert isinstance(tool, ToolResult)
+    assert tool.media[0].data == b"1234"
