@@ -10,6 +10,7 @@ from agent.model_room import ModelRoom
 from gateway import commands, outgoing, refs, superseding
 from gateway.access_lane import PRESSED, AccessDesk
 from gateway.clock import Clock
+from gateway.cron_lane import CronLane
 from gateway.decisions import Decisions
 from gateway.delivery import Deliveries
 from gateway.desk_lane import DeskLane
@@ -43,7 +44,9 @@ class CommandLane:
         decisions: Decisions,
         desk: DeskLane,
         access: AccessDesk,
+        jobs: CronLane | None = None,
     ) -> None:
+        """Without `jobs` nothing runs at certain times here."""
         self._store = store
         self._running = running
         self._deliveries = deliveries
@@ -60,6 +63,7 @@ class CommandLane:
             "model": self._model,
             "whoami": self._whoami,
             **PastLane(store=store, running=running, clock=clock).handlers(),
+            "cron": jobs.handle if jobs is not None else _no_jobs,
             **desk.handlers(),
             **access.handlers(),
         }
@@ -267,6 +271,10 @@ class CommandLane:
     def _entry(self, session: sessions.SessionInfo | None) -> Entry:
         chosen = session.settings.get("model") if session else None
         return next((e for e in self._entries if e.name == chosen), self._entries[0])
+
+
+async def _no_jobs(row: Waiting) -> str:
+    return "There are no jobs here."
 
 
 def _without_key(entry: Serving, now: int) -> str:

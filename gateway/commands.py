@@ -49,6 +49,12 @@ COMMANDS: tuple[Command, ...] = (
     Command(name="revoke", summary="take a grant back", lane="now", args="ID"),
     Command(name="spend", summary="what was spent", lane="now", args="[day, month]"),
     Command(name="budget", summary="limits and what is left", lane="now", args="[SCOPE $N]"),
+    Command(
+        name="cron",
+        summary="what I do at certain times",
+        lane="now",
+        args="[list, next, run, pause, resume, remove NAME]",
+    ),
     Command(name="freeze", summary="stop all spending", lane="now", args="[chat, all]"),
     Command(name="unfreeze", summary="let spending go on", lane="now", args="[chat, all]"),
     Command(

@@ -6,8 +6,9 @@ from typing import Final
 from gateway import refs
 from gateway.clock import Clock
 from gateway.cron import Cron, Ways
+from gateway.cron_lane import CronLane
 from gateway.delivery import Deliveries
-from gateway.desk_assembly import Supervision, notices_to
+from gateway.desk_assembly import Ground, Supervision, notices_to
 from gateway.ledger import Leave
 from gateway.money import Money, spender_in
 from gateway.notices import Notices
@@ -64,6 +65,17 @@ def clock_of_jobs(
     )
     desk.turn_desk.fire_rests = jobs.look
     return jobs
+
+
+def lane_of_jobs(jobs: Cron, *, desk: Supervision, ground: Ground) -> CronLane:
+    """What `/cron` does."""
+    return CronLane(
+        store=ground.store,
+        clock=ground.clock,
+        cron=jobs,
+        rights=desk.rules.rights,
+        zone_name=ground.config.gateway.timezone,
+    )
 
 
 def spending_halt(tx: Tx, money: Money, account: str, chat: str, *, now: int) -> str:
