@@ -68,7 +68,8 @@ class ModelReplied:
 
     `spent` is what it cost in micro-dollars, None where nobody can tell. `results` are those of
     actions the provider did inside its reply, by their place among the calls. `messages` is the
-    transcript where it was folded meanwhile, None where it is as before.
+    transcript where it was folded meanwhile, None where it is as before. `joined` was said while
+    the provider was at work, and is stored before its reply.
     """
 
     message: AssistantMessage
@@ -78,6 +79,7 @@ class ModelReplied:
     attempt: AttemptRecord | None = None
     results: Mapping[int, ToolResult] = field(default_factory=dict)
     messages: tuple[Message, ...] | None = None
+    joined: tuple[Message, ...] = ()
     mark: "Mark | None" = None
     """What the call itself found of its reply: cut by length for good, lost calls, empty."""
 
@@ -95,10 +97,12 @@ class Interrupted:
     """New words came and `busy = "interrupt"`; `shown` is what the reader has seen.
 
     `messages` is the transcript where it was folded meanwhile, None where it is as before.
+    `joined` was said before, while the provider was at work, and is stored.
     """
 
     shown: str
     messages: tuple[Message, ...] | None = None
+    joined: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

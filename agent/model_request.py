@@ -41,6 +41,8 @@ class Requests:
         """The output cap to ask with, where it is not the entry's own."""
         self.most: int | None = None
         """What the provider has said the cap may be at most here."""
+        self.joined: tuple[Message, ...] = ()
+        """What was said since the call began: it stands behind all that is asked with."""
         self.less = False
         """Whether to ask for one level less of thinking."""
         self._session = session
@@ -139,7 +141,7 @@ class Requests:
         )
 
     def _seen(self, entry: Entry, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-        seen = history.seen_by(messages, entry.provider.origin)
+        seen = history.seen_by((*messages, *self.joined), entry.provider.origin)
         return history.repair(seen, self._begun)
 
     @property

@@ -7,13 +7,21 @@ from functools import partial
 from typing import Any, TypeVar
 
 from agent.attempts import CallKind
-from agent.effects import CallModel, OverBudget, Stopped, TurnEnd
+from agent.effects import (
+    CallModel,
+    Interrupted,
+    ModelOutcome,
+    ModelReplied,
+    OverBudget,
+    Stopped,
+    TurnEnd,
+)
 from agent.errors import ProviderError
 from agent.events import TurnEvent, Waiting
 from agent.failover import Entry, FailoverPlan
 from agent.folding import Folding
 from agent.journal import Bill, TurnJournal
-from agent.messages import AssistantMessage, Usage
+from agent.messages import AssistantMessage, Message, Usage
 from agent.model_attempt import ModelAttempt
 from agent.model_request import Requests
 from agent.model_room import ModelRoom
@@ -62,6 +70,7 @@ class ModelTurn:
         self.barred: set[str] = set()
         self.served = ""
         self.step = 0
+        self._joined: tuple[Message, ...] = ()
         self.folding = Folding(
             session=session,
             journal=journal,
@@ -130,12 +139,29 @@ class ModelTurn:
         attempt.ask(lease)
         if requests is not None:
             request = requests.for_key(request, entry, lease)
+            request = replace(request, joins=_Joining(self, requests))
             if not attempt.free:
                 request = replace(request, spend=partial(self._spend, attempt))
         async with aclosing(entry.provider.stream(request, lease)) as stream:
             async for event in stream:
                 attempt.take(event)
         return attempt.reply()
+
+    async def join(self, requests: Requests) -> tuple[Message, ...]:
+        """Let what was said meanwhile join the turn in the middle of a call."""
+        if self.signals.stopped_by is not None or self.signals.parking:
+            return ()
+        said = await self.journal.drain()
+        requests.joined += said
+        self._joined += said
+        return said
+
+    def with_joined(self, outcome: ModelOutcome) -> ModelOutcome:
+        """What came of a call, with what joined during it."""
+        joined, self._joined = self._joined, ()
+        if joined and isinstance(outcome, ModelReplied | Interrupted):
+            return replace(outcome, joined=joined)
+        return outcome
 
     async def _spend(self, attempt: ModelAttempt, usage: Usage) -> bool:
         """Book what a reply has used so far; whether the next call within it is paid for."""
@@ -186,6 +212,22 @@ class ModelTurn:
         bill = Bill(spent=attempt.spent())
         await self.journal.attempt_ended(self.step, bill, attempt.record(stop.value))
         return message.text if stop is Stop.DONE else ""
+
+
+class _Joining:
+    """The way into one model call for what people say meanwhile; see Joining."""
+
+    def __init__(self, turn: ModelTurn, requests: Requests) -> None:
+        self._turn = turn
+        self._requests = requests
+
+    async def said(self) -> None:
+        """Wait until something may have been said."""
+        await self._turn.signals.said()
+
+    async def take(self) -> tuple[Message, ...]:
+        """Let it join."""
+        return await self._turn.join(self._requests)
 
 
 def _unseen(event: TurnEvent) -> None:

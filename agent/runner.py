@@ -113,7 +113,7 @@ class Runner:
     async def _perform(self, effect: Effect) -> EffectResult:
         match effect:
             case CallModel():
-                return await ModelCall(self._models, effect).run()
+                return self._models.with_joined(await ModelCall(self._models, effect).run())
             case RecordStep():
                 await self._journal.step_recorded(effect)
             case RunTools(calls=calls):
@@ -154,4 +154,5 @@ class Runner:
     async def _drain(self) -> Drained:
         if self._signals.stopped_by is not None:  # what waits gets a turn of its own
             return Drained(messages=())
+        self._signals.heard()
         return Drained(messages=await self._journal.drain())

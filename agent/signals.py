@@ -28,6 +28,7 @@ class TurnSignals:
         self._task: asyncio.Task[Any] | None = None
         self._interruptible: Callable[[], bool] = _never
         self._waits = False
+        self._words = asyncio.Event()
 
     @property
     def stopped_by(self) -> str | None:
@@ -56,6 +57,19 @@ class TurnSignals:
         """Cut what runs, if it can be interrupted now; the turn goes on with the new words."""
         if self._task is not None and self._interruptible():
             self._task.cancel()
+
+    def say(self) -> None:
+        """New words wait to join the turn; whoever works for it may take them in at once."""
+        self._words.set()
+
+    def heard(self) -> None:
+        """What waited until now is looked for; only what comes from here on is news."""
+        self._words.clear()
+
+    async def said(self) -> None:
+        """Wait until new words may wait."""
+        await self._words.wait()
+        self._words.clear()
 
     async def pause(self, wait: Coroutine[Any, Any, None]) -> Cut | None:
         """Wait for nothing but time: a stop, new words and the end of the process cut it."""

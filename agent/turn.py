@@ -201,7 +201,7 @@ def _model_step(
         outcome = yield from _call_model(effect)
         if not isinstance(outcome, ModelReplied):
             return (yield from _unanswered(rows, outcome))
-        rows = _folded(rows, outcome.messages)
+        rows = _folded(rows, outcome)
         remedy = next(remedies, None) if is_empty(outcome) else None
         if remedy is None:
             return (yield from _accept(rows, step, outcome, judge))
@@ -219,9 +219,10 @@ def _after_tools(messages: tuple[Message, ...]) -> bool:
     return False
 
 
-def _folded(rows: TurnRows, messages: tuple[Message, ...] | None) -> TurnRows:
+def _folded(rows: TurnRows, outcome: ModelReplied | Interrupted) -> TurnRows:
     """The rows after a model call, whose fold, if one was asked for, has been made."""
-    return replace(rows, messages=rows.messages if messages is None else messages, fold=False)
+    messages = rows.messages if outcome.messages is None else outcome.messages
+    return replace(rows, messages=messages, fold=False).with_messages(*outcome.joined)
 
 
 def _redirected(rows: TurnRows) -> bool:
@@ -251,9 +252,9 @@ def _unanswered(
                 by=by,
                 messages=partial(shown),
             )
-        case Interrupted(shown=shown, messages=messages):
+        case Interrupted(shown=shown):
             # No step was made of it; the rows don't count it either.
-            rows = _folded(rows, messages)
+            rows = _folded(rows, outcome)
             if shown:
                 return (yield from _record(rows, PartialReply(text=shown)))
             return (yield from _drain(rows))

@@ -211,7 +211,9 @@ class Sessions:
                 signals.stop(row.content.author_name or "someone")
             return
         match self._agent.busy:
-            case "join" | "queue":
+            case "join":
+                signals.say()
+            case "queue":
                 pass
             case "interrupt":
                 signals.interrupt()

@@ -63,6 +63,20 @@ class Adjustments:
 AS_IT_IS = Adjustments()
 
 
+class Joining(Protocol):
+    """What people say while a provider is at work on a reply that can still take it in."""
+
+    async def said(self) -> None:
+        """Wait until something may have been said."""
+
+    async def take(self) -> tuple[Message, ...]:
+        """Let what was said join the turn, on disk; empty if there is nothing.
+
+        Whoever takes it has to answer it within this reply. A failure after it loses nothing: the
+        messages stand behind those of the request from then on.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
     """One model call. `tools` are sorted by name; `session` is an opaque key for prompt caches.
@@ -70,6 +84,7 @@ class ModelRequest:
     `input_tokens` is our own count of the request, 0 where nobody counted. A provider that asks its
     model several times within one reply tells `spend` after each time what all of them have used.
     False: the next time is not paid for, and the reply is to end before it, with what was done.
+    `joins` is for a provider that can be told more in the middle of its reply.
     """
 
     system: str
@@ -82,6 +97,7 @@ class ModelRequest:
     spend: Callable[[Usage], Awaitable[bool]] | None = field(
         default=None, compare=False, repr=False
     )
+    joins: Joining | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

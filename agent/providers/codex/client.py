@@ -18,6 +18,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from agent.credentials import Lease
@@ -44,6 +45,7 @@ from agent.providers.codex.losses import ChildLost, RpcRefused
 from agent.providers.codex.opening import Launch, Wanted, open_conversation
 from agent.providers.codex.pool import CodexPool, Seat
 from agent.providers.codex.prelude import Known, Mark
+from agent.providers.codex.steering import Steering
 
 log = logging.getLogger(__name__)
 
@@ -147,10 +149,13 @@ class CodexProvider:
 
     async def _held(self, seat: Seat, step: _Step) -> AsyncGenerator[StreamEvent, None]:
         whole = False
+        steering = Steering(step.request.joins)
+        media = step.request.adjustments.media
         try:
             conversation = await self._begin(seat, step)
+            steering.begin(seat, conversation, partial(prelude.turn_input, media=media))
             yield StreamOpened(request_id=conversation.turn, model=conversation.model)
-            async with aclosing(self._read(seat, conversation, step)) as events:
+            async with aclosing(self._read(seat, conversation, step, steering)) as events:
                 async for event in events:
                     yield event
             whole = True
@@ -173,8 +178,11 @@ class CodexProvider:
                 seat.conversation.close_turn()
             raise
         finally:
-            if not whole:
-                self._pool.stop(seat)
+            try:
+                await steering.end(cut=not whole)
+            finally:
+                if not whole:
+                    self._pool.stop(seat)
 
     # -- a turn begins, or goes on
 
@@ -194,9 +202,9 @@ class CodexProvider:
             if here and conversation.unread:  # it died meanwhile; what it did is told first
                 seat.unsaid = step.known.said_since()
                 return conversation
-        untold, seat.unsaid, seat.untold = seat.untold, (), ()
+        seat.unsaid = ()
         conversation = await self._free(seat, step)
-        messages: tuple[Message, ...] = (*untold, *prelude.reopened(step.known))
+        messages: tuple[Message, ...] = prelude.reopened(step.known)
         if conversation is None:
             conversation, messages = await self._open(seat, step)
         await self._fold(seat, conversation, step)
@@ -278,7 +286,12 @@ class CodexProvider:
             log.info("codex does not fold its thread: %s", error)
 
     async def _start(
-        self, conversation: Conversation, step: _Step, messages: tuple[Message, ...]
+        self,
+        conversation: Conversation,
+        step: _Step,
+        messages: tuple[Message, ...],
+        *,
+        follows: bool = False,
     ) -> None:
         adjustments = step.request.adjustments
         params = protocol.turn_params(
@@ -288,7 +301,7 @@ class CodexProvider:
             cwd=str(self._directory_for(step.request.session)),
             effort=adjustments.effort,
         )
-        await conversation.start_turn(params, first_s=adjustments.first_byte_s)
+        await conversation.start_turn(params, first_s=adjustments.first_byte_s, follows=follows)
 
     async def _go_on(self, seat: Seat, conversation: Conversation, step: _Step) -> None:
         """Answer what people have decided, say what came meanwhile, and read on."""
@@ -307,38 +320,40 @@ class CodexProvider:
             refused += [found] if found is not None else []
         said = step.known.said_since()
         words = prelude.steer_words(refused, said)
-        if words and not (conversation.open and await conversation.steer(words)):
-            seat.unsaid = said
+        told = (prelude.text_item(words),) if words else ()
+        taken = not told or (conversation.open and await conversation.steer(told))
+        seat.unsaid = () if taken else said
         for each in declined:
             conversation.decline(each)
 
     # -- reading
 
     async def _read(
-        self, seat: Seat, conversation: Conversation, step: _Step
+        self, seat: Seat, conversation: Conversation, step: _Step, steering: Steering
     ) -> AsyncGenerator[StreamEvent, None]:
         while True:
             async with aclosing(self._read_turn(conversation, step)) as events:
                 async for event in events:
                     yield event
+            await steering.rest()
             ended = conversation.ended
             if ended is None and conversation.items.pays_later:
                 yield UsageReported(usage=NOTHING, later=True)
             conversation.items.step_began()
-            yield self._mark(conversation, step)
+            yield self._mark(conversation, step, untold=len(seat.unsaid))
             if ended is None:
                 yield StreamCompleted(stop=Stop.TOOL_CALLS)
                 return
             conversation.close_turn()
             if ended.status == INTERRUPTED:
-                seat.untold, seat.unsaid = seat.unsaid, ()
                 yield StreamCompleted(stop=Stop.TOOL_CALLS)
                 return
             if not seat.unsaid:
                 yield StreamCompleted(stop=Stop.DONE)
                 return
             messages, seat.unsaid = seat.unsaid, ()
-            await self._start(conversation, step, messages)
+            await self._start(conversation, step, messages, follows=True)
+            steering.go_on()
 
     async def _read_turn(
         self, conversation: Conversation, step: _Step
@@ -370,11 +385,12 @@ class CodexProvider:
                 yield ToolCallOpened(ordinal=ordinal, name=call.name)
                 yield PartCompleted(part=call)
 
-    def _mark(self, conversation: Conversation, step: _Step) -> PartCompleted:
+    def _mark(self, conversation: Conversation, step: _Step, *, untold: int) -> PartCompleted:
         mark = Mark(
             thread=conversation.thread,
             turn=conversation.turn or "",
             summary=step.known.summary,
+            untold=untold,
         )
         return PartCompleted(part=mark.part(self._origin))
 

@@ -12,7 +12,6 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass
 from typing import Any, assert_never
 
 from agent.messages import JsonObject, ResultStatus, ToolCall
@@ -23,20 +22,10 @@ from agent.providers.codex.child import Child
 from agent.providers.codex.items import NOTHING, Finished, TurnAborted, TurnEnded, TurnItems, plus
 from agent.providers.codex.losses import ChildLost, RpcRefused
 from agent.providers.codex.patience import Patience
-from agent.providers.codex.prelude import text_item
-from agent.providers.codex.protocol import Notified, Requested
+from agent.providers.codex.protocol import Notified, Opened, Requested
 from agent.providers.codex.times import CodexTimes
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """A thread as the child has opened it; `turns` are those it holds, oldest first."""
-
-    thread: str
-    model: str
-    turns: tuple[str, ...] = ()
 
 
 class Conversation:
@@ -69,11 +58,6 @@ class Conversation:
     def alive(self) -> bool:
         """Whether the child can be spoken to."""
         return self._failure is None and self.child.alive
-
-    @property
-    def failure(self) -> ChildLost | None:
-        """Why it is of no use any more."""
-        return self._failure
 
     @property
     def ended(self) -> TurnEnded | None:
@@ -122,12 +106,14 @@ class Conversation:
 
     # -- turns
 
-    async def start_turn(self, params: JsonObject, *, first_s: float | None = None) -> None:
+    async def start_turn(
+        self, params: JsonObject, *, first_s: float | None = None, follows: bool = False
+    ) -> None:
         """Begin a turn; `first_s` bounds the wait for its first event if that is shorter.
 
-        Raises RpcRefused and ChildLost.
+        `follows`: its words stand behind those of another. Raises RpcRefused and ChildLost.
         """
-        self._begin_turn()
+        self._begin_turn(follows=follows)
         self._patience.first_s = first_s
         try:
             result = await self.child.request("turn/start", params, within_s=self._times.turn_s)
@@ -142,18 +128,24 @@ class Conversation:
         if self.turn is None:
             self._turn_is(named)
 
-    async def steer(self, words: str) -> bool:
-        """Say something in the middle of the turn; False where the child does not take it."""
+    async def steer(self, items: tuple[JsonObject, ...]) -> bool:
+        """Say something in the middle of the turn; False where the child does not take it.
+
+        Raises ChildLost; one that gives no answer is of no use, for nobody knows what it has heard.
+        """
         params: JsonObject = {
             "threadId": self.thread,
             "expectedTurnId": self.turn,
-            "input": [text_item(words)],
+            "input": list(items),
         }
         try:
             await self.child.request("turn/steer", params, within_s=self._times.turn_s)
         except RpcRefused as error:
             log.info("codex took no word in the middle of a turn: %s", error)
             return False
+        except ChildLost as lost:
+            self._fail(lost)
+            raise
         return True
 
     async def compact(self) -> None:
@@ -198,14 +190,8 @@ class Conversation:
         if not self.open:
             return True
         try:
-            async with asyncio.timeout(self._times.interrupt_s):
-                params: JsonObject = {"threadId": self.thread, "turnId": self.turn}
-                with contextlib.suppress(RpcRefused):
-                    await self.child.request(
-                        "turn/interrupt", params, within_s=self._times.interrupt_s
-                    )
-                await self._until_ended()
-        except (TimeoutError, ChildLost):
+            await self.break_off()
+        except ChildLost:
             return False
         self.close_turn()
         return True
@@ -469,9 +455,9 @@ class Conversation:
             self._withdrawing.cancel()
             await asyncio.gather(self._withdrawing, return_exceptions=True)
 
-    def _begin_turn(self) -> None:
+    def _begin_turn(self, *, follows: bool = False) -> None:
         self.close_turn()
-        self.items = TurnItems(self.items.total, self._unpaid)
+        self.items = TurnItems(self.items.total, self._unpaid, said=follows)
         self._unpaid = NOTHING
         self._starting = True
         self._patience.anew(_now())

@@ -60,11 +60,13 @@ class TurnItems:
     """Reads the notifications of one turn.
 
     `total` is what the thread had used before it, None where that is not known; `used` is what
-    its first step has to pay for already. `after_tool`: the last thing that ended was an action,
-    and the model is to speak next.
+    its first step has to pay for already. `said`: words of its first step stand before it.
+    `after_tool`: the last thing that ended was an action, and the model is to speak next.
     """
 
-    def __init__(self, total: Usage | None = None, used: Usage = NOTHING) -> None:
+    def __init__(
+        self, total: Usage | None = None, used: Usage = NOTHING, *, said: bool = False
+    ) -> None:
         self.decided: set[str] = set()
         self.started: dict[str, JsonObject] = {}
         self.others: Counter[str] = Counter()
@@ -74,7 +76,7 @@ class TurnItems:
         self.after_tool = False
         self._first: Usage | None = None
         self._texts: dict[str, _Words] = {}
-        self._said = False
+        self._said = said
 
     @property
     def pays_later(self) -> bool:

@@ -11,9 +11,9 @@ from typing import Final
 from agent.messages import JsonObject
 from agent.providers.codex import protocol
 from agent.providers.codex.child import Child
-from agent.providers.codex.conversation import Conversation, Opened
+from agent.providers.codex.conversation import Conversation
 from agent.providers.codex.losses import ChildLost, RpcRefused
-from agent.providers.codex.protocol import Version
+from agent.providers.codex.protocol import Opened, Version
 from agent.providers.codex.times import CodexTimes
 
 OURS: Final = "0.1"

@@ -31,16 +31,14 @@ Key = tuple[str, str]
 class Seat:
     """A session's place; `key` is what its child was given as a key.
 
-    `unsaid` are messages the child did not take in the middle of its turn, `untold` those of a turn
-    that was interrupted for money. `overflowed`: the last turn did not fit its window. `stopping`
-    interrupts the turn of a step that was cut.
+    `unsaid` are messages the child did not take in the middle of its turn, `overflowed` that the
+    last turn did not fit its window. `stopping` interrupts the turn of a step that was cut.
     """
 
     of: Key
     conversation: Conversation | None = None
     key: str = field(default="", repr=False)
     unsaid: tuple[Message, ...] = ()
-    untold: tuple[Message, ...] = ()
     overflowed: bool = False
     holders: int = 0
     used_at: float = 0.0

@@ -7,6 +7,7 @@ chat that was begun anew, undone or folded tells so by the marks that are left.
 
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final, assert_never
@@ -43,15 +44,20 @@ LATER: Final = "Approved, once."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """Where a step of the child was made; `summary` names what was folded before it."""
+    """Where a step of the child was made; `summary` names what was folded before it.
+
+    Of the messages right before it, the last `untold` did not reach the thread.
+    """
 
     thread: str
     turn: str
     summary: str = ""
+    untold: int = 0
 
     def part(self, origin: Origin) -> ProviderPart:
         """The mark as it stands in the transcript."""
-        payload = {"thread": self.thread, "turn": self.turn, "summary": self.summary}
+        payload: dict[str, Any] = {"thread": self.thread, "turn": self.turn}
+        payload |= {"summary": self.summary} | ({"untold": self.untold} if self.untold else {})
         return ProviderPart(origin=origin, shape=SHAPE, payload=orjson.dumps(payload))
 
 
@@ -60,7 +66,8 @@ class Known:
     """What the transcript says of the thread.
 
     `mark` is the newest, None if no message is this Origin's; `turns` are all that stand there of
-    its thread. `last` is its message, `rest` everything after it. `summary` is what is folded now.
+    its thread. `last` is its message, `rest` everything after it, and before that what it was not
+    told. `summary` is what is folded now.
     """
 
     mark: Mark | None
@@ -96,9 +103,7 @@ def known(messages: tuple[Message, ...], origin: Origin, *, replay: bool = True)
     marks: list[tuple[int, Mark]] = []
     for index, message in enumerate(messages):
         if replay and isinstance(message, AssistantMessage):
-            mark = _mark_of(message, origin)
-            if mark is not None:
-                marks.append((index, mark))
+            marks += [(index, mark) for mark in _marks_of(message, origin)]
     summary = next((m for m in messages if isinstance(m, Summary)), None)
     folded = sha256(summary.text.encode()).hexdigest()[:16] if summary is not None else ""
     if not marks:
@@ -109,7 +114,7 @@ def known(messages: tuple[Message, ...], origin: Origin, *, replay: bool = True)
         mark=newest,
         turns=frozenset(mark.turn for _, mark in marks if mark.thread == newest.thread),
         last=last if isinstance(last, AssistantMessage) else None,
-        rest=messages[index + 1 :],
+        rest=(*messages[max(0, index - newest.untold) : index], *messages[index + 1 :]),
         summary=folded,
     )
 
@@ -170,15 +175,18 @@ def later(call_name: str) -> str:
     )
 
 
-def _mark_of(message: AssistantMessage, origin: Origin) -> Mark | None:
+def _marks_of(message: AssistantMessage, origin: Origin) -> Iterator[Mark]:
+    """The marks of a message, one for each turn of the child that it holds."""
     for part in message.parts:
         if isinstance(part, ProviderPart) and part.origin == origin and part.shape == SHAPE:
-            try:
+            with suppress(orjson.JSONDecodeError, KeyError, TypeError, ValueError):
                 fields = orjson.loads(part.payload)
-                return Mark(thread=fields["thread"], turn=fields["turn"], summary=fields["summary"])
-            except (orjson.JSONDecodeError, KeyError, TypeError):
-                return None
-    return None
+                yield Mark(
+                    thread=fields["thread"],
+                    turn=fields["turn"],
+                    summary=fields["summary"],
+                    untold=int(fields.get("untold", 0)),
+                )
 
 
 def _said(message: Message) -> str:

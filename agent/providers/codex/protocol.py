@@ -81,6 +81,15 @@ class Requested:
 Incoming = Answered | Notified | Requested
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A thread as the child has opened it; `turns` are those it holds, oldest first."""
+
+    thread: str
+    model: str
+    turns: tuple[str, ...] = ()
+
+
 class NoMessage(ValueError):
     """A line that is no message of the protocol."""
 

@@ -193,6 +193,32 @@ async def test_what_nobody_decides_is_never_accepted(house: House, coder: Coder)
     assert "All built." in house.texts()[-1]
 
 
+async def test_words_join_the_agents_turn_at_once(house: House, coder: Coder) -> None:
+    """Before anybody asks for anything: one turn of ours and of the agent, and one answer."""
+    await coder.plays([{"received": "turn/steer"}, *ANSWER], ANSWER)
+    await house.take(house.words("build it"))
+    await coder.until(lambda it: "turn/start" in it.methods())
+    await house.says("and test it")
+    assert coder.told("turn/steer") == ["and test it"]
+    assert (await house.turns(), coder.methods().count("turn/start")) == (["done"], 1)
+    await house.says("and now?")
+    assert coder.told()[-1] == "and now?"
+
+
+async def test_words_that_joined_outlive_the_gateway(house: House, coder: Coder) -> None:
+    """They were stored before the agent heard them: the next run tells it all, once."""
+    await coder.plays([{"received": "turn/steer"}, {"spawn": 0}, {"silence": True}], ANSWER)
+    await house.take(house.words("build it"))
+    await coder.until(lambda it: "turn/start" in it.methods())
+    await house.take(house.words("and test it"))
+    await coder.until(lambda it: any("spawned" in each for each in it.log()))
+    await coder.restart()
+    await house.rest()
+    assert coder.told()[-1] == "build it\n\nand test it"
+    assert "thread/resume" not in coder.methods()
+    assert (await house.turns(), house.texts()[-1]) == (["done"], "All built.")
+
+
 async def test_a_stop_interrupts_the_agent(house: House, coder: Coder) -> None:
     """In the middle of its turn; the child lives on, and what it said is taken back."""
     lasting = {"ask": PERMISSIONS, "params": {"itemId": "p1", "permissions": {}}}

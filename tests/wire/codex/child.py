@@ -47,6 +47,8 @@ class Server:
         self.answers: dict[Any, queue.Queue[Any]] = {}
         self.interrupt = threading.Event()
         self.asked = 0
+        self.heard = threading.Condition()
+        self.methods: list[str] = []
         self.used = [0, 0]
 
     # -- records
@@ -88,12 +90,13 @@ class Server:
         if number is None:
             return
         special = self.script.get("answers", {}).get(method)
-        if special == "silence":
-            return
-        if isinstance(special, dict):
-            send({"id": number, **special})
+        if special is not None:
+            if isinstance(special, dict):
+                send({"id": number, **special})
+            self.hear(method)
             return
         result = self.handle(method, message.get("params") or {})
+        self.hear(method)
         if "code" in result:
             send({"id": number, "error": result})
         elif method == "turn/start":
@@ -109,6 +112,12 @@ class Server:
             send({"id": number, "result": result})
             if method == "thread/compact/start":
                 self.begin_compaction()
+
+    def hear(self, method: str) -> None:
+        """Let a turn go on that waits for a request."""
+        with self.heard:
+            self.methods.append(method)
+            self.heard.notify_all()
 
     def handle(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         version = self.script.get("version", "0.169.0")
@@ -262,6 +271,11 @@ class Server:
 
     def do_exit(self, code: int) -> None:
         os._exit(code)
+
+    def do_received(self, method: str, times: int = 1) -> None:
+        """Wait for so many requests of a method."""
+        with self.heard:
+            self.heard.wait_for(lambda: self.methods.count(method) >= times, timeout=20)
 
     def do_silence(self, _: bool) -> None:
         self.interrupt.wait()

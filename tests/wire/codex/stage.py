@@ -14,6 +14,7 @@ from agent.messages import AssistantMessage, Message, Origin, Part, ToolCall, To
 from agent.providers.base import (
     ActionFinished,
     Adjustments,
+    Joining,
     ModelRequest,
     PartCompleted,
     Stop,
@@ -108,6 +109,7 @@ def request(
     *messages: Message,
     session: str = "s1",
     spend: Callable[[Usage], Awaitable[bool]] | None = None,
+    joins: Joining | None = None,
     **adjusted: Any,
 ) -> ModelRequest:
     """A request of one session."""
@@ -118,6 +120,7 @@ def request(
         max_output_tokens=None,
         session=session,
         spend=spend,
+        joins=joins,
         adjustments=Adjustments(**adjusted),
     )
 
