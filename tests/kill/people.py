@@ -73,8 +73,8 @@ class Person(Hands, Protocol):
 
     sends_files: bool
 
-    async def attach(self, text: str, name: str, data: bytes) -> None:
-        """Send words with a picture; only where it can be sent."""
+    async def attach(self, text: str, name: str, data: bytes, mime: str = "image/png") -> None:
+        """Send words with a file; only where files can be sent."""
 
     has_rates: bool
 
@@ -101,15 +101,11 @@ class _Rated:
 
     doubles = False
     private_answers = False
-    sends_files = False
+    sends_files = True
     has_rates = True
     has_closed_doors = True
     reads_back = False
     has_echoes = False
-
-    async def attach(self, text: str, name: str, data: bytes) -> None:
-        """There is no way to."""
-        raise NotImplementedError
 
     async def write_as_the_bot(self) -> None:
         """Nobody would hear of it."""
@@ -138,16 +134,10 @@ class TelegramPerson(_Rated, TelegramSurface):
     """Telegram keeps what was not confirmed; nobody can ask it what stands in a chat."""
 
     doubles = True
-    sends_files = True
 
     @property
     def address(self) -> str:
         return self.me
-
-    async def attach(self, text: str, name: str, data: bytes) -> None:
-        user = PEOPLE_AT_TELEGRAM["ann"]
-        place = {"chat": user, "user": user, "mime": "image/png"}
-        await self.server.upload(**place, name=name, data=data, caption=text)
 
     async def give(self, name: str, args: str = "") -> None:
         self.given += 1
@@ -370,6 +360,7 @@ class WebPerson(_Rated, WebSurface):
     """The page keeps what was not stored and sends it again under its old key."""
 
     has_rates = False
+    sends_files = False
     has_closed_doors = False
 
     def __init__(self) -> None:
@@ -422,6 +413,7 @@ class TerminalPerson(_Rated, TerminalSurface):
     """The terminal keeps what was not stored and sends it again under its old key."""
 
     has_rates = False
+    sends_files = False
     has_closed_doors = False
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from tests.platforms.discord.reader import show
 from tests.scenarios.cards import Card, is_card
 from tests.scenarios.stage import WAIT_S, ServerSurface, Stage
 from tests.wire.discord.server import TOKEN, DiscordServer
-from tests.wire.discord.world import Message
+from tests.wire.discord.world import Message, UploadedFile
 
 
 class DiscordSurface(ServerSurface):
@@ -73,6 +73,11 @@ base_url = "{self.server.api_url}"
         if mention:
             text = f"<@{self.server.bot.id}> {text}"
         return await self.server.say(chat, self.people[by], text)
+
+    async def attach(self, text: str, name: str, data: bytes, mime: str = "image/png") -> None:
+        ident = self.server.world.ids.next()
+        file = UploadedFile(id=ident, name=name, mime=mime, data=data)
+        await self.server.say(self.direct["ann"], self.people["ann"], text, files=(file,))
 
     async def command(self, name: str, args: str = "", *, by: str = "ann") -> None:
         """What is typed with a slash is a native command if there is one of that name.

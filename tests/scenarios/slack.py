@@ -64,6 +64,10 @@ base_url = "{self.server.url}/api/"
             text = f"@{BOT} {text}"
         return chat, await self.server.say(chat=chat, user=user, text=text, thread=thread)
 
+    async def attach(self, text: str, name: str, data: bytes, mime: str = "image/png") -> None:
+        place = {"chat": "D1", "user": PEOPLE["ann"]}
+        await self.server.share(**place, name=name, data=data, text=text, mime=mime)
+
     async def command(self, name: str, args: str = "", *, by: str = "ann") -> None:
         """Behind the app's one slash command."""
         text, user = f"{name} {args}".strip(), PEOPLE[by]

@@ -65,6 +65,10 @@ base_url = "{self.server.url}"
             text = f"@{self.server.world.us.username} {text}"
         return chat, await self.server.say(chat=chat, user=user, text=text, thread=thread)
 
+    async def attach(self, text: str, name: str, data: bytes, mime: str = "image/png") -> None:
+        place = {"chat": PEOPLE["ann"], "user": PEOPLE["ann"]}
+        await self.server.upload(**place, name=name, data=data, caption=text, mime=mime)
+
     async def command(self, name: str, args: str = "", *, by: str = "ann") -> None:
         await self.say(f"/{name} {args}".strip(), by=by)
 

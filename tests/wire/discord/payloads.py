@@ -273,7 +273,11 @@ def message_json(world: World, message: Message, *, files_url: str) -> Json:
         "mention_roles": [str(role) for role in sorted(version.pings.roles)],
         "mention_channels": [],
         "attachments": [
-            file_json(file, f"{files_url}/attachments/{message.channel.id}/{file.id}/{file.name}")
+            file_json(
+                file,
+                f"{files_url}/attachments/{message.channel.id}/{file.id}/{file.name}"
+                f"?ex={world.links:x}",
+            )
             for file in message.files
         ],
         "embeds": [],

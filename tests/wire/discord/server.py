@@ -479,6 +479,9 @@ class DiscordServer(LoopbackServer):
     async def _attachment(self, request: web.Request) -> web.Response:
         """The attachment host; no token is needed, as with Discord's signed addresses."""
         wanted = request.match_info["file"]
+        if request.query.get("ex") != f"{self.world.links:x}":
+            self.note(self.operation(request), dict(request.match_info), 404)
+            return web.Response(status=404, text="This content is no longer available.")
         for channel in self.world.channels.values():
             for message in channel.messages.values():
                 for file in message.files:

@@ -201,6 +201,8 @@ class World:
     users: dict[int, User] = field(default_factory=dict)
     guilds: dict[int, Guild] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
+    links: int = 1
+    """The age of addresses of files: those made before it was raised are good no more."""
 
     def add_user(self, name: str, *, ident: int | None = None) -> User:
         user = User(id=ident or self.ids.next(), name=name)

@@ -117,6 +117,8 @@ class SlackServer(LoopbackServer):
             web.route("*", "/api/{method}", self._call),
             web.post("/upload/v1/{file}", self._upload),
             web.post("/response/{id}", self._respond),
+            web.get("/files-pri/{file}/{name}", self._download),
+            web.get("/signin", self._sign_in),
             web.get("/link/", self._link),
             web.get("/", self._page),
             web.get("/page/state", self._page_state),
@@ -126,7 +128,13 @@ class SlackServer(LoopbackServer):
     def operation(self, request: web.Request) -> str:
         """The method name, `upload`, `response_url`, `socket`, else the path."""
         first, _, rest = request.path.lstrip("/").partition("/")
-        names = {"upload": "upload", "response": "response_url", "link": "socket"}
+        names = {
+            "upload": "upload",
+            "response": "response_url",
+            "link": "socket",
+            "files-pri": "download",
+            "signin": "signin",
+        }
         return rest if first == "api" else names.get(first, request.path)
 
     def reject(self, request: web.Request) -> web.Response:
@@ -151,6 +159,24 @@ class SlackServer(LoopbackServer):
             return refused(exc)
         self.note(method, arguments, 200)
         return web.json_response(answer)
+
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        """A private file; whoever may not have it is led to the page to sign in."""
+        file = self.world.files.get(request.match_info["file"])
+        bearer = request.headers.get("Authorization", "")
+        may = bearer == f"Bearer {self.bot_token}" and "files:read" in self.methods.scopes
+        status = 302 if not may else 404 if file is None or file.data is None else 200
+        self.note("download", dict(request.match_info), status, request.headers)
+        if not may:
+            return web.Response(status=302, headers={"Location": "/signin"})
+        if file is None or file.data is None:
+            return web.Response(status=404)
+        return web.Response(body=file.data, content_type=file.mime)
+
+    async def _sign_in(self, request: web.Request) -> web.Response:
+        self.note("signin", {}, 200, request.headers)
+        page = "<!DOCTYPE html><html><title>Sign in | Slack</title></html>"
+        return web.Response(text=page, content_type="text/html")
 
     async def _upload(self, request: web.Request) -> web.Response:
         data = await read_upload(request)
@@ -339,6 +365,29 @@ class SlackServer(LoopbackServer):
         message.extra = dict(extra or {})
         self._changed("added", message, None)
         return message.ts
+
+    async def share(
+        self,
+        *,
+        chat: str,
+        user: str,
+        name: str,
+        data: bytes,
+        mime: str,
+        text: str = "",
+        declared: int | None = None,
+    ) -> str:
+        """A person sends a file with words; `declared` is the size its message tells."""
+        file = File(
+            id=self.world.next_id("F"),
+            name=name,
+            length=len(data) if declared is None else declared,
+            data=data,
+            mime=mime,
+            root=self.url,
+        )
+        self.world.files[file.id] = file
+        return await self.say(chat=chat, user=user, text=text, files=(file,))
 
     async def rewrite(self, *, chat: str, ts: str, text: str) -> None:
         """A person edits what they wrote."""

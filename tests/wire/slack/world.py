@@ -73,6 +73,9 @@ class File:
     title: str = ""
     channel: str | None = None
     ts: str | None = None
+    mime: str = "application/octet-stream"
+    root: str = "https://files.slack.com"
+    """Where it is served: `/files-pri/ID/NAME` is below it."""
 
     def json(self) -> Json:
         """As a `file` object."""
@@ -83,12 +86,12 @@ class File:
             "id": self.id,
             "name": self.name,
             "title": self.title or self.name,
-            "mimetype": "application/octet-stream",
+            "mimetype": self.mime,
             "filetype": "binary",
             "size": self.length,
             "mode": "hosted",
-            "url_private": f"https://files.slack.com/files-pri/{self.id}/{self.name}",
-            "url_private_download": f"https://files.slack.com/files-pri/{self.id}/download",
+            "url_private": f"{self.root}/files-pri/{self.id}/{self.name}",
+            "url_private_download": f"{self.root}/files-pri/{self.id}/download",
             "shares": shares,
         }
 
