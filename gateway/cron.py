@@ -54,7 +54,9 @@ from platforms.errors import PlatformError
 from platforms.markup import parse
 
 LOOK_S = 20.0
-SENDING_LOOK_S = 2.0
+SENDING_LOOK_S = 0.25
+"""To the first look whether an answer has left; each further one comes twice as late."""
+
 HELD_UP_LOOK_S = 5.0
 AT_ONCE = 20
 PLACES = 4
@@ -102,6 +104,7 @@ class Cron:
         self._wait = wait
         self._changed = asyncio.Event()
         self._spots: dict[str, tuple[str, str]] = {}
+        self._sending_look_s = SENDING_LOOK_S
 
     async def open(self, written: tuple[CronJob, ...]) -> None:
         """Hold the configured jobs against the stored ones (D2)."""
@@ -167,7 +170,10 @@ class Cron:
         now = self._clock.now()
         soonest = LOOK_S
         if fires.any_sending(tx):
-            soonest = SENDING_LOOK_S
+            soonest = min(LOOK_S, self._sending_look_s)
+            self._sending_look_s = soonest * 2
+        else:
+            self._sending_look_s = SENDING_LOOK_S
         begins = fires.next_begin(tx)
         if begins is not None:
             soonest = min(soonest, (begins - now) / 1_000_000 if begins > now else HELD_UP_LOOK_S)

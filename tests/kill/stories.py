@@ -3,6 +3,7 @@
 from gateway.echoes import EXPLAIN_WITHIN_S, PAUSE_S
 from gateway.store import transitions
 from tests.kill.card_stories import CARD_STORIES
+from tests.kill.clock_stories import CLOCK_STORIES
 from tests.kill.scene import Death, Scene
 from tests.kill.story import (
     LONG_WORDS,
@@ -567,4 +568,4 @@ PLAIN_STORIES: tuple[Story, ...] = (
     ),
 )
 
-STORIES = PLAIN_STORIES + CARD_STORIES
+STORIES = PLAIN_STORIES + CARD_STORIES + CLOCK_STORIES
