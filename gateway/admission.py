@@ -315,7 +315,7 @@ def _command(
         return Refused(
             session_key=session_key(event, facts.sessions),
             reason="not_entitled",
-            text=f"Only owners of this gateway can use `/{found.command.name}`.",
+            text=commands.not_entitled_text(found.command, "owner"),
         )
     return _admitted(event, facts, lane=found.command.lane, command=found)
 

@@ -22,6 +22,7 @@ from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import inbox, outbox, sessions, unowned
 from gateway.store.records.inbox import Waiting
+from gateway.words.phrase import ENGLISH, Reader
 from platforms.blocks import plain_text
 from platforms.content import AnswerPress
 from platforms.markup import parse
@@ -80,7 +81,9 @@ class CommandLane:
                     return
                 text = pressed
             else:
-                text = await self._handlers[row.content.command](row)
+                text = await self._not_entitled(row) or await self._handlers[row.content.command](
+                    row
+                )
         except Exception:
             log.exception("command e%d failed", row.id)
             text = f"This command failed on our side (ref e{row.id})."
@@ -140,13 +143,32 @@ class CommandLane:
             nonce=self._clock.nonce(),
         )
 
+    async def _not_entitled(self, row: Waiting) -> str:
+        """Who may give a command, if whoever gave it may not."""
+        command = commands.BY_NAME[row.content.command]
+        tier = command.tier(args=row.content.args, shared=row.content.shared)
+        if tier == "anyone":
+            return ""
+        standing = await self._desk.standing(row)
+        if standing.owner or (tier == "approver" and standing.approver):
+            return ""
+        log.info("refused not_entitled: e%d by %s in %s", row.id, row.content.author, row.chat)
+        return commands.not_entitled_text(command, tier, self._reader(row))
+
+    def _reader(self, row: Waiting) -> Reader:
+        outlet = self._deliveries.outlet(row.account)
+        return ENGLISH if outlet is None else Reader(mark=outlet.adapter.capabilities.command_mark)
+
     async def _help(self, row: Waiting) -> str:
-        return commands.help_text(row.content.args)
+        """What whoever asks may use."""
+        standing = await self._desk.standing(row, fresh=False)
+        may = commands.usable(approver=bool(standing.approver), owner=standing.owner)
+        return commands.help_text(row.content.args, reader=self._reader(row), of=may)
 
     async def _stop(self, row: Waiting) -> str:
         """Stop the session's turn, or the one about to begin; `all` also takes back what waits."""
         by = row.content.author_name or "someone"
-        stopped = [key for key in self._meant(row) if self._running.stop(key, by)]
+        stopped = [key for key in await self._meant(row) if self._running.stop(key, by)]
         stopped += await self._mark_stopped(row.session_key, stopped, by)
         withdrawn = 0
         if row.content.args.strip().lower() == "all":
@@ -187,19 +209,25 @@ class CommandLane:
             self._running.stop(key, by)  # whoever took it up meanwhile did not read the mark
         return [key]
 
-    def _meant(self, row: Waiting) -> list[str]:
+    async def _meant(self, row: Waiting) -> list[str]:
         """The session itself, or what runs for this person in the chat if it has nothing to stop.
 
-        Native commands on some platforms can't be given inside the thread they are about.
+        Native commands on some platforms can't be given inside the thread they are about. An
+        approver of whom nothing runs there means what others have asked for.
         """
         if self._running.stoppable(row.session_key):
             return [row.session_key]
-        below = f"{row.account}|{row.chat}/"
-        return [
-            turn.session_key
+        here = f"{row.account}|{row.chat}"
+        below = [
+            turn
             for turn in self._running.running()
-            if turn.session_key.startswith(below) and turn.requester == row.content.author
+            if turn.session_key.startswith((f"{here}/", f"{here}|"))
         ]
+        own = [turn.session_key for turn in below if turn.requester == row.content.author]
+        if own or not below:
+            return own
+        standing = await self._desk.standing(row)
+        return [turn.session_key for turn in below] if standing.approver else []
 
     async def _status(self, row: Waiting) -> str:
         session = await self._session(row)

@@ -1,4 +1,4 @@
-"""The table of commands: `/help`, native registration and recognition are made from it.
+"""The table of commands: `/help`, native registration, the manual and recognition are its work.
 
 Pure: recognising and listing. What a command does is in `gateway.command_lane`. No command
 reaches the model. Lane "now" runs beside a turn; lane "turn" waits its turn in the session.
@@ -6,60 +6,252 @@ reaches the model. Lane "now" runs beside a turn; lane "turn" waits its turn in 
 
 import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.words import commands as said
+from gateway.words.phrase import ENGLISH, Phrase, Reader
 from platforms.events import CommandHelp
+
+Tier = Literal["anyone", "approver", "owner"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One command. `summary` is a plain phrase without a full stop.
+    """One command. `summary` is a plain phrase without a full stop, `german` the same in German.
 
-    `who`: whom admission lets give it; finer tiers are up to what carries it out.
+    `who` may give it at all, `shared` where several people share a session; where it `shows`
+    something without arguments, that is for anyone. `rule` says what depends on more than that.
     """
 
     name: str
     summary: str
+    german: str = ""
     lane: Literal["now", "turn"]
     args: str = ""
-    who: Literal["anyone", "owner"] = "anyone"
+    who: Tier = "anyone"
+    shared: Tier = "anyone"
+    shows: bool = False
+    rule: Phrase | None = None
+
+    def tier(self, *, args: str, shared: bool) -> Tier:
+        """Whose word it needs, given like that."""
+        if self.who != "anyone" or not shared or (self.shows and not args.strip()):
+            return self.who
+        return self.shared
+
+    def told(self, reader: Reader) -> str:
+        """What it does, in a reader's language."""
+        return self.german if reader.language == "de" and self.german else self.summary
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command(name="help", summary="what I can do here", lane="now", args="[NAME]"),
-    Command(name="new", summary="start a fresh session", lane="turn", args="[TEXT]"),
-    Command(name="stop", summary="stop what I am doing", lane="now", args="[all]"),
-    Command(name="status", summary="model, open turn, what waits", lane="now"),
-    Command(name="model", summary="show or choose this session's model", lane="now", args="[NAME]"),
-    Command(name="effort", summary="how much I think here", lane="now", args="[LEVEL]"),
-    Command(name="undo", summary="take my last answer and its question back", lane="now"),
-    Command(name="retry", summary="answer the last question again", lane="now"),
-    Command(name="compact", summary="condense what was said before", lane="now"),
-    Command(name="whoami", summary="your ids and this session", lane="now"),
-    Command(name="why", summary="what became of a message", lane="now", args="ID"),
-    Command(name="privacy", summary="what I keep, and who sees it", lane="now"),
-    Command(name="approvals", summary="what waits for a decision here", lane="now"),
-    Command(name="approve", summary="let a call run", lane="now", args="CODE [CODE]"),
-    Command(name="deny", summary="refuse a call", lane="now", args="CODE [REASON]"),
-    Command(name="show", summary="all of what would run", lane="now", args="CODE"),
-    Command(name="answer", summary="answer a question of mine", lane="now", args="CODE TEXT"),
-    Command(name="auto", summary="ask less under one cap", lane="now", args="[$CAP TIME, off]"),
-    Command(name="grants", summary="what is allowed beforehand here", lane="now"),
-    Command(name="revoke", summary="take a grant back", lane="now", args="ID"),
-    Command(name="spend", summary="what was spent", lane="now", args="[day, month]"),
-    Command(name="budget", summary="limits and what is left", lane="now", args="[SCOPE $N]"),
+    Command(
+        name="help",
+        summary="what I can do here",
+        german="was ich hier kann",
+        lane="now",
+        args="[NAME]",
+    ),
+    Command(
+        name="new",
+        summary="start a fresh session",
+        german="eine neue Sitzung beginnen",
+        lane="turn",
+        args="[TEXT]",
+    ),
+    Command(
+        name="stop",
+        summary="stop what I am doing",
+        german="anhalten, was ich gerade tue",
+        lane="now",
+        args="[all]",
+        rule=said.RULE_STOP,
+    ),
+    Command(
+        name="status",
+        summary="model, open turn, what waits",
+        german="Modell, laufende Antwort, was wartet",
+        lane="now",
+    ),
+    Command(
+        name="model",
+        summary="show or choose this session's model",
+        german="das Modell dieser Sitzung zeigen oder wählen",
+        lane="now",
+        args="[NAME]",
+        shared="approver",
+        shows=True,
+    ),
+    Command(
+        name="effort",
+        summary="how much I think here",
+        german="wie viel ich hier nachdenke",
+        lane="now",
+        args="[LEVEL]",
+        shared="approver",
+        shows=True,
+    ),
+    Command(
+        name="busy",
+        summary="what words do that come while I answer",
+        german="was Worte bewirken, die während einer Antwort kommen",
+        lane="now",
+        args="[join, queue, interrupt]",
+        shared="approver",
+        shows=True,
+    ),
+    Command(
+        name="undo",
+        summary="take my last answer and its question back",
+        german="die letzte Frage und ihre Antwort zurücknehmen",
+        lane="now",
+    ),
+    Command(
+        name="retry",
+        summary="answer the last question again",
+        german="die letzte Frage noch einmal beantworten",
+        lane="now",
+    ),
+    Command(
+        name="continue",
+        summary="go on where an answer ended too early",
+        german="weitermachen, wo eine Antwort zu früh endete",
+        lane="now",
+    ),
+    Command(
+        name="compact",
+        summary="condense what was said before",
+        german="zusammenfassen, was bisher gesagt wurde",
+        lane="now",
+    ),
+    Command(
+        name="whoami",
+        summary="your ids and this session",
+        german="deine Kennungen und diese Sitzung",
+        lane="now",
+    ),
+    Command(
+        name="why",
+        summary="what became of a message",
+        german="was aus einer Nachricht wurde",
+        lane="now",
+        args="ID",
+        rule=said.RULE_WHY,
+    ),
+    Command(
+        name="privacy",
+        summary="what I keep, and who sees it",
+        german="was ich aufbewahre, und wer es sieht",
+        lane="now",
+    ),
+    Command(
+        name="approvals",
+        summary="what waits for a decision here",
+        german="was hier auf eine Entscheidung wartet",
+        lane="now",
+    ),
+    Command(
+        name="approve",
+        summary="let a call run",
+        german="einen Aufruf erlauben",
+        lane="now",
+        args="CODE [CODE]",
+        rule=said.RULE_DECIDE,
+    ),
+    Command(
+        name="deny",
+        summary="refuse a call",
+        german="einen Aufruf ablehnen",
+        lane="now",
+        args="CODE [REASON]",
+        rule=said.RULE_DECIDE,
+    ),
+    Command(
+        name="show",
+        summary="all of what would run",
+        german="alles, was ausgeführt würde",
+        lane="now",
+        args="CODE",
+        rule=said.RULE_DECIDE,
+    ),
+    Command(
+        name="answer",
+        summary="answer a question of mine",
+        german="eine Frage von mir beantworten",
+        lane="now",
+        args="CODE TEXT",
+        rule=said.RULE_DECIDE,
+    ),
+    Command(
+        name="auto",
+        summary="ask less under one cap",
+        german="unter einer Obergrenze weniger fragen",
+        lane="now",
+        args="[$CAP TIME, off]",
+        rule=said.RULE_AUTO,
+    ),
+    Command(
+        name="grants",
+        summary="what is allowed beforehand here",
+        german="was hier im Voraus erlaubt ist",
+        lane="now",
+    ),
+    Command(
+        name="revoke",
+        summary="take a grant back",
+        german="eine Erlaubnis zurücknehmen",
+        lane="now",
+        args="ID",
+        rule=said.RULE_AUTO,
+    ),
+    Command(
+        name="spend",
+        summary="what was spent",
+        german="was ausgegeben wurde",
+        lane="now",
+        args="[day, month]",
+    ),
+    Command(
+        name="budget",
+        summary="limits and what is left",
+        german="Grenzen und was übrig ist",
+        lane="now",
+        args="[SCOPE $N]",
+        shows=True,
+        rule=said.RULE_BUDGET,
+    ),
     Command(
         name="cron",
         summary="what I do at certain times",
+        german="was ich zu bestimmten Zeiten tue",
         lane="now",
         args="[list, next, run, pause, resume, remove NAME]",
+        shows=True,
+        rule=said.RULE_CRON,
     ),
-    Command(name="freeze", summary="stop all spending", lane="now", args="[chat, all]"),
-    Command(name="unfreeze", summary="let spending go on", lane="now", args="[chat, all]"),
+    Command(
+        name="freeze",
+        summary="stop all spending",
+        german="alle Ausgaben anhalten",
+        lane="now",
+        args="[chat, all]",
+        who="approver",
+        rule=said.RULE_FREEZE,
+    ),
+    Command(
+        name="unfreeze",
+        summary="let spending go on",
+        german="Ausgaben wieder zulassen",
+        lane="now",
+        args="[chat, all]",
+        who="owner",
+    ),
     Command(
         name="pair",
         summary="who may talk to me directly",
+        german="wer mir direkt schreiben darf",
         lane="now",
         args="[list, allow, deny, block] [CODE]",
         who="owner",
@@ -115,30 +307,75 @@ def named(name: str, args: str) -> Recognised | Unknown:
 
 def native() -> tuple[CommandHelp, ...]:
     """The table as platforms register it."""
-    return tuple(CommandHelp(name=c.name, summary=c.summary, args=c.args) for c in COMMANDS)
-
-
-def help_text(name: str = "") -> str:
-    """Write `/help`, or the line of one command, in Markdown."""
-    if name:
-        found = named(name.lstrip("/!").lower(), "")
-        if isinstance(found, Unknown):
-            return unknown_text(found)
-        return _line(found.command)
-    lines = [f"- {_line(command)}" for command in COMMANDS]
-    return "\n".join(
-        ["Write to me, and I answer here. In a group, mention me or reply to me.", "", *lines]
+    return tuple(
+        CommandHelp(
+            name=c.name,
+            summary=c.summary,
+            args=c.args,
+            tier=c.who,
+            summaries={"de": c.german} if c.german else {},
+        )
+        for c in COMMANDS
     )
 
 
-def unknown_text(unknown: Unknown) -> str:
+def usable(*, approver: bool, owner: bool) -> tuple[Command, ...]:
+    """What somebody may use, at least in part."""
+    may = {"anyone": True, "approver": approver or owner, "owner": owner}
+    return tuple(command for command in COMMANDS if may[command.who])
+
+
+def help_text(name: str = "", *, reader: Reader = ENGLISH, of: Iterable[Command] = COMMANDS) -> str:
+    """Write `/help` about these commands, or the line of one, in Markdown."""
+    if name:
+        found = named(name.strip().lstrip("/!").lower(), "")
+        if isinstance(found, Unknown):
+            return unknown_text(found, reader)
+        return "\n\n".join((_line(found.command, reader), *_rules(found.command, reader)))
+    lines = [f"- {_line(command, reader)}" for command in of]
+    how = said.HOW_SLACK if reader.mark == "!" else said.HOW
+    return "\n".join([how.to(reader), "", *lines])
+
+
+def unknown_text(unknown: Unknown, reader: Reader = ENGLISH) -> str:
     """Say that there is no such command, and which are near."""
-    if unknown.near:
-        names = " or ".join(f"`/{name}`" for name in unknown.near)
-        return f"There is no command `/{unknown.name}`. Did you mean {names}?"
-    return f"There is no command `/{unknown.name}`. `/help` lists what there is."
+    if not unknown.near:
+        return said.UNKNOWN.to(reader, name=unknown.name)
+    names = said.OR.to(reader).join(f"`{reader.mark}{name}`" for name in unknown.near)
+    return said.UNKNOWN_NEAR.to(reader, name=unknown.name, near=names)
 
 
-def _line(command: Command) -> str:
-    usage = f"/{command.name} {command.args}".strip()
-    return f"`{usage}`: {command.summary}"
+def not_entitled_text(command: Command, tier: Tier, reader: Reader = ENGLISH) -> str:
+    """Say who may give a command."""
+    phrase = said.ONLY_OWNERS if tier == "owner" else said.ONLY_APPROVERS
+    return phrase.to(reader, name=command.name)
+
+
+def who_text(command: Command, reader: Reader = ENGLISH) -> str:
+    """Who may give a command, in a few words."""
+    if command.rule is not None:
+        return command.rule.to(reader)
+    match command.who, command.shared:
+        case "owner", _:
+            return said.OWNERS.to(reader)
+        case "approver", _:
+            return said.APPROVERS.to(reader)
+        case _, "owner":
+            return said.SHARED_OWNERS.to(reader)
+        case _, "approver":
+            phrase = said.SHARED_APPROVERS_CHANGE if command.shows else said.SHARED_APPROVERS
+            return phrase.to(reader)
+        case _:
+            return said.ANYONE.to(reader)
+
+
+def _rules(command: Command, reader: Reader) -> tuple[str, ...]:
+    """Who may give it, where that is not simply anyone."""
+    if command.rule is None and command.who == command.shared == "anyone":
+        return ()
+    return (said.WHO.to(reader, who=who_text(command, reader)),)
+
+
+def _line(command: Command, reader: Reader) -> str:
+    usage = f"{reader.mark}{command.name} {command.args}".strip()
+    return f"`{usage}`: {command.told(reader)}"

@@ -315,15 +315,17 @@ class DeskLane:
     # -- who
 
     async def _person(self, row: Waiting) -> Person:
-        standing = await self._standing(row)
+        standing = await self.standing(row)
         return Person(standing=standing, source="command", at=row.received_at)
 
-    async def _standing(self, row: Waiting) -> Standing:
+    async def standing(self, row: Waiting, *, fresh: bool = True) -> Standing:
+        """What whoever wrote is there; `fresh`: a remembered answer does not count."""
         return await self._roles.standing(
             account=row.account,
             chat=_place(row),
             person=row.content.author,
             name=row.content.author_name,
+            fresh=fresh,
             held=frozenset(row.content.roles),
         )
 

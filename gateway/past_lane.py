@@ -1,12 +1,13 @@
-"""What the commands about a chat's past do: /undo, /retry, /compact, and /effort for its future."""
+"""What the commands about a session's past do, and those about its future: /effort and /busy."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import get_args
 
 from agent.messages import Note
 from agent.providers.base import EFFORTS
 from gateway.clock import Clock
-from gateway.sessions import Sessions
+from gateway.sessions import Busy, Sessions
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import inbox, past, sessions
@@ -21,6 +22,15 @@ RETRY_NOTE = (
     "You are asked to try again. What was done above is done: go on after the last result, and"
     " repeat nothing that had an effect."
 )
+CONTINUE_NOTE = (
+    "You are asked to go on. What was done above is done, and what was said was read: go on where"
+    " it ended, and repeat nothing."
+)
+BUSY_WORDS = {
+    "join": "what is written while I answer joins that answer",
+    "queue": "what is written while I answer waits for its own answer",
+    "interrupt": "what is written while I answer makes me begin anew with it",
+}
 
 
 class PastLane:
@@ -36,6 +46,8 @@ class PastLane:
         return {
             "undo": self._undo,
             "retry": self._retry,
+            "continue": self._continue,
+            "busy": self._busy,
             "compact": self._compact,
             "effort": self._effort,
         }
@@ -80,6 +92,38 @@ class PastLane:
         if not refusal:
             self._running.wake(row.session_key)
         return refusal
+
+    async def _continue(self, row: Waiting) -> str:
+        """Go on after the newest answer, which a limit may have ended; effects are not repeated."""
+        now = self._clock.now()
+
+        def unit(tx: Tx) -> str:
+            found = _found(tx, row)
+            if isinstance(found, str):
+                return found
+            past.open_again(tx, found[0], row, (Note(text=CONTINUE_NOTE),), now=now)
+            inbox.finish(tx, row.id)  # its answer is the turn's
+            return ""
+
+        refusal = await self._store.write(unit, transition=transitions.TURN_RETRIED)
+        if not refusal:
+            self._running.wake(row.session_key)
+        return refusal
+
+    async def _busy(self, row: Waiting) -> str:
+        """Show or choose what words do that come while this session answers."""
+        chosen = row.content.args.strip().lower()
+        names = ", ".join(f"`{each}`" for each in (*get_args(Busy), DEFAULT))
+        if not chosen:
+            session = await self._session(row)
+            kept = session.settings.get("busy") if session else None
+            busy = kept or self._running.busy
+            return f"`{busy}`: {BUSY_WORDS[busy]}. `/busy MODE` changes it: {names}."
+        if chosen not in (*get_args(Busy), DEFAULT):
+            return f"There is no such mode. There are: {names}."
+        await self._choose(row, "busy", None if chosen == DEFAULT else chosen)
+        busy = self._running.busy if chosen == DEFAULT else chosen
+        return f"From the next turn on: {BUSY_WORDS[busy]}."
 
     async def _compact(self, row: Waiting) -> str:
         """Have the past folded before the next model call.

@@ -120,7 +120,7 @@ class Sessions:
         """A message or queued command is stored: reach the running turn as configured, and wake."""
         actor = self._actors.get(row.session_key)
         if actor is not None and actor.turn is not None and actor.turn.fire is None:
-            self._reach(row, actor.signals)
+            self._reach(row, actor.turn, actor.signals)
         self.wake(row.session_key)
 
     def hurry(self, key: str) -> None:
@@ -152,6 +152,11 @@ class Sessions:
         """Whether something runs or is about to run in a session."""
         actor = self._actors.get(key)
         return actor is not None and actor.stoppable
+
+    @property
+    def busy(self) -> Busy:
+        """What words do that come during a turn, where a session has not chosen."""
+        return self._agent.busy
 
     @property
     def queued(self) -> int:
@@ -205,12 +210,12 @@ class Sessions:
         if late:
             await asyncio.wait(late)
 
-    def _reach(self, row: Waiting, signals: TurnSignals) -> None:
+    def _reach(self, row: Waiting, turn: OpenTurn, signals: TurnSignals) -> None:
         if row.content.kind == "command":
             if row.content.command == "new":
                 signals.stop(row.content.author_name or "someone")
             return
-        match self._agent.busy:
+        match self._agent.busy_of(turn.settings):
             case "join":
                 signals.say()
             case "queue":
@@ -309,7 +314,7 @@ class Sessions:
                 tx,
                 key,
                 now=now,
-                one_by_one=self._one_by_one,
+                one_by_one=self._one_by_one(tx, key),
                 start_id=self._agent.start_id,
             )
             notes = told_to_wait(tx, key, self._clock) if work is None else ()
@@ -333,9 +338,9 @@ class Sessions:
             await self._turn(turn, outlet, actor, moves)
         return True
 
-    @property
-    def _one_by_one(self) -> bool:
-        return self._agent.busy == "queue"
+    def _one_by_one(self, tx: Tx, key: str) -> bool:
+        session = sessions.current(tx, key)
+        return self._agent.busy_of(session.settings if session else {}) == "queue"
 
     async def _withdraw(self, key: str, actor: _Actor, outlet: Outlet) -> None:
         """Take back what the next turn would have answered, and say so."""
@@ -343,7 +348,7 @@ class Sessions:
 
         def unit(tx: Tx) -> tuple[list[Waiting], outbox.OutboxRow | None]:
             waiting = inbox.waiting_in(tx, key)
-            rows = mailbox.next_batch(waiting, one_by_one=self._one_by_one)
+            rows = mailbox.next_batch(waiting, one_by_one=self._one_by_one(tx, key))
             if not rows:
                 return [], None
             inbox.withdraw_inputs(tx, [row.id for row in rows])

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from agent import policy, prompt
 from agent.effects import (
@@ -68,6 +68,11 @@ class Agent:
     start_id: int | None = None
     suspects: frozenset[str] = frozenset()
     """Sessions whose turn may have killed the last runs; they are taken up one at a time."""
+
+    def busy_of(self, settings: Mapping[str, Any]) -> Busy:
+        """What words do that come during a turn of a session with these settings."""
+        chosen = settings.get("busy")
+        return next((each for each in get_args(Busy) if each == chosen), self.busy)
 
 
 class Without(Mapping[str, Tool]):
@@ -140,7 +145,7 @@ class TurnRuns:
             reply=reply,
             store=store,
             clock=self._clock,
-            joins=self._agent.busy != "queue" and turn.fire is None,
+            joins=self._agent.busy_of(turn.settings) != "queue" and turn.fire is None,
             desk=self._agent.desk,
             fetch=files.fetch,
         )

@@ -41,6 +41,7 @@ class Capabilities:
     field. `menu_options`: how many options a Menu may have, 0 where there are no menus. `confirm`:
     a Button's `confirm` is asked. `private_max`: characters of an AnswerPress. `code`: blocks of
     code look like nothing else, so that no line in them can be taken for one of ours.
+    `command_mark`: what typed commands begin with, where the platform lets them through.
     """
 
     text_max: int
@@ -69,6 +70,7 @@ class Capabilities:
     budgets: tuple[Budget, ...] = ()
     group_ids: str | None = None
     read_back: bool = False
+    command_mark: str = "/"
 
 
 ADMIN = "admin"

@@ -263,11 +263,16 @@ class Receipt(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandHelp:
-    """One line of the gateway's command table, for native registration and menus."""
+    """One line of the gateway's command table, for native registration and menus.
+
+    `tier` is whom it is for; `summaries` are the same words in further languages, by their tag.
+    """
 
     name: str
     summary: str
     args: str = ""
+    tier: Literal["anyone", "approver", "owner"] = "anyone"
+    summaries: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,6 +162,7 @@ CAPABILITIES = Capabilities(
     confirm=True,
     private_max=PRIVATE_MAX,
     read_back=True,
+    command_mark="!",  # the client takes a slash for itself
     budgets=(
         # One post a second in a channel, hundreds a minute in a workspace.
         Budget(kinds=frozenset({"post", "upload"}), per="chat", rate_per_s=0.85),

@@ -39,6 +39,7 @@ from tests.gateway.records.rows import arrival, arrived, inbox_states, opened
 from tests.gateway.scripted_adapter import ScriptedAdapter
 
 KEY = "telegram:77|telegram:1001"
+UNDO = "/undo: take my last answer and its question back"
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ async def test_help_lists_the_table(core: Core) -> None:
 
 async def test_help_of_one_command(core: Core) -> None:
     """Its one line."""
-    assert await answer(core, message("/help stop")) == "/stop [all]: stop what I am doing"
+    assert await answer(core, message("/help undo")) == UNDO
 
 
 async def test_whoami_shows_ids(core: Core) -> None:
@@ -303,13 +304,13 @@ async def test_a_native_command_that_can_not_be_answered_gets_a_message(
 ) -> None:
     """The words arrive in the chat instead."""
     core.adapter.then(AnswerPress, *errors)
-    assert await answer(core, native("help", "stop")) == "/stop [all]: stop what I am doing"
+    assert await answer(core, native("help", "undo")) == UNDO
 
 
 async def test_a_native_command_after_its_life_gets_a_message(core: Core) -> None:
     """An answer that nobody could see is not even tried."""
-    text = await answer(core, native("help", "stop", life=timedelta(seconds=-1)))
-    assert text == "/stop [all]: stop what I am doing"
+    text = await answer(core, native("help", "undo", life=timedelta(seconds=-1)))
+    assert text == UNDO
     assert not any(isinstance(op, AnswerPress) for op in core.adapter.performed)
 
 
@@ -371,7 +372,7 @@ async def test_answers_in_a_group_are_private_where_they_can_be(
 # Settled once.
 
 
-async def left_behind(store: Store, name: str = "help", args: str = "stop") -> inbox.Waiting:
+async def left_behind(store: Store, name: str = "help", args: str = "undo") -> inbox.Waiting:
     """A command that was journaled, and that nobody has routed."""
     plain = arrival(9)
     content = replace(plain.content, kind="command", command=name, args=args, text=f"/{name}")
@@ -388,7 +389,7 @@ async def test_a_command_left_behind_is_carried_out_when_connected(
     await core.connect()
     await core.connect()
     await core.finish()
-    assert core.adapter.shown("1001") == ["/stop [all]: stop what I am doing"]
+    assert core.adapter.shown("1001") == [UNDO]
     assert (await inbox_states(store))[1][0] == "done"
 
 

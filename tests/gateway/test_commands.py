@@ -14,7 +14,9 @@ from gateway.commands import (
     native,
     recognise,
     unknown_text,
+    usable,
 )
+from gateway.words.phrase import Reader
 from platforms.markup import parse
 
 
@@ -90,8 +92,63 @@ def test_native_registration_is_the_table() -> None:
 
 @pytest.mark.parametrize("name", ["stop", "/stop", "!STOP"])
 def test_help_of_one_command(name: str) -> None:
-    """One line with its arguments."""
-    assert help_text(name) == "`/stop [all]`: stop what I am doing"
+    """One line with its arguments, and who may where that is not simply anyone."""
+    assert help_text(name) == (
+        "`/stop [all]`: stop what I am doing\n\nWho may: anyone in the session; elsewhere in the"
+        " chat whoever asked, and approvers."
+    )
+    assert help_text("undo") == "`/undo`: take my last answer and its question back"
+
+
+def test_help_is_of_what_one_may_use() -> None:
+    """Approvers see what they may, owners all, and nobody less than what is for anyone."""
+    everyone, approver, owner = (
+        {command.name for command in usable(approver=approver, owner=owner)}
+        for approver, owner in ((False, False), (True, False), (False, True))
+    )
+    assert {"help", "approve", "model"} <= everyone
+    assert "freeze" not in everyone and "pair" not in everyone
+    assert approver - everyone == {"freeze"}
+    assert owner == set(BY_NAME)
+    assert "/pair" not in help_text(of=usable(approver=True, owner=False))
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "shared", "tier"),
+    [
+        ("status", "", True, "anyone"),
+        ("model", "", True, "anyone"),
+        ("model", "spare", True, "approver"),
+        ("model", "spare", False, "anyone"),
+        ("effort", "high", True, "approver"),
+        ("busy", "queue", True, "approver"),
+        ("freeze", "", False, "approver"),
+        ("unfreeze", "", True, "owner"),
+        ("pair", "list", False, "owner"),
+    ],
+)
+def test_who_may_give_a_command(name: str, args: str, shared: bool, tier: str) -> None:
+    """Settings of a session that several share need an approver; showing them needs nobody."""
+    assert BY_NAME[name].tier(args=args, shared=shared) == tier
+
+
+def test_every_command_is_told_in_german() -> None:
+    """Menus and /help have words of their own for each."""
+    german = Reader(language="de")
+    for command in COMMANDS:
+        assert command.german and command.german != command.summary, command.name
+        assert not command.german.endswith(".")
+        assert f"`/{command.name}" in help_text(command.name, reader=german)
+    assert "das Modell dieser Sitzung" in help_text(reader=german)
+
+
+def test_commands_are_spelt_as_the_platform_lets_them_through() -> None:
+    """Where the client takes a slash for itself they begin with a mark of their own."""
+    slack = Reader(mark="!")
+    text = help_text(reader=slack)
+    assert "`!stop [all]`" in text and "`/gatepost NAME`" in text
+    assert "`/stop" not in text
+    assert help_text("stp", reader=slack) == "There is no command `!stp`. Did you mean `!stop`?"
 
 
 def test_help_of_an_unknown_command() -> None:

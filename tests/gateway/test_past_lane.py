@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from agent.messages import Note, Summary, UserMessage
+from agent.messages import AssistantMessage, Note, Summary, Text, UserMessage
 from agent.providers.base import ModelRequest
 from agent.tools.base import EffectClass, Tool
-from gateway.past_lane import BUSY, NOTHING, RETRY_NOTE
+from gateway.past_lane import BUSY, CONTINUE_NOTE, NOTHING, RETRY_NOTE
 from gateway.store.base import Store
 from gateway.store.records import sessions, transcript
 from gateway.store.sqlite import SqliteStore
@@ -79,7 +79,42 @@ async def test_one_turn_after_the_other_is_taken_back(core: Core) -> None:
     assert await answer(core, "/undo") == NOTHING
 
 
-@pytest.mark.parametrize("name", ["/undo", "/retry"])
+async def test_an_answer_that_ended_too_early_goes_on(core: Core) -> None:
+    """The model reads what it has said and done, and a word to go on from there."""
+    core.model.script(says(calls=(call("post"),)), says("Half"), says("and the rest."))
+    await answer(core, "post it")
+    assert await answer(core, "/continue") == "and the rest."
+    assert words(core.model.requests[-1]) == ["post it", CONTINUE_NOTE]
+    assert any(
+        isinstance(part, Text) and part.text == "Half"
+        for m in core.model.requests[-1].messages
+        if isinstance(m, AssistantMessage)
+        for part in m.parts
+    )
+
+
+async def test_what_words_do_meanwhile_is_chosen_for_a_session(core: Core) -> None:
+    """Shown, refused, and from the next turn on a message waits for an answer of its own."""
+    assert "join: what is written" in await answer(core, "/busy")
+    assert (await answer(core, "/busy later")).startswith("There is no such mode.")
+    told = await answer(core, "/busy queue")
+    assert told == "From the next turn on: what is written while I answer waits for its own answer."
+    held = asyncio.Event()
+    core.model.script(says("One", held, "."), says("Two."), says("Three."))
+    await write(core, "one")
+    await core.model.waits.wait()
+    await write(core, "two")
+    await write(core, "three")
+    held.set()
+    await core.adapter.until(lambda: "Three." in core.adapter.shown("1001"))
+    assert words(core.model.requests[-1]) == ["one", "two", "three"]
+    assert len(core.model.requests) == 3
+    assert await answer(core, "/busy default") == (
+        "From the next turn on: what is written while I answer joins that answer."
+    )
+
+
+@pytest.mark.parametrize("name", ["/undo", "/retry", "/continue"])
 async def test_without_a_past_there_is_nothing(core: Core, name: str) -> None:
     """And nothing is stored for it."""
     assert await answer(core, name) == NOTHING

@@ -1,0 +1,1 @@
+"""What the gateway says to people, in every language it speaks."""
