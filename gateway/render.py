@@ -352,11 +352,13 @@ def undelivered_text(reference: str) -> str:
 
 
 def dead_chat_text(chat: str, reason: str) -> str:
-    """What owners hear of a chat that takes nothing any more."""
-    return (
-        f"{chat} can't be written to any more ({reason}); nothing is sent there until someone"
+    """What owners hear of a chat that takes nothing any more; behind a colon is what helps."""
+    kind, _, remedy = reason.partition(": ")
+    told = (
+        f"{chat} can't be written to any more ({kind}); nothing is sent there until someone"
         " writes to me in it."
     )
+    return f"{told} {remedy}." if remedy else told
 
 
 def parts_of(reply: str, sink: Sink) -> Parts:

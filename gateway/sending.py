@@ -243,7 +243,8 @@ class Sending:
                 await self._hold(row, type(error).__name__)
                 current.operation = changed
                 current.changed |= {type(error)}
-            case ChatUnavailable(reason=reason):
+            case ChatUnavailable(reason=reason, remedy=remedy):
+                reason = f"{reason}: {remedy}" if remedy else reason
                 await self._bury(current, reason)
                 return _Fate(state="dead", reason=reason)
             case MessageRejected() | PlatformError():

@@ -64,11 +64,15 @@ class PressExpired(MessageRejected):
 
 
 class ChatUnavailable(PlatformError):
-    """The chat is dead for us; `reason`: blocked, kicked, archived, not_found or no_rights."""
+    """The chat is dead for us; `reason`: blocked, kicked, archived, not_found or no_rights.
 
-    def __init__(self, message: str, *, reason: str) -> None:
+    `remedy` is what a person can do about it, click by click, where the platform's page is known.
+    """
+
+    def __init__(self, message: str, *, reason: str, remedy: str = "") -> None:
         super().__init__(message)
         self.reason = reason
+        self.remedy = remedy
 
 
 class ThreadGone(PlatformError):

@@ -22,7 +22,7 @@ from gateway.config.values import LOGIN_SERVICES
 from gateway.credentials import KeyMaker
 from gateway.errors import GatewayError
 from platforms.base import Adapter
-from platforms.errors import PlatformError
+from platforms.errors import PlatformError, PlatformUnavailable
 
 ONLINE_WITHIN_S = 20.0
 
@@ -80,14 +80,17 @@ async def answered(ask: Check) -> tuple[str, bool]:
 
 
 async def identity(adapter: Adapter) -> str:
-    """Who we are on a platform, and what it says of our rights; raises PlatformError."""
+    """Who we are on a platform, and what it says of our rights; raises PlatformError for less."""
     try:
         account = await adapter.connect()
-        facts = adapter.liveness().facts
+        alive = adapter.liveness()
     finally:
         await adapter.close()
-    told = ", ".join(f"{name} {value}" for name, value in facts.items())
-    return f"connected as {account.platform}:{account.id}" + (f" ({told})" if told else "")
+    connected = f"connected as {account.platform}:{account.id}"
+    if alive.alarm:
+        raise PlatformUnavailable(f"{connected}, but {alive.alarm}")
+    told = ", ".join(f"{name} {value}" for name, value in alive.facts.items())
+    return connected + (f" ({told})" if told else "")
 
 
 async def model(config: ProviderConfig) -> str:

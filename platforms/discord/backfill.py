@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from platforms.discord import rights
 from platforms.discord.backlog import Backlog, Frame
 from platforms.discord.clock import Clock
 from platforms.discord.directory import THREAD_KINDS, Directory
@@ -289,7 +290,12 @@ class Backfill:
                 return objects({"page": answer}, "page")
             except CredentialsRejected:
                 raise
-            except (ChatUnavailable, ThreadGone, MessageRejected) as error:
+            except ChatUnavailable as error:
+                no_right = error.reason == "no_rights"
+                why = rights.right_path(rights.HISTORY, "the bot") if no_right else str(error)
+                log.warning("channel %s can't be read back: %s", channel, why)
+                return ()
+            except (ThreadGone, MessageRejected) as error:
                 log.info("channel %s can't be read back: %s", channel, error)
                 return ()
             except RateLimited as error:

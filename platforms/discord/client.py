@@ -29,7 +29,7 @@ from platforms.discord.parse import KINDS
 from platforms.discord.presses import Presses
 from platforms.discord.reading import Identity
 from platforms.discord.rest import Rest
-from platforms.discord.start import Start, identity_of, start_of
+from platforms.discord.start import Start, identity_of, start_of, switched_off
 from platforms.errors import CredentialsRejected, PlatformError, PlatformUnavailable
 from platforms.events import (
     Account,
@@ -102,6 +102,7 @@ class DiscordAdapter:
         self._backfill: Backfill | None = None
         self._start: Start | None = None
         self._budget_alarm = ""
+        self._switched_off = ""
         self._connected = False
         self._last_frame_at: float | None = None
 
@@ -135,6 +136,9 @@ class DiscordAdapter:
         except PlatformError as error:
             raise _as_connection(error) from error
         us = identity_of(client)
+        self._switched_off = switched_off(client)
+        if self._switched_off:
+            log.error("discord: %s", self._switched_off)
         self._presses = Presses(us.account.id, self._rest)
         if self._intake is None:
             self._intake = await self._begin_intake(us)
@@ -153,6 +157,7 @@ class DiscordAdapter:
         client, intake = self._client, self._intake
         if client is None or intake is None:
             raise PlatformUnavailable("run was called before connect")
+        self._switched_off = ""  # from here on the gateway says so itself
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(intake.run(ingest), name="discord-intake")
@@ -175,7 +180,7 @@ class DiscordAdapter:
 
     def liveness(self) -> Liveness:
         """The last frame of the gateway, heartbeats included."""
-        alarms = (self._budget_alarm, self._rest.alarm())
+        alarms = (self._switched_off, self._budget_alarm, self._rest.alarm())
         return Liveness(
             connected=self._connected,
             last_frame_at=self._last_frame_at,

@@ -11,6 +11,7 @@ import aiohttp
 import discord
 
 from platforms.discord.limits import EDGE_BAN_S
+from platforms.discord.rights import PORTAL, Application, switch_path
 from platforms.errors import (
     ChatUnavailable,
     CredentialsRejected,
@@ -42,8 +43,6 @@ ALREADY_ANSWERED = 40060
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_MEMBER, UNKNOWN_USER = 10007, 10013
 
-PORTAL = "https://discord.com/developers/applications"
-
 _INVALID_FORM = 50035
 _CONTENT_FAULT = re.compile(r"^In (?:data\.)?content: ", re.MULTILINE)
 _LOST = frozenset({UNKNOWN_MESSAGE, 50005, 30046})
@@ -65,8 +64,7 @@ CLOSE_REASONS = {
     4011: "this bot is in so many servers that it needs shards, which are not supported",
     4012: "this version of the gateway protocol is no longer served",
     4013: "the intents asked for are not known to Discord",
-    4014: "the Message Content Intent is off. In the developer portal: your application, Bot,"
-    " Privileged Gateway Intents, switch on Message Content Intent",
+    4014: "the Message Content Intent is off, so nothing people write would be told",
 }
 """Close codes after which another attempt is pointless. Source: "Gateway Close Event Codes"."""
 
@@ -92,10 +90,10 @@ def classify_error(error: Exception, *, answering: bool = False) -> PlatformErro
             return SendUncertain(f"the answer of Discord was lost ({type(error).__name__})")
 
 
-def classify_close(code: int) -> PlatformError:
+def classify_close(code: int, application: Application | None = None) -> PlatformError:
     """The end of a gateway connection that the protocol does not take up again."""
     if code == 4014:
-        return RightsMissing(f"Discord: {CLOSE_REASONS[code]} ({PORTAL})")
+        return RightsMissing(f"Discord: {CLOSE_REASONS[code]}. {switch_path(application)}")
     if code in CLOSE_REASONS:
         return CredentialsRejected(f"Discord: {CLOSE_REASONS[code]} ({PORTAL})")
     return PlatformUnavailable(f"the gateway closed with {code}")

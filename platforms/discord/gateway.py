@@ -33,6 +33,7 @@ from platforms.discord.clock import Clock
 from platforms.discord.errors import CLOSE_REASONS, cause_of, classify_close
 from platforms.discord.pulse import Pulse
 from platforms.discord.rest import Rest
+from platforms.discord.rights import Application
 from platforms.errors import CredentialsRejected, PlatformError, RateLimited
 from platforms.fields import Body, integer, mapping
 
@@ -295,7 +296,9 @@ class GatewayClient(discord.Client):
         """The session to resume after a failure, or None to begin a new one."""
         code = error.code if isinstance(error, discord.ConnectionClosed) else 0
         if code in CLOSE_REASONS:
-            raise classify_close(code) from error
+            ours = self.application
+            known = Application(id=str(ours.id), name=ours.name) if ours is not None else None
+            raise classify_close(code, known) from error
         socket = self._socket()
         if socket is not None:
             code = code or socket.socket.close_code or 0

@@ -24,6 +24,7 @@ from platforms.content import (
     Typing,
     Upload,
 )
+from platforms.discord import rights
 from platforms.discord.controls import view_of
 from platforms.discord.errors import UNKNOWN_MEMBER, UNKNOWN_MESSAGE, UNKNOWN_USER, code_of
 from platforms.discord.fields import born, first_snowflake, snowflake, snowflakes
@@ -72,6 +73,14 @@ class Outbound:
 
     async def perform(self, operation: Operation) -> Outcome:
         """Carry out one operation; raises one of `platforms.errors`."""
+        try:
+            return await self._perform(operation)
+        except ChatUnavailable as error:
+            if error.reason != "no_rights" or error.remedy:
+                raise
+            raise rights.refusal(operation, code_of(error), self._us.name) from error
+
+    async def _perform(self, operation: Operation) -> Outcome:
         match operation:
             case Post():
                 return await self._post(operation)
@@ -147,6 +156,8 @@ class Outbound:
         except ChatUnavailable as error:
             if chat.thread_id is not None and error.reason == "not_found":
                 return []
+            if error.reason == "no_rights":
+                raise rights.no_rights(rights.HISTORY, self._us.name) from error
             raise
         found = objects({"page": page}, "page")
         return sorted(found, key=lambda message: int(snowflake(message.get("id")) or "0"))

@@ -13,10 +13,14 @@ Reason = Literal["malformed", "unsupported_kind", "service_message", "own_echo"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who we are: the application as account, and the user it speaks as."""
+    """Who we are: the application as account, and the user it speaks as.
+
+    `name` is the bot's, and that of the role which Discord makes for it.
+    """
 
     account: Account
     user_id: str
+    name: str = "the bot's role"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

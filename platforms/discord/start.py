@@ -1,21 +1,18 @@
 """What Discord says before the gateway: who we are, where it is, how many sessions are left.
 
-Pure, but for what it logs.
+Pure.
 """
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from platforms.discord.errors import PORTAL
 from platforms.discord.gateway import GatewayClient
 from platforms.discord.limits import IDENTIFIES_LEFT_MIN
 from platforms.discord.reading import Identity
+from platforms.discord.rights import PORTAL, Application, switch_path
 from platforms.errors import CredentialsRejected, PlatformUnavailable
 from platforms.events import Account
 from platforms.fields import integer, mapping
-
-log = logging.getLogger(__name__)
 
 RESET_MIN_S = 60.0
 """The shortest wait for more sessions: a reset that should be over is asked for again then."""
@@ -69,7 +66,17 @@ def identity_of(client: GatewayClient) -> Identity:
             " developer portal: your application, General Information, empty Interactions"
             f" Endpoint URL ({PORTAL})"
         )
-    if not application.flags.value & _CONTENT_SWITCH:
-        log.warning("discord: the Message Content Intent seems to be off (%s)", PORTAL)
     account = Account(platform="discord", id=str(application.id))
-    return Identity(account=account, user_id=str(user.id))
+    return Identity(account=account, user_id=str(user.id), name=user.name)
+
+
+def switched_off(client: GatewayClient) -> str:
+    """What is to be switched on in the developer portal, or nothing.
+
+    Only a sign of it: the gateway decides, by closing with 4014.
+    """
+    application = client.application
+    if application is None or application.flags.value & _CONTENT_SWITCH:
+        return ""
+    here = Application(id=str(application.id), name=application.name)
+    return f"the Message Content Intent seems to be off. {switch_path(here)}"

@@ -4,9 +4,11 @@ Discord gives such a thread the id of its first message, so an event can name it
 it is made when the first words or the first sign of life go there. Making it twice is harmless.
 """
 
+import logging
 from collections import OrderedDict
 from typing import Final
 
+from platforms.discord import rights
 from platforms.discord.directory import Directory
 from platforms.discord.errors import FAILURES, classify_error
 from platforms.discord.gateway import GatewayClient
@@ -15,11 +17,14 @@ from platforms.errors import (
     ChatUnavailable,
     MessageGone,
     MessageRejected,
+    PlatformError,
     PlatformUnavailable,
     SendUncertain,
     ThreadGone,
 )
 from platforms.events import ChatRef, MessageReceived
+
+log = logging.getLogger(__name__)
 
 NAMES_KEPT = 1_000
 FALLBACK_NAME = "Conversation"
@@ -63,6 +68,7 @@ class Threads:
                 case SendUncertain():
                     raise PlatformUnavailable("the thread may not stand yet") from exc
                 case MessageRejected() | ChatUnavailable() if not _no_need(exc, error):
+                    log.warning("discord: no thread in %s: %s", chat.chat_id, _why(error))
                     raise ThreadGone("no thread can be made here") from exc
                 case MessageRejected():
                     pass
@@ -70,6 +76,12 @@ class Threads:
                     raise error from exc
         self._names.pop(thread, None)
         self._standing.add(thread)
+
+
+def _why(error: PlatformError) -> str:
+    if isinstance(error, ChatUnavailable) and error.reason == "no_rights":
+        return rights.right_path(rights.THREADS, "the bot")
+    return str(error)
 
 
 def _no_need(error: Exception, ours: Exception) -> bool:

@@ -145,6 +145,6 @@ def test_final_closes_say_what_to_do(code: int) -> None:
 
 def test_the_missing_switch_is_named() -> None:
     """Close 4014 tells the click path of the Message Content Intent."""
-    assert "Bot, Privileged Gateway Intents, switch on Message Content Intent" in str(
+    assert "Bot > Privileged Gateway Intents > Message Content Intent: switch it on" in str(
         classify_close(4014)
     )
