@@ -91,6 +91,7 @@ class ModelAttempt:
         self._stop: Stop | None = None
         self._streamed = 0
         self._booked = self._dearest = 0
+        self._paid = Usage(input=0, output=0)
         self._served = self._request_id = ""
         self._began_at = clock()
         self._asked_at = self._began_at
@@ -137,7 +138,7 @@ class ModelAttempt:
         if isinstance(self._ceiling, Unknown) or spent is None:
             return None
         self._dearest = max(self._dearest, spent - self._booked)
-        self._booked = spent
+        self._booked, self._paid = spent, usage
         return spent, max(self._ceiling, self._dearest)
 
     def has_words(self) -> bool:
@@ -235,7 +236,12 @@ class ModelAttempt:
         return self._spent_on(self._usage)
 
     def _spent_on(self, usage: Usage) -> int | None:
-        return self.entry.pricing.spent(usage, cap=self.request.max_output_tokens)
+        """What all of it costs: each call within a reply has its own tier, and its own bounds."""
+        if self._booked and usage == self._paid:
+            return self._booked
+        rest = _rest(usage, self._paid)
+        spent = self.entry.pricing.spent(rest, cap=self.request.max_output_tokens)
+        return None if spent is None else self._booked + spent
 
     def bill(self, error: ProviderError | None = None) -> Bill:
         """What it cost at most if it ends here, without a reply.
@@ -282,6 +288,19 @@ class ModelAttempt:
             status=status,
             request_id=self._request_id,
         )
+
+
+def _rest(usage: Usage, paid: Usage) -> Usage:
+    """What was used beyond what is paid."""
+    return replace(
+        usage,
+        input=usage.input - paid.input,
+        output=usage.output - paid.output,
+        cached_input=max(0, usage.cached_input - paid.cached_input),
+        cache_write=max(0, usage.cache_write - paid.cache_write),
+        cache_write_long=max(0, usage.cache_write_long - paid.cache_write_long),
+        reasoning=max(0, usage.reasoning - paid.reasoning),
+    )
 
 
 def _merged(parts: list[Part]) -> tuple[Part, ...]:

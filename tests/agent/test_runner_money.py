@@ -80,6 +80,13 @@ class Uncounted(PerMessage):
         return None
 
 
+class Bounded(PerMessage):
+    """A price whose figures nobody believes of more than so many tokens."""
+
+    def spent(self, usage: Usage, *, cap: int | None = None) -> int | None:
+        return super().spent(usage) if usage.input + usage.output <= 12 else None
+
+
 class Unpriced:
     """A model nobody knows the price of."""
 
@@ -409,6 +416,17 @@ async def test_each_call_within_a_reply_is_booked_and_the_next_one_put_aside_for
     (blind,) = unknown.requests
     assert blind.spend is not None
     assert not await blind.spend(USAGE)
+
+
+async def test_each_call_within_a_reply_is_priced_by_itself() -> None:
+    """What one may not have used they may have used together; the bill is their sum."""
+    provider = ScriptedProvider(ANSWER)
+    await Turn(entry(provider, pricing=Bounded(2))).run()
+    (asked,) = provider.requests
+    assert asked.spend is not None
+    assert await asked.spend(Usage(input=6, output=4))
+    assert await asked.spend(Usage(input=12, output=8))
+    assert not await asked.spend(Usage(input=32, output=8))
 
 
 async def test_only_the_first_call_of_a_reply_counts_the_request() -> None:
