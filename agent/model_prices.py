@@ -317,8 +317,7 @@ def _message_bound(message: Message, picture: int) -> int:
 def _media_bound(media: tuple[Media, ...], picture: int) -> int:
     """Pictures by the dearest; of another file nothing is known but its bytes."""
     return sum(
-        picture if each.mime.startswith("image/") else max(picture, each.size)
-        for each in media
+        picture if each.mime.startswith("image/") else max(picture, each.size) for each in media
     )
 
 

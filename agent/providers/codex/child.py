@@ -31,7 +31,10 @@ STDERR_READ: Final = 16_000
 JUNK_LINES: Final = 3
 LAST_WORDS_S: Final = 0.5
 
-_GUARD: Final = 'read -r _; sleep 2; kill -s KILL -- "-$1"'
+ORPHANED_S: Final = 2.0
+"""How long a child may take to end by itself once we are gone."""
+
+_GUARD: Final = 'read -r _; sleep "$2"; kill -s KILL -- "-$1"'
 """Waits for the end of its input, which is ours, and ends a group that has not ended by then."""
 
 _SECRETS: Final = re.compile(
@@ -84,7 +87,13 @@ class Child:
 
     @classmethod
     async def start(
-        cls, argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, hide: tuple[str, ...]
+        cls,
+        argv: tuple[str, ...],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        hide: tuple[str, ...],
+        orphaned_s: float = ORPHANED_S,
     ) -> "Child":
         """Start one. Raises ChildLost where it can't be started."""
         try:
@@ -102,7 +111,7 @@ class Child:
             why = f"{argv[0]} can't be started ({type(exc).__name__})"
             raise ChildLost("unfit", why) from exc
         try:
-            guard = await _guarded(process.pid)
+            guard = await _guarded(process.pid, orphaned_s)
         except BaseException as exc:
             _kill_group(process.pid)
             await process.communicate()
@@ -286,9 +295,9 @@ class Child:
             self._kill()
 
 
-async def _guarded(group: int) -> asyncio.subprocess.Process:
+async def _guarded(group: int, seconds: float) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *("/bin/sh", "-c", _GUARD, "sh", str(group)),
+        *("/bin/sh", "-c", _GUARD, "sh", str(group), f"{seconds:g}"),
         env={"PATH": "/usr/bin:/bin"},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
