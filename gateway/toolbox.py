@@ -139,6 +139,12 @@ def _memory(making: _Making) -> Tool:
     return MemoryTool(making.clock)
 
 
+def _schedule(making: _Making) -> Tool:
+    from gateway.tools.schedule import ScheduleTool
+
+    return ScheduleTool(clock=making.clock, zone_name=making.config.gateway.timezone)
+
+
 def _ask_user(making: _Making) -> Tool:
     from gateway.tools.ask_user import AskUserTool
 
@@ -234,6 +240,7 @@ _MAKERS: Mapping[str, Callable[[_Making], Tool]] = {
     "web_search": _web_search,
     "send_message": _send_message,
     "memory": _memory,
+    "schedule": _schedule,
     "ask_user": _ask_user,
     "hf_jobs": _hf_jobs,
     "hf_sandbox": _hf_sandbox,

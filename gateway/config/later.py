@@ -20,7 +20,6 @@ IDLE_RESET: Final[Mapping[str, str]] = {
     ANY: 'write idle_reset = "off" or remove the key; `/new` starts afresh'
 }
 TOOLS: Final[Mapping[str, str]] = {
-    "schedule": "remove it from the list; a system timer can call `gatepost send`",
     "research": "remove it from the list",
 }
 

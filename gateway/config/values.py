@@ -47,6 +47,7 @@ ToolName = Literal[
     "web_search",
     "send_message",
     "memory",
+    "schedule",
     "ask_user",
     "hf_jobs",
     "hf_sandbox",

@@ -62,9 +62,8 @@ TABLE: tuple[tuple[str, str], ...] = (
         " the key; `/new` starts afresh",
     ),
     (
-        '[tools]\nenabled = ["files", "schedule"]',
-        ':2: tools.enabled: "schedule" is not in this version; remove it from the list; a system'
-        " timer can call `gatepost send`",
+        '[tools]\nenabled = ["files", "research"]',
+        ':2: tools.enabled: "research" is not in this version; remove it from the list',
     ),
     # wrong types
     ("gateway = 1", ":1: gateway: must be a table, not a number; write its keys under [gateway]"),

@@ -1,0 +1,163 @@
+"""`/cron` in chats: who may do what, and what they read."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.config.ids import parse_user
+from gateway.config.values import GatewayConfig
+from gateway.cron_assembly import lane_of_jobs
+from gateway.cron_lane import USAGE
+from gateway.desk_assembly import Ground
+from gateway.store.records import cron, inbox
+from gateway.store.records.inbox import Content, Waiting
+from gateway.store.sqlite import SqliteStore
+from tests.gateway.cron_house import CHAT, CronHouse, job
+from tests.gateway.hand_clock import START, HandClock
+from tests.gateway.intake import CONFIG
+from tests.gateway.records.rows import write
+
+OWNER, OTHER = "telegram:1001", "telegram:1002"
+CONFIGURED = replace(CONFIG, gateway=GatewayConfig(owners=(parse_user(OWNER),)))
+
+
+class Lane:
+    """The lane over a gateway with one configured job; every command is a row."""
+
+    def __init__(self, house: CronHouse, clock: HandClock) -> None:
+        self.house = house
+        ground = Ground(config=CONFIGURED, store=house.store, clock=clock)
+        self._lane = lane_of_jobs(house.cron, desk=house.core.desk, ground=ground)
+        self._given = 0
+
+    async def says(
+        self, words: str, *, by: str = OWNER, chat: str = CHAT, again: bool = False
+    ) -> str:
+        """The answer to `/cron WORDS`; `again`: a crash came before the last was answered."""
+        self._given += not again
+        row = await self._row(words, by, chat)
+        return await self._lane.handle(row)
+
+    async def _row(self, words: str, by: str, chat: str) -> Waiting:
+        content = Content(
+            kind="command",
+            author=by,
+            author_name=by.removeprefix("telegram:"),
+            reply_to=chat,
+            command="cron",
+            args=words,
+        )
+        arrival = inbox.Arrival(
+            account="telegram:77",
+            delivery_key=f"c{self._given}",
+            logical_key=f"c{self._given}",
+            state="new",
+            reason=None,
+            lane="now",
+            session_key=f"telegram:77|{chat}",
+            chat=chat,
+            message_id=None,
+            author=by,
+            order=(self._given, 0),
+            occurred_at=START,
+            received_at=START,
+            content=content,
+            raw="",
+        )
+        await write(self.house.store, lambda tx: inbox.insert(tx, arrival))
+        rows = await self.house.store.read(inbox.waiting_now)
+        return rows[-1]
+
+
+@pytest.fixture
+async def lane(store: SqliteStore, tmp_path: Path, clock: HandClock) -> AsyncIterator[Lane]:
+    """A gateway with the job standup of the configuration."""
+    house = CronHouse(store, tmp_path, clock, config=CONFIGURED)
+    await house.open(job(timezone="Europe/Berlin"))
+    yield Lane(house, clock)
+    await house.close()
+
+
+async def test_anyone_lists_what_is_for_their_chat(lane: Lane) -> None:
+    """Owners see what is for others too."""
+    line = "- `standup` (0 * * * *, Europe/Berlin): next Thu 2025-10-09 11:00 CEST"
+    assert await lane.says("", by=OTHER) == line
+    assert await lane.says("list", by=OTHER, chat="telegram:1002") == "There are no jobs here."
+    assert await lane.says("list", chat="telegram:1001") == f"{line}, for {CHAT}"
+
+
+async def test_the_next_times_of_a_job(lane: Lane) -> None:
+    """Three of them, in its own zone."""
+    assert await lane.says("next standup", by=OTHER) == (
+        "- Thu 2025-10-09 11:00 CEST\n- Thu 2025-10-09 12:00 CEST\n- Thu 2025-10-09 13:00 CEST"
+    )
+    assert await lane.says("next nobody") == "There is no job nobody."
+
+
+@pytest.mark.parametrize("verb", ["run", "pause", "resume", "remove"])
+async def test_who_did_not_make_a_job_changes_nothing_of_it(lane: Lane, verb: str) -> None:
+    """Only owners, where it stands in the configuration."""
+    refused = await lane.says(f"{verb} standup", by=OTHER)
+    assert refused == "Only owners may do that to standup."
+    assert (await lane.house.job()).state == "active"
+    assert await lane.house.fires() == []
+
+
+async def test_an_owner_adds_runs_pauses_resumes_and_removes(lane: Lane) -> None:
+    """The new job posts in its chat; what it was asked for is said in a sentence each."""
+    made = await lane.says('add "0 9 * * mon-fri" Say good morning to all!')
+    assert made == (
+        "`say-good-morning` is made; first Thu 2025-10-09 09:00 UTC. What it writes is posted here."
+    )
+    lane.house.core.answers("Good morning.")
+    assert await lane.says("run say-good-morning") == "say-good-morning runs now (f1)."
+    await lane.house.look()
+    await lane.house.core.shows("Good morning.", chat="-100200")
+    paused = await lane.says("pause say-good-morning")
+    assert paused == "say-good-morning is paused. What waits of it still runs."
+    listed = await lane.says("list")
+    assert "`say-good-morning` (0 9 * * mon-fri, UTC): paused by 1001" in listed
+    resumed = await lane.says("resume say-good-morning")
+    assert resumed == "say-good-morning goes on; first Thu 2025-10-09 09:00 UTC."
+    removed = await lane.says("remove say-good-morning")
+    assert removed == "say-good-morning is removed. What runs of it goes on to its end."
+    assert "good-morning" not in await lane.says("list")
+
+
+async def test_a_configured_job_is_removed_where_it_stands(lane: Lane) -> None:
+    """It would be back with the next start."""
+    assert "stands in the configuration" in await lane.says("remove standup")
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("frobnicate standup", USAGE),
+        ("add tomorrow do it", 'Write `/cron add "0 9 * * mon-fri" TEXT`: when, in quotes, and'),
+        ('add "0 25 * * *" Do it!', "Hour"),
+        ('add "at 2020-01-01T09:00" Do it!', "That time is over"),
+        ("resume standup", "standup is not paused."),
+    ],
+)
+async def test_what_can_not_be_done_is_said_plainly(lane: Lane, words: str, answer: str) -> None:
+    """With what to write instead."""
+    assert (await lane.says(words)).startswith(answer)
+
+
+async def test_others_ask_for_a_job_in_words(lane: Lane) -> None:
+    """Adding by command is an owner's; the agent asks the owners with a card."""
+    assert "Only owners add jobs by command" in await lane.says('add "@daily" Do it!', by=OTHER)
+
+
+async def test_a_crash_before_its_answer_repeats_no_command(lane: Lane) -> None:
+    """Neither a second job nor a second run."""
+    made = await lane.says('add "@daily" Do it!')
+    assert await lane.says('add "@daily" Do it!', again=True) == made
+    jobs = await lane.house.store.read(cron.every)
+    assert [each.name for each in jobs] == ["do-it", "standup"]
+    lane.house.core.answers("Done.")
+    runs = await lane.says("run do-it")
+    assert await lane.says("run do-it", again=True) == runs
+    assert len(await lane.house.fires("do-it")) == 1
