@@ -37,6 +37,7 @@ from gateway.desk_assembly import (
     supervision,
 )
 from gateway.desk_lane import DeskLane
+from gateway.destination_notices import DestinationNotices
 from gateway.echoes import Echoes
 from gateway.equipment import own_tools, providers
 from gateway.errors import StoreError
@@ -444,6 +445,15 @@ class Gateway:
         )
         if self._mcp is not None:
             self._begin(self._mcp.run())
+        told = DestinationNotices(
+            self._config.destinations,
+            store=self._store,
+            clock=self._clock,
+            account_of=self._account_of,
+            enqueue=self._deliveries.enqueue,
+        )
+        if told.wanted:
+            self._begin(told.run(asyncio.sleep))
         keep_days = self._config.gateway.retention_days
         retention = Retention(
             store=self._store, blobs=blobs, clock=self._clock, keep_days=keep_days

@@ -294,7 +294,7 @@ def _mcp(entry: "McpSection") -> values.McpConfig:
 
 def _destinations(model: "ConfigFile") -> dict[str, values.DestinationConfig]:
     return {
-        name: values.DestinationConfig(chat=entry.chat, users=entry.users)
+        name: _filled(values.DestinationConfig, entry)
         for name, entry in (model.destinations.model_extra or {}).items()
     }
 

@@ -1,8 +1,13 @@
 """The schema of `[destinations]`: chats by a name."""
 
-from pydantic import ConfigDict, Field
+from typing import Annotated
 
-from gateway.config.kinds import ExactChat, Section, Users, key
+from pydantic import ConfigDict, Field, Strict
+
+from gateway.config import values
+from gateway.config.kinds import ExactChat, Section, Users, key, words
+
+Notice = Annotated[str, *words(*values.NOTICE_KINDS)]
 
 
 class DestinationSection(Section):
@@ -13,6 +18,13 @@ class DestinationSection(Section):
         "The people whose turns may write there with `send_message`, beside owners; without the"
         " key everyone's, with an empty list no one's. A message is asked for in any case.",
         None,
+    )
+    notices: Annotated[tuple[Notice, ...], Strict(False)] = key(
+        "What it is told of by itself, from every other chat: `turn_done`, `approval_waiting`,"
+        " `error` (a turn failed), `budget` (four fifths of a day's or month's are spent). A notice"
+        " says that and where, never what was written.",
+        (),
+        written=[],
     )
 
 

@@ -60,6 +60,8 @@ Api = Literal["openai-chat", "openai-responses", "anthropic-messages", "codex-ap
 APIS: tuple[str, ...] = get_args(Api)
 LoginService = Literal["codex", "anthropic", "nous", "xai"]
 LOGIN_SERVICES: tuple[str, ...] = get_args(LoginService)
+NoticeKind = Literal["turn_done", "approval_waiting", "error", "budget"]
+NOTICE_KINDS: tuple[NoticeKind, ...] = get_args(NoticeKind)
 PoolOrder = Literal["fill_first", "round_robin", "least_used", "random"]
 POOL_ORDERS: tuple[str, ...] = get_args(PoolOrder)
 ReasoningReplay = Literal["never", "in_turn", "always"]
@@ -401,10 +403,14 @@ class McpConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationConfig:
-    """A chat by name; `users` are whose turns may write to it beside owners, None is everyone's."""
+    """A chat by name; `users` are whose turns may write to it beside owners, None is everyone's.
+
+    `notices` are what it hears of by itself.
+    """
 
     chat: ChatPattern
     users: tuple[UserId, ...] | None = None
+    notices: tuple[NoticeKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

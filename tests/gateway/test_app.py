@@ -1,5 +1,6 @@
 """The composition root: starts that fail, and accounts whose token is mended."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from gateway.equipment import providers
 from gateway.errors import GatewayError, StoreFailed, StoreLocked
 from gateway.process import serve
 from gateway.store import migrate
+from gateway.store.records import sessions
 from gateway.store.sqlite import open_sqlite
 from platforms.content import Post
 from platforms.errors import CredentialsRejected
@@ -106,6 +108,35 @@ async def test_owners_hear_of_a_turn_that_was_ended_for_its_deaths(tmp_path: Pat
         (content,) = [row[0] for row in told]
     database.close()
     assert "I ended turn t1: I died three times within a minute" in content
+
+
+async def test_a_named_chat_hears_of_a_turn_that_failed(tmp_path: Path) -> None:
+    """In the last run, which had no time to tell: the next one does, as it begins."""
+    given = config(tmp_path)
+    assert given.source is not None
+    named = '[destinations.ops]\nchat = "terminal:7"\nnotices = ["error"]\n'
+    given.source.write_text(given.source.read_text() + named)
+    failures: list[StoreFailed] = []
+    store = await open_sqlite(tmp_path / "state", migrate.packaged(), on_failure=failures.append)
+    turn = await opened(store, arrival(1))
+    now = SystemClock().now()
+    await store.write(
+        lambda tx: sessions.close_turn(
+            tx, turn, state="failed", mark="none", error="gone", now=now
+        ),
+        transition=KEPT,
+    )
+    await store.close()
+    gateway = Gateway(load(given.source, {}))
+    await gateway.start(await providers(given))
+    told: list[tuple[str]] = []
+    async with asyncio.timeout(10):
+        while not told:
+            told = await gateway._store.read(
+                lambda tx: tx.rows("SELECT content FROM outbox WHERE chat = 'terminal:7'")
+            )
+    assert "failed: gatepost why t1." in told[0][0]
+    await gateway.stop()
 
 
 async def test_signals_during_the_start_are_carried_out_after_it(tmp_path: Path) -> None:

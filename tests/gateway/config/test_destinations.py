@@ -32,11 +32,15 @@ def loaded(directory: Path, text: str) -> Config:
 def test_a_chat_has_a_name(tmp_path: Path) -> None:
     """Those of `send_message` stand beside them, open to everyone's turns as they were."""
     config = loaded(
-        tmp_path, '[destinations.team]\nchat = "slack:T1/C9"\nusers = ["slack:T1/U1"]\n'
+        tmp_path,
+        '[destinations.team]\nchat = "slack:T1/C9"\nusers = ["slack:T1/U1"]\n'
+        'notices = ["error", "budget"]\n',
     )
     assert config.named_chats() == {
         "all": DestinationConfig(chat=ChatPattern(platform="slack", parts=("T1", "C8"))),
-        "team": DestinationConfig(chat=TEAM, users=(parse_user("slack:T1/U1"),)),
+        "team": DestinationConfig(
+            chat=TEAM, users=(parse_user("slack:T1/U1"),), notices=("error", "budget")
+        ),
     }
 
 
@@ -90,6 +94,10 @@ def test_a_job_delivers_to_a_name(tmp_path: Path) -> None:
         (
             '[destinations.team]\nchat = "slack:T1/C9"\nuser = []',
             '3: destinations.team.user: unknown key; did you mean "users"?',
+        ),
+        (
+            '[destinations.team]\nchat = "slack:T1/C9"\nnotices = ["eror"]',
+            '3: destinations.team.notices: "eror" is not one of its values; did you mean "error"?',
         ),
         (
             '[[cron]]\nname = "a"\nschedule = "@daily"\nprompt = "Go."\ndeliver = "team"',
