@@ -15,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from platforms.base import OnGap
 from platforms.errors import (
@@ -26,11 +27,11 @@ from platforms.errors import (
     SendUncertain,
     ThreadGone,
 )
-from platforms.events import Account, Gap
+from platforms.events import Gap
 from platforms.fields import Body, string
-from platforms.slack.api import Json, WebApi
+from platforms.slack.api import Json
 from platforms.slack.gaps import Gaps, Missed
-from platforms.slack.history import read_channel, read_thread
+from platforms.slack.history import Call, read_channel, read_thread
 from platforms.slack.limits import (
     BACKFILL_AGE,
     BACKFILL_BURST,
@@ -38,8 +39,9 @@ from platforms.slack.limits import (
     BACKFILL_MESSAGES,
     BACKFILL_OVERLAP,
 )
-from platforms.slack.places import Places
+from platforms.slack.places import Channel, Places
 from platforms.slack.stamps import is_stamp, order, stamp_of, time_of
+from platforms.slack.workspaces import Workspace, Workspaces
 
 log = logging.getLogger(__name__)
 
@@ -49,16 +51,15 @@ TRIES_S = (1.0, 5.0, 15.0, 30.0)
 AGAIN_S = 30.0
 """Between two attempts at a gap while Slack can't be reached."""
 
-Offer = Callable[[str, Body], Awaitable[bool]]
-"""Stores a message of a channel; says whether it was stored now."""
+Offer = Callable[[Workspace, str, Body], Awaitable[bool]]
+"""Stores a message of a workspace's channel; says whether it was stored now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """What a read needs beside its gap; `now` is the wall clock, `clock` only moves forward."""
 
-    api: WebApi
-    account: Account
+    workspaces: Workspaces
     places: Places
     gaps: Gaps
     offer: Offer
@@ -73,7 +74,7 @@ class Backfill:
 
     def __init__(self, reader: Reader) -> None:
         self._with = reader
-        self._free_at: dict[str, float] = {}
+        self._free_at: dict[tuple[str, str], float] = {}
 
     async def run(self) -> None:
         """Read gaps back until cancelled; one that was broken off is read again."""
@@ -99,7 +100,7 @@ class Backfill:
         )
         if self._with.on_gap is not None:
             gap = Gap(
-                account=self._with.account,
+                account=self._with.workspaces.account,
                 since=missed.since,
                 until=missed.until,
                 cause=missed.cause,
@@ -115,34 +116,32 @@ class Backfill:
             try:
                 counts.append(await self._read_chat(channel, missed))
             except (RightsMissing, ChatUnavailable, MessageRejected, SendUncertain) as error:
-                log.warning("slack: %s can't be read back: %s", channel, error)
+                log.warning("slack: %s/%s can't be read back: %s", *channel, error)
         return None if channels and not counts else sum(counts)
 
-    async def _read_chat(self, channel: str, missed: Missed) -> int:
+    async def _read_chat(self, channel: Channel, missed: Missed) -> int:
         """A channel and its threads as one list, oldest first."""
+        workspace, ident = self._with.workspaces.at(channel[0]), channel[1]
+        call: Call = partial(self._call, workspace)
         day_ago = self._with.now() - BACKFILL_AGE
-        shown = await read_channel(
-            self._call, channel, oldest=stamp_of(day_ago), most=BACKFILL_MESSAGES
-        )
+        shown = await read_channel(call, ident, oldest=stamp_of(day_ago), most=BACKFILL_MESSAGES)
         floor = _floor(missed, channel, None, day_ago)
         found = [message for message in shown if order(message["ts"]) > order(floor)]
         for root in self._threads(channel, shown, missed, day_ago):
             floor = _floor(missed, channel, root, day_ago)
             try:
-                found += await read_thread(
-                    self._call, channel, root, oldest=floor, most=BACKFILL_MESSAGES
-                )
+                found += await read_thread(call, ident, root, oldest=floor, most=BACKFILL_MESSAGES)
             except ThreadGone:
-                log.info("slack: a thread of %s is gone and can't be read back", channel)
+                log.info("slack: a thread of %s is gone and can't be read back", ident)
         by_ts = {str(message["ts"]): message for message in found}
         stored = 0
         for ts in sorted(by_ts, key=order):
-            new = await self._with.offer(channel, by_ts[ts])
+            new = await self._with.offer(workspace, ident, by_ts[ts])
             stored += new and _is_new(missed, channel, by_ts[ts])
         return stored
 
     def _threads(
-        self, channel: str, shown: list[Body], missed: Missed, day_ago: datetime
+        self, channel: Channel, shown: list[Body], missed: Missed, day_ago: datetime
     ) -> tuple[str, ...]:
         """Threads that may have replies we lack: history tells of those whose root it shows."""
         told = {string(message, "ts"): string(message, "latest_reply") for message in shown}
@@ -155,13 +154,13 @@ class Backfill:
         ]
         return tuple(dict.fromkeys([*active, *hidden]))
 
-    async def _call(self, method: str, arguments: Json) -> Json:
+    async def _call(self, workspace: Workspace, method: str, arguments: Json) -> Json:
         """One call at our pace, again as long as it makes sense; raises PlatformError."""
         pauses = iter(TRIES_S)
         while True:
-            await self._take_turn(method)
+            await self._take_turn(workspace.us.space, method)
             try:
-                return await self._with.api.call(method, arguments, as_query=True)
+                return await workspace.api.call(method, arguments, as_query=True)
             except RateLimited as error:
                 await self._with.sleep(error.retry_after_s)
             except SendUncertain:
@@ -170,26 +169,29 @@ class Backfill:
                     raise
                 await self._with.sleep(pause)
 
-    async def _take_turn(self, method: str) -> None:
-        """Wait so that a method is called BACKFILL_BURST times at once, then at an even pace."""
+    async def _take_turn(self, space: str, method: str) -> None:
+        """Wait so that a method is called BACKFILL_BURST times at once, then at an even pace.
+
+        Each workspace has a budget of its own.
+        """
         now = self._with.clock()
-        free_at = max(self._free_at.get(method, now), now)
-        self._free_at[method] = free_at + BACKFILL_INTERVAL_S
+        free_at = max(self._free_at.get((space, method), now), now)
+        self._free_at[space, method] = free_at + BACKFILL_INTERVAL_S
         wait = free_at - now - (BACKFILL_BURST - 1) * BACKFILL_INTERVAL_S
         if wait > 0:
             await self._with.sleep(wait)
 
 
-def _floor(missed: Missed, channel: str, thread: str | None, day_ago: datetime) -> str:
+def _floor(missed: Missed, channel: Channel, thread: str | None, day_ago: datetime) -> str:
     """After which message a place is read."""
-    known = missed.marks.get((channel, thread))
+    known = missed.marks.get((*channel, thread))
     since = missed.since if known is None else min(missed.since, time_of(known))
     return stamp_of(max(since - BACKFILL_OVERLAP, day_ago))
 
 
-def _is_new(missed: Missed, channel: str, message: Body) -> bool:
+def _is_new(missed: Missed, channel: Channel, message: Body) -> bool:
     """Whether the gap swallowed it; in the overlap before stands what was stored."""
     thread = string(message, "thread_ts")
     ts = str(message["ts"])
-    place = (channel, thread if is_stamp(thread) and thread != ts else None)
+    place = (*channel, thread if is_stamp(thread) and thread != ts else None)
     return order(ts) > order(missed.marks.get(place, stamp_of(missed.since)))

@@ -1,17 +1,23 @@
-"""The adapter of one Slack app in one workspace: Socket Mode or signed HTTP in, the Web API out."""
+"""The adapter of one Slack app in its workspaces: Socket Mode or signed HTTP in, Web API out."""
 
 import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from platforms.base import Capabilities, Ingest, Marks, OnGap, Route
 from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome, Post, Upload
-from platforms.errors import CredentialsRejected, PlatformError, PlatformUnavailable
+from platforms.errors import (
+    ChatUnavailable,
+    CredentialsRejected,
+    FileUnavailable,
+    PlatformUnavailable,
+    RightsMissing,
+)
 from platforms.events import (
     Account,
     Attachment,
@@ -20,10 +26,9 @@ from platforms.events import (
     MessageRef,
     PlatformName,
 )
-from platforms.fields import identifier, mapping, string, truth
 from platforms.files import Location
 from platforms.slack import files, lookup, outbound
-from platforms.slack.api import TOTAL_TIMEOUT_S, Json, WebApi
+from platforms.slack.api import TOTAL_TIMEOUT_S, WebApi
 from platforms.slack.backfill import Backfill, Reader
 from platforms.slack.bridge import answer, build_app
 from platforms.slack.format import fits
@@ -39,18 +44,17 @@ from platforms.slack.limits import (
     SECOND_AFTER_S,
     STALE_S,
 )
-from platforms.slack.people import People
 from platforms.slack.places import Places
-from platforms.slack.reading import Identity
 from platforms.slack.sockets import Sockets
 from platforms.slack.stamps import time_of
+from platforms.slack.workspaces import Workspace, Workspaces, ask
 
 BASE_URL = "https://slack.com/api/"
 STOP_PATIENCE_S = 0.5
 
 
 class SlackAdapter:
-    """Source and Sink of one bot token.
+    """Source and Sink of one app, with a bot token for each workspace or organisation it is in.
 
     `app_token` turns Socket Mode on, `signing_secret` the route for signed HTTP events; one of
     them is needed. `base_url` is the root of the Web API. With `threads` a message in a channel is
@@ -60,7 +64,7 @@ class SlackAdapter:
     def __init__(
         self,
         *,
-        bot_token: str,
+        bot_token: str | tuple[str, ...],
         app_token: str | None = None,
         signing_secret: str | None = None,
         base_url: str = BASE_URL,
@@ -80,9 +84,15 @@ class SlackAdapter:
         """`marks` is asked once, for reading back what came while no process ran."""
         if app_token is None and signing_secret is None:
             raise ValueError("Slack needs an app-level token or a signing secret to hear anything")
-        self._api = WebApi(token=bot_token, base_url=base_url, total_timeout_s=total_timeout_s)
+        tokens = (bot_token,) if isinstance(bot_token, str) else bot_token
+        apis = tuple(
+            WebApi(token=token, base_url=base_url, total_timeout_s=total_timeout_s)
+            for token in tokens
+        )
+        self._api = apis[0]
+        self._workspaces = Workspaces(apis, threads=threads, clock=clock)
         self._app_token = app_token
-        self._bot_token, self._base_url = bot_token, base_url
+        self._base_url = base_url
         self._gaps = Gaps(now=now)
         self._sockets: Sockets | None = None
         if app_token is not None:
@@ -106,8 +116,6 @@ class SlackAdapter:
             signing_secret=signing_secret or "",
             intake=lambda: self._intake,
         )
-        self._people = People(self._api, clock=clock)
-        self._threads = threads
         self._marks = marks
         self._on_gap = on_gap
         self._places = Places()
@@ -116,7 +124,6 @@ class SlackAdapter:
         self._now = now
         self._clock = clock
         self._sleep = sleep
-        self._us: Identity | None = None
 
     def __repr__(self) -> str:
         return "SlackAdapter()"
@@ -129,38 +136,15 @@ class SlackAdapter:
         return "slack"
 
     async def connect(self) -> Account:
-        """Ask who we are and which app that is."""
-        me = await self._ask("auth.test", {})
-        bot, user = identifier(me, "bot_id"), identifier(me, "user_id")
-        team, enterprise = identifier(me, "team_id"), identifier(me, "enterprise_id")
-        if user is None or team is None:
-            raise PlatformUnavailable("what answers is not Slack's Web API")
-        if bot is None:
-            raise CredentialsRejected("Slack's bot token is a person's; a bot's begins with xoxb-")
-        whole = truth(me, "is_enterprise_install") and enterprise is not None
-        app = await self._ask("bots.info", {"bot": bot})
-        app_id = identifier(mapping(app, "bot"), "app_id")
-        if app_id is None:
-            raise PlatformUnavailable("Slack did not say which app the bot token belongs to")
-        account = Account(platform="slack", id=app_id)
-        self._us = Identity(
-            account=account,
-            space=enterprise if whole and enterprise else team,
-            teams=frozenset({enterprise, team} if whole and enterprise else {team}),
-            user_id=user,
-            bot_id=bot,
-            name=string(me, "user"),
-            threads=self._threads,
-        )
-        return account
+        """Ask with each token who we are and which app that is."""
+        return await self._workspaces.connect()
 
     async def run(self, ingest: Ingest) -> None:
         """Take events until cancelled, or until Slack ends our access."""
-        us = self._known()
-        await self._take_up(us)
-        intake = self._new_intake(us, ingest)
-        self._api.refused.clear()
-        parts = [self._ended(intake), self._watch_token(), self._backfill(us, intake).run()]
+        await self._take_up(self._workspaces.account)
+        intake = self._new_intake(ingest)
+        parts = [self._ended(), self._backfill(intake).run()]
+        parts += [self._watch_token(each) for each in self._workspaces]
         if self._sockets is not None:
             parts.append(self._sockets.run(partial(answer, self._app, intake)))
         self._intake = intake
@@ -191,13 +175,18 @@ class SlackAdapter:
 
     async def locate(self, attachment: Attachment, message: MessageRef) -> Location:
         """The private address of a file, with our token."""
-        return files.locate(attachment, token=self._bot_token, base_url=self._base_url)
+        try:
+            token = self._workspaces.at(message.chat.space).api.client.token or ""
+        except ChatUnavailable as error:
+            raise FileUnavailable(str(error), reason="no_file") from error
+        return files.locate(attachment, token=token, base_url=self._base_url)
 
     def liveness(self) -> Liveness:
         """The last frame or pong of the socket, or the last genuine request."""
         facts = {}
-        if self._us is not None:
-            facts = {"workspace": self._us.space, "bot": f"@{self._us.name}"}
+        if known := tuple(self._workspaces):
+            spaces = ", ".join(each.us.space for each in known)
+            facts = {"workspace": spaces, "bot": f"@{known[0].us.name}"}
         since = self._gaps.since
         gap_since = None
         if since is not None:
@@ -208,30 +197,26 @@ class SlackAdapter:
                 connected=self._sockets.connected,
                 last_frame_at=self._sockets.last_frame_at,
                 gap_since=gap_since,
-                alarm=self._sockets.alarm,
+                alarm="; ".join(filter(None, (self._sockets.alarm, self._workspaces.alarm))),
                 facts=facts,
             )
         taking = self._events is not None and self._events.intake is not None
         if self._events is not None and (at := self._events.last_request_at) is not None:
             # Requests come with messages, so their age proves nothing about the transport.
             facts["last request"] = f"{self._clock() - at:.0f} s ago"
-        return Liveness(connected=taking, gap_since=gap_since, facts=facts)
+        return Liveness(
+            connected=taking, gap_since=gap_since, alarm=self._workspaces.alarm, facts=facts
+        )
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._people.close()
-        await self._api.close()
+        await self._workspaces.close()
 
-    def _known(self) -> Identity:
-        if self._us is None:
-            raise PlatformUnavailable("the adapter is used before connect")
-        return self._us
-
-    async def _take_up(self, us: Identity) -> None:
+    async def _take_up(self, account: Account) -> None:
         """What came while no process ran is missing, from the newest message that was stored."""
         if self._marks is None:
             return
-        stored = self._places.learn(await self._marks(us.account))
+        stored = self._places.learn(await self._marks(account))
         self._marks = None
         if stored:
             newest = max(time_of(ts) for ts in stored.values())
@@ -243,10 +228,9 @@ class SlackAdapter:
         silent = timedelta(seconds=max(0.0, self._clock() - heard_at))
         self._gaps.begin("no live socket", since=self._now() - silent)
 
-    def _new_intake(self, us: Identity, ingest: Ingest) -> Intake:
+    def _new_intake(self, ingest: Ingest) -> Intake:
         return Intake(
-            us,
-            self._people,
+            self._workspaces,
             ingest,
             places=self._places,
             gaps=self._gaps,
@@ -256,11 +240,10 @@ class SlackAdapter:
             ack_limit_s=self._ack_limit_s,
         )
 
-    def _backfill(self, us: Identity, intake: Intake) -> Backfill:
+    def _backfill(self, intake: Intake) -> Backfill:
         return Backfill(
             Reader(
-                api=self._api,
-                account=us.account,
+                workspaces=self._workspaces,
                 places=self._places,
                 gaps=self._gaps,
                 offer=intake.read_back,
@@ -278,26 +261,22 @@ class SlackAdapter:
             raise PlatformUnavailable("Slack gave no address for a socket")
         return url
 
-    async def _watch_token(self) -> None:
-        """Returns never; raises CredentialsRejected once a call was refused and nobody knows us."""
+    async def _watch_token(self, workspace: Workspace) -> None:
+        """Returns never; once a call was refused it asks whether anybody still knows us there."""
+        workspace.api.refused.clear()
         while True:
-            await self._api.refused.wait()
-            self._api.refused.clear()
-            with contextlib.suppress(PlatformUnavailable):
-                await self._ask("auth.test", {})
+            await workspace.api.refused.wait()
+            workspace.api.refused.clear()
+            try:
+                await ask(workspace.api, "auth.test", {})
+            except CredentialsRejected as error:
+                self._workspaces.lose(workspace, str(error))
+            except PlatformUnavailable:
+                pass
             await self._sleep(RECOUNT_S)
 
-    async def _ended(self, intake: Intake) -> None:
-        raise CredentialsRejected(await intake.ended())
-
-    async def _ask(self, method: str, arguments: Json) -> Json:
-        """A question whose failure means only that it has to be asked again."""
-        try:
-            return await self._api.read(method, arguments)
-        except (CredentialsRejected, PlatformUnavailable):
-            raise
-        except PlatformError as error:
-            raise PlatformUnavailable(str(error)) from error
+    async def _ended(self) -> None:
+        raise CredentialsRejected(await self._workspaces.ended())
 
     # Sink
 
@@ -311,17 +290,36 @@ class SlackAdapter:
         return fits(body)
 
     async def perform(self, operation: Operation) -> Outcome:
-        """Carry out one operation."""
-        return await outbound.perform(self._api, operation, self._uploads)
+        """Carry out one operation, in the workspace it is for."""
+        workspace = self._workspaces.at(outbound.space_of(operation))
+        with self._one_of_several(workspace):
+            return await outbound.perform(workspace.api, operation, self._uploads)
 
     async def find(self, operation: Post | Upload, since: datetime) -> MessageRef | None:
         """Look once whether an in-doubt post stands: by its nonce, a file by its id or contents."""
-        return await lookup.find(self._api, self._known(), operation, since, self._uploads)
+        workspace = self._workspaces.at(operation.chat.space)
+        with self._one_of_several(workspace):
+            return await lookup.find(workspace.api, workspace.us, operation, since, self._uploads)
 
-    async def direct(self, person: str) -> ChatRef:
+    async def direct(self, person: str, space: str | None = None) -> ChatRef:
         """The direct message with a person, opened if need be."""
-        return await lookup.open_direct(self._api, self._known(), person)
+        workspace = self._workspaces.at(space)
+        with self._one_of_several(workspace):
+            return await lookup.open_direct(workspace.api, workspace.us, person)
 
     async def roles(self, person: str, chat: ChatRef, asked: frozenset[str]) -> frozenset[str]:
         """The user groups among `asked` the person is in; nobody administers a chat here."""
-        return await lookup.held_roles(self._api, self._known(), person, asked)
+        workspace = self._workspaces.at(chat.space)
+        return await lookup.held_roles(workspace.api, workspace.us, person, asked)
+
+    @contextlib.contextmanager
+    def _one_of_several(self, workspace: Workspace) -> Iterator[None]:
+        """A token that is refused stops its own workspace, not the others."""
+        try:
+            yield
+        except RightsMissing:
+            raise
+        except CredentialsRejected as error:
+            if len(tuple(self._workspaces)) == 1:
+                raise
+            raise ChatUnavailable(str(error), reason="no_rights") from error

@@ -10,13 +10,13 @@ import orjson
 
 from platforms.base import Ingest
 from platforms.events import Delivery, Ignored, InboundEvent, MessageReceived, Receipt
-from platforms.fields import Body, integer, mapping
+from platforms.fields import Body, identifier, integer, mapping, truth
 from platforms.slack.gaps import Gaps, Missed
 from platforms.slack.limits import ACK_LIMIT_S
-from platforms.slack.parse import mentioned_people, parse
-from platforms.slack.people import People
+from platforms.slack.parse import mentioned_people, of_nobody, parse
 from platforms.slack.places import Places
 from platforms.slack.reading import Identity, Index
+from platforms.slack.workspaces import Workspace, Workspaces
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +30,11 @@ PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 class Intake:
-    """Parses and ingests payloads while open; `ended` returns why nothing more will come."""
+    """Parses and ingests payloads while open."""
 
     def __init__(
         self,
-        us: Identity,
-        people: People,
+        workspaces: Workspaces,
         ingest: Ingest,
         *,
         places: Places,
@@ -45,24 +44,16 @@ class Intake:
         sleep: Callable[[float], Awaitable[None]],
         ack_limit_s: float = ACK_LIMIT_S,
     ) -> None:
-        self._us = us
-        self._index = Index(us=us, people=people, uploads=uploads)
+        self._workspaces = workspaces
+        self._uploads = uploads
         self._places = places
         self._gaps = gaps
         self._sleep = sleep
-        self._people = people
         self._ingest = ingest
         self._now = now
         self._ack_limit_s = ack_limit_s
         self._running: set[asyncio.Task[object]] = set()
         self._open = True
-        self._end = asyncio.Event()
-        self._end_reason = ""
-
-    async def ended(self) -> str:
-        """Wait until Slack has said that our access is over, and say how."""
-        await self._end.wait()
-        return self._end_reason
 
     async def take(self, payload: object) -> Receipt:
         """Hand one payload to the journal; BUSY after the time Slack gives us, or when closed."""
@@ -76,35 +67,65 @@ class Intake:
             self._running.discard(task)
 
     async def _take(self, payload: object) -> Receipt:
+        home = self._home(payload)
         try:
             async with asyncio.timeout(self._ack_limit_s):
-                await self._people.know(set(mentioned_people(payload)) - {self._us.user_id})
-                events = parse(payload, self._index, now=self._now())
+                events = await self._read(payload, home)
+                account = self._workspaces.account
                 receipt = await self._ingest(
-                    Delivery(account=self._us.account, raw=raw_bytes(payload), events=events)
+                    Delivery(account=account, raw=raw_bytes(payload), events=events)
                 )
         except TimeoutError:
             log.warning("slack: the journal was too slow; Slack will deliver this again")
             return Receipt.BUSY
         if receipt is Receipt.STORED:
             self._note(events)
-        if receipt is not Receipt.BUSY and isinstance(payload, Mapping):
-            self._heed(payload)
+        if receipt is not Receipt.BUSY and isinstance(payload, Mapping) and home is not None:
+            self._heed(payload, home)
         return receipt
 
-    async def read_back(self, channel: str, message: Body) -> bool:
+    async def _read(
+        self, payload: object, home: Workspace | None, *, late: bool = False
+    ) -> tuple[InboundEvent, ...] | Ignored:
+        """What a payload says, once those it names are known."""
+        if home is None:
+            return of_nobody(payload)
+        await home.people.know(set(mentioned_people(payload)) - {home.us.user_id})
+        index = Index(
+            us=home.us,
+            teams=self._workspaces.teams,
+            people=home.people,
+            uploads=self._uploads,
+        )
+        return parse(payload, index, now=self._now(), late=late)
+
+    def _home(self, payload: object) -> Workspace | None:
+        """The workspace a payload is for.
+
+        A channel several of ours share stays with the one through which it was first stored, so
+        that its threads are one conversation each.
+        """
+        if not isinstance(payload, Mapping):
+            return self._workspaces.first
+        home, event = self._workspaces.of(payload), mapping(payload, "event")
+        if home is None or not truth(payload, "is_ext_shared_channel"):
+            return home
+        channel = identifier(event, "channel") or identifier(mapping(event, "item"), "channel")
+        first = self._places.space_of(channel or "")
+        return next((each for each in self._workspaces if each.us.space == first), home)
+
+    async def read_back(self, home: Workspace, channel: str, message: Body) -> bool:
         """Store a message found in a channel's history; whether it was stored now.
 
         Waits until there is room for it.
         """
-        payload = _as_event(self._us, channel, message)
-        await self._people.know(set(mentioned_people(payload)) - {self._us.user_id})
-        events = parse(payload, self._index, now=self._now(), late=True)
+        payload = _as_event(home.us, channel, message)
+        events = await self._read(payload, home, late=True)
         if isinstance(events, Ignored):
             return False
         if all(self._places.has_stored(event.logical_key) for event in events):
             return False
-        delivery = Delivery(account=self._us.account, raw=raw_bytes(payload), events=events)
+        delivery = Delivery(account=home.us.account, raw=raw_bytes(payload), events=events)
         attempt = 0
         while (receipt := await self._ingest(delivery)) is Receipt.BUSY:
             await self._sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
@@ -119,19 +140,18 @@ class Intake:
             if isinstance(event, MessageReceived):
                 self._places.note(event)
 
-    def _heed(self, payload: Body) -> None:
+    def _heed(self, payload: Body, home: Workspace) -> None:
         """Slack's words about itself: it holds events back, or our access is over."""
         if payload.get("type") == "app_rate_limited":
             self._held_back(payload)
         event = mapping(payload, "event")
         match event.get("type"):
             case "app_uninstalled":
-                self._end_reason = _UNINSTALLED
-            case "tokens_revoked" if self._us.user_id in _revoked_bots(event):
-                self._end_reason = _REVOKED
+                self._workspaces.lose(home, _UNINSTALLED)
+            case "tokens_revoked" if home.us.user_id in _revoked_bots(event):
+                self._workspaces.lose(home, _REVOKED)
             case _:
                 return
-        self._end.set()
 
     def _held_back(self, payload: Body) -> None:
         """A whole minute of events will never come. Source: the app_rate_limited event."""

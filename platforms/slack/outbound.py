@@ -75,6 +75,20 @@ async def perform(api: WebApi, operation: Operation, uploads: Uploads) -> Outcom
             assert_never(operation)
 
 
+def space_of(operation: Operation) -> str | None:
+    """The workspace an operation is for, as far as it says."""
+    match operation:
+        case Post(chat=chat) | Upload(chat=chat) | Typing(chat=chat) | OpenForm(chat=chat):
+            return chat.space
+        case Edit(message=message) | Delete(message=message) | React(message=message):
+            return message.chat.space
+        case AnswerPress(press=press):
+            space = read_token(press.value).get("space")
+            return space if isinstance(space, str) else None
+        case _:
+            assert_never(operation)
+
+
 async def _post(api: WebApi, post: Post) -> Outcome:
     wire = format_blocks(post.body, post.controls)
     arguments = _place(post.chat) | _words(wire)

@@ -26,7 +26,7 @@ from platforms.fields import Body, identifier, mapping, objects, string, truth
 from platforms.slack.attachments import read_attachments, shared_words
 from platforms.slack.metadata import nonce_of
 from platforms.slack.presses import form_key, press_key, presser, read_act
-from platforms.slack.reading import Head, Identity, Index, Reading, Reason, head_of, person_of
+from platforms.slack.reading import Head, Index, Reading, Reason, head_of, person_of
 from platforms.slack.stamps import is_stamp, order, time_of
 from platforms.slack.words import Words, read_words
 
@@ -62,6 +62,12 @@ def parse(
     if isinstance(event, str):
         return Ignored(delivery_key=key, reason=event)
     return (event,)
+
+
+def of_nobody(payload: object) -> Ignored:
+    """A payload for a workspace we are not in."""
+    key = _delivery_key(payload) if isinstance(payload, Mapping) else _key_of_unknown(payload)
+    return Ignored(delivery_key=key, reason="unknown_workspace")
 
 
 def mentioned_people(payload: object) -> tuple[str, ...]:
@@ -116,7 +122,7 @@ def _delivery_key(payload: Body) -> str:
 
 
 def _read_event(payload: Body, reading: Reading) -> InboundEvent | Reason:
-    if not _is_ours(payload, reading.index.us):
+    if not _is_ours(payload, reading):
         return "unknown_workspace"
     event = mapping(payload, "event")
     match event.get("type"), event.get("subtype"):
@@ -132,12 +138,12 @@ def _read_event(payload: Body, reading: Reading) -> InboundEvent | Reason:
             return "malformed"
 
 
-def _is_ours(payload: Body, us: Identity) -> bool:
-    """Whether the event came for our installation; a shared channel names several."""
+def _is_ours(payload: Body, reading: Reading) -> bool:
+    """Whether the event came for an installation of ours; a shared channel names several."""
     named = {identifier(payload, "team_id"), identifier(payload, "enterprise_id")}
     for authorization in objects(payload, "authorizations"):
         named |= {identifier(authorization, "team_id"), identifier(authorization, "enterprise_id")}
-    return not us.teams.isdisjoint(named)
+    return not reading.teams.isdisjoint(named)
 
 
 def _read_message(event: Body, reading: Reading) -> InboundEvent | Reason:
@@ -166,7 +172,7 @@ def _read_message(event: Body, reading: Reading) -> InboundEvent | Reason:
         thread_kind=_thread_kind(event, head),
         mentions=words.mentions,
         attachments=read_attachments(event),
-        quote=_quote(event, head, reading.index.us),
+        quote=_quote(event, head, reading),
         forwarded=bool(shared),
         nonce=nonce_of(event, reading.index.uploads) if author.is_us else None,
     )
@@ -244,7 +250,7 @@ def _author(message: Body, reading: Reading) -> Author | None:
     if bot is not None and user is None:
         return Author(
             id=bot, space=us.space, name=string(message, "username"), kind="bot",
-            is_us=bot == us.bot_id,
+            is_us=bot in reading.our_ids,
         )  # fmt: skip
     team = identifier(message, "user_team") or identifier(message, "team")
     body = {"id": user}
@@ -255,14 +261,15 @@ def _author(message: Body, reading: Reading) -> Author | None:
 def _words(message: Body, reading: Reading) -> Words:
     return read_words(
         string(message, "text"),
-        our_id=reading.index.us.user_id,
+        our_ids=reading.our_ids,
         name_of=reading.index.name_of,
     )
 
 
-def _quote(event: Body, head: Head, us: Identity) -> Quote | None:
+def _quote(event: Body, head: Head, reading: Reading) -> Quote | None:
     """A reply in a thread on our own message; Slack does not repeat the words."""
-    if head.chat.thread_id is None or identifier(event, "parent_user_id") != us.user_id:
+    us, root = reading.index.us, identifier(event, "parent_user_id")
+    if head.chat.thread_id is None or root not in reading.our_ids:
         return None
     author = Author(id=us.user_id, space=us.space, name=us.name, kind="bot", is_us=True)
     message = MessageRef(chat=head.chat, message_id=head.chat.thread_id)

@@ -4,7 +4,7 @@ Source: docs.slack.dev/reference/interaction-payloads and /interactivity.
 """
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from platforms.events import (
     ButtonPressed,
@@ -105,7 +105,7 @@ def _read_press(payload: Body, reading: Reading) -> InboundEvent | Reason:
         occurred_at=time_of(moment),
         card=head.ref,
         payload=str(value),
-        press=_token(_answerable(payload) | {"card": head.ts}, reading.now),
+        press=_token(_answerable(payload) | {"card": head.ts}, reading),
     )
 
 
@@ -122,6 +122,7 @@ def _read_form(payload: Body, reading: Reading) -> InboundEvent | Reason:
     told = {"trigger": string(payload, "trigger_id"), "user": author.id, "channel": place.channel}
     if place.thread is not None:
         told["thread_ts"] = place.thread
+    told["space"] = us.space  # it has no address of its own: a bot token answers it
     return FormSubmitted(
         account=us.account,
         chat=chat,
@@ -134,13 +135,14 @@ def _read_form(payload: Body, reading: Reading) -> InboundEvent | Reason:
         form_id=str(form_id),
         values=read_values(view),
         card=MessageRef(chat=chat, message_id=place.card) if place.card else None,
-        press=_token(told, reading.now),
+        press=_token(told, reading),
     )
 
 
 def _read_command(payload: Body, reading: Reading) -> InboundEvent | Reason:
     us = reading.index.us
-    if identifier(payload, "team_id") not in us.teams:
+    named = {identifier(payload, "team_id"), identifier(payload, "enterprise_id")}
+    if reading.teams.isdisjoint(named):
         return "unknown_workspace"
     channel = identifier(payload, "channel_id")
     user = {"id": payload.get("user_id"), "name": payload.get("user_name")}
@@ -162,7 +164,7 @@ def _read_command(payload: Body, reading: Reading) -> InboundEvent | Reason:
         name=name.lstrip("/!").lower() or "help",
         args=args.strip(),
         chat_kind=kind,
-        press=_token(_answerable(payload), reading.now),
+        press=_token(_answerable(payload), reading),
     )
 
 
@@ -177,9 +179,9 @@ def _answerable(payload: Body) -> dict[str, str]:
     return {"url": string(payload, "response_url"), "trigger": string(payload, "trigger_id")}
 
 
-def _token(value: dict[str, str], now: datetime) -> PressToken:
+def _token(value: dict[str, str], reading: Reading) -> PressToken:
     return PressToken(
         kind="slack",
         value=json.dumps(value),
-        usable_until=now + timedelta(seconds=RESPONSE_URL_LIFE_S),
+        usable_until=reading.now + timedelta(seconds=RESPONSE_URL_LIFE_S),
     )

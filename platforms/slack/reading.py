@@ -30,7 +30,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who we are. `teams` are the ids our own workspace goes by, `space` the one we use."""
+    """Who we are. `teams` are the ids our own workspace goes by, `space` the one we use.
+
+    `elsewhere` are our users and bots of other workspaces: they may meet us in shared channels.
+    """
 
     account: Account
     space: str
@@ -39,13 +42,18 @@ class Identity:
     bot_id: str
     name: str = ""
     threads: bool = True
+    elsewhere: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """What payloads lack; `uploads` are the nonces of our files by their ids."""
+    """What payloads lack; `uploads` are the nonces of our files by their ids.
+
+    `teams` are those of every workspace the app is in, where that is more than one.
+    """
 
     us: Identity
+    teams: frozenset[str] = frozenset()
     people: Mapping[str, Person] = field(default_factory=dict)
     uploads: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,6 +73,17 @@ class Reading:
     key: str
     shared: bool = False
     late: bool = False
+
+    @property
+    def our_ids(self) -> frozenset[str]:
+        """The users and bots that are us here."""
+        us = self.index.us
+        return frozenset({us.user_id, us.bot_id}) | (us.elsewhere if self.shared else frozenset())
+
+    @property
+    def teams(self) -> frozenset[str]:
+        """The workspaces a payload may come for."""
+        return self.index.teams or self.index.us.teams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +136,18 @@ def person_of(
     if ident is None:
         return None
     us = reading.index.us
-    ours = team is None or team in us.teams or (us.space.startswith("E") and not reading.shared)
     known = reading.index.people.get(ident, Person())
+    ours = (
+        team is None
+        or not us.teams.isdisjoint({team, known.enterprise})
+        or (us.space.startswith("E") and not reading.shared)
+    )
     return Author(
         id=ident,
         space=us.space if ours else team,
         name=known.name or string(user, "name"),
         kind="service" if ident == SLACKBOT else kind,
-        is_us=ident == us.user_id,
+        is_us=ident in reading.our_ids,
         external=not ours,
         guest=known.guest,
         locale=known.locale,

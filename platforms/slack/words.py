@@ -5,7 +5,7 @@ docs.slack.dev/messaging/formatting-message-text, retrieving messages.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from platforms.events import Mention, MentionKind
@@ -27,14 +27,14 @@ class Words:
     mentions: tuple[Mention, ...]
 
 
-def read_words(raw: str, *, our_id: str, name_of: NameOf) -> Words:
+def read_words(raw: str, *, our_ids: Collection[str], name_of: NameOf) -> Words:
     """Slack's text for people: names instead of ids, our own leading mention cut off.
 
     `name_of` gives a person's name for an id, or nothing.
     """
-    sheet = _Sheet(our_id, name_of)
+    sheet = _Sheet(our_ids, name_of)
     lead = _LEAD.match(raw)
-    if lead is not None and lead[1] == our_id:
+    if lead is not None and lead[1] in our_ids:
         sheet.mentions.append(Mention(kind=MentionKind.US, start=0, end=0))
         raw = raw[lead.end() :]
     at = 0
@@ -54,10 +54,10 @@ def unescape(text: str) -> str:
 class _Sheet:
     """The text so far and the mentions in it."""
 
-    def __init__(self, our_id: str, name_of: NameOf) -> None:
+    def __init__(self, our_ids: Collection[str], name_of: NameOf) -> None:
         self.parts: list[str] = []
         self.mentions: list[Mention] = []
-        self._our_id = our_id
+        self._our_ids = our_ids
         self._name_of = name_of
         self._length = 0
 
@@ -86,7 +86,7 @@ class _Sheet:
         body, label = unescape(body), unescape(label).strip()
         match body[:1], body[1:]:
             case "@", person if _ID.fullmatch(person):
-                kind = MentionKind.US if person == self._our_id else MentionKind.USER
+                kind = MentionKind.US if person in self._our_ids else MentionKind.USER
                 name = self._name_of(person).strip() or label or person
                 self._mention(f"@{name}", kind, None if kind is MentionKind.US else person)
             case "#", channel if _ID.fullmatch(channel):

@@ -141,7 +141,7 @@ def test_an_organisation_has_one_space() -> None:
 )
 def test_words(raw: str, text: str, mentions: list[tuple[Any, ...]]) -> None:
     """Slack's text becomes plain text with Markdown, offsets of mentions in code points."""
-    words = read_words(raw, our_id="U0BOT", name_of=INDEX.name_of)
+    words = read_words(raw, our_ids={"U0BOT"}, name_of=INDEX.name_of)
     assert words.text == text
     assert [(m.kind.value, m.id, m.start, m.end) for m in words.mentions] == mentions
 
@@ -149,7 +149,7 @@ def test_words(raw: str, text: str, mentions: list[tuple[Any, ...]]) -> None:
 @given(st.text(alphabet="<>@!#U1|^`\n &lt;x", max_size=60))
 def test_mentions_lie_in_the_text(raw: str) -> None:
     """Whatever is written, each mention but our own leading one covers its words."""
-    words = read_words(raw, our_id="U0BOT", name_of=lambda _: "")
+    words = read_words(raw, our_ids={"U0BOT"}, name_of=lambda _: "")
     for mention in words.mentions:
         if mention.end:
             assert words.text[mention.start] == ("#" if mention.kind is MentionKind.CHAT else "@")
@@ -162,7 +162,7 @@ def test_mentions_lie_in_the_text(raw: str) -> None:
 def test_long_texts_are_read_in_no_time(raw: str) -> None:
     """The longest text Slack sends takes milliseconds, whatever it repeats."""
     began = time.process_time()
-    read_words(raw, our_id="U0BOT", name_of=lambda _: "")
+    read_words(raw, our_ids={"U0BOT"}, name_of=lambda _: "")
     assert time.process_time() - began < 0.25
 
 

@@ -274,7 +274,7 @@ class Interactions:
         return ident
 
     def _response_url(self, channel: str, user: str, ts: str | None) -> str:
-        ident = f"secret-{next(self._numbers)}"
+        ident = f"secret-{self._world.team}-{next(self._numbers)}"
         self.responses[ident] = ResponseUrl(
             channel=channel, user=user, ts=ts, opened=self._transport.now
         )

@@ -90,6 +90,11 @@ class Methods:
             self.rates.check(method, str(arguments.get("channel", "")), time.monotonic())
         return {"ok": True} | self._table[method](arguments)
 
+    @property
+    def token(self) -> str:
+        """The bot token these methods answer to."""
+        return self._bot_token
+
     def _authorize(self, method: str, token: str) -> None:
         if not token:
             raise Refusal("not_authed")
@@ -119,8 +124,8 @@ class Methods:
             "team_id": world.team,
             "user_id": world.bot_user,
             "bot_id": world.bot_id,
-            "is_enterprise_install": False,
-        }
+            "is_enterprise_install": world.whole,
+        } | ({"enterprise_id": world.enterprise} if world.enterprise else {})
 
     def bots_info(self, arguments: Json) -> Json:
         """Our own bot, the only one."""

@@ -76,8 +76,9 @@ def event(world: World, event_id: str, body: Json, *, at: float, shared: bool = 
     return {
         "token": "verification-token-of-nothing",
         "team_id": world.team,
+        "enterprise_id": world.enterprise,
         "context_team_id": world.team,
-        "context_enterprise_id": None,
+        "context_enterprise_id": world.enterprise,
         "api_app_id": world.app_id,
         "event": body,
         "type": "event_callback",
@@ -85,11 +86,11 @@ def event(world: World, event_id: str, body: Json, *, at: float, shared: bool = 
         "event_time": int(at),
         "authorizations": [
             {
-                "enterprise_id": None,
+                "enterprise_id": world.enterprise,
                 "team_id": world.team,
                 "user_id": world.bot_user,
                 "is_bot": True,
-                "is_enterprise_install": False,
+                "is_enterprise_install": world.whole,
             }
         ],
         "is_ext_shared_channel": shared,
@@ -232,9 +233,9 @@ def _interaction(world: World, kind: str, user: str, trigger_id: str) -> Json:
         "api_app_id": world.app_id,
         "token": "verification-token-of-nothing",
         "trigger_id": trigger_id,
-        "team": {"id": world.team, "domain": "loopback"},
-        "enterprise": None,
-        "is_enterprise_install": False,
+        "team": None if world.whole else {"id": world.team, "domain": "loopback"},
+        "enterprise": {"id": world.enterprise} if world.enterprise else None,
+        "is_enterprise_install": world.whole,
     }
 
 
@@ -260,7 +261,7 @@ def command(
         "command": name,
         "text": text,
         "api_app_id": world.app_id,
-        "is_enterprise_install": "false",
+        "is_enterprise_install": str(world.whole).lower(),
         "response_url": response_url,
         "trigger_id": trigger_id,
-    }
+    } | ({"enterprise_id": world.enterprise} if world.enterprise else {})

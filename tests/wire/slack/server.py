@@ -33,6 +33,10 @@ class SlackServer(LoopbackServer):
     0 for none. The app's own messages come back to it as events while `echoes` is on. While
     `forgetful`, nothing that happens becomes an event: as if every delivery had been given up.
     `socket_root` stands in the addresses of sockets instead of the server's own.
+
+    `beside` another server it is one more workspace with the same app: its people act here, while
+    the calls, sockets and deliveries of both are the other's. With `enterprise` the workspace
+    belongs to an organisation, with `whole` the app is installed in all of it.
     """
 
     def __init__(
@@ -51,31 +55,47 @@ class SlackServer(LoopbackServer):
         echoes: bool = True,
         clock: Callable[[], float] = time.time,
         retries_in_real_time: bool = False,
+        enterprise: str | None = None,
+        whole: bool = False,
+        beside: "SlackServer | None" = None,
     ) -> None:
         super().__init__(host=host, port=port)
+        serving = beside or self
+        self.neighbours: list[SlackServer] = []
+        if beside is not None:
+            beside.neighbours.append(self)
         self.bot_token = bot_token
         self.app_token = app_token
         self.signing_secret = signing_secret
-        self.world = World(
-            team=team, bot_user=bot_user, bot_id=f"B{bot_user[1:]}", app_id=app_id, name=name
+        self.world: World = World(
+            team=team,
+            bot_user=bot_user,
+            bot_id=f"B{bot_user[1:]}",
+            app_id=app_id,
+            name=name,
+            enterprise=enterprise,
+            whole=whole,
+            numbers=None if beside is None else beside.world.numbers,
         )
         self.usergroups = Usergroups()
-        self.transport = Transport(
-            note=self._answered, unexpected=self.unexpected.append, app_id=app_id
+        self.transport: Transport = (
+            beside.transport
+            if beside is not None
+            else Transport(note=self._answered, unexpected=self.unexpected.append, app_id=app_id)
         )
         self.interactions = Interactions(
             world=self.world,
             transport=self.transport,
-            url=lambda: self.url,
+            url=lambda: serving.url,
             clock=clock,
-            unexpected=self.unexpected.append,
+            unexpected=serving.unexpected.append,
         )
         self.methods = Methods(
             world=self.world,
             bot_token=bot_token,
             app_token=app_token,
-            url=lambda: self.url,
-            socket_root=lambda: self.socket_root or self.url,
+            url=lambda: serving.url,
+            socket_root=lambda: serving.socket_root or serving.url,
             changed=self._changed,
             more={
                 "usergroups.users.list": self.usergroups.users_list,
@@ -146,14 +166,16 @@ class SlackServer(LoopbackServer):
         arguments = await read_arguments(request)
         token = str(arguments.pop("token", ""))
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+        given = bearer if scheme.lower() == "bearer" else token
+        methods = next(
+            (each.methods for each in self.neighbours if each.bot_token == given), self.methods
+        )
         if method not in self.methods:
             self.unexpected.append(method)
             self.note(method, arguments, 404)
             return refused(Refusal("unknown_method"))
         try:
-            answer = self.methods.call(
-                method, arguments, bearer if scheme.lower() == "bearer" else token
-            )
+            answer = methods.call(method, arguments, given)
         except Refusal as exc:
             self.note(method, arguments, exc.status, {"error": exc.error})
             return refused(exc)
@@ -180,7 +202,9 @@ class SlackServer(LoopbackServer):
 
     async def _upload(self, request: web.Request) -> web.Response:
         data = await read_upload(request)
-        file = self.world.files.get(request.match_info["file"])
+        worlds = [each.world for each in (self, *self.neighbours)]
+        ident = request.match_info["file"]
+        file = next((world.files[ident] for world in worlds if ident in world.files), None)
         status = 404 if file is None else 200 if len(data) == file.length else 400
         self.note("upload", {"bytes": len(data)}, status)
         if file is None or status != 200:
@@ -190,12 +214,15 @@ class SlackServer(LoopbackServer):
 
     async def _respond(self, request: web.Request) -> web.Response:
         arguments = await read_arguments(request)
-        known = self.interactions.usable(request.match_info["id"])
+        ident = request.match_info["id"]
+        everywhere = (self, *self.neighbours)
+        home = next((each for each in everywhere if ident in each.interactions.responses), self)
+        known = home.interactions.usable(ident)
         if known is None:
             self.note("response_url", arguments, 404)
             return refused(Refusal("expired_url", status=404))
         try:
-            self.methods.respond(known.channel, known.user, known.ts, arguments)
+            home.methods.respond(known.channel, known.user, known.ts, arguments)
         except Refusal as exc:
             self.note("response_url", arguments, 400, {"error": exc.error})
             return refused(Refusal(exc.error, status=400))
@@ -220,7 +247,8 @@ class SlackServer(LoopbackServer):
             "answer": answer,
         }
         self.note("ack", body, status)
-        self.interactions.answered(delivery, status, answer)
+        for each in (self, *self.neighbours):
+            each.interactions.answered(delivery, status, answer)
 
     # -- deliveries
 

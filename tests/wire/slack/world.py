@@ -1,7 +1,7 @@
 """The people, channels, messages and files of the loopback workspace."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -219,10 +219,27 @@ class Channel:
 
 
 class World:
-    """One workspace with our app in it."""
+    """One workspace with our app in it.
 
-    def __init__(self, *, team: str, bot_user: str, bot_id: str, app_id: str, name: str) -> None:
+    With `enterprise` it belongs to an organisation, and with `whole` the app is installed in all of
+    that. `numbers` are shared with the app's other workspaces.
+    """
+
+    def __init__(
+        self,
+        *,
+        team: str,
+        bot_user: str,
+        bot_id: str,
+        app_id: str,
+        name: str,
+        enterprise: str | None = None,
+        whole: bool = False,
+        numbers: Iterator[int] | None = None,
+    ) -> None:
         self.team = team
+        self.enterprise = enterprise
+        self.whole = whole
         self.bot_user = bot_user
         self.bot_id = bot_id
         self.app_id = app_id
@@ -232,12 +249,12 @@ class World:
         self.ephemerals: list[Ephemeral] = []
         self.statuses: dict[tuple[str, str], str] = {}
         self.status_history: list[tuple[str, str, str]] = []
-        self._numbers = itertools.count(1)
+        self.numbers = numbers if numbers is not None else itertools.count(1)
         self.people[bot_user] = Person(id=bot_user, name=name, team=team, is_bot=True)
 
     def next_id(self, prefix: str) -> str:
         """A new id of that kind."""
-        return f"{prefix}{next(self._numbers):07d}"
+        return f"{prefix}{next(self.numbers):07d}"
 
     def person(self, user: str) -> Person:
         """The person with that id, made on first use."""
@@ -290,7 +307,7 @@ class World:
             versions=[version],
             thread_ts=thread_ts,
             files=list(files),
-            client_msg_id=None if ours else f"00000000-0000-4000-8000-{next(self._numbers):012d}",
+            client_msg_id=None if ours else f"00000000-0000-4000-8000-{next(self.numbers):012d}",
         )
         channel.messages[ts] = message
         for file in files:
