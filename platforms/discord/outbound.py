@@ -26,7 +26,13 @@ from platforms.content import (
 )
 from platforms.discord import rights
 from platforms.discord.controls import view_of
-from platforms.discord.errors import UNKNOWN_MEMBER, UNKNOWN_MESSAGE, UNKNOWN_USER, code_of
+from platforms.discord.errors import (
+    THREAD_ARCHIVED,
+    UNKNOWN_MEMBER,
+    UNKNOWN_MESSAGE,
+    UNKNOWN_USER,
+    code_of,
+)
 from platforms.discord.fields import born, first_snowflake, snowflake, snowflakes
 from platforms.discord.first_answers import FirstAnswers
 from platforms.discord.format import format_blocks, format_plain, format_private
@@ -218,6 +224,10 @@ class Outbound:
             if age_s < OLD_MESSAGE_S or error.retry_after_s < RATE_LIMIT_WAIT_S:
                 raise
             raise MessageGone("edits of messages over an hour old are rationed") from error
+        except ThreadGone as error:
+            if code_of(error) != THREAD_ARCHIVED:
+                raise
+            raise MessageGone("a sleeping thread takes no edits; a new message wakes it") from error
 
     async def _delete(self, message: MessageRef) -> None:
         try:

@@ -19,6 +19,7 @@ from tests.wire.discord.payloads import (
 from tests.wire.discord.rules import ApiError
 from tests.wire.discord.world import (
     DM,
+    FORUM,
     Channel,
     Json,
     Message,
@@ -298,6 +299,8 @@ class Channels:
         channel = self.channel(call)
         if channel.access == "read_only":
             raise ApiError(rules.MISSING_PERMISSIONS)
+        if channel.kind == FORUM:
+            raise ApiError(rules.NO_TEXT_CHANNEL)
         if channel.recipient is not None and not channel.recipient.takes_dms:
             raise ApiError(rules.CANNOT_DM)
         if channel.locked:

@@ -207,6 +207,11 @@ class DiscordServer(LoopbackServer):
         """A person starts a thread."""
         return await self.channels.open_thread(parent, name, of=of)
 
+    async def begin_post(self, forum: Channel, user: User, name: str, text: str) -> Message:
+        """A person begins a post of a forum: a thread whose first message has its id."""
+        thread = await self.channels.open_thread(forum, name, of=None)
+        return await self.say(thread, user, text, ident=thread.id)
+
     async def press(self, message: Message, user: User, custom_id: str) -> Interaction:
         """A person presses a button; it must be there for them to press."""
         return await self._acted(self.interactions.press(message, user, custom_id))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 Json = dict[str, Any]
 
 EPOCH_MS = 1_420_070_400_000
-TEXT, DM, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 11, 12
+TEXT, DM, PUBLIC_THREAD, PRIVATE_THREAD, FORUM = 0, 1, 11, 12, 15
 SUPPRESS_EMBEDS, EPHEMERAL, SILENT, VOICE_MESSAGE = 1 << 2, 1 << 6, 1 << 12, 1 << 13
 
 Access = Literal["full", "hidden", "read_only"]
