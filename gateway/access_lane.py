@@ -4,13 +4,17 @@ The command line says the same over the control socket (`AccessDesk.answer`).
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import assert_never, get_args
 
+from gateway import refs
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.control_requests import AboutAccess, AskPairings, DecidePairing
 from gateway.entitled import Rights
 from gateway.ingest import Entered, Stored
+from gateway.listed import ListedChats
+from gateway.membership import ChatDecided, ChatVerb, Memberships, chat_from
 from gateway.pairing import Decided, PairingDesk, Verb, listed_line
 from gateway.roles import Roles
 from gateway.shell_desk import Decided as Told
@@ -20,7 +24,7 @@ from gateway.store.records import explain, inbox, pairings
 from gateway.store.records.inbox import Waiting
 from gateway.store.records.pairings import Pairing
 
-PRESSED = ("pair ",)
+PRESSED = ("pair ", "allow ", "leave ")
 """What a button's payload begins with that is one of these commands."""
 
 _PAIR = "Write `/pair list`, or `/pair allow CODE`, `deny` or `block`; an id does for a code."
@@ -38,22 +42,40 @@ class AccessDesk:
         clock: Clock,
         config: Config,
         pairing: PairingDesk,
+        memberships: Memberships,
+        listed: ListedChats,
+        account_of: Callable[[str], str | None],
+        leave: Callable[[str, str], Awaitable[str]],
         rights: Rights,
         roles: Roles,
         route: Callable[[Stored], None],
     ) -> None:
-        """`route` is handed what may enter now, and what is to be sent."""
+        """`route` is handed what may enter now, and what is to be sent.
+
+        `account_of` names a platform's connected account; `leave` leaves a chat of an account and
+        returns why it could not.
+        """
         self._store = store
         self._clock = clock
         self._config = config
         self.pairing = pairing
+        self.memberships = memberships
+        self.listed = listed
+        self._account_of = account_of
+        self._leave_chat = leave
         self._rights = rights
         self._roles = roles
         self._route = route
 
     def handlers(self) -> dict[str, Callable[[Waiting], Awaitable[str]]]:
         """The commands this desk carries out."""
-        return {"pair": self._pair, "why": self._why, "privacy": self._privacy}
+        return {
+            "pair": self._pair,
+            "allow": self._allow,
+            "leave": self._leave,
+            "why": self._why,
+            "privacy": self._privacy,
+        }
 
     async def pressed(self, row: Waiting) -> str:
         """Carry out the command on a button, for owners."""
@@ -73,7 +95,7 @@ class AccessDesk:
         """Carry a request of the command line out; see `gateway.control_requests`."""
         match request:
             case AskPairings():
-                return await self._listed()
+                return await self._people()
             case DecidePairing(verb=verb, whom=whom):
                 decided = await self._decide(verb, whom, by=by, row=None)
                 return Told(text=decided.text.replace("`", ""), done=decided.done)
@@ -94,6 +116,8 @@ class AccessDesk:
                     return _PAIR
                 by = row.content.author
                 return (await self._decide(chosen, whom, by=by, row=row)).text
+            case "allow" | "leave":
+                return (await self._decide_chat(verb, words, row=row)).text
             case _:
                 return _PAIR
 
@@ -101,11 +125,44 @@ class AccessDesk:
         words = row.content.args.strip()
         if words.lower() in ("", "list"):
             now = self._clock.now()
-            lines = [listed_line(each, now=now) for each in await self._listed()]
+            lines = [listed_line(each, now=now) for each in await self._people()]
             return "\n".join(lines) or "Nobody has asked to talk to me."
         return await self._carried_out("pair", words, row)
 
-    async def _listed(self) -> list[Pairing]:
+    async def _allow(self, row: Waiting) -> str:
+        words = row.content.args.strip()
+        if not words:
+            return "Write `/allow CHAT`, such as `/allow slack:T1/C1`."
+        return await self._carried_out("allow", words, row)
+
+    async def _leave(self, row: Waiting) -> str:
+        words = row.content.args.strip() or refs.root_text(row.chat)
+        return await self._carried_out("leave", words, row)
+
+    async def _decide_chat(self, verb: ChatVerb, words: str, *, row: Waiting) -> ChatDecided:
+        """Carry an owner's word about a chat out; it is left once that is stored."""
+        place = chat_from(words)
+        account = self._account_of(place.platform) if place is not None else None
+        if place is None or account is None:
+            return ChatDecided(text="Name a chat of several people by its id, as the log has it.")
+        chat, by = str(place), row.content.author
+
+        def unit(tx: Tx) -> ChatDecided:
+            kept = inbox.kept_answer(tx, row.id)
+            if kept is not None:
+                return ChatDecided(text=kept)
+            decided = self.memberships.decide(tx, verb, account, chat, by=by)
+            inbox.keep_answer(tx, row.id, decided.text)
+            return decided
+
+        decided = await self._store.write(unit, transition=transitions.ACCESS_CHANGED)
+        await self.listed.load(self._store)
+        self._route(Stored(replies=decided.rows))
+        if verb == "leave" and decided.done and (why := await self._leave_chat(account, chat)):
+            return replace(decided, text=f"{decided.text} I am still in it: {why}")
+        return decided
+
+    async def _people(self) -> list[Pairing]:
         now = self._clock.now()
         return await self._store.read(lambda tx: pairings.listed(tx, now=now))
 

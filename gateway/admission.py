@@ -15,6 +15,7 @@ from gateway.store.records.inbox import Lane
 from gateway.store.records.pairings import Pairing
 from platforms.events import (
     ButtonPressed,
+    ChatMembershipChanged,
     ChatRef,
     CommandInvoked,
     FormSubmitted,
@@ -24,6 +25,7 @@ from platforms.events import (
     MessageDeleted,
     MessageEdited,
     MessageReceived,
+    ReactionChanged,
 )
 
 TEXT_MAX = 100_000
@@ -46,6 +48,7 @@ OWN_SURFACES = frozenset({"web", "terminal"})
 class Facts:
     """What admission needs beside the event. `joined_thread`: we have answered there before.
 
+    `chat_allowed`: an owner's word or an old address lets the chat in.
     `pairing` is what is known of the sender, `held` how many messages of theirs wait for an
     owner's word, `requests` how many people of the account owners are asked about.
     """
@@ -54,6 +57,7 @@ class Facts:
     sessions: SessionsConfig
     joined_thread: bool
     now: datetime
+    chat_allowed: bool = False
     owner: bool = False
     pairing: Pairing | None = None
     held: int = 0
@@ -108,14 +112,26 @@ class Amends:
     """It changes a message that still waits, and nothing else: it never approves or addresses."""
 
 
-Admission = Admitted | Held | Amends | Refused | Ignored | NotListed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """We were let into a chat nobody listed: owners are asked, and nothing is said there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """It tells of a chat, not of words: rows go along with it."""
+
+
+Admission = Admitted | Held | Amends | Calls | Changes | Refused | Ignored | NotListed
 
 
 def admit(event: InboundEvent, facts: Facts) -> Admission:
     """Decide about one event that is not yet known to be a repeat."""
+    if isinstance(event, ChatMembershipChanged):
+        return _membership(event, facts)
     if refusal := _wrong_author(event):
         return refusal
-    if _in_group(event) and not chat_listed(event.chat, facts.access):
+    if _in_group(event) and not _is_listed(event, facts):
         return NotListed()
     match event:
         case ButtonPressed() | FormSubmitted():
@@ -124,12 +140,26 @@ def admit(event: InboundEvent, facts: Facts) -> Admission:
             return _entering(event, facts, lambda: _native_command(event, facts))
         case MessageEdited() | MessageDeleted():
             return Amends()
+        case ReactionChanged():
+            turned = _sender(event, facts)
+            return turned if isinstance(turned, Ignored) else Ignored(reason="reaction")
         case MessageReceived():
             return _not_addressed(event, facts) or _entering(
                 event, facts, lambda: _too_late(event, facts) or _message(event, facts)
             )
         case _:
             assert_never(event)
+
+
+def _membership(event: ChatMembershipChanged, facts: Facts) -> Calls | Changes | NotListed:
+    """Who did it does not matter: the platform tells of it in any case."""
+    if _in_group(event) and not _is_listed(event, facts):
+        return Calls() if event.change == "we_joined" else NotListed()
+    return Changes()
+
+
+def _is_listed(event: InboundEvent, facts: Facts) -> bool:
+    return facts.chat_allowed or chat_listed(event.chat, facts.access)
 
 
 def form_over(event: MessageReceived, sessions: SessionsConfig) -> Refused:
@@ -271,7 +301,7 @@ def may_press(event: ButtonPressed | FormSubmitted, facts: Facts) -> bool:
     """Whether a message of whoever pressed would be admitted here; else they decide nothing."""
     author = event.author
     stranger = author.guest or author.external
-    if not stranger and chat_listed(event.chat, facts.access):
+    if not stranger and _is_listed(event, facts):
         return True
     return _sender(event, facts) is None
 
@@ -336,7 +366,12 @@ def _admitted(
 
 def _in_group(event: InboundEvent) -> bool:
     match event:
-        case MessageReceived(chat_kind=kind) | CommandInvoked(chat_kind=kind):
+        case (
+            MessageReceived(chat_kind=kind)
+            | CommandInvoked(chat_kind=kind)
+            | ReactionChanged(chat_kind=kind)
+            | ChatMembershipChanged(chat_kind=kind)
+        ):
             return kind != "dm"
         case MessageEdited() | MessageDeleted() | ButtonPressed() | FormSubmitted():
             return False

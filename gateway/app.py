@@ -217,6 +217,7 @@ class Gateway:
         if self._mcp is not None:
             await self._mcp.load()
         lane = self._make_sessions(start, await keys_of(self._store, self._clock))
+        await self._access.listed.load(self._store)
         await end_of_ended_turns(self._store, self._desk.turn_desk.decisions)
         await self._jobs.open(self._config.cron)
         self._router = Router(
@@ -238,6 +239,8 @@ class Gateway:
             clock=self._clock,
             route=self._route,
             pairing=self._access.pairing,
+            memberships=self._access.memberships,
+            listed=self._access.listed,
             own=echoes.saw,
         )
         terminal = TerminalAdapter(now=_now, history=TerminalHistory(self._store))
@@ -301,7 +304,11 @@ class Gateway:
             wake=self._wake,
         )
         self._access = access_desk(
-            self._desk, ground=self._ground(), account_of=self._account_of, route=self._route
+            self._desk,
+            ground=self._ground(),
+            account_of=self._account_of,
+            route=self._route,
+            deliveries=self._deliveries,
         )
         agent = Agent(
             entries=self._entries,

@@ -9,6 +9,7 @@ from gateway.attached import Attached
 from gateway.store.records import inbox
 from platforms.events import (
     ButtonPressed,
+    ChatMembershipChanged,
     CommandInvoked,
     FormSubmitted,
     InboundEvent,
@@ -17,6 +18,7 @@ from platforms.events import (
     MessageReceived,
     PlatformName,
     Quote,
+    ReactionChanged,
 )
 
 
@@ -76,6 +78,8 @@ def content_of(event: InboundEvent) -> inbox.Content:
             )
         case MessageEdited() | MessageDeleted():
             return replace(base, kind="amendment")
+        case ReactionChanged() | ChatMembershipChanged():
+            return base
         case _:
             assert_never(event)
 
@@ -106,13 +110,17 @@ def _quoted(quote: Quote | None, platform: PlatformName) -> str:
 def message_id_of(event: InboundEvent) -> str | None:
     """The message an event is about, as its platform names it."""
     match event:
-        case MessageReceived(message=message) | MessageEdited(message=message):
+        case (
+            MessageReceived(message=message)
+            | MessageEdited(message=message)
+            | ReactionChanged(message=message)
+        ):
             return message.message_id
         case CommandInvoked(message=message):
             return message.message_id if message else None
         case ButtonPressed(card=card) | FormSubmitted(card=card):
             return card.message_id if card else None
-        case MessageDeleted():
+        case MessageDeleted() | ChatMembershipChanged():
             return None
         case _:
             assert_never(event)

@@ -256,6 +256,8 @@ COMMANDS: tuple[Command, ...] = (
         args="[list, allow, deny, block] [CODE]",
         who="owner",
     ),
+    Command(name="allow", summary="answer a chat's members", lane="now", args="CHAT", who="owner"),
+    Command(name="leave", summary="leave a chat", lane="now", args="[CHAT]", who="owner"),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from gateway import refs
+from gateway import refs, render
 from gateway.clock import Clock
 from gateway.outlet import Outlet
 from gateway.store.base import Store
 from gateway.store.records import chats, outbox
+from gateway.store.records.chats import MarkedChat
 from gateway.store.records.outbox import OutboxRow
 from platforms.base import Adapter
 from platforms.content import AnswerPress
@@ -123,6 +124,14 @@ class Deliveries:
                 outlet.enqueue((row,))
             elif row.account in self._arriving:
                 self._arriving[row.account].append(row)
+
+    def bury(self, chat: MarkedChat) -> None:
+        """A chat is known to be dead: nothing is sent there, and owners are told."""
+        outlet = self._outlets.get(chat.account)
+        if outlet is not None:
+            outlet.know((chat,))
+        sentence = render.dead_chat_text(chat.chat, chat.reason)
+        self._alert(chat.account, f"dead:{chat.chat}", sentence)
 
     async def flushed(self, accounts: frozenset[str], within_s: float) -> None:
         """Wait until nothing waits to leave some accounts, but not longer than that."""

@@ -25,7 +25,9 @@ from gateway.gate import Gate, Rules
 from gateway.grants import GrantsDesk
 from gateway.ingest import Stored
 from gateway.ledger import Limits
+from gateway.listed import ListedChats
 from gateway.logins import shell_owners
+from gateway.membership import Memberships
 from gateway.money import Money
 from gateway.notices import Notices
 from gateway.owner_cards import OwnerCards
@@ -316,15 +318,31 @@ def access_desk(
     ground: Ground,
     account_of: Callable[[str], str | None],
     route: Callable[[Stored], None],
+    deliveries: Deliveries,
 ) -> AccessDesk:
     """What owners say about who gets in; `route` is handed what may enter."""
     rights, clock = parts.rules.rights, ground.clock
     cards = OwnerCards(spot=parts.owner_spot, clock=clock)
+
+    async def leave(account: str, chat: str) -> str:
+        outlet = deliveries.outlet(account)
+        if outlet is None:
+            return f"{account} is not connected."
+        try:
+            await outlet.adapter.leave(refs.chat_from(chat, outlet.account))
+        except PlatformError as error:
+            return f"{error}."
+        return ""
+
     return AccessDesk(
         store=ground.store,
         clock=clock,
         config=ground.config,
         pairing=PairingDesk(cards=cards, rights=rights, clock=clock, account_of=account_of),
+        memberships=Memberships(cards=cards, clock=clock),
+        listed=ListedChats(),
+        account_of=account_of,
+        leave=leave,
         rights=rights,
         roles=parts.roles,
         route=route,

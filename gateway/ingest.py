@@ -21,6 +21,8 @@ from gateway.clock import Clock
 from gateway.config.values import Config
 from gateway.crowding import SESSION_MAX, Coming, Crowded, Crowding
 from gateway.errors import StoreError
+from gateway.listed import ListedChats
+from gateway.membership import Memberships
 from gateway.pairing import Known, PairingDesk
 from gateway.presses import press_of
 from gateway.recent import Recent
@@ -29,9 +31,11 @@ from gateway.store import transitions
 from gateway.store.base import Store, Transition, Tx
 from gateway.store.blobs import BLOB_THRESHOLD_BYTES, Blobs
 from gateway.store.records import chats, cursors, inbox, outbox, prompts, sessions
+from gateway.store.records.chats import MarkedChat
 from platforms.blocks import Blocks
 from platforms.events import (
     ButtonPressed,
+    ChatMembershipChanged,
     Delivery,
     FormSubmitted,
     Ignored,
@@ -60,13 +64,16 @@ class Entered:
 class Stored:
     """What one delivery left behind: events to route, words to deliver, outcomes to count.
 
-    `turned_away` are presses and native commands nothing else will answer, by account.
+    `turned_away` are presses and native commands nothing else will answer, by account; `dead` are
+    chats that can't be written to any more. `reload`: chats have other addresses now.
     """
 
     entered: tuple[Entered, ...] = ()
     replies: tuple[outbox.OutboxRow, ...] = ()
     turned_away: tuple[tuple[str, PressToken], ...] = ()
     outcomes: tuple[str, ...] = ()
+    dead: tuple[MarkedChat, ...] = ()
+    reload: bool = False
 
 
 def _not_looked_up(event: MessageReceived) -> None:
@@ -85,6 +92,8 @@ class Ingest:
         clock: Clock,
         route: Callable[[Stored], None],
         pairing: PairingDesk,
+        memberships: Memberships,
+        listed: ListedChats,
         own: Callable[[MessageReceived], None] = _not_looked_up,
         commit_limit_s: float = COMMIT_LIMIT_S,
     ) -> None:
@@ -95,6 +104,8 @@ class Ingest:
         self._clock = clock
         self._route = route
         self._pairing = pairing
+        self._memberships = memberships
+        self._listed = listed
         self._own = own
         self._commit_limit_s = commit_limit_s
         self._open = True
@@ -139,6 +150,8 @@ class Ingest:
             log.error("not journaled, so not acknowledged: %s", error)
             return Receipt.BUSY
         self.counts.update(stored.outcomes)
+        if stored.reload:
+            await self._listed.load(self._store)
         if stored.entered:
             account = refs.account_text(delivery.account)
             self.admitted_at[account] = self._clock.monotonic()
@@ -209,8 +222,10 @@ class Ingest:
     def _facts(
         self, event: InboundEvent, *, joined_thread: bool = True, known: Known = UNKNOWN
     ) -> admission.Facts:
+        access = self._config.access_for(event.account.platform)
         return admission.Facts(
-            access=self._config.access_for(event.account.platform),
+            access=access,
+            chat_allowed=self._listed.lets_in(event.chat, access),
             sessions=self._config.sessions,
             joined_thread=joined_thread,
             now=datetime.fromtimestamp(self._clock.now() / 1_000_000, tz=UTC),
@@ -242,6 +257,8 @@ class Ingest:
             replies=tuple(reply for each in left for reply in each.replies),
             turned_away=tuple(press for each in left for press in each.turned_away),
             outcomes=tuple(outcome for each in left for outcome in each.outcomes),
+            dead=tuple(chat for each in left for chat in each.dead),
+            reload=any(each.reload for each in left),
         )
 
     def _journal_event(self, tx: Tx, event: InboundEvent, raw: str) -> Stored:
@@ -312,8 +329,26 @@ class Ingest:
                 return Stored(turned_away=turned_away, outcomes=(reason,))
             case admission.NotListed():
                 return Stored(outcomes=("chat_not_listed",))
+            case admission.Calls() | admission.Changes():
+                return self._changed(tx, event, outcome)
             case unknown:
                 assert_never(unknown)
+
+    def _changed(
+        self, tx: Tx, event: InboundEvent, outcome: admission.Calls | admission.Changes
+    ) -> Stored:
+        """What rows make of a chat that is different now."""
+        if not isinstance(event, ChatMembershipChanged):
+            raise TypeError(f"{type(event).__name__} changes no chat")
+        log.info("%s: %s", event.change, refs.chat_text(event.chat))
+        if isinstance(outcome, admission.Calls):
+            rows = self._memberships.called(tx, event)
+            return Stored(replies=rows, outcomes=("chat_not_listed",))
+        changed = self._memberships.changed(tx, event)
+        dead = (changed.dead,) if changed.dead is not None else ()
+        return Stored(
+            replies=changed.rows, outcomes=("membership",), dead=dead, reload=changed.reload
+        )
 
     def _answered(
         self, tx: Tx, event: InboundEvent, outcome: admission.Admission
@@ -324,7 +359,7 @@ class Ingest:
         """
         if not isinstance(event, MessageReceived) or event.quote is None:
             return None
-        if isinstance(outcome, admission.Ignored | admission.NotListed | admission.Held):
+        if not isinstance(outcome, admission.Admitted | admission.Refused):
             return None
         account, chat = refs.account_text(event.account), refs.chat_text(event.chat)
         place = {"account": account, "chat": refs.root_text(chat)}
@@ -423,8 +458,10 @@ class Ingest:
                 return replace(arrival, state="refused", reason=reason)
             case admission.Ignored(reason=reason):
                 return replace(arrival, state="ignored", reason=reason)
-            case admission.NotListed():
+            case admission.NotListed() | admission.Calls():
                 return replace(arrival, state="ignored", reason="chat_not_listed")
+            case admission.Changes():
+                return replace(arrival, state="ignored", reason="membership")
             case unknown:
                 assert_never(unknown)
 

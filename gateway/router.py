@@ -30,6 +30,8 @@ class Router:
             self._route(entered.row)
         for account, press in stored.turned_away:
             self._deliveries.end_press(account, press)
+        for chat in stored.dead:
+            self._deliveries.bury(chat)
         self._deliveries.enqueue(stored.replies)
 
     async def resume(self, account: str) -> None:

@@ -173,5 +173,13 @@ class Sink(Protocol):
         """
 
 
+    async def leave(self, chat: ChatRef) -> None:
+        """Leave a chat of several people; leaving one we are not in is success.
+
+        Raises MessageRejected where a bot can't by itself, which says what a person does instead,
+        RightsMissing where it may not.
+        """
+
+
 class Adapter(Source, Sink, Protocol):
     """One credential of one platform."""

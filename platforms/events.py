@@ -219,6 +219,48 @@ class FormSubmitted(Envelope):
     press: PressToken | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReactionChanged(Envelope):
+    """Somebody put a reaction to a message, or took it away.
+
+    `emoji` is Unicode or `:name:`, whatever the platform calls it.
+    """
+
+    message: MessageRef
+    emoji: str
+    added: bool
+    chat_kind: ChatKind
+
+
+Membership = Literal[
+    "we_joined",
+    "we_left",
+    "joined",
+    "left",
+    "blocked",
+    "unblocked",
+    "archived",
+    "rights",
+    "renamed",
+    "moved",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatMembershipChanged(Envelope):
+    """Who is in a chat, or what the chat is, has changed.
+
+    `subject` is whom it is about, `author` who did it. `blocked` and `unblocked` are said of a
+    direct chat, or of one that can be written to again; `moved_to` is set for `moved` alone, whose
+    `chat` is the old address.
+    """
+
+    subject: Author
+    change: Membership
+    chat_kind: ChatKind
+    moved_to: ChatRef | None = None
+
+
 InboundEvent = (
     MessageReceived
     | MessageEdited
@@ -226,6 +268,8 @@ InboundEvent = (
     | ButtonPressed
     | FormSubmitted
     | CommandInvoked
+    | ReactionChanged
+    | ChatMembershipChanged
 )
 
 

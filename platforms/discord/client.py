@@ -30,7 +30,12 @@ from platforms.discord.presses import Presses
 from platforms.discord.reading import Identity
 from platforms.discord.rest import Rest
 from platforms.discord.start import Start, identity_of, start_of, switched_off
-from platforms.errors import CredentialsRejected, PlatformError, PlatformUnavailable
+from platforms.errors import (
+    CredentialsRejected,
+    MessageRejected,
+    PlatformError,
+    PlatformUnavailable,
+)
 from platforms.events import (
     Account,
     Attachment,
@@ -219,6 +224,12 @@ class DiscordAdapter:
     async def roles(self, person: str, chat: ChatRef, asked: frozenset[str]) -> frozenset[str]:
         """Which of the asked roles a person has in the chat's guild; none in direct messages."""
         return await self._out().roles(person, chat, asked)
+
+    async def leave(self, chat: ChatRef) -> None:
+        """A bot is in a whole server, not in one of its channels."""
+        raise MessageRejected(
+            "a bot is in all of a server: take its View Channel right away in this channel"
+        )
 
     def _out(self) -> Outbound:
         if self._outbound is None:

@@ -94,6 +94,8 @@ class Intake:
             case "RESUMED":
                 self._backfill.resume(frame)
             case str(name) if name in _LESSONS:
+                if name in KINDS:  # told to the journal too, before it is forgotten here
+                    await self._store(frame, ingest, group)
                 data = mapping(frame.event, "d")
                 self._directory.learn(name, data)
                 self._backfill.see_guild(name, data)

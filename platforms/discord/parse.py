@@ -17,6 +17,7 @@ from platforms.discord.directory import Index
 from platforms.discord.fields import born, moment, snowflake, snowflakes
 from platforms.discord.interactions import read_interaction
 from platforms.discord.limits import NONCE_MAX
+from platforms.discord.membership import read_added, read_channel_gone, read_removed
 from platforms.discord.reading import Head, Identity, Reading, Reason, author_kind, chat_of
 from platforms.discord.words import Words, display_name, read_words
 from platforms.events import (
@@ -202,6 +203,9 @@ KINDS: Mapping[str, Callable[[Body, Reading], InboundEvent | Reason]] = {
     "MESSAGE_DELETE": _read_deletion,
     "MESSAGE_DELETE_BULK": _read_deletion,
     "INTERACTION_CREATE": read_interaction,
+    "MESSAGE_REACTION_ADD": read_added,
+    "MESSAGE_REACTION_REMOVE": read_removed,
+    "CHANNEL_DELETE": read_channel_gone,
 }
 """The events that may mean something; all others are never journaled."""
 

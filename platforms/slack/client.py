@@ -312,6 +312,10 @@ class SlackAdapter:
         workspace = self._workspaces.at(chat.space)
         return await lookup.held_roles(workspace.api, workspace.us, person, asked)
 
+    async def leave(self, chat: ChatRef) -> None:
+        """Leave a channel; see `Sink`."""
+        await lookup.leave_channel(self._workspaces.at(chat.space).api, chat)
+
     @contextlib.contextmanager
     def _one_of_several(self, workspace: Workspace) -> Iterator[None]:
         """A token that is refused stops its own workspace, not the others."""

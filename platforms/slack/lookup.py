@@ -1,6 +1,7 @@
 """Questions: does a post in doubt stand, where is somebody's direct message, who is in a group?"""
 
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -99,6 +100,15 @@ async def held_roles(
         if person in members:
             held.add(group)
     return frozenset(held)
+
+
+async def leave_channel(api: WebApi, chat: ChatRef) -> None:
+    """Leave a channel; one we are not in, or that is gone, is left already.
+
+    Needs `channels:manage` or `groups:write`. Source: conversations.leave.
+    """
+    with suppress(ChatUnavailable):
+        await api.call("conversations.leave", {"channel": chat.chat_id})
 
 
 def _is_ours(message: Body, us: Identity) -> bool:

@@ -24,6 +24,14 @@ from platforms.events import (
 )
 from platforms.fields import Body, identifier, mapping, objects, string, truth
 from platforms.slack.attachments import read_attachments, shared_words
+from platforms.slack.membership import (
+    CHANNELS,
+    MEMBERS,
+    REACTIONS,
+    read_channel,
+    read_member,
+    read_reaction,
+)
 from platforms.slack.metadata import nonce_of
 from platforms.slack.presses import form_key, press_key, presser, read_act
 from platforms.slack.reading import Head, Index, Reading, Reason, head_of, person_of
@@ -132,6 +140,12 @@ def _read_event(payload: Body, reading: Reading) -> InboundEvent | Reason:
             return _read_deletion(event, reading)
         case ("message" | "app_mention", None | str()):
             return _read_message(event, reading)
+        case (str(kind), _) if kind in MEMBERS:
+            return read_member(event, reading)
+        case (str(kind), _) if kind in CHANNELS:
+            return read_channel(event, reading)
+        case (str(kind), _) if kind in REACTIONS:
+            return read_reaction(event, reading)
         case (str(), _):
             return "unsupported_kind"
         case _:

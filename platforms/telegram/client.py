@@ -31,10 +31,10 @@ from platforms.telegram.errors import as_connection
 from platforms.telegram.format import fits
 from platforms.telegram.intake import Intake
 from platforms.telegram.limits import CAPABILITIES, COMMAND_SUMMARY_MAX, COMMANDS_MAX
-from platforms.telegram.parse import Identity, is_person
 from platforms.telegram.polling import Pace, Poller, Sleep
+from platforms.telegram.reading import Identity, is_person
 from platforms.telegram.request import READ_TIMEOUT_S, AiohttpRequest
-from platforms.telegram.roles import roles_of
+from platforms.telegram.roles import leave_chat, roles_of
 from platforms.telegram.webhook import PATH, Webhook
 
 log = logging.getLogger(__name__)
@@ -236,3 +236,7 @@ class TelegramAdapter:
     async def roles(self, person: str, chat: ChatRef, asked: frozenset[str]) -> frozenset[str]:
         """Whether the person administers the chat; see `Sink`."""
         return await roles_of(self._bot, person, chat, asked)
+
+    async def leave(self, chat: ChatRef) -> None:
+        """Leave a group; see `Sink`."""
+        await leave_chat(self._bot, chat)

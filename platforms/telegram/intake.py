@@ -10,7 +10,8 @@ import orjson
 from platforms.base import Ingest
 from platforms.events import Delivery, Receipt
 from platforms.fields import identifier, integer, mapping, truth
-from platforms.telegram.parse import KINDS, Identity, parse
+from platforms.telegram.parse import KINDS, parse
+from platforms.telegram.reading import Identity
 
 _FORUMS_MAX = 10_000
 

@@ -41,8 +41,8 @@ from platforms.events import ChatRef, MessageRef
 from platforms.telegram.errors import classify_error
 from platforms.telegram.format import Wire, format_blocks, format_plain
 from platforms.telegram.limits import CALLBACK_ANSWER_MAX
-from platforms.telegram.parse import GENERAL
 from platforms.telegram.prompt import as_prompt
+from platforms.telegram.reading import GENERAL
 from platforms.telegram.shorten import shorten
 
 Call = Awaitable[Message | bool]

@@ -6,19 +6,12 @@ mentions, its quote and `addressed_command`. Source: core.telegram.org/bots/api#
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from datetime import datetime, timedelta
+from typing import Any
 
 from platforms.events import (
-    Account,
-    Author,
-    AuthorKind,
     ButtonPressed,
-    ChatKind,
-    ChatRef,
     Ignored,
     InboundEvent,
     MessageEdited,
@@ -27,32 +20,29 @@ from platforms.events import (
     PressToken,
     Quote,
 )
-from platforms.fields import Body, identifier, integer, mapping, string, truth
+from platforms.fields import Body, identifier, integer, mapping, string
 from platforms.telegram.attachments import read_attachments, stand_in
 from platforms.telegram.limits import CALLBACK_DATA_MAX, PRESS_LIFE_S
+from platforms.telegram.membership import (
+    read_membership,
+    read_own_membership,
+    read_reaction,
+    read_service,
+)
+from platforms.telegram.reading import (
+    Head,
+    Identity,
+    Reading,
+    Reason,
+    author_of,
+    head_of,
+    moment_of,
+)
 from platforms.telegram.words import Words, read_words
-
-Reason = Literal["malformed", "unsupported_kind", "service_message", "own_echo"]
-
-GENERAL = 1
-"""The forum topic that has no id of its own: one writes to it by naming no topic."""
-
-ANONYMOUS_ADMIN = 1087968824
-AUTO_FORWARD = 777000
-CHANNEL_BOT = 136817688
-STAND_INS = frozenset({ANONYMOUS_ADMIN, AUTO_FORWARD, CHANNEL_BOT})
-"""Senders that stand for somebody else. Source: special users of the Bot API server."""
 
 QUOTE_MAX = 2_000
 TEXT_MAX_BYTES = 1 << 20
-_PERSON = re.compile("[1-9][0-9]{0,18}")
-_LATEST = 253_402_300_799  # the last second of the year 9999
-_CHAT_KINDS: Mapping[str, ChatKind] = {
-    "private": "dm",
-    "group": "group",
-    "supergroup": "group",
-    "channel": "channel",
-}
+_NUMBERED = frozenset({"message", "edited_message"})
 _SERVICE = frozenset(
     {
         "boost_added",
@@ -87,36 +77,6 @@ _SERVICE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who we are, from getMe."""
-
-    account: Account
-    username: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
-    """What every reader of a kind needs beside the object itself."""
-
-    us: Identity
-    now: datetime
-    key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Head:
-    """Where a message stands."""
-
-    chat: ChatRef
-    chat_kind: ChatKind
-    number: int
-
-    @property
-    def ref(self) -> MessageRef:
-        return MessageRef(chat=self.chat, message_id=str(self.number))
-
-
 def parse(payload: object, us: Identity, *, now: datetime) -> tuple[InboundEvent, ...] | Ignored:
     """What an update says; `now` dates a press, which carries no time of its own."""
     if not isinstance(payload, Mapping) or integer(payload, "update_id") is None:
@@ -125,10 +85,10 @@ def parse(payload: object, us: Identity, *, now: datetime) -> tuple[InboundEvent
     key = _delivery_key(payload, kind)
     if kind is None:
         return Ignored(delivery_key=key, reason="unsupported_kind")
-    event = KINDS[kind](mapping(payload, kind), _Reading(us=us, now=now, key=key))
-    if isinstance(event, str):
-        return Ignored(delivery_key=key, reason=event)
-    return (event,)
+    found = KINDS[kind](mapping(payload, kind), Reading(us=us, now=now, key=key))
+    if isinstance(found, str):
+        return Ignored(delivery_key=key, reason=found)
+    return found if isinstance(found, tuple) else (found,)
 
 
 def _key_of_unknown(payload: object) -> str:
@@ -147,21 +107,18 @@ def _delivery_key(payload: Body, kind: str | None) -> str:
     body = mapping(payload, kind)
     if kind == "callback_query":
         return f"{update}:{kind}:{identifier(body, 'id')}"
-    place = f"{integer(mapping(body, 'chat'), 'id')}.{integer(body, 'message_id')}"
+    place = f"{integer(mapping(body, 'chat'), 'id')}"
+    if (number := integer(body, "message_id")) is not None or kind in _NUMBERED:
+        place += f".{number}"
     return f"{update}:{kind}:{place}"
-
-
-def is_person(text: str) -> bool:
-    """Whether this is the id of a user, and not of one who stands for somebody else."""
-    return _PERSON.fullmatch(text) is not None and int(text) not in STAND_INS
 
 
 # -- readers of one kind each
 
 
-def _read_message(body: Body, reading: _Reading) -> InboundEvent | Reason:
-    head, sent = _head(body, reading.us), _time(body, "date")
-    author = _author(body, reading.us)
+def _read_message(body: Body, reading: Reading) -> InboundEvent | Reason:
+    head, sent = head_of(body, reading.us), moment_of(body, "date")
+    author = author_of(body, reading.us)
     if head is None or sent is None or author is None:
         return "malformed"
     if author.is_us:
@@ -170,6 +127,8 @@ def _read_message(body: Body, reading: _Reading) -> InboundEvent | Reason:
     if words is None:
         return "malformed"
     if not words.text and not words.mentions and not attachments:
+        if (told := read_service(body, head, reading)) is not None:
+            return told
         return "service_message" if _SERVICE & body.keys() else "unsupported_kind"
     return MessageReceived(
         account=reading.us.account,
@@ -193,9 +152,9 @@ def _read_message(body: Body, reading: _Reading) -> InboundEvent | Reason:
     )
 
 
-def _read_edit(body: Body, reading: _Reading) -> InboundEvent | Reason:
-    head, edited = _head(body, reading.us), _time(body, "edit_date")
-    author = _author(body, reading.us)
+def _read_edit(body: Body, reading: Reading) -> InboundEvent | Reason:
+    head, edited = head_of(body, reading.us), moment_of(body, "edit_date")
+    author = author_of(body, reading.us)
     words, attachments = _words(body, reading.us), read_attachments(body)
     if head is None or edited is None or author is None or words is None:
         return "malformed"
@@ -220,12 +179,12 @@ def _read_edit(body: Body, reading: _Reading) -> InboundEvent | Reason:
     )
 
 
-def _read_press(body: Body, reading: _Reading) -> InboundEvent | Reason:
+def _read_press(body: Body, reading: Reading) -> InboundEvent | Reason:
     ident, data = identifier(body, "id"), string(body, "data")
-    author = _author(body, reading.us)
+    author = author_of(body, reading.us)
     if "data" not in body or "message" not in body:
         return "unsupported_kind"  # a game, or a message sent through inline mode
-    head = _head(mapping(body, "message"), reading.us)
+    head = head_of(mapping(body, "message"), reading.us)
     if ident is None or author is None or head is None:
         return "malformed"
     if not (data.isascii() and 0 < len(data) <= CALLBACK_DATA_MAX):
@@ -249,70 +208,20 @@ def _read_press(body: Body, reading: _Reading) -> InboundEvent | Reason:
     )
 
 
-KINDS: Mapping[str, Callable[[Body, _Reading], InboundEvent | Reason]] = {
+_Found = InboundEvent | tuple[InboundEvent, ...] | Reason
+
+KINDS: Mapping[str, Callable[[Body, Reading], _Found]] = {
     "message": _read_message,
     "edited_message": _read_edit,
     "callback_query": _read_press,
+    "my_chat_member": read_own_membership,
+    "chat_member": read_membership,
+    "message_reaction": read_reaction,
 }
 """The kinds of update we understand, and so the ones we subscribe to."""
 
 
 # -- parts of a message
-
-
-def _head(body: Body, us: Identity) -> _Head | None:
-    chat, number = mapping(body, "chat"), integer(body, "message_id")
-    ident, kind = integer(chat, "id"), _CHAT_KINDS.get(string(chat, "type"))
-    if ident is None or kind is None or number is None:
-        return None
-    return _Head(
-        chat=ChatRef(account=us.account, chat_id=str(ident), thread_id=_topic(body)),
-        chat_kind=kind,
-        number=number,
-    )
-
-
-def _topic(body: Body) -> str | None:
-    """The forum topic; without the flag the same field is only the root of a reply chain."""
-    thread = integer(body, "message_thread_id")
-    if thread is None or thread == GENERAL or not truth(body, "is_topic_message"):
-        return None
-    return str(thread)
-
-
-def _time(body: Body, name: str) -> datetime | None:
-    second = integer(body, name)
-    if second is None or not 0 <= second <= _LATEST:
-        return None
-    return datetime.fromtimestamp(second, UTC)
-
-
-def _author(body: Body, us: Identity) -> Author | None:
-    """Who wrote or pressed; what is said in the name of a chat is nobody's in particular."""
-    user, chat = mapping(body, "from"), mapping(body, "sender_chat")
-    ident, sender = integer(user, "id"), integer(chat, "id")
-    if ident == AUTO_FORWARD or truth(body, "is_automatic_forward"):
-        return _as_chat(chat, "service", AUTO_FORWARD)
-    here = mapping(body, "chat")
-    as_the_group = sender == integer(here, "id") and string(here, "type") != "channel"
-    if ident == ANONYMOUS_ADMIN or (sender is not None and as_the_group):
-        return _as_chat(chat, "anonymous_admin", ANONYMOUS_ADMIN)
-    if sender is not None or ident == CHANNEL_BOT:
-        return _as_chat(chat, "channel", CHANNEL_BOT if sender is None else sender)
-    if ident is None:
-        return None
-    name = f"{string(user, 'first_name')} {string(user, 'last_name')}".strip()
-    return Author(
-        id=str(ident),
-        name=name,
-        kind="bot" if truth(user, "is_bot") else "human",
-        is_us=str(ident) == us.account.id,
-        locale=identifier(user, "language_code"),
-    )
-
-
-def _as_chat(chat: Body, kind: AuthorKind, ident: int) -> Author:
-    return Author(id=str(ident), name=string(chat, "title"), kind=kind)
 
 
 def _words(body: Body, us: Identity) -> Words | None:
@@ -328,10 +237,10 @@ def _words(body: Body, us: Identity) -> Words | None:
     return words if len(words.text.encode()) <= TEXT_MAX_BYTES else None
 
 
-def _quote(body: Body, head: _Head, us: Identity) -> Quote | None:
+def _quote(body: Body, head: Head, us: Identity) -> Quote | None:
     """What is replied to. A topic's messages all "reply" to its first one: that is no quote."""
     replied = mapping(body, "reply_to_message")
-    number, author = integer(replied, "message_id"), _author(replied, us)
+    number, author = integer(replied, "message_id"), author_of(replied, us)
     if number is None or author is None or "forum_topic_created" in replied:
         return None
     if head.chat.thread_id == str(number):

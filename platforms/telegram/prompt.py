@@ -13,7 +13,7 @@ from platforms.content import Field, Form
 from platforms.errors import MessageRejected
 from platforms.telegram.format import Entity, Wire, fits, format_blocks, format_plain
 from platforms.telegram.limits import PLACEHOLDER_MAX
-from platforms.telegram.parse import is_person
+from platforms.telegram.reading import is_person
 from platforms.telegram.shorten import shorten
 
 HINT = "Answer by replying to this message."

@@ -6,6 +6,7 @@ from telegram.error import BadRequest, TelegramError
 
 from platforms.base import ADMIN
 from platforms.errors import (
+    ChatUnavailable,
     MessageRejected,
     PlatformError,
     PlatformUnavailable,
@@ -14,7 +15,7 @@ from platforms.errors import (
 )
 from platforms.events import ChatRef
 from platforms.telegram.errors import classify_error
-from platforms.telegram.parse import is_person
+from platforms.telegram.reading import is_person
 
 _ADMINS = frozenset({ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR})
 
@@ -52,6 +53,19 @@ async def roles_of(bot: Bot, person: str, chat: ChatRef, asked: frozenset[str]) 
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PlatformUnavailable("Telegram's answer was not understood") from error
     return frozenset({ADMIN}) if member.status in _ADMINS else frozenset()
+
+
+async def leave_chat(bot: Bot, chat: ChatRef) -> None:
+    """Leave a group; one we are not in, or that is gone, is left already."""
+    group = _group(chat)
+    if group is None:
+        raise MessageRejected("a direct chat can't be left")
+    try:
+        await bot.leave_chat(group)
+    except TelegramError as error:
+        failure = classify_error(error, chat)
+        if failure is not None and not isinstance(failure, ChatUnavailable):
+            raise failure from error
 
 
 def _group(chat: ChatRef) -> int | None:

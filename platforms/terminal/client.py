@@ -328,6 +328,10 @@ class TerminalAdapter:
         """Nobody administers a terminal."""
         return frozenset()
 
+    async def leave(self, chat: ChatRef) -> None:
+        """Nobody but its own person is in a terminal."""
+        raise MessageRejected("a chat of one person can't be left")
+
     def _keep_file(self, chat: ChatRef, message_id: str, size: int) -> None:
         """Make room for a file; those that go are missing where their message was not shown yet."""
         self._files[(chat.chat_id, message_id)] = size

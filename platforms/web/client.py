@@ -26,7 +26,7 @@ from platforms.content import (
     Typing,
     Upload,
 )
-from platforms.errors import ChatUnavailable, PlatformUnavailable, TooLong
+from platforms.errors import ChatUnavailable, MessageRejected, PlatformUnavailable, TooLong
 from platforms.events import Account, Attachment, ChatRef, Liveness, MessageRef, PlatformName
 from platforms.files import KeptFile, Location
 from platforms.web.acts import Acts
@@ -186,6 +186,10 @@ class WebAdapter:
     async def roles(self, person: str, chat: ChatRef, asked: frozenset[str]) -> frozenset[str]:
         """Nobody administers a chat of the page."""
         return frozenset()
+
+    async def leave(self, chat: ChatRef) -> None:
+        """Nobody but its own person is in a chat of the page."""
+        raise MessageRejected("a chat of one person can't be left")
 
     def _answer(self, answer: AnswerPress) -> None:
         """Words for the presser alone; without any there is nothing to do but to say so."""

@@ -111,6 +111,7 @@ class Core:
             ground=Ground(config=config, store=store, clock=clock),
             account_of=self.account_of,
             route=self._route,
+            deliveries=self.deliveries,
         )
         self.models = models or ModelRoom(sleep=at_once, jitter=lambda: 0.0)
         agent = Agent(
@@ -166,6 +167,8 @@ class Core:
             clock=clock,
             route=self.router.route,
             pairing=self.access.pairing,
+            memberships=self.access.memberships,
+            listed=self.access.listed,
         )
         self.supervisor = self.supervised(self.adapter)
         self.operator = Operator(

@@ -8,12 +8,14 @@ from platforms.events import (
     Account,
     Author,
     ButtonPressed,
+    ChatMembershipChanged,
     ChatRef,
     CommandInvoked,
     Delivery,
     FormSubmitted,
     Ignored,
     InboundEvent,
+    Membership,
     Mention,
     MentionKind,
     MessageDeleted,
@@ -22,6 +24,7 @@ from platforms.events import (
     MessageRef,
     PressToken,
     Quote,
+    ReactionChanged,
 )
 
 TELEGRAM = Account(platform="telegram", id="77")
@@ -135,6 +138,29 @@ def form(
     """A form whose one field asked for a reason."""
     given = _envelope(number, chat, author) | {"form_id": "token", "values": {"reason": "too dear"}}
     return FormSubmitted(**given | fields)
+
+
+def changed(
+    change: Membership, *, number: int = 1, chat: ChatRef = GROUP, **fields: Any
+) -> ChatMembershipChanged:
+    """A chat is not what it was; ben did it, and it is about us."""
+    given = _envelope(number, chat, BEN) | {
+        "subject": US,
+        "change": change,
+        "chat_kind": "dm" if chat == DM else "group",
+    }
+    return ChatMembershipChanged(**given | fields)
+
+
+def reaction(*, number: int = 1, chat: ChatRef = GROUP, author: Author = ANN) -> ReactionChanged:
+    """Somebody likes message 1."""
+    return ReactionChanged(
+        **_envelope(number, chat, author),
+        message=MessageRef(chat=chat, message_id="1"),
+        emoji="\N{THUMBS UP SIGN}",
+        added=True,
+        chat_kind="dm" if chat == DM else "group",
+    )
 
 
 def quote_of(author: Author, text: str = "before") -> Quote:

@@ -9,6 +9,8 @@ from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, Config
 from gateway.desk_assembly import rights_of
 from gateway.ingest import Ingest, Stored
+from gateway.listed import ListedChats
+from gateway.membership import Memberships
 from gateway.owner_cards import OwnerCards
 from gateway.pairing import PairingDesk
 from gateway.store.base import Store
@@ -39,14 +41,17 @@ class Intake:
 
     def made(self, config: Config = CONFIG, commit_limit_s: float = 5.0) -> Ingest:
         """An Ingest over the same store."""
+        cards = OwnerCards(spot=OwnerSpot(), clock=self._clock)
         return Ingest(
             store=self.store,
             blobs=self.blobs,
             config=config,
             clock=self._clock,
             route=self._route,
+            memberships=Memberships(cards=cards, clock=self._clock),
+            listed=ListedChats(),
             pairing=PairingDesk(
-                cards=OwnerCards(spot=OwnerSpot(), clock=self._clock),
+                cards=cards,
                 rights=rights_of(config),
                 clock=self._clock,
                 account_of=lambda platform: None,

@@ -76,6 +76,7 @@ class ScriptedAdapter:
         self.connects: deque[Turn] = deque()
         self.runs: deque[Callable[[Ingest], Awaitable[None]] | BaseException] = deque()
         self.ran = 0
+        self.left: list[ChatRef] = []
         self.closed = False
         self.held: dict[str, frozenset[str]] = {}
         """The roles that people hold."""
@@ -135,6 +136,9 @@ class ScriptedAdapter:
 
     async def direct(self, person: str) -> ChatRef:
         return ChatRef(account=self.account, chat_id=person)
+
+    async def leave(self, chat: ChatRef) -> None:
+        self.left.append(chat)
 
     async def roles(self, person: str, chat: ChatRef, asked: frozenset[str]) -> frozenset[str]:
         if self.roles_fail is not None:

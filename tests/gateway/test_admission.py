@@ -14,6 +14,8 @@ from gateway.admission import (
     Admission,
     Admitted,
     Amends,
+    Calls,
+    Changes,
     Facts,
     Held,
     Ignored,
@@ -48,6 +50,7 @@ from tests.gateway.events import (
     THREAD,
     TOPIC,
     US,
+    changed,
     command,
     deleted,
     edited,
@@ -56,6 +59,7 @@ from tests.gateway.events import (
     message,
     press,
     quote_of,
+    reaction,
 )
 
 DM_KEY = "telegram:77|telegram:1001"
@@ -366,6 +370,42 @@ PAIRED: dict[str, tuple[InboundEvent, Facts, Admission]] = {
 def test_strangers_where_owners_are_asked(case: str) -> None:
     """Held until an owner has said something; only in direct chats, and never for long."""
     event, given, outcome = PAIRED[case]
+    assert admit(event, given) == outcome
+
+
+CHATS: dict[str, tuple[InboundEvent, Facts, Admission]] = {
+    "let into a chat nobody listed": (
+        changed("we_joined"),
+        facts(chats=()),
+        Calls(),
+    ),
+    "let into a listed chat": (changed("we_joined"), facts(), Changes()),
+    "let into a chat that an owner has allowed": (
+        changed("we_joined"),
+        replace(facts(chats=()), chat_allowed=True),
+        Changes(),
+    ),
+    "somebody joined a chat nobody listed": (changed("joined"), facts(chats=()), NotListed()),
+    "somebody blocked us": (changed("blocked", chat=DM), facts(), Changes()),
+    "words in a chat that an owner has allowed": (
+        in_group(author=BEN, mentions=(OUR_MENTION,)),
+        replace(facts(chats=()), chat_allowed=True),
+        entered(f"{GROUP_KEY}|telegram:1002"),
+    ),
+    "a reaction in a listed chat": (reaction(), facts(), Ignored(reason="reaction")),
+    "a reaction in another": (reaction(), facts(chats=()), NotListed()),
+    "a reaction of a blocked person": (
+        reaction(),
+        replace(facts(), pairing=known("blocked")),
+        Ignored(reason="blocked"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHATS)
+def test_chats_and_reactions(case: str) -> None:
+    """They take the checks of author and chat, and then only change rows."""
+    event, given, outcome = CHATS[case]
     assert admit(event, given) == outcome
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.store.base import Row, Tx
+from gateway.store.records import listed
 
 Purpose = Literal["anchor", "part", "final", "notice", "command", "send"]
 Op = Literal["post", "edit", "delete", "upload"]
@@ -67,7 +68,11 @@ _SELECT = (
 
 
 def insert(tx: Tx, row: NewOutbox, *, now: int) -> OutboxRow | None:
-    """Store a row; None if its dedupe key is taken, and then nothing leaves twice."""
+    """Store a row; None if its dedupe key is taken, and then nothing leaves twice.
+
+    It goes to where its chat is by now. An edit stays with its message.
+    """
+    chat = row.chat if row.target_id else listed.address(tx, row.account, row.chat)
     found = tx.row(
         "INSERT INTO outbox (dedupe_key, account, chat, turn_id, part, purpose, op, target_id,"
         " content, nonce, line, state, created_at)"
@@ -75,7 +80,7 @@ def insert(tx: Tx, row: NewOutbox, *, now: int) -> OutboxRow | None:
         " ON CONFLICT DO NOTHING RETURNING id",
         row.dedupe_key,
         row.account,
-        row.chat,
+        chat,
         row.turn_id,
         row.part,
         row.purpose,
@@ -91,7 +96,7 @@ def insert(tx: Tx, row: NewOutbox, *, now: int) -> OutboxRow | None:
     return OutboxRow(
         id=int(found[0]),
         account=row.account,
-        chat=row.chat,
+        chat=chat,
         turn_id=row.turn_id,
         part=row.part,
         purpose=row.purpose,

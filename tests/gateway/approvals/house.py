@@ -214,6 +214,7 @@ class Core:
             ground=Ground(config=config, store=store, clock=clock),
             account_of=lambda _: None,
             route=self._route,
+            deliveries=self.deliveries,
         )
         self.commands = CommandLane(
             store=store,
@@ -249,6 +250,8 @@ class Core:
             clock=clock,
             route=self.router.route,
             pairing=self.access.pairing,
+            memberships=self.access.memberships,
+            listed=self.access.listed,
         )
 
     def _route(self, stored: Stored) -> None:

@@ -18,9 +18,9 @@ from gateway.store.sqlite import TOKENS
 GATEWAY = Path(__file__).parents[3] / "gateway"
 
 SMALL = {
-    "chat", "credential_login", "credential_rest", "credential_use", "cron_job", "cursor",
-    "estimator", "freeze", "gap", "pairing", "pruned", "seal", "sqlite_master", "sqlite_schema",
-    "start",
+    "chat", "chat_alias", "credential_login", "credential_rest", "credential_use", "cron_job",
+    "cursor", "estimator", "freeze", "gap", "listed_chat", "pairing", "pruned", "seal",
+    "sqlite_master", "sqlite_schema", "start",
 }  # fmt: skip
 """Tables that don't grow with every message: they may be gone through.
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from platforms.events import Account, Ignored, MentionKind, MessageReceived
 from platforms.telegram.intake import place_of, raw_bytes
-from platforms.telegram.parse import Identity, parse
+from platforms.telegram.parse import parse
+from platforms.telegram.reading import Identity
 from platforms.telegram.words import read_words
 from tests.platforms.telegram.described import described
 

@@ -262,7 +262,8 @@ async def test_start_registers_commands_and_takes_polling() -> None:
         assert str(gone.arguments.get("drop_pending_updates", "")).lower() in {"", "false"}
         (first, *_) = server.requests("getUpdates")
         assert first.arguments["allowed_updates"] == (
-            '["message", "edited_message", "callback_query"]'
+            '["message", "edited_message", "callback_query", "my_chat_member", "chat_member",'
+            ' "message_reaction"]'
         )
 
 

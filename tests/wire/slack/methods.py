@@ -69,6 +69,7 @@ class Methods:
             "conversations.replies": self.replies,
             "conversations.info": self.info,
             "conversations.open": self.open,
+            "conversations.leave": self.leave,
             "users.info": self.users_info,
             "reactions.add": self.react,
             "reactions.remove": self.unreact,
@@ -400,6 +401,17 @@ class Methods:
             channel = self.world.channel("G" + "".join(user[1:] for user in sorted(users)))
             channel.members.update(users)
         return {"channel": {"id": channel.id}}
+
+    def leave(self, arguments: Json) -> Json:
+        """We are no member any more; leaving once more changes nothing."""
+        channel = self._channel(arguments)
+        if channel.kind == "im":
+            raise Refusal("method_not_supported_for_channel_type")
+        us = self.world.bot_user
+        if us not in channel.members:
+            return {"not_in_channel": True}
+        channel.members.remove(us)
+        return {}
 
     # -- reactions, signs of life
 

@@ -23,6 +23,7 @@ PER_MINUTE: Mapping[str, float] = MappingProxyType(
         "conversations.replies": TIER_3,
         "conversations.info": TIER_3,
         "conversations.open": TIER_3,
+        "conversations.leave": TIER_3,
         "users.info": TIER_4,
         "bots.info": TIER_3,
         "reactions.add": TIER_3,

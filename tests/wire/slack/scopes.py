@@ -11,6 +11,7 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "chat.postEphemeral": "chat:write",
         "conversations.info": "channels:read",
         "conversations.open": "im:write",
+        "conversations.leave": "channels:manage",
         "users.info": "users:read",
         "bots.info": "users:read",
         "reactions.add": "reactions:write",

@@ -109,6 +109,7 @@ class Methods:
             "getchat": self._get_chat,
             "getchatmember": self._get_chat_member,
             "getchatadministrators": self._get_chat_administrators,
+            "leavechat": self._leave_chat,
         }
 
     def limit(self, method: str, arguments: Arguments) -> None:
@@ -414,6 +415,15 @@ class Methods:
             for user, rank in room.ranks.items()
             if rank in ADMINS and (user == self.world.us.id or not self.world.people[user].is_bot)
         ]
+
+    def _leave_chat(self, arguments: Arguments) -> bool:
+        room = self.world.target(arguments.get("chat_id"))
+        if room.kind == "private":
+            raise bad("chat member status can't be changed in private chats")
+        if room.bot_status in {"kicked", "left"}:
+            raise Refusal(403, f"Forbidden: bot is not a member of the {room.kind} chat")
+        room.bot_status = "left"
+        return True
 
 
 def _inline_only(markup: Any) -> Keyboard:

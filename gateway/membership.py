@@ -1,0 +1,178 @@
+"""What becomes of a chat when somebody is let into it, or it is closed, or has a new address.
+
+Runs in the unit that stores the event. Owners are asked about a chat nobody listed, once a day, and
+nothing is said in the chat itself. A chat that can't be written to is dead, as if a message had
+failed; whatever comes from it revives it.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+
+from gateway import audit, refs
+from gateway.card_words import name, said, value
+from gateway.clock import Clock
+from gateway.config.faults import Wrong
+from gateway.config.ids import ChatPattern, parse_chat
+from gateway.owner_cards import OwnerCards
+from gateway.store.base import Tx
+from gateway.store.records import chats, listed, moves, outbox
+from gateway.store.records.chats import MarkedChat
+from gateway.store.records.outbox import OutboxRow
+from platforms.blocks import Blocks, Paragraph
+from platforms.content import Button
+from platforms.events import ChatMembershipChanged
+
+ASK_EVERY_US = 24 * 3_600 * 1_000_000
+
+ChatVerb = Literal["allow", "leave"]
+
+_DEAD = {"blocked": "blocked", "we_left": "not a member", "archived": "archived"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What a change leads to: cards to send, a chat that is dead, whether lists are to be read."""
+
+    rows: tuple[OutboxRow, ...] = ()
+    dead: MarkedChat | None = None
+    reload: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatDecided:
+    """What came of an owner's word about a chat."""
+
+    text: str
+    done: bool = False
+    rows: tuple[OutboxRow, ...] = ()
+
+
+class Memberships:
+    """Every method runs in the caller's unit."""
+
+    def __init__(self, *, cards: OwnerCards, clock: Clock) -> None:
+        self._cards = cards
+        self._clock = clock
+
+    def called(self, tx: Tx, event: ChatMembershipChanged) -> tuple[OutboxRow, ...]:
+        """We were let into a chat that nobody listed: owners are asked, once a day."""
+        account, chat = refs.account_text(event.account), root_of(event)
+        now = self._clock.now()
+        if not listed.ask(tx, account, chat, before=now - ASK_EVERY_US, now=now):
+            return ()
+        buttons = (
+            Button(label="Allow", payload=f"allow {chat}", style="primary"),
+            Button(label="Leave", payload=f"leave {chat}"),
+        )
+        return self._cards.post(tx, _key(account, chat, now), card_of(event), buttons)
+
+    def changed(self, tx: Tx, event: ChatMembershipChanged) -> Changed:
+        """Something about a chat of ours is different now."""
+        account, chat = refs.account_text(event.account), root_of(event)
+        now = self._clock.now()
+        match event.change:
+            case "we_joined" | "unblocked":
+                chats.clear(tx, account=account, chat=chat, state="dead")
+            case "blocked" | "we_left" | "archived":
+                reason = _DEAD[event.change]
+                fresh = chats.mark(
+                    tx, account=account, chat=chat, state="dead", reason=reason, now=now
+                )
+                outbox.bury(tx, account=account, chat=chat, reason=reason, now=now)
+                if fresh:
+                    dead = MarkedChat(
+                        account=account, chat=chat, state="dead", reason=reason, since=now
+                    )
+                    return Changed(dead=dead)
+            case "moved":
+                return self._moved(tx, event, account, chat)
+            case "joined" | "left" | "rights" | "renamed":
+                pass
+            case change:
+                assert_never(change)
+        return Changed()
+
+    def decide(self, tx: Tx, verb: ChatVerb, account: str, chat: str, *, by: str) -> ChatDecided:
+        """Carry out an owner's word about a chat."""
+        now = self._clock.now()
+        known = listed.of(tx, account, chat)
+        state: Literal["allowed", "left"] = "allowed" if verb == "allow" else "left"
+        if known is not None and known.state == state:
+            return ChatDecided(text=f"`{chat}` is {_WORDS[verb]} already, by {known.decided_by}.")
+        listed.decide(tx, account, chat, state, by=by, now=now)
+        audit.append(
+            tx,
+            at=now,
+            kind="chat",
+            actor=by,
+            account=account,
+            chat=chat,
+            subject=chat,
+            detail={"verb": verb},
+        )
+        rows: tuple[OutboxRow, ...] = ()
+        if known is not None:
+            words = (Paragraph(spans=said(value(chat), f": {_WORDS[verb]} by ", value(by), ".")),)
+            rows = self._cards.end(tx, _key(account, chat, known.asked_at), words)
+        return ChatDecided(text=f"`{chat}`: {_AFTER[verb]}", done=True, rows=rows)
+
+    def _moved(self, tx: Tx, event: ChatMembershipChanged, account: str, old: str) -> Changed:
+        if event.moved_to is None:
+            return Changed()
+        new, now = refs.chat_text(replace(event.moved_to, thread_id=None)), self._clock.now()
+        listed.add_alias(tx, account, old, new, now=now)
+        moves.follow(tx, account, old, new, now=now)
+        chats.clear(tx, account=account, chat=new, state="dead")
+        audit.append(
+            tx,
+            at=now,
+            kind="moved",
+            actor="gateway",
+            account=account,
+            chat=new,
+            subject=old,
+            detail={"to": new},
+        )
+        return Changed(reload=True)
+
+
+def chat_from(text: str) -> ChatPattern | None:
+    """One chat as people write it; None if it is none."""
+    try:
+        chat = parse_chat(text.strip().strip("`"))
+    except Wrong:
+        return None
+    return None if chat.star or not chat.parts else chat
+
+
+def root_of(event: ChatMembershipChanged) -> str:
+    """The chat an event is about, without its thread."""
+    return refs.chat_text(replace(event.chat, thread_id=None))
+
+
+def card_of(event: ChatMembershipChanged) -> Blocks:
+    """What owners read of a chat that calls us."""
+    author = event.author
+    who = refs.person_text(author, event.account.platform)
+    by = said(" by ", value(who), " (", name(author.name), ", not verified)")
+    chat = root_of(event)
+    return (
+        Paragraph(spans=said("I was added to ", value(chat), by if author.name else said(""), ".")),
+        Paragraph(
+            spans=said(
+                "I say and hear nothing there until it is allowed: then I answer everybody in it"
+                " who mentions me."
+            )
+        ),
+    )
+
+
+def _key(account: str, chat: str, asked_at: int) -> str:
+    return f"chat:{account}:{chat}:{asked_at}"
+
+
+_WORDS: dict[str, str] = {"allow": "allowed", "leave": "left alone"}
+_AFTER: dict[str, str] = {
+    "allow": "its members are answered from now on.",
+    "leave": "nobody is answered there.",
+}
