@@ -90,6 +90,8 @@ def _item(field: _Field, item: str, text: str) -> str:
     if high < low:
         end = "sat,sun" if field is _WEEKDAY else f"{field.high},{field.low}"
         raise ScheduleInvalid(field.name, text, "runs backwards", f"write {first}-{end}-{last}")
+    if high == low:
+        return str(low)  # cronsim takes 5-5/2 for 5/2, which goes on to the end
     return f"{low}-{high}/{int(step)}" if slash else f"{low}-{high}"
 
 

@@ -196,6 +196,66 @@ def test_a_period_is_the_way_to_the_next_slot() -> None:
     assert once.period_after(Slot(at=utc("2026-05-01 07:00"))) is None
 
 
+@st.composite
+def items(draw: st.DrawFn, low: int, high: int) -> tuple[str, set[int]]:
+    """One item of a field, and the numbers it names."""
+    first = draw(st.integers(low, high))
+    last = draw(st.integers(first, high))
+    step = draw(st.integers(1, high))
+    return draw(
+        st.sampled_from(
+            [
+                ("*", set(range(low, high + 1))),
+                (f"*/{step}", set(range(low, high + 1, step))),
+                (str(first), {first}),
+                (f"{first}-{last}", set(range(first, last + 1))),
+                (f"{first}/{step}", set(range(first, high + 1, step))),
+                (f"{first}-{last}/{step}", set(range(first, last + 1, step))),
+            ]
+        )
+    )
+
+
+@st.composite
+def a_field(draw: st.DrawFn, low: int, high: int) -> tuple[str, set[int]]:
+    """A list of items, and the numbers it names."""
+    found = draw(st.lists(items(low, high), min_size=1, max_size=3))
+    return ",".join(text for text, _ in found), set().union(*(named for _, named in found))
+
+
+FIVE = st.tuples(a_field(0, 59), a_field(0, 23), a_field(1, 31), a_field(1, 12), a_field(0, 7))
+
+
+@given(FIVE)
+@settings(max_examples=100, deadline=None)
+def test_whatever_is_taken_fires_when_it_says(fields: tuple[tuple[str, set[int]], ...]) -> None:
+    """Any five fields: refused for a date no year has, or the first match of the calendar."""
+    (minutes, hours, days, months, weekdays) = (named for _, named in fields)
+    texts = [text for text, _ in fields]
+    narrows = any(text.startswith("*") or "*" in text.split(",") for text in texts[2::2])
+    try:
+        schedule = parse(" ".join(texts), None, created=START)
+    except ScheduleInvalid as refused:
+        assert (refused.field, narrows) == ("day", True)
+        assert not days & set(range(1, 29))
+        return
+    slot = schedule.after(START - timedelta(seconds=1))
+    assert slot is not None and matches(slot.at, days, months, weekdays, narrows)
+    assert (slot.at.hour, slot.at.minute) == (min(hours), min(minutes))
+    day = START
+    while day.date() < slot.at.date():
+        assert not matches(day, days, months, weekdays, narrows), day
+        day += timedelta(days=1)
+
+
+def matches(
+    day: datetime, days: set[int], months: set[int], weekdays: set[int], narrows: bool
+) -> bool:
+    """Whether a day is one of those."""
+    by_day, by_weekday = day.day in days, bool({day.isoweekday(), day.isoweekday() % 7} & weekdays)
+    return day.month in months and (by_day and by_weekday if narrows else by_day or by_weekday)
+
+
 # The law: each slot once, strictly increasing. Told a second way: every minute of real time, and
 # what the clock shows in it.
 
