@@ -4,7 +4,7 @@ A plan is made when a turn opens, starts at the primary, moves only forward and 
 the turn closes. So restoring the primary is not code but the object's lifetime.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -68,7 +68,8 @@ class Entry:
     connections for us. `effort` is the entry's own preference (one of EFFORTS), None the model's.
     `reasons`: the model thinks before it answers. `tools`: it can call tools. `priced`: somebody
     knows what a call costs at most. `max_output_tokens` is what a call asks for,
-    `most_output_tokens` what it may be raised to, None where nobody has said.
+    `most_output_tokens` what it may be raised to, None where nobody has said. `reprice` gives the
+    price of another model that the provider may change to; without it that costs the same.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Entry:
     max_output_tokens: int | None
     most_output_tokens: int | None = None
     pricing: Pricing = field(default_factory=Included)
+    reprice: Callable[[str], Pricing] | None = field(default=None, repr=False, compare=False)
     api: str = "openai-chat"
     direct: bool = True
     patience: Patience = "eager"

@@ -28,6 +28,7 @@ from agent.providers.base import (
     ActionFinished,
     ArgumentsReceived,
     ModelRequest,
+    ModelRerouted,
     PartCompleted,
     PulseReceived,
     ReasoningReceived,
@@ -82,6 +83,7 @@ class ModelAttempt:
         self._clock = clock
         self._step, self._number, self._kind, self._move = step, number, kind, move
         self._price_source, self._ceiling = quote.source, quote.ceiling
+        self._pricing = entry.pricing
         self._shown: list[str] = []
         self._parts: list[Part] = []
         self._calls = 0
@@ -189,10 +191,19 @@ class ModelAttempt:
             case StreamOpened(request_id=request_id, model=model):
                 self._request_id = request_id or self._request_id
                 self._served = model or self._served
+            case ModelRerouted(model=model):
+                self._reroute(model)
             case PulseReceived():
                 pass
             case unknown:
                 assert_never(unknown)
+
+    def _reroute(self, model: str) -> None:
+        """What is told from here on is what that model has used."""
+        self._served = model
+        if self.entry.reprice is not None:
+            self._pricing = self.entry.reprice(model)
+            self._ceiling = self._pricing.quote(self.request).ceiling
 
     def _add(self, part: Part) -> None:
         self._parts.append(part)
@@ -240,7 +251,7 @@ class ModelAttempt:
         if self._booked and usage == self._paid:
             return self._booked
         rest = _rest(usage, self._paid)
-        spent = self.entry.pricing.spent(rest, cap=self.request.max_output_tokens)
+        spent = self._pricing.spent(rest, cap=self.request.max_output_tokens)
         return None if spent is None else self._booked + spent
 
     def bill(self, error: ProviderError | None = None) -> Bill:
@@ -256,7 +267,7 @@ class ModelAttempt:
             return NOTHING_BEGAN
         unseen = math.ceil((self._clock() - self._asked_at) * WRITTEN_PER_S)
         written = max(self._streamed, sum(map(history.part_size, self._parts)), unseen)
-        most = self.entry.pricing.spent_at_most(self.request, written=written)
+        most = self._pricing.spent_at_most(self.request, written=written)
         spent = None if most is None else max(self._booked + most, self.spent() or 0)
         return Bill(spent=spent, hold_s=STILL_WRITING_S)
 

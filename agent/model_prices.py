@@ -10,6 +10,7 @@ chat stands in for bytes, so the bound is tight after the first call.
 
 from collections import OrderedDict
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
@@ -367,6 +368,12 @@ class ModelPricing:
         self._picture = picture_tokens
         self._counted: OrderedDict[int, int] = OrderedDict()
         self._short_by = 0
+
+    def at(self, price: ModelPrice | Unknown) -> "ModelPricing":
+        """The same for another model of this entry; what was counted holds for both."""
+        other = copy(self)
+        other.price, other._look_up = price, None
+        return other
 
     def quote(self, request: ModelRequest) -> Quote:
         """The most that a request can cost; Unknown where nobody knows a price."""

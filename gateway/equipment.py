@@ -7,6 +7,8 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, assert_never
 from urllib.parse import urlsplit
@@ -127,6 +129,15 @@ class EntryMaker:
         except (ImportError, OSError, ValueError) as exc:
             raise GatewayError(f"providers.{config.name} can't be used: {exc}") from exc
         most = config.max_output_tokens or (None if free or not capped else DEFAULT_OUTPUT)
+        of_table = not free and config.price is None
+        pricing = ModelPricing(
+            price,
+            max_output_tokens=most if capped else most or UNCAPPED_OUTPUT,
+            capped=capped,
+            long_cache=config.cache_ttl == "1h",
+            picture_tokens=media_tokens(config.model),
+            look_up=PriceOfToday(config, price) if of_table else None,
+        )
         return Entry(
             name=config.name,
             provider=provider,
@@ -134,14 +145,8 @@ class EntryMaker:
             context_window=window_of(config),
             max_output_tokens=most,
             most_output_tokens=config.max_output_tokens,
-            pricing=ModelPricing(
-                price,
-                max_output_tokens=most if capped else most or UNCAPPED_OUTPUT,
-                capped=capped,
-                long_cache=config.cache_ttl == "1h",
-                picture_tokens=media_tokens(config.model),
-                look_up=None if free or config.price is not None else PriceOfToday(config, price),
-            ),
+            pricing=pricing,
+            reprice=partial(_of_model, config, pricing) if of_table else None,
             api=config.api,
             direct=not config.aggregator,
             patience=config.patience,
@@ -175,6 +180,11 @@ class EntryMaker:
             workspace=self._config.tools.workspace,
             pool=self._children,
         )
+
+
+def _of_model(config: ProviderConfig, pricing: ModelPricing, model: str) -> ModelPricing:
+    """What another model costs at the same entry."""
+    return pricing.at(price_of(replace(config, model=model)))
 
 
 def window_of(config: ProviderConfig) -> int:

@@ -113,6 +113,13 @@ class StreamOpened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRerouted:
+    """From here on another model serves the request than it was made for, at its own price."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextReceived:
     """Words for the reader."""
 
@@ -192,6 +199,7 @@ class StreamCompleted:
 
 StreamEvent = (
     StreamOpened
+    | ModelRerouted
     | TextReceived
     | ReasoningReceived
     | ToolCallOpened

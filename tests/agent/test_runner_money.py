@@ -2,6 +2,9 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -21,10 +24,12 @@ from agent.messages import Origin, Text, Usage
 from agent.providers.base import (
     ArgumentsReceived,
     ModelRequest,
+    ModelRerouted,
     PartCompleted,
     ReasoningReceived,
     Stop,
     StreamCompleted,
+    StreamEvent,
     TextReceived,
     ToolCallOpened,
     UsageReported,
@@ -68,6 +73,19 @@ class PerMessage:
 
     def learn(self, request: ModelRequest, usage: Usage) -> None:
         self.learned.append((request, usage))
+
+
+class Spending(ScriptedProvider):
+    """A provider that calls its model several times within a reply."""
+
+    async def stream(
+        self, request: ModelRequest, lease: Lease
+    ) -> AsyncGenerator[StreamEvent, None]:
+        async with aclosing(super().stream(request, lease)) as events:
+            async for event in events:
+                if isinstance(event, UsageReported) and request.spend is not None:
+                    await request.spend(event.usage)
+                yield event
 
 
 class Uncounted(PerMessage):
@@ -427,6 +445,22 @@ async def test_each_call_within_a_reply_is_priced_by_itself() -> None:
     assert await asked.spend(Usage(input=6, output=4))
     assert await asked.spend(Usage(input=12, output=8))
     assert not await asked.spend(Usage(input=32, output=8))
+
+
+async def test_what_another_model_has_used_is_paid_at_its_price() -> None:
+    """From where the provider says so; where nobody knows that price, nobody knows the sum."""
+    first, both = Usage(input=3, output=1), Usage(input=5, output=1)
+    told, rerouted = UsageReported(usage=first), ModelRerouted(model="dear")
+    stream = (ANSWER[0], told, rerouted, UsageReported(usage=both), ANSWER[2])
+    prices = {"dear": PerMessage(100), "unknown": Uncounted()}
+    provider = Spending(stream)
+    turn = Turn(replace(entry(provider, pricing=PerMessage(2)), reprice=prices.__getitem__))
+    end = await turn.run()
+    assert end.spent == 2 * 4 + 100 * 2
+    assert end.attempt is not None and end.attempt.served == "dear"
+    other = Spending((ANSWER[0], ModelRerouted(model="unknown"), told, ANSWER[2]))
+    turn = Turn(replace(entry(other, pricing=PerMessage(2)), reprice=prices.__getitem__))
+    assert (await turn.run()).spent is None
 
 
 async def test_only_the_first_call_of_a_reply_counts_the_request() -> None:

@@ -297,3 +297,19 @@ async def test_a_key_is_sent_as_its_server_takes_it(api: Api, base_url: str, hea
     (entry,) = await providers(Config(providers=(config,)))
     lease = await entry.credential.lease(session="s", model="m")
     assert lease.headers == {header: "k" if header == "x-api-key" else "Bearer k"}
+
+
+async def test_another_model_of_an_entry_has_its_own_price(tmp_path: Path) -> None:
+    """Where the table has it, and nobody knows where not; what is configured holds for all."""
+    coder = ProviderConfig(name="d", api="codex-app-server", model="gpt-5", api_key=Secret("k"))
+    state = GatewayConfig(state_dir=tmp_path)
+    for config in (coder, replace(coder, price="included")):
+        (entry,) = await providers(Config(gateway=state, providers=(config,)))
+        if config.price is not None:
+            assert entry.reprice is None
+            continue
+        assert entry.reprice is not None
+        used = Usage(input=1_000, output=1_000)
+        own, dear = entry.pricing.spent(used), entry.reprice("gpt-5-pro").spent(used)
+        assert own is not None and dear is not None and dear > own
+        assert entry.reprice("nobody-knows-it").spent(used) is None

@@ -14,11 +14,11 @@ import orjson
 from agent.messages import JsonObject, ResultStatus, Text, ToolCall, Usage
 from agent.providers.base import (
     ActionFinished,
+    ModelRerouted,
     PartCompleted,
     PulseReceived,
     ReasoningReceived,
     StreamEvent,
-    StreamOpened,
     TextReceived,
     UsageReported,
 )
@@ -106,7 +106,8 @@ class TurnItems:
             case "thread/tokenUsage/updated":
                 return list(self._used(_object(params.get("tokenUsage"))))
             case "model/rerouted":
-                return [StreamOpened(model=_text(params.get("toModel")) or None)]
+                model = _text(params.get("toModel"))
+                return [ModelRerouted(model=model) if model else PulseReceived()]
             case "turn/completed":
                 turn = _object(params.get("turn"))
                 error = _object(turn.get("error"))

@@ -39,10 +39,10 @@ from agent.messages import (
 from agent.providers.attempt import Attempt
 from agent.providers.base import (
     ActionFinished,
+    ModelRerouted,
     PartCompleted,
     PulseReceived,
     ReasoningReceived,
-    StreamOpened,
     TextReceived,
     UsageReported,
 )
@@ -445,7 +445,7 @@ def test_reasoning_and_rerouting() -> None:
         ReasoningReceived(text="hm")
     ]
     assert items.take(notified("model/rerouted", fromModel="a", toModel="b")) == [
-        StreamOpened(model="b")
+        ModelRerouted(model="b")
     ]
 
 

@@ -20,6 +20,7 @@ from agent.messages import (
     UserMessage,
 )
 from agent.providers.base import (
+    ModelRerouted,
     PartCompleted,
     ReasoningReceived,
     Stop,
@@ -496,15 +497,14 @@ async def test_a_folded_chat_has_the_thread_folded(tmp_path: Path) -> None:
 
 
 async def test_a_reroute_names_the_model_that_is_paid_for(tmp_path: Path) -> None:
-    """A further StreamOpened tells it."""
+    """An event of its own tells it."""
     turn = [
         {"say": "model/rerouted", "params": {"fromModel": "gpt-test", "toModel": "gpt-dear"}},
         {"message": "Hi."},
     ]
     async with stage(tmp_path, turn) as here:
         events = await step(here.provider, request(QUESTION))
-    opened = [event.model for event in events if isinstance(event, StreamOpened)]
-    assert opened == ["gpt-test", "gpt-dear"]
+    assert ModelRerouted(model="gpt-dear") in events
 
 
 # -- stopping
