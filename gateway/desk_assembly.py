@@ -293,7 +293,8 @@ async def _found_owner_spot(config: Config, deliveries: Deliveries, spot: OwnerS
         spot.spot = Spot(account=account, chat=str(wanted), owners=True)
         return True
     try:
-        chat = await outlet.adapter.direct(first.id if first else "")
+        person, space = (first.id, first.space) if first else ("", None)
+        chat = await outlet.adapter.direct(person, space)
     except PlatformUnavailable:
         return False
     except PlatformError as error:

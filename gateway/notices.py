@@ -99,7 +99,7 @@ class Notices:
             return False
         day = at // DAY_MICROS
         try:
-            chat = await outlet.adapter.direct(owner.id)
+            chat = await outlet.adapter.direct(owner.id, owner.space)
             new = outbox.NewOutbox(
                 dedupe_key=f"owner:{key}:{owner}:{day}",
                 account=refs.account_text(outlet.account),

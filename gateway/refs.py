@@ -67,6 +67,11 @@ def person_id(text: str) -> str:
     return text.partition(":")[2].rpartition("/")[2]
 
 
+def person_space(text: str) -> str | None:
+    """The Slack workspace of a person written by `person_text`; None elsewhere."""
+    return text.partition(":")[2].rpartition("/")[0] or None
+
+
 def message_text(message: MessageRef) -> str:
     """Write a message as people copy it into `gatepost why`."""
     return f"{chat_text(message.chat)}/{message.message_id}"

@@ -78,7 +78,7 @@ def _slack(config: Config, store: Store | None) -> Adapter:
     if settings is None:
         raise ValueError("slack is not configured")
     return SlackAdapter(
-        bot_token=settings.bot_token.reveal(),
+        bot_token=tuple(token.reveal() for token in settings.bot_token),
         app_token=settings.app_token.reveal() if settings.app_token else None,
         signing_secret=settings.signing_secret.reveal() if settings.signing_secret else None,
         base_url=settings.base_url,

@@ -157,9 +157,10 @@ class Sink(Protocol):
         Asked only where `capabilities.read_back`; elsewhere NotImplementedError.
         """
 
-    async def direct(self, person: str) -> ChatRef:
+    async def direct(self, person: str, space: str | None = None) -> ChatRef:
         """The chat with one person of this account by their immutable id, opened if need be.
 
+        `space` is that of the person, for accounts that are in several (Slack workspaces).
         Raises ChatUnavailable where there is none or they can't be written to.
         """
 

@@ -34,6 +34,13 @@ def secret_file_reader(info: ValidationInfo) -> Callable[[str], str]:
     return read
 
 
+def _read_secrets(value: object, info: ValidationInfo) -> tuple[Secret, ...]:
+    read = secret_file_reader(info)
+    if not isinstance(value, list):
+        return (reading.secret(value, read),)
+    return reading.secrets(value, read)
+
+
 def _no_files(_path: str) -> str:
     raise Wrong("names a file where none can be read", "write the value or ${NAME}")
 
@@ -69,21 +76,28 @@ def key(meaning: str, default: Any = ..., *, written: Any = None, **limits: Any)
     return Field(default, description=meaning, json_schema_extra=extra, **limits)
 
 
+_SECRET_FORMS = [
+    {"type": "string", "minLength": 1},
+    {
+        "type": "object",
+        "properties": {"file": {"type": "string", "description": "File that holds the secret."}},
+        "required": ["file"],
+        "additionalProperties": False,
+    },
+]
 SecretText = Annotated[
     Secret,
     PlainValidator(_read_secret),
+    WithJsonSchema({"anyOf": _SECRET_FORMS, "x-secret": True}),
+]
+SecretTexts = Annotated[
+    tuple[Secret, ...],
+    PlainValidator(_read_secrets),
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "minLength": 1},
-                {
-                    "type": "object",
-                    "properties": {
-                        "file": {"type": "string", "description": "File that holds the secret."}
-                    },
-                    "required": ["file"],
-                    "additionalProperties": False,
-                },
+                *_SECRET_FORMS,
+                {"type": "array", "minItems": 1, "items": {"anyOf": _SECRET_FORMS}},
             ],
             "x-secret": True,
         }

@@ -67,6 +67,21 @@ def secret(value: object, read_file: Callable[[str], str]) -> Secret:
     return Secret(found)
 
 
+def secrets(values: list[object], read_file: Callable[[str], str]) -> tuple[Secret, ...]:
+    """Take several secrets, no two alike."""
+    if not values:
+        raise Wrong("is an empty list", "give one value or several")
+    found = []
+    for index, value in enumerate(values):
+        try:
+            found.append(secret(value, read_file))
+        except Wrong as wrong:
+            raise Wrong(wrong.problem, wrong.fix, at=(index,)) from wrong
+        if found[-1] in found[:-1]:
+            raise Wrong("stands there twice", "take one of them out", at=(index,))
+    return tuple(found)
+
+
 def base_url(value: object, *, slash: bool = False) -> str:
     """Take an http(s) root without query; it ends with a slash only if `slash` asks for it."""
     url = text(value)

@@ -71,7 +71,9 @@ def _slack(facts: Facts) -> Iterator[Broken]:
     if not facts.has(here):
         return
     for key, prefix, right in ((bot, "xapp-", "app_token"), (app, "xoxb-", "bot_token")):
-        if facts.known(key) and str(facts.get(key, "")).startswith(prefix):
+        given = facts.get(key, "")
+        entries = given if isinstance(given, list) else [given]
+        if facts.known(key) and any(str(each).startswith(prefix) for each in entries):
             yield key, Wrong(f"begins with {prefix}", f"that is the value of {right}")
     if not facts.known(app, signing):
         return

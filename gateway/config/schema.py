@@ -13,6 +13,7 @@ from gateway.config.kinds import (
     Chats,
     ListenAddress,
     SecretText,
+    SecretTexts,
     Section,
     SlackUrl,
     Text,
@@ -130,7 +131,10 @@ class TelegramSection(Section):
 class SlackSection(Section):
     """A Slack app. It hears through Socket Mode, through signed HTTP events, or through both."""
 
-    bot_token: SecretText = key("Bot User OAuth Token, begins with `xoxb-`.")
+    bot_token: SecretTexts = key(
+        "Bot User OAuth Token, begins with `xoxb-`; a list of them where the app is installed in"
+        " several workspaces. An organisation needs one for all of its workspaces."
+    )
     app_token: SecretText | None = key(
         "App-level token with `connections:write`, begins with `xapp-`: turns Socket Mode on.",
         None,

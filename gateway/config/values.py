@@ -125,9 +125,12 @@ class TelegramConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackConfig:
-    """`[platforms.slack]`. `base_url` ends with a slash; one of the two ways in is set, or both."""
+    """`[platforms.slack]`. `base_url` ends with a slash; one of the two ways in is set, or both.
 
-    bot_token: Secret
+    `bot_token` has one entry for each workspace or organisation the app is installed in.
+    """
+
+    bot_token: tuple[Secret, ...]
     app_token: Secret | None = None
     signing_secret: Secret | None = None
     base_url: str = SLACK_URL

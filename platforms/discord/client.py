@@ -217,7 +217,7 @@ class DiscordAdapter:
         """Look once whether an in-doubt post, first tried at `since`, stands in its chat."""
         return await self._out().find(operation, since)
 
-    async def direct(self, person: str) -> ChatRef:
+    async def direct(self, person: str, space: str | None = None) -> ChatRef:
         """The direct messages with a person, opened if need be."""
         return await self._out().direct(person)
 

@@ -222,7 +222,7 @@ class TelegramAdapter:
         """Nothing can be looked up here."""
         raise NotImplementedError
 
-    async def direct(self, person: str) -> ChatRef:
+    async def direct(self, person: str, space: str | None = None) -> ChatRef:
         """The private chat has the person's own id.
 
         Whether they ever wrote to us, and so may be written to, only a post can tell.

@@ -318,7 +318,7 @@ class TerminalAdapter:
         """Nothing can be looked up here."""
         raise NotImplementedError
 
-    async def direct(self, person: str) -> ChatRef:
+    async def direct(self, person: str, space: str | None = None) -> ChatRef:
         """The person's own chat, by their user id on this machine."""
         if not _UID.fullmatch(person):
             raise ChatUnavailable("not the number of a user on this machine", reason="not_found")

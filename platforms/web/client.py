@@ -176,7 +176,7 @@ class WebAdapter:
         """Nothing can be looked up here."""
         raise NotImplementedError
 
-    async def direct(self, person: str) -> ChatRef:
+    async def direct(self, person: str, space: str | None = None) -> ChatRef:
         """A conversation of its own for what the gateway says unasked; the page lists it."""
         try:
             return notices_of(person)

@@ -134,7 +134,7 @@ class ScriptedAdapter:
             case found:
                 return found
 
-    async def direct(self, person: str) -> ChatRef:
+    async def direct(self, person: str, space: str | None = None) -> ChatRef:
         return ChatRef(account=self.account, chat_id=person)
 
     async def leave(self, chat: ChatRef) -> None:

@@ -29,7 +29,7 @@ DAY_S = 24 * 3600.0
 class Unknown(ScriptedAdapter):
     """A platform on which nobody can be written to."""
 
-    async def direct(self, person: str) -> ChatRef:
+    async def direct(self, person: str, space: str | None = None) -> ChatRef:
         """There is no chat with anybody."""
         raise ChatUnavailable("never spoke to me", reason="not_found")
 

@@ -206,8 +206,21 @@ TABLE: tuple[tuple[str, str], ...] = (
         " value in its place",
     ),
     (
-        '[platforms.slack]\nbot_token = ["xoxb-1", "xoxb-2"]\napp_token = "xapp-1"',
-        ":2: platforms.slack.bot_token: must be one value, not a list; keep one",
+        '[platforms.slack]\nbot_token = ["xoxb-1", 5]\napp_token = "xapp-1"',
+        ":2: platforms.slack.bot_token: must be text, not a number; put the value in quotes",
+    ),
+    (
+        '[platforms.slack]\nbot_token = []\napp_token = "xapp-1"',
+        ":2: platforms.slack.bot_token: is an empty list; give one value or several",
+    ),
+    (
+        '[platforms.slack]\nbot_token = ["xoxb-1", "xoxb-1"]\napp_token = "xapp-1"',
+        ":2: platforms.slack.bot_token: stands there twice; take one of them out",
+    ),
+    (
+        '[platforms.slack]\nbot_token = ["xoxb-1", "xapp-1"]\napp_token = ["xapp-1"]',
+        ":2: platforms.slack.bot_token: begins with xapp-; that is the value of app_token\n"
+        ":3: platforms.slack.app_token: must be one value, not a list; keep one",
     ),
     (
         "[platforms.discord]\ntoken = 5",

@@ -146,7 +146,7 @@ def test_every_key_reaches_its_value(tmp_path: Path) -> None:
                 webhook_secret=Secret("s"),
             ),
             slack=SlackConfig(
-                bot_token=Secret("xoxb-1"),
+                bot_token=(Secret("xoxb-1"),),
                 app_token=Secret("xapp-1"),
                 signing_secret=Secret("s"),
                 base_url="http://127.0.0.1:3/api/",
@@ -267,7 +267,7 @@ def test_systemd_credentials_fill_what_the_file_leaves_out(tmp_path: Path) -> No
     assert config.web.token == Secret("w")
     assert config.platforms.telegram == TelegramConfig(token=Secret("t"))
     assert config.platforms.slack == SlackConfig(
-        bot_token=Secret("from-file"), app_token=Secret("a")
+        bot_token=(Secret("from-file"),), app_token=Secret("a")
     )
     assert config.platforms.discord is None
     assert config.providers[0].api_key == Secret("k")
