@@ -23,7 +23,7 @@ from gateway.command_lane import CommandLane
 from gateway.config import Config
 from gateway.control import ControlServer
 from gateway.credentials import Credentials
-from gateway.cron_assembly import clock_of_jobs, lane_of_jobs
+from gateway.cron_assembly import clock_of_jobs, lane_of_jobs, shell_of_jobs
 from gateway.delivery import Deliveries
 from gateway.desk_assembly import (
     Ground,
@@ -256,6 +256,7 @@ class Gateway:
             keys=self._credentials,
             cron=self._jobs,
             access=self._access,
+            jobs=shell_of_jobs(self._jobs, ground=self._ground(), account_of=self._account_of),
         )
         self._web = await self._listen(operator)
         await self._control.start()

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, assert_never
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, assert_never
 
 import orjson
 
@@ -22,13 +22,17 @@ from gateway.clock import SystemClock
 from gateway.control_requests import (
     AboutAccess,
     AboutDesk,
+    AboutJobs,
     AboutKeys,
+    AddJob,
     AskCredentials,
+    AskJobs,
     AskPairings,
     AskStatus,
     AskWhy,
     BackedUp,
     BackUp,
+    ChangeJob,
     DecidePairing,
     Examine,
     KeepLogin,
@@ -58,6 +62,8 @@ IDLE_S = 600.0
 LAST_WORDS_S = 0.5
 PACKING_S = 6 * 3600.0
 """How long a copy is kept for whoever packs it."""
+
+T = TypeVar("T")
 
 NOT_A_REQUEST = "this is not a request of this version; use the gatepost command that belongs to it"
 NO_DESK = "nothing can be decided here"
@@ -113,6 +119,16 @@ class Access(Protocol):
         """Carry a request out; the result as `gateway.control_requests` has it."""
 
 
+class Jobs(Protocol):
+    """What the command line may ask and change of jobs; `by` is `shell:LOGIN`.
+
+    Raises GatewayError with the sentence the person reads.
+    """
+
+    async def answer(self, request: AboutJobs, *, by: str) -> object:
+        """Carry a request out; the result as `gateway.control_requests` has it."""
+
+
 class Terminals(Protocol):
     """Who takes over a connection that asked to chat; the terminal's adapter."""
 
@@ -120,6 +136,13 @@ class Terminals(Protocol):
         self, person: Person, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Run it to its end; PlatformError before the first byte to refuse it."""
+
+
+def _there(found: T | None, missing: str) -> T:
+    """What is asked for; raises GatewayError with the sentence where there is none."""
+    if found is None:
+        raise GatewayError(missing)
+    return found
 
 
 @contextmanager
@@ -149,8 +172,11 @@ class ControlServer:
         keys: Keys | None = None,
         cron: CronDoor | None = None,
         access: Access | None = None,
+        jobs: Jobs | None = None,
     ) -> None:
         """Without a `desk` nothing can be decided here; without `keys` or `cron` there are none.
+
+        `cron` runs jobs, `jobs` lists and changes them.
 
         Without `access` nobody is let in.
         """
@@ -160,6 +186,7 @@ class ControlServer:
         self._keys = keys
         self._cron = cron
         self._access = access
+        self._jobs = jobs
         self._terminals = terminals
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -243,9 +270,11 @@ class ControlServer:
         | Examine
         | AboutDesk
         | AboutKeys
-        | AboutAccess,
+        | AboutAccess
+        | AboutJobs,
         person: Person,
     ) -> Any:
+        by = shell_person(person.login)
         match request:
             case AskStatus():
                 return await self._operator.status()
@@ -257,24 +286,20 @@ class ControlServer:
                     raise GatewayError(result.problem)
                 return result.outbox_id
             case TriggerJob():
-                return await self._trigger(request, by=shell_person(person.login))
+                return await self._trigger(request, by=by)
             case Examine():
                 from gateway.store.examine import examine
 
                 now = self._clock.now()
                 return await asyncio.to_thread(examine, self._state_dir, now=now, running=True)
             case AskCredentials() | RetryCredential() | KeepLogin():
-                if self._keys is None:
-                    raise GatewayError(NO_KEYS)
-                return await self._keys.answer(request, by=shell_person(person.login))
+                return await _there(self._keys, NO_KEYS).answer(request, by=by)
+            case AskJobs() | ChangeJob() | AddJob():
+                return await _there(self._jobs, NO_JOBS).answer(request, by=by)
             case AskPairings() | DecidePairing():
-                if self._access is None:
-                    raise GatewayError(NO_ACCESS)
-                return await self._access.answer(request, by=shell_person(person.login))
+                return await _there(self._access, NO_ACCESS).answer(request, by=by)
             case _:
-                if self._desk is None:
-                    raise GatewayError(NO_DESK)
-                return await self._desk.answer(request, by=shell_person(person.login))
+                return await _there(self._desk, NO_DESK).answer(request, by=by)
 
     async def _trigger(self, request: TriggerJob, *, by: str) -> dict[str, Any]:
         """Run a job now; on disk when this returns."""

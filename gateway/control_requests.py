@@ -22,6 +22,10 @@
 {"do": "retry_credential", "label"}           {"ok": one sentence}
 {"do": "keep_login", "service", "account", "access", "refresh", "expires_at", "owner"}
                                               {"ok": one sentence}
+{"do": "jobs"}                                {"ok": [job, ...]}
+{"do": "change_job", "verb": "pause" | "resume" | "remove", "name"}  {"ok": one sentence}
+{"do": "add_job", "name", "schedule", "timezone", "prompt", "deliver"}
+                                              {"ok": one sentence}
 {"do": "pairings"}                            {"ok": [person, ...]}
 {"do": "decide_pairing", "verb": "allow" | "deny" | "block", "whom": CODE or person}
                                               {"ok": {"text", "done"}}
@@ -200,6 +204,33 @@ class DecidePairing:
     whom: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskJobs:
+    """`gatepost cron list`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeJob:
+    """`gatepost cron pause`, `resume`, `remove`."""
+
+    verb: Literal["pause", "resume", "remove"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddJob:
+    """`gatepost cron add`; `name` and `timezone` are empty where none is given."""
+
+    name: str
+    schedule: str
+    timezone: str
+    prompt: str
+    deliver: str
+
+
+AboutJobs = AskJobs | ChangeJob | AddJob
+"""What is asked and changed of jobs."""
+
 AboutAccess = AskPairings | DecidePairing
 """What is asked and said about who gets in."""
 
@@ -240,6 +271,7 @@ Request = (
     | AboutDesk
     | AboutKeys
     | AboutAccess
+    | AboutJobs
 )
 
 _WORDS: dict[str, type[Request]] = {
@@ -265,6 +297,9 @@ _WORDS: dict[str, type[Request]] = {
     "keep_login": KeepLogin,
     "pairings": AskPairings,
     "decide_pairing": DecidePairing,
+    "jobs": AskJobs,
+    "change_job": ChangeJob,
+    "add_job": AddJob,
     "audit_head": AskAuditHead,
     "audit_verify": VerifyAudit,
     "audit_export": ExportAudit,

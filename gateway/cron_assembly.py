@@ -6,6 +6,7 @@ from typing import Final
 from gateway import refs
 from gateway.clock import Clock
 from gateway.cron import Cron, Ways
+from gateway.cron_desk import CronDesk
 from gateway.cron_lane import CronLane
 from gateway.delivery import Deliveries
 from gateway.desk_assembly import Ground, Supervision, notices_to
@@ -45,7 +46,8 @@ def clock_of_jobs(
         outlet = deliveries.outlet(account)
         if outlet is None:
             raise PlatformUnavailable(f"{account} is not connected")
-        return refs.chat_text(await outlet.adapter.direct(person))
+        ident, space = refs.person_id(person), refs.person_space(person)
+        return refs.chat_text(await outlet.adapter.direct(ident, space))
 
     def halt(tx: Tx, account: str, chat: str) -> str:
         return spending_halt(tx, desk.rules.money, account, chat, now=clock.now())
@@ -75,6 +77,19 @@ def lane_of_jobs(jobs: Cron, *, desk: Supervision, ground: Ground) -> CronLane:
         cron=jobs,
         rights=desk.rules.rights,
         zone_name=ground.config.gateway.timezone,
+    )
+
+
+def shell_of_jobs(
+    jobs: Cron, *, ground: Ground, account_of: Callable[[str], str | None]
+) -> CronDesk:
+    """What `gatepost cron` does."""
+    return CronDesk(
+        store=ground.store,
+        clock=ground.clock,
+        cron=jobs,
+        config=ground.config,
+        account_of=account_of,
     )
 
 
