@@ -43,6 +43,7 @@ from gateway.equipment import own_tools, providers
 from gateway.errors import StoreError
 from gateway.file_fetch import FileFetcher
 from gateway.files import Files
+from gateway.hearing import hearing_of
 from gateway.hooks import Hooks
 from gateway.ingest import Ingest, Stored
 from gateway.mcp_tools import mcp_servers
@@ -321,6 +322,7 @@ class Gateway:
                 blobs=self._blobs,
                 fetcher=FileFetcher(self._blobs),
                 adapter_of=self._deliveries.adapter,
+                hears=hearing_of(self._config),
             ),
             models=self._models,
             start_id=start.begun.id,

@@ -15,15 +15,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, assert_never
 
+from agent.costs import Quote, Unknown
 from agent.messages import UserMessage
 from agent.providers.base import Provider
 from agent.providers.shrinking import elsewhere
 from agent.signals import Cut, TurnSignals
-from gateway import outgoing, refs, taken_files
+from gateway import hearing, outgoing, refs, taken_files
 from gateway.attached import Attached
 from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.file_fetch import FileFetcher, NotFetched
+from gateway.hearing import Hearing, Purse, PutAside
 from gateway.pictures import Picture, picture_of
 from gateway.seeing import SeeingProvider
 from gateway.sniffing import HEAD_BYTES, is_page, text_of
@@ -31,10 +33,12 @@ from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.blobs import Blobs
 from gateway.store.records import outbox, sessions, transcript
+from gateway.store.records.ledger import Frozen, NoRoom
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.store.records.sessions import OpenTurn
 from gateway.store.records.transcript import Unfetched
 from gateway.taken_files import FILES_MAX, MESSAGE_MAX, Plan, Taken
+from gateway.turn_desk import Short, TurnDesk
 from platforms.base import Adapter
 from platforms.errors import (
     CredentialsRejected,
@@ -65,8 +69,13 @@ class Files:
         blobs: Blobs,
         fetcher: FileFetcher,
         adapter_of: Callable[[str], Adapter | None],
+        hears: Hearing | None = None,
     ) -> None:
-        """`adapter_of` gives what serves an account, if it is connected."""
+        """`adapter_of` gives what serves an account, if it is connected.
+
+        Without `hears` nobody transcribes.
+        """
+        self._hearing = hears
         self._blobs = blobs
         self._fetcher = fetcher
         self._adapter_of = adapter_of
@@ -76,17 +85,21 @@ class Files:
         """A provider that is given what was kept of files."""
         return SeeingProvider(provider, self._blobs)
 
-    async def taken(self, message: UserMessage, chat: str) -> tuple[Taken, ...]:
-        """What becomes of the files that wait in a message; each of them has its answer."""
+    async def taken(self, message: UserMessage, chat: str, purse: Purse) -> tuple[Taken, ...]:
+        """What becomes of the files that wait in a message; each of them has its answer.
+
+        `purse` pays for what reading them costs.
+        """
         waiting = [Attached.from_media(each) for each in message.media if each.source]
         size = _Size()
         room = self._rooms.setdefault(chat, _Room())
+        reading = _Reading(slots=room.slots, purse=purse)
         room.users += 1
         try:
             return tuple(
                 await asyncio.gather(
                     *(
-                        self._one(attached, place, size, room.slots)
+                        self._one(attached, place, size, reading)
                         for place, attached in enumerate(waiting)
                     )
                 )
@@ -97,20 +110,18 @@ class Files:
                 del self._rooms[chat]
 
     async def _one(
-        self, attached: Attached, place: int, size: "_Size", slots: asyncio.Semaphore
+        self, attached: Attached, place: int, size: "_Size", reading: "_Reading"
     ) -> Taken:
         plan = taken_files.plan_of(attached)
         if plan == "named":
             return taken_files.named(attached)
-        if plan == "voice":
-            return taken_files.not_taken(attached, "voice notes are not transcribed here")
-        if place >= FILES_MAX:
-            return taken_files.not_taken(attached, f"only {FILES_MAX} files of a message are read")
-        if attached.bytes is not None and attached.bytes > taken_files.limit_of(plan):
-            return taken_files.not_taken(attached, taken_files.too_large(plan))
+        if why := self._unread(attached, plan, place):
+            return taken_files.not_taken(attached, why)
         try:
-            async with slots:
-                return await self._made(attached, plan, partial(size.why_not, place, plan))
+            async with reading.slots:
+                room = partial(size.why_not, place, plan)
+                data = await self._fetcher.fetch(partial(self._located, attached), room=room)
+            return await self._made(attached, plan, data, reading.purse)
         except NotFetched as failed:
             log.info("a file was not fetched: %s", failed.why)
             return taken_files.not_taken(attached, failed.why)
@@ -120,8 +131,19 @@ class Files:
             log.exception("a file was not read; its message goes on without it")
             return taken_files.not_taken(attached, "something went wrong on our side")
 
-    async def _made(self, attached: Attached, plan: Plan, room: Callable[[int], str]) -> Taken:
-        data = await self._fetcher.fetch(partial(self._located, attached), room=room)
+    def _unread(self, attached: Attached, plan: Plan, place: int) -> str:
+        """Why a file is not even asked for, by what is known of it; empty if it is."""
+        if plan == "voice" and self._hearing is None:
+            return "nobody transcribes voice notes here"
+        if plan == "voice" and (attached.seconds or 0) > hearing.SECONDS_MAX:
+            return hearing.too_long()
+        if place >= FILES_MAX:
+            return f"only {FILES_MAX} files of a message are read"
+        if attached.bytes is not None and attached.bytes > taken_files.limit_of(plan):
+            return taken_files.too_large(plan)
+        return ""
+
+    async def _made(self, attached: Attached, plan: Plan, data: bytes, purse: Purse) -> Taken:
         if is_page(data[:HEAD_BYTES]) and attached.mime != "text/html":
             raise NotFetched("a web page came in its place")
         match plan:
@@ -133,11 +155,11 @@ class Files:
                 return taken_files.kept(attached, mime=made.mime, blob=blob, size=len(made.data))
             case "text":
                 text = text_of(data)
-                return (
-                    taken_files.named(attached)
-                    if text is None
-                    else taken_files.quoted(attached, text)
-                )
+                if text is None:
+                    return taken_files.named(attached)
+                return taken_files.quoted(attached, text)
+            case "voice" if self._hearing is not None:
+                return await self._hearing.heard(attached, data, purse)
             case "voice" | "named":
                 return taken_files.named(attached)
             case _:
@@ -158,6 +180,14 @@ class Files:
             raise NotFetched("the gateway has no right to read it") from error
         except PlatformError as error:
             raise NotFetched("its platform did not say where it is", again=True) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """What reading files takes: a place among a chat's downloads, and money."""
+
+    slots: asyncio.Semaphore
+    purse: Purse
 
 
 class _Room:
@@ -194,14 +224,14 @@ class TurnFiles:
     store: Store
     clock: Clock
     signals: TurnSignals
-    send: Callable[[tuple[OutboxRow, ...]], None]
+    desk: TurnDesk
 
     async def fetch(self) -> bool:
         """Fetch what the turn's messages wait for; whether anything of them has changed."""
         waiting = await self.store.read(lambda tx: transcript.unfetched(tx, self.turn.turn_id))
         chat = f"{self.turn.account}|{refs.root_text(self.turn.reply_to)}"
         for place in waiting:
-            taken = await self.signals.guard(self.files.taken(place.message, chat))
+            taken = await self.signals.guard(self.files.taken(place.message, chat, self._put_aside))
             if isinstance(taken, Cut):
                 break
             await self._put(place, taken)
@@ -212,14 +242,41 @@ class TurnFiles:
         note = self._note(place, taken_files.told_of(taken))
         now = self.clock.now()
 
-        def unit(tx: Tx) -> OutboxRow | None:
+        def unit(tx: Tx) -> tuple[OutboxRow, ...]:
             sessions.fence(tx, self.turn, now)
             transcript.fetched(tx, place, message)
-            return outbox.insert(tx, note, now=now) if note is not None else None
+            stored = outbox.insert(tx, note, now=now) if note is not None else None
+            return (*((stored,) if stored is not None else ()), *self._booked(tx, taken))
 
-        row = await self.store.write(unit, transition=transitions.FILES_TAKEN)
-        if row is not None:
-            self.send((row,))
+        self.desk.send(await self.store.write(unit, transition=transitions.FILES_TAKEN))
+
+    def _booked(self, tx: Tx, taken: tuple[Taken, ...]) -> tuple[OutboxRow, ...]:
+        """Book what reading them has cost."""
+        return tuple(
+            row
+            for each in taken
+            if each.bill is not None
+            for row in self.desk.model_spent(tx, each.paid_from, each.bill, exact=True)
+        )
+
+    async def _put_aside(self, quote: Quote, model: str) -> PutAside | str:
+        """Put aside what a call costs at most (D2), or say why it can't be paid for."""
+        ident = self.clock.nonce() if quote.ceiling != 0 else None
+        now = self.clock.now()
+
+        def unit(tx: Tx) -> Short | None:
+            sessions.fence(tx, self.turn, now)
+            return self.desk.reserve_model(
+                tx, self.turn, ident=ident, step=None, quote=quote, model=model
+            )
+
+        match await self.store.write(unit, transition=transitions.HEARING_INTENDED):
+            case None:
+                return PutAside(ident=ident)
+            case Frozen():
+                return "spending is frozen here"
+            case NoRoom() | Unknown():
+                return "the budget has no room to transcribe it"
 
     def _note(self, place: Unfetched, text: str) -> NewOutbox | None:
         if not text:

@@ -83,7 +83,15 @@ class Money:
     schema: Callable[[str], str] = field(default=_gone, repr=False)
 
     def reserve_model(
-        self, tx: Tx, spender: Spender, *, ident: str, step: int, quote: Quote, model: str, now: int
+        self,
+        tx: Tx,
+        spender: Spender,
+        *,
+        ident: str,
+        step: int | None,
+        quote: Quote,
+        model: str,
+        now: int,
     ) -> Reserved | NoRoom | Frozen:
         """Put a model call's ceiling aside. Its quote must be known."""
         return ledger.reserve(

@@ -128,7 +128,14 @@ class TurnDesk:
     # -- the model's own calls
 
     def reserve_model(
-        self, tx: Tx, turn: OpenTurn, *, ident: str | None, step: int, quote: Quote, model: str
+        self,
+        tx: Tx,
+        turn: OpenTurn,
+        *,
+        ident: str | None,
+        step: int | None,
+        quote: Quote,
+        model: str,
     ) -> Short | None:
         """Put a model call's ceiling aside; `ident` None is a call that costs nothing."""
         spender = spender_of(turn)

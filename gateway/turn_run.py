@@ -138,7 +138,7 @@ class TurnRuns:
             store=store,
             clock=self._clock,
             signals=signals,
-            send=self._agent.desk.send,
+            desk=self._agent.desk,
         )
         journal = StoredTurn(
             turn=turn,

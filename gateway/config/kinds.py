@@ -126,6 +126,7 @@ Money = Annotated[
 ]
 Account = Annotated[str, *text_of(reading.account)]
 Accounts = Annotated[tuple[Account, ...], Strict(False)]
+Language = Annotated[str, *text_of(reading.language, pattern="^[a-z]{2}$")]
 Variable = Annotated[str, *text_of(reading.variable, pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 Line = Annotated[Secret, *text_of(reading.secret_line, minLength=1, **{"x-secret": True})]
 

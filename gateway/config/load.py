@@ -188,6 +188,7 @@ def _config(model: "ConfigFile", file: Path | None, place: Place) -> values.Conf
         sessions=_filled(values.SessionsConfig, model.sessions, without=frozenset({"idle_reset"})),
         providers=tuple(_provider(entry, place) for entry in model.providers),
         tools=_tools(model.tools, place),
+        transcription=_filled_or_none(values.TranscriptionConfig, model.transcription),
         budget=_filled(values.BudgetConfig, model.budget),
         approvals=_approvals(model.approvals),
         payers=_filled(values.PayersConfig, model.payers),

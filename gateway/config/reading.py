@@ -239,6 +239,14 @@ def webhook_secret_text(value: Secret) -> Secret:
     return value
 
 
+def language(value: object) -> str:
+    """Read an ISO 639-1 code."""
+    code = text(value)
+    if re.fullmatch("[a-z]{2}", code) is None:
+        raise Wrong(f'"{code}" is not a language', "write its two letters, such as de")
+    return code
+
+
 def one_of(
     allowed: Iterable[str], *, later: Mapping[str, str] | None = None
 ) -> Callable[[object], str]:

@@ -11,7 +11,9 @@ from pydantic import PlainValidator, Strict, WithJsonSchema
 from gateway.config import later, reading, values
 from gateway.config.kinds import (
     Chats,
+    Language,
     ListenAddress,
+    Money,
     SecretText,
     SecretTexts,
     Section,
@@ -225,6 +227,21 @@ class SessionsSection(Section):
     )
 
 
+class TranscriptionSection(Section):
+    """Who writes down voice notes. Without this section they are only told of."""
+
+    model: Text = key("Name of the model, such as `whisper-1`.")
+    price: Money = key("Dollars a minute; `0` for a server of your own.")
+    base_url: Url = key(
+        "Root of an OpenAI-compatible API; `/audio/transcriptions` is below it.",
+        values.OPENAI_URL,
+    )
+    api_key: SecretText | None = key("Its key.", None)
+    language: Language | None = key(
+        "What is mostly spoken, as two letters such as `de`; without it the model listens.", None
+    )
+
+
 class ConfigFile(Section):
     """The whole file."""
 
@@ -240,6 +257,7 @@ class ConfigFile(Section):
     people: PeopleSection = PeopleSection()
     policy: Annotated[tuple[PolicySection, ...], Strict(False)] = ()
     tools: ToolsSection = ToolsSection()
+    transcription: TranscriptionSection | None = None
     mcp: Annotated[tuple[McpSection, ...], Strict(False)] = ()
     destinations: DestinationsSection = DestinationsSection()
     cron: Annotated[tuple[JobSection, ...], Strict(False)] = ()

@@ -29,6 +29,7 @@ CREDENTIALS: Final[Mapping[str, KeyPath]] = {
     "discord.token": ("platforms", "discord", "token"),
     "huggingface.token": ("tools", "huggingface", "token"),
     "web_search.api_key": ("tools", "web_search", "api_key"),
+    "transcription.api_key": ("transcription", "api_key"),
 }
 """systemd credential names and the keys they fill; entries of lists come on top."""
 

@@ -303,6 +303,17 @@ class ToolsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionConfig:
+    """`[transcription]`; `price` is micro-dollars a minute, `base_url` has no slash at its end."""
+
+    model: str
+    price: int
+    base_url: str = OPENAI_URL
+    api_key: Secret | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetConfig:
     """`[budget]`: the most that may be spent in each scope, in micro-dollars."""
 
@@ -451,6 +462,7 @@ class Config:
     sessions: SessionsConfig = field(default_factory=SessionsConfig)
     providers: tuple[ProviderConfig, ...] = ()
     tools: ToolsConfig = field(default_factory=ToolsConfig)
+    transcription: TranscriptionConfig | None = None
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     approvals: ApprovalsConfig = field(default_factory=ApprovalsConfig)
     payers: PayersConfig = field(default_factory=PayersConfig)

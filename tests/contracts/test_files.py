@@ -20,7 +20,7 @@ from platforms.discord.client import DiscordAdapter
 from platforms.events import Delivery, MessageReceived, Receipt
 from platforms.slack.client import SlackAdapter
 from platforms.telegram.client import TelegramAdapter
-from tests.gateway.fetching import at_once
+from tests.gateway.fetching import at_once, for_nothing
 from tests.pictures import drawn
 from tests.scenarios.discord import DiscordSurface
 from tests.scenarios.slack import SlackSurface
@@ -64,7 +64,7 @@ class Sent:
     async def taken(self, attached: Attached) -> Taken:
         """What becomes of it."""
         message = UserMessage(text="", media=(attached.to_media(),))
-        (taken,) = await self.files.taken(message, "chat")
+        (taken,) = await self.files.taken(message, "chat", for_nothing)
         return taken
 
 

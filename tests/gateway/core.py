@@ -20,6 +20,7 @@ from gateway.desk_assembly import Ground, access_desk, supervision
 from gateway.desk_lane import DeskLane
 from gateway.errors import StoreError
 from gateway.fairness import TurnGate
+from gateway.hearing import Hearing
 from gateway.ingest import Ingest, Stored
 from gateway.notices import Notices
 from gateway.operator import Operator
@@ -75,6 +76,7 @@ class Core:
         start: starts.Start | None = None,
         entries: tuple[Entry, ...] | None = None,
         models: ModelRoom | None = None,
+        hears: Hearing | None = None,
     ) -> None:
         """`timed`: what sessions wait for passes by the clock, not by itself.
 
@@ -121,7 +123,7 @@ class Core:
             desk=self.desk.turn_desk,
             busy=busy,
             on_failure=self.failures.append,
-            files=files_over(path, self.deliveries),
+            files=files_over(path, self.deliveries, hears),
             start_id=start.begun.id if start else None,
             suspects=frozenset(start.begun.suspects) if start else frozenset(),
         )

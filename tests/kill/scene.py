@@ -29,6 +29,7 @@ from tests.scenarios.cards import is_card
 from tests.scenarios.stage import KEY, Stage
 from tests.wire.openai import OpenAIServer, Reply
 from tests.wire.openai.script import Script, usage_of
+from tests.wire.openai.server import TRANSCRIBE
 
 if TYPE_CHECKING:
     from tests.kill.story import Story
@@ -43,6 +44,9 @@ GREETED, PARTED = "The day is good, and so is the answer.", "It was, and this is
 
 READ_MICROS, WRITTEN_MICROS = 2, 8
 """What a token costs, in micro-dollars, which is dollars per million tokens."""
+
+HEARD_MICROS = 1_000
+"""What a second of speech costs."""
 
 MODEL_PRICE = f"""
 max_output_tokens = 4000
@@ -97,7 +101,7 @@ class Scene(Stage):
     async def start(self) -> None:
         """Write the configuration; who runs by it comes later."""
         file = self.path / "gatepost.toml"
-        file.write_text(self._config())
+        file.write_text(self._config().replace("{model}", self.model.base_url))
         file.chmod(0o600)
 
     async def run(self, *deaths: Death) -> list[str]:
@@ -413,8 +417,10 @@ class Scene(Stage):
     def _wrong_books(self) -> list[str]:
         found = books.read(self._database)
         problems = found.problems({**books.LIMITS, **self.story.limits})
-        if self.billed > found.of("model"):
-            problems.append(f"the model charged {self.billed}, covered is {found.of('model')}")
+        heard = len(self.model.requests(TRANSCRIBE)) * self.model.spoken_seconds
+        billed = self.billed + heard * HEARD_MICROS
+        if billed > found.of("model"):
+            problems.append(f"the model charged {billed}, covered is {found.of('model')}")
         problems += books.uncovered(self._database, charged(self.effects))
         problems += books.untold(self._database)
         return problems + books.unapproved(self._database, runs(self.effects), ASKED)

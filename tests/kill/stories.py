@@ -4,7 +4,7 @@ from gateway.echoes import EXPLAIN_WITHIN_S, PAUSE_S
 from gateway.store import transitions
 from tests.kill.card_stories import CARD_STORIES
 from tests.kill.clock_stories import CLOCK_STORIES
-from tests.kill.scene import Death, Scene
+from tests.kill.scene import HEARD_MICROS, Death, Scene
 from tests.kill.story import (
     LONG_WORDS,
     ONE,
@@ -22,7 +22,8 @@ from tests.kill.story import (
     with_tools,
 )
 from tests.kill.verdict import Aside, Cut, Ending, Whole
-from tests.scenarios.stage import WAIT_S
+from tests.recordings import voice
+from tests.scenarios.stage import KEY, WAIT_S
 from tests.wire.openai import Reply
 
 WORDY = 130
@@ -95,6 +96,21 @@ async def ask_about_a_file(scene: Scene) -> None:
     """Words with a file that can't be read."""
     await scene.person.attach(ONE, "bad.png", b"no picture")
     await scene.sees(answer(ONE))
+
+
+async def ask_by_voice(scene: Scene) -> None:
+    """Words with a recording of more words."""
+    scene.model.spoken[VOICE] = "what was said"
+    scene.model.spoken_seconds = 2
+    await scene.person.attach(ONE, "note.ogg", VOICE, "audio/ogg")
+    await scene.sees(answer(ONE))
+
+
+def knowing_the_words(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
+    """The answer, if what was said was given once."""
+    if said != (ONE, "[recording, 2 s, transcribed]\nwhat was said"):
+        return Reply(deltas=(f"This is something else: {said}",))
+    return plainly(scene, (ONE,), tools_ran)
 
 
 def knowing_the_file(scene: Scene, said: tuple[str, ...], tools_ran: bool) -> Reply:
@@ -243,6 +259,14 @@ command = ["{python}", "tests/wire/mcp_server.py", "{path}"]
 """
 MAIL_IS_IN_DOUBT = Death(transition=transitions.CALL_FINISHED.name, moment="before", nth=4)
 
+VOICE = voice(2)
+HEARS = f"""
+[transcription]
+model = "whisper-1"
+base_url = "{{model}}"
+api_key = "{KEY}"
+price = "{HEARD_MICROS * 60 / 1_000_000}"
+"""
 FILES_TOLD = "Not read: bad.png (it is no PNG, JPEG, GIF or WebP)."
 
 PLAIN_STORIES: tuple[Story, ...] = (
@@ -275,6 +299,17 @@ PLAIN_STORIES: tuple[Story, ...] = (
             Ending(texts=(Whole(words=FILES_TOLD), Whole(words=answer(ONE))), calls=1, turns=1),
         ),
         reply=knowing_the_file,
+        possible=lambda person: person.sends_files,
+    ),
+    Story(
+        name="voice",
+        passes=passes_by(
+            transitions.HEARING_INTENDED, transitions.FILES_TAKEN, transitions.TURN_CLOSED
+        ),
+        play=ask_by_voice,
+        endings=(PLAIN,),
+        reply=knowing_the_words,
+        config=HEARS,
         possible=lambda person: person.sends_files,
     ),
     Story(

@@ -43,7 +43,7 @@ TABLE: tuple[tuple[str, str], ...] = (
         '[tools]\nbase_url = "x"',
         ":2: tools.base_url: unknown key here; it belongs in [platforms.telegram] or"
         " [platforms.slack] or [platforms.discord] or [[providers]] or [tools.web_search] or"
-        " [tools.huggingface]",
+        " [tools.huggingface] or [transcription]",
     ),
     ('[access.slak]\ndm = "open"', ':1: access.slak: unknown key; did you mean "slack"?'),
     ("web.prot = 1", ":1: web.prot: unknown key; remove it; known here: enabled, listen, token"),

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from aiohttp import web
 
 from tests.wire.openai.converse import last_user_text
+from tests.wire.openai.recordings import read_recording, refusal_of_recording
 from tests.wire.openai.rules import Refusal, refusal_of
 from tests.wire.openai.script import (
     CREATED,
@@ -31,6 +32,7 @@ from tests.wire.server import Answer, LoopbackServer, cut
 Json = Mapping[str, Any]
 CHAT = "POST /v1/chat/completions"
 MODELS = "GET /v1/models"
+TRANSCRIBE = "POST /v1/audio/transcriptions"
 HUNG_UP = "hang-up"
 
 
@@ -55,6 +57,8 @@ class OpenAIServer(LoopbackServer):
     ) -> None:
         super().__init__(host=host, port=port)
         self.script: deque[Script] = deque()
+        self.spoken: dict[bytes, str] = {}
+        self.spoken_seconds = 1
         self._key = key
         self._models = tuple(models)
         self._context_window = context_window
@@ -81,6 +85,7 @@ class OpenAIServer(LoopbackServer):
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         return (
             web.post("/v1/chat/completions", self._chat),
+            web.post("/v1/audio/transcriptions", self._transcribe),
             web.get("/v1/models", self._list_models),
             web.get("/v1/models/{model}", self._show_model),
             web.get("/", self._page),
@@ -119,6 +124,23 @@ class OpenAIServer(LoopbackServer):
             if not self.closing.is_set():
                 self.note(HUNG_UP, body, 0)
             raise
+
+    async def _transcribe(self, request: web.Request) -> web.Response:
+        """What `spoken` says was recorded, by its bytes."""
+        given = await read_recording(request)
+        refusal = self._unauthorized(request) or refusal_of_recording(given)
+        self.note(
+            TRANSCRIBE,
+            {**given.fields, "bytes": len(given.data), "name": given.name},
+            refusal.status if refusal else 200,
+            request.headers,
+        )
+        if refusal is not None:
+            return web.json_response(refusal.body, status=refusal.status)
+        if given.data not in self.spoken:
+            self.unexpected.append(f"{TRANSCRIBE}: {given.data[:40]!r}")
+        usage = {"type": "duration", "seconds": self.spoken_seconds}
+        return web.json_response({"text": self.spoken.get(given.data, ""), "usage": usage})
 
     def _next(self, body: Json) -> Script | None:
         if self.script:
