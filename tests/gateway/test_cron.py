@@ -14,7 +14,7 @@ from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, Config, GatewayConfig, SessionsConfig
 from gateway.cron_door import Fired, KeyConflict, Known, NoSuchJob
 from gateway.store import transitions
-from gateway.store.records import freezes
+from gateway.store.records import explain, freezes
 from gateway.store.records.freezes import Freeze
 from gateway.store.sqlite import SqliteStore
 from platforms.content import Post
@@ -402,3 +402,24 @@ async def test_a_job_ends_after_half_an_hour(make: Callable[..., CronHouse]) -> 
     await house.look()
     (fire,) = await house.fires()
     assert (fire.state, fire.attempt, fire.reason) == ("due", 2, "at work for 1800 s")
+
+
+async def test_why_tells_of_a_fire_and_its_turn(make: Callable[..., CronHouse]) -> None:
+    """When it was due, what became of it, and the turn's own story; skipped ones say why."""
+    house = await make().open(job())
+    await nine(house, "The report.")
+    house.clock.advance(2 * 3600 + 120)
+    await house.look()
+
+    async def why(ident: str) -> str:
+        return "\n".join(await house.store.read(lambda tx: explain.explain(tx, ident)))
+
+    told = await why("f1")
+    assert "fire f1 of job standup: due 2025-10-09 09:00:00 UTC\n  delivered\n" in told
+    assert "turn t1: number 1 of session telegram:77|telegram:-100200|job:standup:1.1" in told
+    assert "asked by a clock" in told
+    assert "opened by fire f1 of job standup" in await why("t1")
+    skipped = await why("f2")
+    assert "due 2025-10-09 11:00:00 UTC\n  skipped: missed (nobody looked" in skipped
+    assert "it stands for 1 further slot before it" in skipped
+    assert await why("f9") == ""

@@ -1,15 +1,15 @@
 """What became of an event, a turn or a message, in lines for `gatepost why`. Reads only.
 
-Ids: `e12` an inbox row, `t5` a turn, `o7` an outbox row, `K7Q2F` an approval, a call or a hold by
-its own id, or a message as platforms name it (`telegram:-100200/55`, `slack:T1/C1/1699.2`). Of
-anything else the audit may know: a grant, a freeze.
+Ids: `e12` an inbox row, `t5` a turn, `o7` an outbox row, `f3` a fire of a job, `K7Q2F` an approval,
+a call or a hold by its own id, or a message as platforms name it (`telegram:-100200/55`,
+`slack:T1/C1/1699.2`). Of anything else the audit may know: a grant, a freeze.
 """
 
 import re
 from datetime import UTC, tzinfo
 
 from gateway.store.base import Row, Tx
-from gateway.store.records import model_calls, retention, story
+from gateway.store.records import fire_story, fires, model_calls, retention, story
 from gateway.store.records.call_words import call_line
 from gateway.store.records.retention import Kind
 from gateway.store.records.story import time_text as _time
@@ -30,12 +30,14 @@ _OUTBOX = (
 def explain(tx: Tx, ident: str, zone: tzinfo = UTC) -> tuple[str, ...]:
     """Tell the story of an id in lines, times in `zone`; () if nothing here has it."""
     kind, number = ident[:1], ident[1:]
-    if _NUMBER.fullmatch(number) and kind in {"e", "t", "o"}:
+    if _NUMBER.fullmatch(number) and kind in {"e", "t", "o", "f"}:
         match kind:
             case "e":
                 row = tx.row(_EVENT + " WHERE id = ?", int(number))
                 told = _event_story(tx, row, zone) if row else ()
                 return told or _gone(tx, "e", int(number), zone)
+            case "f":
+                return _fire_story(tx, int(number), zone)
             case "t":
                 told = _turn_story(tx, int(number), zone)
                 return told or _gone(tx, "t", int(number), zone)
@@ -80,6 +82,14 @@ def person_of(tx: Tx, ident: str) -> str | None:
         if row is not None and row[0] is not None:
             return str(row[0])
     return None
+
+
+def _fire_story(tx: Tx, ident: int, zone: tzinfo) -> tuple[str, ...]:
+    """A fire, and the turn that worked on it."""
+    fire = fires.get(tx, ident)
+    turn = fire.turn_id if fire is not None else None
+    told = fire_story.of_fire(tx, ident, zone)
+    return (*told, *(_turn_story(tx, turn, zone) if turn is not None else ()))
 
 
 def _message_story(tx: Tx, ref: str, zone: tzinfo) -> tuple[str, ...]:
@@ -127,7 +137,7 @@ def _event_story(tx: Tx, row: Row, zone: tzinfo) -> tuple[str, ...]:
     turn, key, pruned = rest
     lines = [f"event e{ident}: came {_time(received, zone)} from {account}, delivery {key}"]
     if chat:
-        lines.append(f"  in {chat}, by {author}")
+        lines.append(f"  in {chat}, by {author or 'a clock'}")
     outcome = f"  {state}" + (f": {reason}" if reason else "")
     lines.append(outcome + (f" ({REASONS[reason]})" if reason in REASONS else ""))
     if lane:
@@ -159,7 +169,7 @@ def _turn_story(tx: Tx, turn_id: int, zone: tzinfo) -> tuple[str, ...]:
     number, state, mark, error, served, attempt, opened, closed, requester, key, *ends = row
     deaths, stopped_by, pruned = ends
     lines = [
-        f"turn t{turn_id}: number {number} of session {key}, asked by {requester}",
+        f"turn t{turn_id}: number {number} of session {key}, asked by {requester or 'a clock'}",
         f"  opened {_time(opened, zone)}" + (f", closed {_time(closed, zone)}" if closed else ""),
         f"  {state}"
         + (f" ({mark})" if mark and mark != "none" else "")
@@ -175,6 +185,7 @@ def _turn_story(tx: Tx, turn_id: int, zone: tzinfo) -> tuple[str, ...]:
         lines.append(f"  cause: {error}")
     if pruned:
         lines.append(f"  what its calls were given was pruned {_time(pruned, zone)}")
+    lines += fire_story.of_turn(tx, turn_id)
     lines += _steps(tx, turn_id)
     lines += story.of_turn(tx, turn_id, zone)
     rows = tx.rows(_OUTBOX + " WHERE turn_id = ? ORDER BY id", turn_id)
@@ -269,5 +280,6 @@ REASONS = {
     "unknown_command": "there is no such command; the sender was told",
     "unknown_workspace": "it came from a workspace this app is not configured for",
     "unsupported_kind": "this kind of event means nothing to the gateway",
+    "withdrawn_job": "its job was changed or removed before it began",
     "withdrawn_by_stop": "/stop took it out of the queue",
 }
