@@ -14,6 +14,7 @@ from gateway.cron_lane import CronLane
 from gateway.decisions import Decisions
 from gateway.delivery import Deliveries
 from gateway.desk_lane import DeskLane
+from gateway.own_lane import OwnLane
 from gateway.past_lane import PastLane, choose
 from gateway.presses import press_of
 from gateway.serving import Serving, serving
@@ -65,6 +66,13 @@ class CommandLane:
             "whoami": self._whoami,
             **PastLane(store=store, running=running, clock=clock).handlers(),
             "cron": jobs.handle if jobs is not None else _no_jobs,
+            **OwnLane(
+                store=store,
+                clock=clock,
+                deliveries=deliveries,
+                rights=desk.rights,
+                reader=self._reader,
+            ).handlers(),
             **desk.handlers(),
             **access.handlers(),
         }

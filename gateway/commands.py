@@ -147,6 +147,24 @@ COMMANDS: tuple[Command, ...] = (
         lane="now",
     ),
     Command(
+        name="export",
+        summary="this session as a file",
+        german="diese Sitzung als Datei",
+        lane="now",
+        args="[md, json]",
+        shared="approver",
+        rule=said.RULE_EXPORT,
+    ),
+    Command(
+        name="forget",
+        summary="delete what was said here, after asking twice",
+        german="löschen, was hier gesagt wurde, nach zweimal Fragen",
+        lane="now",
+        args="[CODE [CODE]]",
+        shared="owner",
+        rule=said.RULE_FORGET,
+    ),
+    Command(
         name="approvals",
         summary="what waits for a decision here",
         german="was hier auf eine Entscheidung wartet",
@@ -256,8 +274,22 @@ COMMANDS: tuple[Command, ...] = (
         args="[list, allow, deny, block] [CODE]",
         who="owner",
     ),
-    Command(name="allow", summary="answer a chat's members", lane="now", args="CHAT", who="owner"),
-    Command(name="leave", summary="leave a chat", lane="now", args="[CHAT]", who="owner"),
+    Command(
+        name="allow",
+        summary="answer a chat's members",
+        german="den Mitgliedern eines Chats antworten",
+        lane="now",
+        args="CHAT",
+        who="owner",
+    ),
+    Command(
+        name="leave",
+        summary="leave a chat",
+        german="einen Chat verlassen",
+        lane="now",
+        args="[CHAT]",
+        who="owner",
+    ),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
 

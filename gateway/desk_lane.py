@@ -11,7 +11,7 @@ from gateway.approvals import Act, Answer, Desk
 from gateway.clock import Clock
 from gateway.decisions import Person
 from gateway.delivery import Deliveries
-from gateway.entitled import Standing, may_approve, needed_to_raise
+from gateway.entitled import Rights, Standing, may_approve, needed_to_raise
 from gateway.gate import Rules
 from gateway.grants import GrantsDesk, Here
 from gateway.ledger import Leave, chat_scope
@@ -60,6 +60,11 @@ class DeskLane:
         self._spending = spending
         self._deliveries = deliveries
         self._freeze_now = freeze
+
+    @property
+    def rights(self) -> Rights:
+        """Who is what."""
+        return self._rules.rights
 
     def handlers(self) -> dict[str, Callable[[Waiting], Awaitable[str]]]:
         """The commands this lane carries out."""

@@ -37,6 +37,7 @@ COMMAND_DONE: Final = _power("command.done")
 MODEL_CHOSEN: Final = _power("command.model_chosen")
 TURN_UNDONE: Final = _power("command.turn_undone")
 TURN_RETRIED: Final = _power("command.turn_retried")
+SESSION_FORGOTTEN: Final = _power("command.session_forgotten")
 WAITING_WITHDRAWN: Final = _power("command.waiting_withdrawn")
 STOP_MARKED: Final = _power("command.stop_marked")
 

@@ -52,6 +52,14 @@ RULE_WHY: Final = Phrase(
     en="anyone about their own messages; owners about all",
     de="alle über eigene Nachrichten; Eigentümer über alle",
 )
+RULE_EXPORT: Final = Phrase(
+    en="anyone their own session; approvers a shared thread's; owners any",
+    de="alle ihre eigene Sitzung; Genehmiger die eines gemeinsamen Threads; Eigentümer jede",
+)
+RULE_FORGET: Final = Phrase(
+    en="anyone their own session; owners any",
+    de="alle ihre eigene Sitzung; Eigentümer jede",
+)
 RULE_DECIDE: Final = Phrase(
     en="whoever the request needs: its card says who",
     de="wen die Anfrage braucht: ihre Karte sagt, wen",

@@ -1,5 +1,7 @@
 """Stories of messages, tools and commands; those with cards are in `card_stories`."""
 
+import re
+
 from gateway.echoes import EXPLAIN_WITHIN_S, PAUSE_S
 from gateway.store import transitions
 from tests.kill.card_stories import CARD_STORIES
@@ -141,6 +143,17 @@ async def take_back(scene: Scene) -> None:
     await scene.sees(*TAKEN_BACK)
 
 
+async def have_forgotten(scene: Scene) -> None:
+    """A question, its answer, and the words of both are deleted; it asks twice."""
+    await scene.person.say(TWO)
+    await scene.sees(answer(TWO))
+    await scene.person.give("forget")
+    found = CODE.search(await scene.sees(*ASKS))
+    code = found[1] if found is not None else ""
+    await scene.person.give("forget", f"{code} {code}")
+    await scene.sees(*GONE)
+
+
 async def try_again(scene: Scene) -> None:
     """A question, its answer, and another one to the same question."""
     await scene.person.say(TWO)
@@ -239,6 +252,13 @@ HELP = "start a fresh session"
 CHOSEN = "From the next turn on, this session uses loopback-1."
 AT_IT = "I am still at it"
 CONDENSES = "before my next answer here"
+ASKS = ("To go on, write",)
+CODE = re.compile(r"forget (\w{4})\.")
+ALL_GONE = (
+    "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM message JOIN session ON session.id ="
+    " message.session_id WHERE session.closed_at IS NOT NULL)"
+)
+GONE = ("Forgotten.", "Nothing of this session is stored.")
 TAKEN_BACK = ("Taken back", AT_IT)
 FRESH = "Fresh session. The old one is kept."
 REFUSED = "frobnicate"
@@ -483,6 +503,15 @@ PLAIN_STORIES: tuple[Story, ...] = (
         endings=(PLAIN_TWO,),
         reply=plainly,
         asides=(Aside(phrases=TAKEN_BACK, answers=True),),
+    ),
+    Story(
+        name="forget",
+        passes=passes_by(*[transitions.SESSION_FORGOTTEN] * 3, *[transitions.COMMAND_DONE] * 2),
+        play=have_forgotten,
+        endings=(PLAIN_TWO,),
+        reply=plainly,
+        asides=(Aside(phrases=ASKS, answers=True), Aside(phrases=GONE, answers=True)),
+        leaves=ALL_GONE,
     ),
     Story(
         name="retry",

@@ -118,6 +118,20 @@ def load(tx: Tx, session_id: int) -> list[tuple[int, Message]]:
     return [(int(turn_id), parse(body)) for turn_id, body in reversed(rows)]
 
 
+def newest(tx: Tx, session_id: int, *, limit: int) -> list[tuple[int, int, bool, Message]]:
+    """The newest messages for a reader, oldest first: turn, when, whether taken back, message."""
+    rows = tx.rows(
+        "SELECT turn_id, stored_at, undone_at, body FROM message WHERE session_id = ?"
+        " ORDER BY sequence DESC LIMIT ?",
+        session_id,
+        limit,
+    )
+    return [
+        (int(turn_id), int(at), undone_at is not None, parse(body))
+        for turn_id, at, undone_at, body in reversed(rows)
+    ]
+
+
 def loaded_from(tx: Tx, session_id: int, *, turn_id: int | None = None) -> int:
     """The sequence from which on a session is read for a model; during a turn it is the same."""
     row = None
