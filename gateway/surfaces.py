@@ -26,6 +26,9 @@ from platforms.events import Account, Gap, MessageRef, PlatformName
 
 log = logging.getLogger(__name__)
 
+_PROMPTS = ("help", "status", "approvals", "privacy")
+"""Commands that a fresh thread of Slack's assistant view offers."""
+
 
 def chat_adapters(config: Config, store: Store | None = None) -> list[Adapter]:
     """The adapters of the chat platforms that the file turns on; nothing is connected yet.
@@ -77,12 +80,14 @@ def _slack(config: Config, store: Store | None) -> Adapter:
     settings = config.platforms.slack
     if settings is None:
         raise ValueError("slack is not configured")
+    known = {command.name: command for command in commands.native()}
     return SlackAdapter(
         bot_token=tuple(token.reveal() for token in settings.bot_token),
         app_token=settings.app_token.reveal() if settings.app_token else None,
         signing_secret=settings.signing_secret.reveal() if settings.signing_secret else None,
         base_url=settings.base_url,
         threads=settings.threads,
+        prompts=tuple(known[name] for name in _PROMPTS),
         marks=partial(_slack_marks, store) if store is not None else None,
         on_gap=_gap_keeper(store),
     )

@@ -22,6 +22,7 @@ from platforms.events import (
     Account,
     Attachment,
     ChatRef,
+    CommandHelp,
     Liveness,
     MessageRef,
     PlatformName,
@@ -29,6 +30,7 @@ from platforms.events import (
 from platforms.files import Location
 from platforms.slack import files, lookup, outbound
 from platforms.slack.api import TOTAL_TIMEOUT_S, WebApi
+from platforms.slack.assistant import AssistantView
 from platforms.slack.backfill import Backfill, Reader
 from platforms.slack.bridge import answer, build_app
 from platforms.slack.format import fits
@@ -69,6 +71,7 @@ class SlackAdapter:
         signing_secret: str | None = None,
         base_url: str = BASE_URL,
         threads: bool = True,
+        prompts: tuple[CommandHelp, ...] = (),
         marks: Marks | None = None,
         on_gap: OnGap | None = None,
         ping_interval_s: float = PING_INTERVAL_S,
@@ -81,7 +84,10 @@ class SlackAdapter:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`marks` is asked once, for reading back what came while no process ran."""
+        """`marks` is asked once, for reading back what came while no process ran.
+
+        `prompts` are the commands that a new thread of the assistant view offers.
+        """
         if app_token is None and signing_secret is None:
             raise ValueError("Slack needs an app-level token or a signing secret to hear anything")
         tokens = (bot_token,) if isinstance(bot_token, str) else bot_token
@@ -120,6 +126,7 @@ class SlackAdapter:
         self._on_gap = on_gap
         self._places = Places()
         self._uploads = outbound.Uploads()
+        self._assistant = AssistantView(prompts)
         self._ack_limit_s = ack_limit_s
         self._now = now
         self._clock = clock
@@ -210,6 +217,7 @@ class SlackAdapter:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._assistant.close()
         await self._workspaces.close()
 
     async def _take_up(self, account: Account) -> None:
@@ -235,6 +243,7 @@ class SlackAdapter:
             places=self._places,
             gaps=self._gaps,
             uploads=self._uploads,
+            assistant=self._assistant,
             now=self._now,
             sleep=self._sleep,
             ack_limit_s=self._ack_limit_s,

@@ -11,6 +11,7 @@ import orjson
 from platforms.base import Ingest
 from platforms.events import Delivery, Ignored, InboundEvent, MessageReceived, Receipt
 from platforms.fields import Body, identifier, integer, mapping, truth
+from platforms.slack.assistant import AssistantView
 from platforms.slack.gaps import Gaps, Missed
 from platforms.slack.limits import ACK_LIMIT_S
 from platforms.slack.parse import mentioned_people, of_nobody, parse
@@ -40,12 +41,14 @@ class Intake:
         places: Places,
         gaps: Gaps,
         uploads: Mapping[str, str],
+        assistant: AssistantView,
         now: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]],
         ack_limit_s: float = ACK_LIMIT_S,
     ) -> None:
         self._workspaces = workspaces
         self._uploads = uploads
+        self._assistant = assistant
         self._places = places
         self._gaps = gaps
         self._sleep = sleep
@@ -82,6 +85,10 @@ class Intake:
             self._note(events)
         if receipt is not Receipt.BUSY and isinstance(payload, Mapping) and home is not None:
             self._heed(payload, home)
+            self._assistant.heed(payload, home)
+            for event in () if isinstance(events, Ignored) else events:
+                if isinstance(event, MessageReceived) and event.thread_kind == "topic":
+                    self._assistant.spoken(event, home)
         return receipt
 
     async def _read(

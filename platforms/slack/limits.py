@@ -81,6 +81,12 @@ STATUS_MAX = 100
 STATUS_REFRESH_S = 90.0
 """A status goes away after two minutes. Source: assistant.threads.setStatus `status`."""
 
+PROMPTS_MAX = 4
+"""Prompts a thread of the assistant view offers. Source: assistant.threads.setSuggestedPrompts."""
+
+TITLE_MAX = 75
+"""Characters of the title of such a thread; our choice."""
+
 RESPONSE_URL_LIFE_S = 1_800
 """Five uses within half an hour. Source: handling user interaction."""
 

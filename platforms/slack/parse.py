@@ -39,6 +39,7 @@ from platforms.slack.stamps import is_stamp, order, time_of
 from platforms.slack.words import Words, read_words
 
 _WRITTEN = frozenset({"", "file_share", "thread_broadcast", "me_message", "bot_message"})
+_ASSISTANT = ("assistant_thread_started", "assistant_thread_context_changed")
 _SERVICE = frozenset(
     {
         "assistant_app_thread", "bot_add", "bot_disable", "bot_enable", "bot_remove",
@@ -146,6 +147,8 @@ def _read_event(payload: Body, reading: Reading) -> InboundEvent | Reason:
             return read_channel(event, reading)
         case (str(kind), _) if kind in REACTIONS:
             return read_reaction(event, reading)
+        case (kind, _) if kind in _ASSISTANT:
+            return "service_message"
         case (str(), _):
             return "unsupported_kind"
         case _:

@@ -17,6 +17,8 @@ from tests.wire.slack.world import Channel, Ephemeral, File, Message, Version, W
 Method = Callable[[Json], Json]
 Changed = Callable[[str, Message, Message | None], None]
 
+PROMPTS_MAX = 4
+
 _TS = re.compile(r"\d{9,10}\.\d{6}")
 _EMOJI = re.compile(r"[a-z0-9_+'-]{1,100}(::skin-tone-[2-6])?")
 
@@ -78,6 +80,8 @@ class Methods:
             "files.info": self.file_info,
             "files.delete": self.file_delete,
             "assistant.threads.setStatus": self.set_status,
+            "assistant.threads.setSuggestedPrompts": self.set_prompts,
+            "assistant.threads.setTitle": self.set_title,
             **more,
         }
 
@@ -452,6 +456,30 @@ class Methods:
         else:
             self.world.statuses.pop((channel.id, thread), None)
         return {}
+
+    def set_prompts(self, arguments: Json) -> Json:
+        """What a thread of the assistant view offers; at most four, each with both texts."""
+        place, prompts = self._assistant_thread(arguments), arguments.get("prompts")
+        if not isinstance(prompts, list) or not 1 <= len(prompts) <= PROMPTS_MAX:
+            raise Refusal("invalid_arguments")
+        if not all(set(each) == {"title", "message"} and all(each.values()) for each in prompts):
+            raise Refusal("invalid_arguments")
+        self.world.prompts[place] = {each["title"]: each["message"] for each in prompts}
+        return {}
+
+    def set_title(self, arguments: Json) -> Json:
+        """What a thread of the assistant view is called."""
+        place, title = self._assistant_thread(arguments), str(arguments.get("title", ""))
+        if not title.strip():
+            raise Refusal("invalid_arguments")
+        self.world.titles[place] = title
+        return {}
+
+    def _assistant_thread(self, arguments: Json) -> tuple[str, str]:
+        place = (self._writable(arguments).id, str(arguments.get("thread_ts", "")))
+        if place not in self.world.assistant_threads:
+            raise Refusal("invalid_thread_ts")
+        return place
 
     # -- files
 

@@ -148,6 +148,23 @@ def deleted_event(world: World, channel: Channel, message: Message, event_ts: st
     }
 
 
+def assistant_event(
+    world: World, channel: Channel, user: str, thread: str, viewed: str | None
+) -> Json:
+    """An `assistant_thread_started` event; `viewed` is the channel that stood beside it."""
+    context = {"channel_id": viewed, "team_id": world.team} if viewed else {}
+    return {
+        "type": "assistant_thread_started",
+        "assistant_thread": {
+            "user_id": user,
+            "context": context,
+            "channel_id": channel.id,
+            "thread_ts": thread,
+        },
+        "event_ts": thread,
+    }
+
+
 def reaction_event(channel: Channel, message: Message, user: str, name: str, event_ts: str) -> Json:
     """A `reaction_added` event."""
     return {

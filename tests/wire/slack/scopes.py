@@ -21,6 +21,8 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "files.info": "files:read",
         "files.delete": "files:write",
         "assistant.threads.setStatus": "chat:write",
+        "assistant.threads.setSuggestedPrompts": "assistant:write",
+        "assistant.threads.setTitle": "assistant:write",
         "usergroups.users.list": "usergroups:read",
     }
 )

@@ -391,6 +391,8 @@ class SlackServer(LoopbackServer):
         )
         message.subtype = "file_share" if files else None
         message.extra = dict(extra or {})
+        if (chat, thread) in self.world.assistant_threads:
+            message.extra = {"assistant_thread": {"action_token": "of-nothing"}} | message.extra
         self._changed("added", message, None)
         return message.ts
 
@@ -440,6 +442,24 @@ class SlackServer(LoopbackServer):
         self.send_event(
             payloads.reaction_event(channel, message, user, name, f"{self._clock():.6f}")
         )
+
+    async def open_assistant(self, *, user: str, viewed: str | None = None) -> tuple[str, str]:
+        """A person opens a thread in the assistant view; gives its channel and root.
+
+        Slack begins it with a message in the app's name.
+        """
+        channel = self.world.dm(user)
+        root = self.world.add(
+            channel,
+            user=self.world.bot_user,
+            version=Version(text="New Assistant Thread"),
+            now=self._clock(),
+        )
+        root.thread_ts, root.subtype = root.ts, "assistant_app_thread"
+        self.world.assistant_threads.add((channel.id, root.ts))
+        self._changed("added", root, None)
+        self.send_event(payloads.assistant_event(self.world, channel, user, root.ts, viewed))
+        return channel.id, root.ts
 
     async def press(
         self, *, chat: str, ts: str, user: str, label: str = "", value: str = ""

@@ -248,6 +248,9 @@ class World:
         self.files: dict[str, File] = {}
         self.ephemerals: list[Ephemeral] = []
         self.statuses: dict[tuple[str, str], str] = {}
+        self.assistant_threads: set[tuple[str, str]] = set()
+        self.prompts: dict[tuple[str, str], dict[str, str]] = {}
+        self.titles: dict[tuple[str, str], str] = {}
         self.status_history: list[tuple[str, str, str]] = []
         self.numbers = numbers if numbers is not None else itertools.count(1)
         self.people[bot_user] = Person(id=bot_user, name=name, team=team, is_bot=True)
