@@ -471,7 +471,7 @@ class Cron:
                 self._spots[approver] = (account, approver)
                 continue
             try:
-                chat = await self._ways.direct(account, refs.person_id(approver))
+                chat = await self._ways.direct(account, approver)
             except PlatformError as error:
                 log.warning("%s can't be asked for jobs: %s", approver, error)
                 continue
