@@ -122,7 +122,10 @@ class Painter:
     def repaint_call(self, tx: Tx, call_id: str) -> tuple[OutboxRow, ...]:
         """Every card that asked about a call: the one it was approved on tells its end too."""
         asked = cards.of_call(tx, call_id)
-        return tuple(row for card_id in asked for row in self.repaint(tx, card_id))
+        rows = tuple(row for card_id in asked for row in self.repaint(tx, card_id))
+        stored = calls.get(tx, call_id)
+        leave, _, approved = stored.decided_by.partition(" ") if stored is not None else ("",) * 3
+        return (*rows, *self.repaint_call(tx, approved)) if leave == calls.LATE else rows
 
     def in_full(self, tx: Tx, card: Card) -> tuple[OutboxRow, ...]:
         """All of a card as messages of their own, in order; not again for the same revision."""
@@ -287,7 +290,13 @@ class Painter:
                 return Closed(how="undeliverable", at=at, because=request.words)
 
     def _ran(self, tx: Tx, request: Request, stored: calls.CallRow | None) -> Outcome | None:
-        """How an approved call ended, with what it cost."""
+        """How an approved call ended, with what it cost; or the one that ran in its place."""
+        if stored is not None and (later := calls.run_late(tx, stored)) is not None:
+            return self._ran(tx, request, later) or Approved(
+                by=request.decided_name or "",
+                at=self.time(request.decided_at),
+                running=later.state in _RUNNING,
+            )
         if stored is not None and _was_asked_again(tx, request):
             return Ended(
                 how="lapsed", at=self.time(request.decided_at), by=request.decided_name or ""

@@ -385,6 +385,16 @@ def turned_down(tx: Tx, turn_id: int) -> list[TurnedDown]:
     ]
 
 
+def run_late(tx: Tx, call: CallRow) -> CallRow | None:
+    """The call that was let run by a person's approval of another, which came too late for it."""
+    row = tx.row(
+        "SELECT id FROM tool_call WHERE turn_id = ? AND decided_by = ?",
+        call.turn_id,
+        f"{LATE} {call.id}",
+    )
+    return get(tx, str(row[0])) if row else None
+
+
 def tainted_by(tx: Tx, session_id: int, *, since: int) -> list[tuple[int, str]]:
     """What results have brought in that no entitled person typed, each with its turn.
 

@@ -127,8 +127,10 @@ async def test_a_late_yes_holds_for_the_same_request_once(house: House, coder: C
     await house.says("build it")
     await coder.until(lambda it: it.decisions() == ["cancel"])
     assert await house.states() == ["pending"]
+    card = house.card()
     await approve(house)
     assert coder.decisions()[:2] == ["cancel", "accept"]
+    assert "Done: ran " in house.text_of(card)
     assert "Approved, once." in coder.told()[-1]
     assert await house.states() == ["approved", "pending"]
     assert await house.press("Deny") == "Denied."
