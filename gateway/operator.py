@@ -217,7 +217,7 @@ class Operator:
 
         The same key again stores nothing and returns the first row's id.
         """
-        chat = self._named.get(chat, chat)
+        chat = refs.standing_text(self._named.get(chat, chat))
         outlet = next(
             (o for o in self._deliveries.outlets() if chat.startswith(f"{o.account.platform}:")),
             None,

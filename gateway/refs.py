@@ -46,6 +46,22 @@ def chat_from(text: str, account: Account) -> ChatRef:
     return ChatRef(account=account, space=space, chat_id=parts[0], thread_id=thread)
 
 
+def standing_text(chat: str) -> str:
+    """The chat that `web:USER` stands for, where the page keeps what comes unasked; others as is.
+
+    A chat of the page has the id of one conversation, which nobody writes by hand.
+    """
+    from platforms.web.parse import is_conversation, notices_of
+
+    platform, _, rest = chat.partition(":")
+    if platform != "web" or is_conversation(rest):
+        return chat
+    try:
+        return chat_text(notices_of(rest))
+    except ValueError:
+        return chat
+
+
 def root_text(chat: str) -> str:
     """The same chat without its thread; ValueError if it is none.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.config import values
 from gateway.config.faults import ConfigError, Fault, KeyPath, Wrong
-from gateway.config.ids import parse_chat
+from gateway.config.ids import ChatPattern, parse_chat
 from gateway.config.lines import key_lines, line_of
 from gateway.config.policy import people_of, policy_from
 from gateway.config.sources import (
@@ -22,6 +22,7 @@ from gateway.config.sources import (
     with_credentials,
     with_environment,
 )
+from gateway.refs import standing_text
 
 if TYPE_CHECKING:
     from agent.tools.base import Tool
@@ -295,9 +296,13 @@ def _mcp(entry: "McpSection") -> values.McpConfig:
 
 def _destinations(model: "ConfigFile") -> dict[str, values.DestinationConfig]:
     return {
-        name: _filled(values.DestinationConfig, entry)
+        name: _filled(values.DestinationConfig, entry, chat=_standing(entry.chat))
         for name, entry in (model.destinations.model_extra or {}).items()
     }
+
+
+def _standing(chat: ChatPattern) -> ChatPattern:
+    return parse_chat(standing_text(str(chat)))
 
 
 def jobs_from(model: "ConfigFile") -> tuple[values.CronJob, ...]:
@@ -310,7 +315,7 @@ def jobs_from(model: "ConfigFile") -> tuple[values.CronJob, ...]:
             entry,
             schedule=None if entry.schedule == values.HOOK else entry.schedule,
             timezone=entry.timezone or model.gateway.timezone,
-            deliver=str(named.get(entry.deliver, entry.deliver)),
+            deliver=standing_text(str(named.get(entry.deliver, entry.deliver))),
         )
         for entry in model.cron
     )

@@ -192,6 +192,15 @@ def conversation_of(chat: ChatRef) -> str:
     return chat.chat_id.rpartition(".")[2]
 
 
+def is_conversation(chat_id: str) -> bool:
+    """Whether the id of a chat names a conversation, and not only a user."""
+    try:
+        canonical_uuid(chat_id.rpartition(".")[2])
+    except ValueError:
+        return False
+    return True
+
+
 def canonical_uuid(value: object) -> str:
     """`value` as a lower-case UUID with dashes; raises ValueError for anything else."""
     text = str(UUID(value)) if isinstance(value, str) else ""

@@ -13,11 +13,15 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from orjson import loads
 
 from gateway.app import Gateway
 from gateway.cli.main import main
 from gateway.config import load
 from gateway.hooks import signature
+from gateway.store.base import Store
+from platforms.blocks import from_json, plain_text
+from platforms.web.parse import NOTICES
 from tests.agent.scripted import ScriptedProvider, entry
 from tests.gateway.core import says
 
@@ -33,6 +37,14 @@ class House:
     model: ScriptedProvider
     file: Path
     url: str
+    store: Store
+
+    async def posts(self) -> list[tuple[str, str]]:
+        """What was posted on the page, and how far it is."""
+        rows = await self.store.read(
+            lambda tx: tx.rows("SELECT content, state FROM outbox WHERE chat = ?", f"web:{NOTICES}")
+        )
+        return [(plain_text(from_json(loads(content)["body"])), state) for content, state in rows]
 
     async def call(self, body: bytes, *, key: str) -> tuple[int, dict[str, str]]:
         """Send a signed request to the hook."""
@@ -83,7 +95,7 @@ deliver = "web:local"
     gateway = Gateway(load(file, {}))
     started = await gateway.start((entry(model),))
     try:
-        yield House(model=model, file=file, url=started.url or "")
+        yield House(model=model, file=file, url=started.url or "", store=gateway._store)
     finally:
         await gateway.stop()
 
@@ -107,6 +119,9 @@ async def test_a_hook_runs_its_job_with_what_it_brought_as_a_quotation(tmp_path:
         assert "\nSay in one line what was deployed." in text
         assert SECRET not in str(request)
         gate.set()
+        async with asyncio.timeout(10):
+            while await house.posts() != [("Deployed.", "sent")]:
+                pass
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import ConfigError, CronJob, Secret, load
+from platforms.web.parse import NOTICES
 
 HEAD = """\
 [gateway]
@@ -73,12 +74,22 @@ def test_a_job_as_it_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "deliver",
-    ["slack:T1/C9", "slack:T1/D7", "telegram:-100200/7", "telegram:1001", "web:local"],
+    ["slack:T1/C9", "slack:T1/D7", "telegram:-100200/7", "telegram:1001"],
 )
 def test_a_chat_the_file_knows(deliver: str, tmp_path: Path) -> None:
-    """Listed chats with their threads, direct chats with listed people, destinations, the page."""
+    """Listed chats with their threads, direct chats with listed people, destinations."""
     (job,) = loaded(tmp_path, f'{JOB}schedule = "@daily"\ndeliver = "{deliver}"\n')
     assert job.deliver == deliver
+
+
+def test_a_user_of_the_page_is_the_chat_with_what_comes_unasked(tmp_path: Path) -> None:
+    """The page has no chat of that id: there would be nowhere to post to."""
+    for deliver, chat in (("web:local", NOTICES), ("web:ann", f"ann.{NOTICES}")):
+        (job,) = loaded(tmp_path, f'{JOB}schedule = "@daily"\ndeliver = "{deliver}"\n')
+        assert job.deliver == f"web:{chat}"
+    named = '[destinations.me]\nchat = "web:local"\n'
+    (job,) = loaded(tmp_path, f'{named}{JOB}schedule = "@daily"\ndeliver = "me"\n')
+    assert job.deliver == f"web:{NOTICES}"
 
 
 PLACE = 'deliver = "slack:T1/C1"\n'
