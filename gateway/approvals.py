@@ -30,7 +30,7 @@ from gateway.painting import Look, Painter
 from gateway.roles import Roles
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import cards, due, outbox
+from gateway.store.records import cards, cron, due, outbox
 from gateway.store.records.cards import Card, Request
 from gateway.store.records.outbox import OutboxRow
 from gateway.tokens import Decision, opened
@@ -159,6 +159,7 @@ class Desk:
             human=act.human,
             fresh=card.tier != "requester",
             held=act.roles,
+            named=await self._store.read(lambda tx: cron.approver_of(tx, card)),
         )
         groups = await self._roles.groups(
             self._rules.policy.groups,

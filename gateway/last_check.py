@@ -26,7 +26,7 @@ from gateway.money import spender_of
 from gateway.painting import Painter
 from gateway.roles import Roles
 from gateway.store.base import Store, Tx
-from gateway.store.records import allowances, calls, cards, freezes, jobs, ledger
+from gateway.store.records import allowances, calls, cards, cron, freezes, jobs, ledger
 from gateway.store.records.calls import CallRow
 from gateway.store.records.cards import Card
 from gateway.store.records.ledger import Settled
@@ -100,6 +100,7 @@ class LastCheck:
         approvals = await self._store.read(lambda tx: _approvals(tx, ids))
         standings: dict[str, Standing] = {}
         for card, people in approvals.values():
+            named = await self._store.read(lambda tx: cron.approver_of(tx, card))  # noqa: B023
             for person in people:
                 if person not in standings:
                     standings[person] = await self._roles.standing(
@@ -108,6 +109,7 @@ class LastCheck:
                         person=person,
                         name="",
                         fresh=card.tier != "requester",
+                        named=named,
                     )
         return LastLook(groups=groups, approvals=approvals, standings=standings)
 

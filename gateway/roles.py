@@ -42,17 +42,20 @@ class Roles:
         human: bool = True,
         fresh: bool = True,
         held: frozenset[str] = frozenset(),
+        named: str = "",
     ) -> Standing:
         """What a person is in a chat; `held` are role ids that came with what they did.
 
-        `fresh`: a remembered answer does not count.
+        `fresh`: a remembered answer does not count. `named` is the approver that a clock's job
+        names, a person or a chat.
         """
         if not human:
             return Standing(person=person, name=name, human=False)
         if person.startswith(SHELL) or self._rights.owns(person):
             return Standing(person=person, name=name, owner=True, approver=True)
         approvers = self._rights.approvers_in(account, chat)
-        approver: bool | None = self._rights.is_named(person, approvers)
+        of_job = named in self._rights.people.linked(person)
+        approver: bool | None = of_job or self._rights.is_named(person, approvers)
         if not approver:
             groups = tuple(each for each in approvers if not isinstance(each, UserId))
             found = await self._any_of(groups, account, chat, person, fresh=fresh, held=held)

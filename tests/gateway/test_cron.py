@@ -248,10 +248,13 @@ async def test_what_nobody_may_approve_is_denied_and_listed(
     assert text == "That was not possible.\n\nNot allowed, so not done:\n\n• shell: do"
 
 
-async def test_its_approver_is_asked_and_the_job_goes_on(make: Callable[..., CronHouse]) -> None:
-    """The card stands where the job says, nothing in its chat; the press lets the call run."""
+@pytest.mark.parametrize("owners", [(), ("telegram:1001",)])
+async def test_its_approver_is_asked_and_the_job_goes_on(
+    make: Callable[..., CronHouse], owners: tuple[str, ...]
+) -> None:
+    """The card stands with whoever the job names, owner or not; the press lets the call run."""
     shell = ScriptedTool(name="shell", effect=EffectClass.ONCE)
-    config = replace(CONFIG, gateway=GatewayConfig(owners=(parse_user("telegram:1001"),)))
+    config = replace(CONFIG, gateway=GatewayConfig(owners=tuple(map(parse_user, owners))))
     house = make(tools={"shell": shell}, config=config)
     await house.open(job(approver="telegram:1001", schedule="*/30 * * * *"))
     await nine(house, says("", calls=(call("shell", '{"verdict": "ask"}'),)))

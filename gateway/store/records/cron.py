@@ -11,6 +11,7 @@ from typing import Literal
 import orjson
 
 from gateway.store.base import Row, Tx
+from gateway.store.records.cards import Card
 
 JobSource = Literal["config", "chat"]
 JobState = Literal["active", "paused", "over", "removed"]
@@ -112,6 +113,18 @@ def any_kept(tx: Tx) -> bool:
 def every(tx: Tx) -> tuple[Job, ...]:
     """Every job that is not removed, by name."""
     return tuple(_job(row) for row in tx.rows(_SELECT + " WHERE state <> 'removed' ORDER BY name"))
+
+
+def approver_of(tx: Tx, card: Card) -> str:
+    """Whom the job names that a card is asked for; empty for a card of people."""
+    if card.requester:
+        return ""
+    row = tx.row(
+        "SELECT cron_job.definition FROM cron_fire JOIN cron_job ON cron_job.name = cron_fire.job"
+        " WHERE cron_fire.turn_id = ?",
+        card.turn_id,
+    )
+    return Definition.from_json(row[0]).approver if row else ""
 
 
 def due(tx: Tx, *, now: int, limit: int) -> tuple[Job, ...]:
