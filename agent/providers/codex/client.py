@@ -344,6 +344,8 @@ class CodexProvider:
             if ended is None:
                 yield StreamCompleted(stop=Stop.TOOL_CALLS)
                 return
+            if conversation.items.others:
+                log.info("codex also did: %s", dict(conversation.items.others))
             conversation.close_turn()
             if ended.status == INTERRUPTED:
                 yield StreamCompleted(stop=Stop.TOOL_CALLS)

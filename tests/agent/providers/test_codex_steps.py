@@ -100,15 +100,19 @@ def result(message: Message, output: ToolOutput | str, index: int = -1) -> ToolR
     return ToolResult(call_id=call.id, name=call.name, status=status, text=text)
 
 
-async def test_a_turn_from_greeting_to_answer(tmp_path: Path) -> None:
+async def test_a_turn_from_greeting_to_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Greet, look at the account, open a thread, begin a turn, and read it to its end."""
     turn = [
         {"reasoning": "thinking"},
         {"delta": "Hel"},
         {"item": {"type": "webSearch", "id": "w", "query": "q"}},
+        {"item": {"type": "contextCompaction", "id": "z"}},
         {"message": "Hello."},
         {"usage": [100, 20]},
     ]
+    caplog.set_level("INFO")
     async with stage(tmp_path, turn) as here:
         events = await step(here.provider, request(QUESTION, effort="high"))
         methods = ["initialize", "initialized", "account/read", "thread/start", "turn/start"]
@@ -121,6 +125,7 @@ async def test_a_turn_from_greeting_to_answer(tmp_path: Path) -> None:
     assert [each.call.name for each in actions_of(events)] == ["codex_web_search"]
     assert [e.usage.input for e in events if isinstance(e, UsageReported)] == [100]
     assert stop_of(events) is Stop.DONE
+    assert "codex also did: {'contextCompaction': 1}" in caplog.messages
     assert started["argv"] == ["app-server"]
     assert started["group"] == started["started"]  # it leads a group of its own
     assert started["cwd"] == str(tmp_path / "work")

@@ -11,10 +11,11 @@ from agent.costs import DOLLAR, Quote, Unknown, UnknownBecause
 from agent.messages import ResultStatus, ToolResult
 from agent.tools.base import EffectClass, Snapshot
 from gateway.store.base import Store
-from gateway.store.records import calls, transcript
+from gateway.store.records import calls, cards, transcript
 from gateway.store.records.calls import CallRow, Decided
 from gateway.store.records.sessions import OpenTurn
 from tests.agent.scripted import call
+from tests.gateway.records.asked import ask
 from tests.gateway.records.rows import NOW, arrival, opened, write
 from tests.gateway.records.test_turns import done, judged, record_step
 
@@ -278,3 +279,32 @@ async def test_a_call_without_an_effect_of_its_own_is_read(store: Store) -> None
     found = await row(store)
     assert (found.label, found.effect, found.state) == ("nope", "", "refused")
     assert (await row(store, "c2")).effect == "pure"
+
+
+async def test_an_approval_that_came_too_late_lets_one_call_run(
+    store: Store, turn: OpenTurn
+) -> None:
+    """By its row: whoever runs by it and is too late again hands it on, to one call more."""
+
+    async def late() -> list[str]:
+        found = await store.read(lambda tx: calls.turned_down(tx, turn.turn_id))
+        return [each.id for each in found if each.late]
+
+    card = await ask(store, turn, "11111", closes_at=None, call_id="c1", tool="files")
+    refused = ToolResult(call_id="c2", name="files", status=ResultStatus.REFUSED, text="No.")
+    await finish(store, replace(refused, call_id="c1", status=ResultStatus.NOT_RUN))
+    await finish(store, refused)
+    assert await late() == []
+    yes = cards.Decided(by="ann", name="Ann", source="chat", at=NOW)
+    await write(store, lambda tx: cards.decide(tx, f"{card} 0", "approved", yes))
+    assert await late() == ["c1"]
+    await record_step(store, turn, 2, judged(call("files", ident="c3")))
+    await decide(store, by="late c1", ident="c3")
+    assert await late() == []
+    first = await row(store)
+    ran = await store.read(lambda tx: calls.run_late(tx, first))
+    assert ran is not None and ran.id == "c3"
+    await finish(store, replace(refused, call_id="c3", status=ResultStatus.NOT_RUN))
+    assert await late() == ["c3"]
+    turned_down = await store.read(lambda tx: calls.turned_down(tx, turn.turn_id))
+    assert [each.id for each in turned_down] == ["c2", "c3"]
