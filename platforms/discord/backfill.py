@@ -80,6 +80,23 @@ class _Held:
     messages: dict[str, Frame] = field(default_factory=dict)
 
 
+class Pace:
+    """At most so many calls in any minute, of all shards together."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._calls: deque[float] = deque(maxlen=CALLS_PER_MINUTE)
+
+    async def wait(self) -> None:
+        """Return when the next call may be made."""
+        while len(self._calls) == CALLS_PER_MINUTE:
+            wait_s = self._calls[0] + 60.0 - self._clock.monotonic()
+            if wait_s <= 0:
+                break
+            await self._clock.sleep(wait_s)
+        self._calls.append(self._clock.monotonic())
+
+
 class Backfill:
     """What was stored last in each channel, and which of them are still to be read."""
 
@@ -93,6 +110,8 @@ class Backfill:
         get: Get,
         clock: Clock,
         listed: Listed | None,
+        pace: Pace,
+        shard: int = 0,
     ) -> None:
         self._account = account
         self._directory = directory
@@ -111,7 +130,8 @@ class Backfill:
         self.connection = 0
         """Which connection this is; frames of an older one say nothing about it."""
         self._changed = asyncio.Event()
-        self._calls: deque[float] = deque(maxlen=CALLS_PER_MINUTE)
+        self._pace = pace
+        self._shard = shard
 
     def start_from(self, marks: tuple[MessageRef, ...]) -> None:
         """Take up where an earlier process stopped."""
@@ -277,14 +297,14 @@ class Backfill:
         guild = self._planned[channel].guild
         data = {**message, "guild_id": guild} if guild else message
         event = {"op": 0, "t": "MESSAGE_CREATE", "d": data}
-        return Frame(orjson.dumps(event), event, late=True)
+        return Frame(orjson.dumps(event), event, shard=self._shard, late=True)
 
     async def _page(self, channel: str) -> tuple[Body, ...]:
         """The next messages; none if they can't be read."""
         began, failures = self._clock.monotonic(), 0
         query = {"after": str(self._planned[channel].message), "limit": str(HISTORY_PAGE)}
         while True:
-            await self._pace()
+            await self._pace.wait()
             try:
                 answer = await self._get(f"/channels/{channel}/messages", query)
                 return objects({"page": answer}, "page")
@@ -306,14 +326,6 @@ class Backfill:
                     return ()
                 await self._clock.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
                 failures += 1
-
-    async def _pace(self) -> None:
-        """At most so many calls in any minute."""
-        if len(self._calls) == CALLS_PER_MINUTE:
-            wait_s = self._calls[0] + 60.0 - self._clock.monotonic()
-            if wait_s > 0:
-                await self._clock.sleep(wait_s)
-        self._calls.append(self._clock.monotonic())
 
 
 def _mark(chat: ChatRef, message: int) -> Mark:

@@ -17,12 +17,13 @@ ROOM = 10_000
 class Frame:
     """One event as it came, and as JSON.
 
-    `connection` is the number of the one it came by, `at` when, in monotonic seconds; `late`: by
-    reading back; `replayed`: by resuming.
+    `shard` it is of, `connection` is the number of the one it came by, `at` when, in monotonic
+    seconds; `late`: by reading back; `replayed`: by resuming.
     """
 
     raw: bytes
     event: Body
+    shard: int = 0
     connection: int = 0
     late: bool = False
     replayed: bool = False

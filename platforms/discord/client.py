@@ -4,6 +4,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from discord.http import Route as Endpoint
@@ -11,9 +12,9 @@ from discord.http import Route as Endpoint
 from platforms.base import Capabilities, Ingest, Marks, OnGap, Route
 from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome, Post, Upload
-from platforms.discord import files
+from platforms.discord import files, shards
 from platforms.discord import format as wire
-from platforms.discord.backfill import Backfill, Listed
+from platforms.discord.backfill import Backfill, Listed, Pace
 from platforms.discord.backlog import ROOM, Backlog, Frame
 from platforms.discord.clock import SYSTEM, Clock
 from platforms.discord.commands import command_payload, same_commands
@@ -29,6 +30,7 @@ from platforms.discord.parse import KINDS
 from platforms.discord.presses import Presses
 from platforms.discord.reading import Identity
 from platforms.discord.rest import Rest
+from platforms.discord.shards import IdentifyGate, Shard, shard_of
 from platforms.discord.start import Start, identity_of, start_of, switched_off
 from platforms.errors import (
     CredentialsRejected,
@@ -95,21 +97,19 @@ class DiscordAdapter:
         self._marks = marks
         self._on_gap = on_gap
         self._listed = listed
-        self._identify_wait_s = identify_wait_s
         self._clock = clock
         self._backlog = Backlog(room)
         self._rest = Rest(clock=clock, deadline_s=answer_s + RATE_LIMIT_WAIT_S)
+        self._gate = IdentifyGate(wait_s=identify_wait_s, clock=clock)
         self._client: GatewayClient | None = None
+        self._others: tuple[GatewayClient, ...] = ()
+        self._shards: tuple[Shard, ...] = ()
         self._presses: Presses | None = None
         self._outbound: Outbound | None = None
         self._intake: Intake | None = None
-        self._gaps: Gaps | None = None
-        self._backfill: Backfill | None = None
         self._start: Start | None = None
         self._budget_alarm = ""
         self._switched_off = ""
-        self._connected = False
-        self._last_frame_at: float | None = None
 
     def __repr__(self) -> str:
         return "DiscordAdapter()"
@@ -127,14 +127,7 @@ class DiscordAdapter:
         if not self._token.strip():
             raise CredentialsRejected("Discord: platforms.discord.token is empty")
         Endpoint.BASE = self._base_url
-        client = GatewayClient(
-            on_event=self._on_event,
-            on_lost=self._on_lost,
-            rest=self._rest,
-            clock=self._clock,
-            identify_wait_s=self._identify_wait_s,
-        )
-        self._client = client
+        client = self._client = self._new_client(0)
         self._rest.begin(client.unlock)
         try:
             self._start = await self._rest.call(self._log_in(client), deadline_s=CONNECT_S)
@@ -146,7 +139,8 @@ class DiscordAdapter:
             log.error("discord: %s", self._switched_off)
         self._presses = Presses(us.account.id, self._rest)
         if self._intake is None:
-            self._intake = await self._begin_intake(us)
+            self._intake = await self._begin_intake(us, self._start.shards)
+        await self._share_out(client)
         self._intake.answers.use(self._presses)
         self._outbound = Outbound(
             client=client,
@@ -168,12 +162,14 @@ class DiscordAdapter:
                 group.create_task(intake.run(ingest), name="discord-intake")
                 group.create_task(self._register_commands(client), name="discord-commands")
                 group.create_task(self._rest.until_rejected(), name="discord-rejection")
-                await client.hold(self._door, self._backlog)
+                for each in (client, *self._others):
+                    group.create_task(each.hold(self._door, self._backlog), name="discord-gateway")
         except ExceptionGroup as failures:
             raise cause_of(failures) from failures
         finally:
-            self._on_lost("stopped")
-            await client.drop_socket(code=1000)
+            for number, each in enumerate((client, *self._others)):
+                self._on_lost(number, "stopped")
+                await each.drop_socket(code=1000)
 
     def routes(self) -> tuple[Route, ...]:
         """None: everything comes by the gateway."""
@@ -187,11 +183,11 @@ class DiscordAdapter:
         """The last frame of the gateway, heartbeats included."""
         alarms = (self._switched_off, self._budget_alarm, self._rest.alarm())
         return Liveness(
-            connected=self._connected,
-            last_frame_at=self._last_frame_at,
-            gap_since=self._gaps.since_s if self._gaps is not None else None,
+            connected=shards.connected(self._shards),
+            last_frame_at=shards.last_frame_at(self._shards),
+            gap_since=shards.gap_since(self._shards),
             alarm="; ".join(alarm for alarm in alarms if alarm),
-            facts={"waiting": str(len(self._backlog))},
+            facts={"waiting": str(len(self._backlog)), **self._connections()},
         )
 
     async def close(self) -> None:
@@ -238,61 +234,96 @@ class DiscordAdapter:
 
     # What the connection calls
 
-    def _on_event(self, text: str, event: Body) -> None:
-        """One frame, before the SDK reads it."""
-        self._last_frame_at = self._clock.monotonic()
+    def _on_event(self, number: int, text: str, event: Body) -> None:
+        """One frame of a shard, before the SDK reads it."""
+        shard = self._shards[number]
+        shard.last_frame_at = self._clock.monotonic()
         name = event.get("t")
-        replayed = not self._connected
+        replayed = not shard.connected
         if name in {"READY", "RESUMED"}:
-            self._connected = True
-        if self._backfill is not None and Intake.wants(name):
+            shard.connected = True
+        if Intake.wants(name):
             self._backlog.put(
                 Frame(
                     text.encode() if name in KINDS else b"",
                     event,
-                    connection=self._backfill.connection,
+                    shard=number,
+                    connection=shard.backfill.connection,
                     replayed=replayed,
-                    at=self._last_frame_at,
+                    at=shard.last_frame_at,
                 )
             )
 
-    def _on_lost(self, cause: str) -> None:
-        self._connected = False
-        if self._backfill is None or self._gaps is None:
-            return
-        self._backfill.lose()
-        if self._last_frame_at is not None:
-            self._gaps.lose("backlog full" if self._backlog.full else cause, self._last_frame_at)
+    def _on_lost(self, number: int, cause: str) -> None:
+        self._shards[number].lose("backlog full" if self._backlog.full else cause)
+
+    def _connections(self) -> dict[str, str]:
+        """What there is to say of them where there are several."""
+        if len(self._shards) < 2:
+            return {}
+        standing = sum(shard.connected for shard in self._shards)
+        return {"shards": f"{standing} of {len(self._shards)} connected"}
+
+    def _new_client(self, number: int) -> GatewayClient:
+        return GatewayClient(
+            on_event=partial(self._on_event, number),
+            on_lost=partial(self._on_lost, number),
+            rest=self._rest,
+            clock=self._clock,
+            gate=self._gate,
+        )
+
+    async def _share_out(self, client: GatewayClient) -> None:
+        """A connection for each shard; the first one is also the one for REST."""
+        count = len(self._shards)
+        client.take_shard(0, count)
+        self._others = tuple(self._new_client(number) for number in range(1, count))
+        for number, other in enumerate(self._others, 1):
+            other.take_shard(number, count)
+            await other.join(client)
 
     async def _log_in(self, client: GatewayClient) -> Start:
         await client.login(self._token)
         return start_of(await client.http.request(Endpoint("GET", "/gateway/bot")))
 
-    async def _begin_intake(self, us: Identity) -> Intake:
+    async def _begin_intake(self, us: Identity, count: int) -> Intake:
         """What outlives connections."""
-        directory = Directory(user_id=us.user_id)
-        self._gaps = Gaps(account=us.account, clock=self._clock, on_gap=self._on_gap)
-        self._backfill = Backfill(
-            account=us.account,
-            directory=directory,
-            backlog=self._backlog,
-            gaps=self._gaps,
-            get=self._get,
-            clock=self._clock,
-            listed=self._listed,
-        )
-        if self._marks is not None:
-            self._backfill.start_from(await self._marks(us.account))
+        directory, pace = Directory(user_id=us.user_id), Pace(self._clock)
+        marks = await self._marks(us.account) if self._marks is not None else ()
+        found = []
+        for number in range(count):
+            shard = self._begin_shard(us, number, count, directory=directory, pace=pace)
+            own = (mark for mark in marks if shard_of(mark.chat.space, count) == number)
+            shard.backfill.start_from(tuple(own))
+            found.append(shard)
+        self._shards = tuple(found)
         return Intake(
             us=us,
             directory=directory,
             backlog=self._backlog,
-            backfill=self._backfill,
-            gaps=self._gaps,
+            shards=self._shards,
             get=self._get,
             answers=FirstAnswers(clock=self._clock),
             threads=self._threads,
         )
+
+    def _begin_shard(
+        self, us: Identity, number: int, count: int, *, directory: Directory, pace: Pace
+    ) -> Shard:
+        share = f"shard {number + 1} of {count}" if count > 1 else ""
+        gaps = Gaps(account=us.account, clock=self._clock, on_gap=self._on_gap, share=share)
+        backfill = Backfill(
+            account=us.account,
+            directory=directory,
+            backlog=self._backlog,
+            gaps=gaps,
+            get=self._get,
+            clock=self._clock,
+            listed=self._listed,
+            pace=pace,
+            shard=number,
+        )
+        return Shard(gaps=gaps, backfill=backfill)
 
     async def _door(self) -> str:
         """Where a session may be begun, once one may be: the last of a day's are kept."""
@@ -330,7 +361,10 @@ class DiscordAdapter:
 
     async def _release(self) -> None:
         client, presses = self._client, self._presses
+        others, self._others = self._others, ()
         self._client = self._presses = self._outbound = None
+        for other in others:
+            await other.drop_socket(code=1000)
         if client is not None:
             await client.leave()
         if presses is not None:

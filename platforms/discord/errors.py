@@ -62,7 +62,8 @@ CLOSE_REASONS = {
     4004: "the token is not valid. In the developer portal: your application, Bot, Reset Token,"
     " and put the new one into platforms.discord.token",
     4010: "this bot's shard is not valid",
-    4011: "this bot is in so many servers that it needs shards, which are not supported",
+    4011: "this bot is in more servers than its connections may serve. Restart the gateway, which"
+    " asks Discord anew how many it needs",
     4012: "this version of the gateway protocol is no longer served",
     4013: "the intents asked for are not known to Discord",
     4014: "the Message Content Intent is off, so nothing people write would be told",

@@ -19,10 +19,14 @@ class _Open:
 class Gaps:
     """At most one gap at a time: what is lost again before the end belongs to the same one."""
 
-    def __init__(self, *, account: Account, clock: Clock, on_gap: OnGap | None) -> None:
+    def __init__(
+        self, *, account: Account, clock: Clock, on_gap: OnGap | None, share: str = ""
+    ) -> None:
+        """`share`: of what, where it is not everything."""
         self._account = account
         self._clock = clock
         self._on_gap = on_gap
+        self._share = share
         self._open: _Open | None = None
 
     @property
@@ -61,7 +65,7 @@ class Gaps:
                 account=self._account,
                 since=gap.since,
                 until=self._clock.now(),
-                cause=gap.cause,
+                cause=gap.cause + (f" ({self._share})" if self._share else ""),
                 recovered=gap.recovered,
             )
         )

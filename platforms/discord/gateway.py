@@ -34,6 +34,7 @@ from platforms.discord.errors import CLOSE_REASONS, cause_of, classify_close
 from platforms.discord.pulse import Pulse
 from platforms.discord.rest import Rest
 from platforms.discord.rights import Application
+from platforms.discord.shards import IdentifyGate
 from platforms.errors import CredentialsRejected, PlatformError, RateLimited
 from platforms.fields import Body, integer, mapping
 
@@ -109,7 +110,7 @@ class _Socket(DiscordWebSocket):
 
 
 class GatewayClient(discord.Client):
-    """One bot's connection.
+    """One connection of a bot: all of its guilds, or a shard's.
 
     `on_event` gets every frame as text and as JSON, `on_lost` a few words on why a connection is
     lost; neither may raise or wait.
@@ -122,7 +123,7 @@ class GatewayClient(discord.Client):
         on_lost: Callable[[str], None],
         rest: Rest,
         clock: Clock,
-        identify_wait_s: float,
+        gate: IdentifyGate,
     ) -> None:
         # Voice is not used, so that its libraries are missing needs no warning.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -142,12 +143,12 @@ class GatewayClient(discord.Client):
         self._on_lost = on_lost
         self._rest = rest
         self._clock = clock
-        self._identify_wait_s = identify_wait_s
+        self._gate = gate
         self._pulse = Pulse()
         self._failures = 0
         self._unresumed = 0
         self._settled_at: float | None = None
-        self._identified_at: float | None = None
+        self._identified = False
         self._asked = ""
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
@@ -157,6 +158,18 @@ class GatewayClient(discord.Client):
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """The SDK's own pause; ours comes before connecting."""
+
+    def take_shard(self, number: int, of: int) -> None:
+        """Serve this share of the guilds; alone, all of them."""
+        if of > 1:
+            self.shard_id, self.shard_count = number, of
+            self._connection.shard_count = of
+
+    async def join(self, first: "GatewayClient") -> None:
+        """Connect as the bot that another one has logged in, over its connections for REST."""
+        await self._async_setup_hook()
+        self.http = self._connection.http = first.http
+        self._application = first.application
 
     def unlock(self) -> None:
         """End the wait of all requests for one that sleeps out a global limit."""
@@ -231,13 +244,9 @@ class GatewayClient(discord.Client):
 
         Source: "Rate Limiting" and "Resuming" of the gateway.
         """
-        if self._identified_at is not None:
-            free_at = self._identified_at + self._identify_wait_s
-            apart = self._identify_wait_s * random.uniform(0.2, 1.0)  # noqa: S311 - no secret
-            wait_s = max(apart, free_at - self._clock.monotonic())
-            if wait_s > 0:
-                await self._clock.sleep(wait_s)
-        self._identified_at = self._clock.monotonic()
+        share = random.uniform(0.2, 1.0)  # noqa: S311 - no secret
+        await self._gate.take(self._gate.wait_s * share if self._identified else 0.0)
+        self._identified = True
 
     async def _serve(self, url: yarl.URL, session: _Session | None, backlog: Backlog) -> None:
         """One connection until it is lost; it always is, in the end."""
@@ -256,10 +265,16 @@ class GatewayClient(discord.Client):
 
     async def _connect(self, url: yarl.URL, session: _Session | None) -> None:
         if session is None:
-            await _Socket.from_client(self, gateway=url)
+            await _Socket.from_client(self, gateway=url, shard_id=self.shard_id)
+            self._gate.note()
             return
         await _Socket.from_client(
-            self, gateway=url, session=session.id, sequence=session.sequence, resume=True
+            self,
+            gateway=url,
+            shard_id=self.shard_id,
+            session=session.id,
+            sequence=session.sequence,
+            resume=True,
         )
 
     async def _wait_for_room(self, backlog: Backlog) -> None:

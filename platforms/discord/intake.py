@@ -7,17 +7,18 @@ stored.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from platforms.base import Ingest
 from platforms.content import opens_form
-from platforms.discord.backfill import Backfill, Get
+from platforms.discord.backfill import Get
 from platforms.discord.backlog import Backlog, Frame
 from platforms.discord.directory import Directory
 from platforms.discord.fields import snowflake
 from platforms.discord.first_answers import FirstAnswers
-from platforms.discord.gaps import Gaps
 from platforms.discord.parse import KINDS, parse
 from platforms.discord.reading import Identity
+from platforms.discord.shards import Shard
 from platforms.discord.threads import Threads
 from platforms.errors import ChatUnavailable, MessageRejected, PlatformError
 from platforms.events import (
@@ -48,8 +49,7 @@ class Intake:
         us: Identity,
         directory: Directory,
         backlog: Backlog,
-        backfill: Backfill,
-        gaps: Gaps,
+        shards: Sequence[Shard],
         get: Get,
         answers: FirstAnswers,
         threads: bool,
@@ -59,8 +59,7 @@ class Intake:
         self._begins_threads = threads
         self._us = us
         self._backlog = backlog
-        self._backfill = backfill
-        self._gaps = gaps
+        self._shards = shards
         self._get = get
         self.answers = answers
 
@@ -76,32 +75,35 @@ class Intake:
             async def store(frame: Frame) -> bool:
                 return await self._store(frame, ingest, group)
 
-            group.create_task(self._backfill.run(store), name="discord-backfill")
+            for shard in self._shards:
+                group.create_task(shard.backfill.run(store), name="discord-backfill")
             while True:
                 frame = await self._backlog.first()
                 channel = _channel(frame)
-                if channel is not None and self._backfill.holds(channel):
-                    self._backfill.hold(channel, frame)
+                backfill = self._shards[frame.shard].backfill
+                if channel is not None and backfill.holds(channel):
+                    backfill.hold(channel, frame)
                     self._backlog.set_first_aside()
                     continue
                 await self._take(frame, ingest, group)
                 self._backlog.drop_first()
 
     async def _take(self, frame: Frame, ingest: Ingest, group: asyncio.TaskGroup) -> None:
+        shard = self._shards[frame.shard]
         match frame.event.get("t"):
             case "READY":
-                self._backfill.begin_session(frame)
+                shard.backfill.begin_session(frame)
             case "RESUMED":
-                self._backfill.resume(frame)
+                shard.backfill.resume(frame)
             case str(name) if name in _LESSONS:
                 if name in KINDS:  # told to the journal too, before it is forgotten here
                     await self._store(frame, ingest, group)
                 data = mapping(frame.event, "d")
                 self._directory.learn(name, data)
-                self._backfill.see_guild(name, data)
+                shard.backfill.see_guild(name, data)
             case _:
                 if await self._store(frame, ingest, group) and frame.replayed:
-                    self._gaps.count()
+                    shard.gaps.count()
 
     def _is_echo(self, frame: Frame) -> bool:
         """Our own, and no new message: a streamed answer has dozens of edits."""
@@ -138,9 +140,9 @@ class Intake:
             return False
         for press, _ in presses:
             self.answers.begin(press, group)
-        return self._remember(events)
+        return self._remember(events, self._shards[frame.shard])
 
-    def _remember(self, events: tuple[InboundEvent, ...] | Ignored) -> bool:
+    def _remember(self, events: tuple[InboundEvent, ...] | Ignored, shard: Shard) -> bool:
         """Note the messages of people; whether there was one."""
         messages = [
             event
@@ -148,7 +150,7 @@ class Intake:
             if isinstance(event, MessageReceived) and not event.author.is_us
         ]
         for event in messages:
-            self._backfill.note_stored(event.message)
+            shard.backfill.note_stored(event.message)
             self.threads.expect(event)
         return bool(messages)
 

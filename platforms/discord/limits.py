@@ -88,8 +88,11 @@ IDENTIFIES_LEFT_MIN = 10
 Source: "Session Start Limit Object".
 """
 
+SHARDS_MAX = 64
+"""Our choice: connections of one process, each for at most 2,500 guilds."""
+
 IDENTIFY_WAIT_S = 5.0
-"""Seconds between two IDENTIFY of one shard. Source: "Rate Limiting" of the gateway."""
+"""Seconds between two IDENTIFY of a bot. Source: "Rate Limiting" of the gateway."""
 
 OLD_MESSAGE_S = 3_600.0
 """Seconds after which edits of a message are rationed. Source: error code 30046."""

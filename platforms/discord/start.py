@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from platforms.discord.gateway import GatewayClient
-from platforms.discord.limits import IDENTIFIES_LEFT_MIN
+from platforms.discord.limits import IDENTIFIES_LEFT_MIN, SHARDS_MAX
 from platforms.discord.reading import Identity
 from platforms.discord.rights import PORTAL, Application, switch_path
 from platforms.errors import CredentialsRejected, PlatformUnavailable
@@ -23,9 +23,13 @@ _CONTENT_SWITCH = (1 << 18) | (1 << 19)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """The gateway's address, and the day's budget of new sessions, `left` until `reset_s`."""
+    """The gateway's address, and the day's budget of new sessions, `left` until `reset_s`.
+
+    `shards`: over how many connections Discord wants the guilds spread.
+    """
 
     url: str
+    shards: int = 1
     left: int | None
     reset_s: float
 
@@ -49,9 +53,17 @@ def start_of(answer: object) -> Start:
     limit, url = mapping(body, "session_start_limit"), body.get("url")
     if not isinstance(url, str) or not url.startswith(("ws://", "wss://")):
         raise PlatformUnavailable("what answers is not Discord's API")
-    reset_ms = integer(limit, "reset_after") or 0
+    reset_ms, shards = integer(limit, "reset_after") or 0, integer(body, "shards") or 1
+    if shards > SHARDS_MAX:
+        raise CredentialsRejected(
+            f"this bot is in so many servers that Discord asks for {shards} connections; one"
+            f" gateway keeps {SHARDS_MAX}. Let it leave servers that do not use it"
+        )
     return Start(
-        url=url, left=integer(limit, "remaining"), reset_s=max(RESET_MIN_S, reset_ms / 1000)
+        url=url,
+        shards=max(1, shards),
+        left=integer(limit, "remaining"),
+        reset_s=max(RESET_MIN_S, reset_ms / 1000),
     )
 
 

@@ -4,7 +4,8 @@ Theory of operation. A *session* begins with IDENTIFY and lists every event it w
 from 1. A *connection* is one websocket; it serves one session or none yet. Losing a connection
 leaves the session: events go on being listed, and RESUME replays what is above the number the
 client names. A session ends when the client closes with 1000 or 1001, when the test says so, or
-when it is resumed by nobody. Sharding is not modelled beyond echoing the shard.
+when it is resumed by nobody. A session of a shard is told of that shard's guilds alone, the first
+one of direct messages as well; a shard of too many guilds is refused.
 Source: Discord documentation, "Gateway", "Gateway Opcodes and Close Codes".
 """
 
@@ -32,6 +33,7 @@ ALL_INTENTS = (1 << 26) - 1
 
 PAYLOAD_MAX = 4_096
 SENDS_PER_MINUTE = 120
+GUILDS_PER_SHARD = 2_500
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -43,6 +45,11 @@ class Session:
     shard: list[int]
     events: list[Json] = field(default_factory=list)
     connection: "Connection | None" = None
+
+    def is_told_of(self, guild: object) -> bool:
+        """Whether a guild is this session's; None stands for direct messages."""
+        number, of = self.shard
+        return (int(str(guild)) >> 22) % of == number if str(guild).isdecimal() else number == 0
 
     def list_event(self, name: str, data: object) -> Json:
         event = {"op": DISPATCH, "t": name, "s": len(self.events) + 1, "d": data}
@@ -86,7 +93,7 @@ class Gateway:
         *,
         token: str,
         ready: Callable[[Session], Json],
-        initial: Callable[[], list[tuple[str, Json]]],
+        initial: Callable[[Session], list[tuple[str, Json]]],
         note: Callable[[str, Json, int], None],
         content_allowed: bool,
         heartbeat_ms: int,
@@ -104,9 +111,14 @@ class Gateway:
         """Whether heartbeats are answered; events go on either way."""
         self.greets = True
         """Whether a new connection gets its HELLO."""
+        self.at_the_door = 0
+        """How many came while nobody was let in."""
         self.swallow_next = 0
         """So many coming IDENTIFY and RESUME are read and never answered."""
         self.reset_after_ms = 14_400_000
+        self.shards = 1
+        """How many connections are recommended."""
+        self.guilds_per_shard = GUILDS_PER_SHARD
         self._token = token
         self._ready = ready
         self._initial = initial
@@ -143,9 +155,9 @@ class Gateway:
         for connection in self._detached():
             await connection.socket.close(code=code)
 
-    async def abort(self) -> None:
-        """Cuts every connection without a close frame."""
-        for connection in self._detached():
+    async def abort(self, shard: int | None = None) -> None:
+        """Cuts every connection, or one shard's, without a close frame."""
+        for connection in self._detached(shard):
             if connection.transport is not None:
                 connection.transport.abort()
 
@@ -154,12 +166,15 @@ class Gateway:
         for connection in list(self.connections):
             await connection.send({"op": RECONNECT, "d": None})
 
-    async def invalidate(self, *, resumable: bool = False) -> None:
-        """Op 9: ends every session, or says that it can be resumed."""
-        if not resumable:
-            self.sessions.clear()
-        for connection in list(self.connections):
-            await connection.send({"op": INVALID_SESSION, "d": resumable})
+    async def invalidate(self, *, resumable: bool = False, shard: int | None = None) -> None:
+        """Op 9: ends every session, or one shard's, or says that it can be resumed."""
+        for session in list(self.sessions.values()):
+            if shard is not None and session.shard[0] != shard:
+                continue
+            if not resumable:
+                del self.sessions[session.id]
+            if session.connection is not None:
+                await session.connection.send({"op": INVALID_SESSION, "d": resumable})
 
     def forget_sessions(self) -> None:
         """Lets every session time out: a RESUME is answered by op 9."""
@@ -209,6 +224,11 @@ class Gateway:
                 lambda: sum(c.session is not None for c in self.connections) >= count
             )
 
+    async def knocked(self, timeout: float = 10.0) -> None:
+        """Waits until someone came while nobody was let in."""
+        async with asyncio.timeout(timeout), self._changed:
+            await self._changed.wait_for(lambda: self.at_the_door > 0)
+
     async def gone(self, timeout: float = 10.0) -> None:
         """Waits until no connection is left."""
         async with asyncio.timeout(timeout), self._changed:
@@ -227,7 +247,7 @@ class Gateway:
                     await self.emit(each[0], each[1], intent=each[2])
             return
         for session in list(self.sessions.values()):
-            if not session.intents & intent:
+            if not session.intents & intent or not session.is_told_of(_guild_of(name, data)):
                 continue
             event = session.list_event(name, self._redacted(session, name, data))
             if self.lose_next > 0:
@@ -254,6 +274,9 @@ class Gateway:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One websocket from upgrade to close."""
+        if not self._open.is_set():
+            self.at_the_door += 1
+            await self._tell()
         await self._open.wait()
         if self._refused_upgrades > 0:
             self._refused_upgrades -= 1
@@ -332,7 +355,7 @@ class Gateway:
         self.sessions[session.id] = session
         _bind(connection, session)
         await connection.send(session.list_event("READY", self._ready(session)))
-        for name, body in self._initial() if session.intents & GUILDS else ():
+        for name, body in self._initial(session) if session.intents & GUILDS else ():
             await connection.send(session.list_event(name, body))
         await self._tell()
         return None
@@ -353,7 +376,10 @@ class Gateway:
         if intents & PRIVILEGED & ~allowed:
             return 4014
         shard = data.get("shard", [0, 1])
-        return None if 0 <= shard[0] < shard[1] else 4010
+        if not 0 <= shard[0] < shard[1]:
+            return 4010
+        asking = Session(id="", intents=intents, shard=shard)
+        return 4011 if len(self._initial(asking)) > self.guilds_per_shard else None
 
     async def _resume(self, connection: Connection, data: object) -> int | None:
         known = data if isinstance(data, dict) else {}
@@ -389,9 +415,12 @@ class Gateway:
             connection.session.connection = None
         connection.session = None
 
-    def _detached(self) -> Iterator[Connection]:
-        """Every connection, each taken from its session first, so that nothing more reaches it."""
+    def _detached(self, shard: int | None = None) -> Iterator[Connection]:
+        """Every connection, or a shard's; taken from its session first: nothing more reaches it."""
         for connection in list(self.connections):
+            session = connection.session
+            if shard is not None and (session is None or session.shard[0] != shard):
+                continue
             self._unbind(connection)
             yield connection
 
@@ -404,6 +433,13 @@ class Gateway:
         if connection in self.connections:
             self.connections.remove(connection)
         await self._tell()
+
+
+def _guild_of(name: str, data: Any) -> object:
+    """The guild an event is about, None for direct messages and what is malformed."""
+    if not isinstance(data, dict):
+        return None
+    return data.get("id") if name in {"GUILD_CREATE", "GUILD_DELETE"} else data.get("guild_id")
 
 
 def _bind(connection: Connection, session: Session) -> None:

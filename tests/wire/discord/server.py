@@ -313,7 +313,11 @@ class DiscordServer(LoopbackServer):
             "v": 10,
             "user": own_user_json(self.bot),
             "user_settings": {},
-            "guilds": [{"id": str(guild), "unavailable": True} for guild in self.world.guilds],
+            "guilds": [
+                {"id": str(guild), "unavailable": True}
+                for guild in self.world.guilds
+                if session.is_told_of(guild)
+            ],
             "session_id": session.id,
             "session_type": "normal",
             "resume_gateway_url": f"{self._ws_url}/gateway/resume",
@@ -328,9 +332,11 @@ class DiscordServer(LoopbackServer):
             "_trace": [],
         }
 
-    def _initial(self) -> list[tuple[str, Json]]:
+    def _initial(self, session: Session) -> list[tuple[str, Json]]:
         return [
-            ("GUILD_CREATE", guild_json(self.world, guild)) for guild in self.world.guilds.values()
+            ("GUILD_CREATE", guild_json(self.world, guild))
+            for guild in self.world.guilds.values()
+            if session.is_told_of(guild.id)
         ]
 
     @property
@@ -479,7 +485,8 @@ class DiscordServer(LoopbackServer):
             "max_concurrency": 1,
         }
         url = f"{self._ws_url}/gateway"
-        return Reply(body={"url": url, "shards": 1, "session_start_limit": limit})
+        shards = self.gateway.shards
+        return Reply(body={"url": url, "shards": shards, "session_start_limit": limit})
 
     async def _attachment(self, request: web.Request) -> web.Response:
         """The attachment host; no token is needed, as with Discord's signed addresses."""
