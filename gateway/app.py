@@ -154,6 +154,7 @@ class Gateway:
     async def stop(self) -> None:
         """Take nothing more, let turns end within `drain_s`, deliver, close. Nothing is lost."""
         self._ingest.close()
+        self._jobs.close()
         try:
             await self._sessions.drain(self._config.gateway.drain_s)
             await self._router.settled(within_s=COMMANDS_WITHIN_S)

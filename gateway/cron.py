@@ -18,11 +18,9 @@ A look at least every `LOOK_S` seconds makes every slot on time, however the wal
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 
-from agent.effects import Mark
-from gateway import cron_jobs, cron_report, outgoing, refs
+from gateway import cron_jobs, cron_report, refs
 from gateway.clock import Clock
 from gateway.config.values import CronJob
 from gateway.cron_door import (
@@ -34,24 +32,21 @@ from gateway.cron_door import (
     NoSuchJob,
     TooMany,
 )
+from gateway.cron_news import News, Ways
+from gateway.cron_outcomes import Outcomes, has_left
+from gateway.cron_rows import arrival, insert_at_next_moment, let_go_of_late, new_fire
 from gateway.cron_slots import (
-    NOTICE_AFTER,
-    PAUSE_AFTER,
     AtWork,
-    Planned,
     plan,
-    retry_after,
 )
 from gateway.errors import StoreClosed, StoreError, StoreFailed
 from gateway.progress import Wait
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import chats, cron, fires, inbox, outbox
+from gateway.store.records import chats, cron, fires, inbox
 from gateway.store.records.cron import Job
 from gateway.store.records.fires import BY_HAND, Fire, Followed, NewFire
-from gateway.store.records.outbox import NewOutbox, OutboxRow
 from platforms.errors import PlatformError
-from platforms.markup import parse
 
 LOOK_S = 20.0
 SENDING_LOOK_S = 0.25
@@ -64,34 +59,6 @@ PLACES = 4
 
 log = logging.getLogger(__name__)
 
-Halt = Callable[[Tx, str, str], str]
-"""Why nothing may be spent by jobs in a chat (ACCOUNT, CHAT): frozen, budget, or nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
-    """How the clock reaches the rest of the gateway.
-
-    `account_of` gives the connected account of a platform, `direct` the chat with a person of an
-    account; `wake` takes a session up, `tell_owners` takes a key that is told once, and a sentence.
-    """
-
-    account_of: Callable[[str], str | None]
-    direct: Callable[[str, str], Awaitable[str]]
-    wake: Callable[[str], None]
-    enqueue: Callable[[tuple[OutboxRow, ...]], None]
-    tell_owners: Callable[[str, str], None]
-    halt: Halt
-
-
-@dataclass(slots=True)
-class _News:
-    """What a unit leads to once it is stored."""
-
-    sessions: list[str]
-    rows: list[OutboxRow]
-    owners: list[tuple[str, str]]
-
 
 class Cron:
     """All jobs of this gateway."""
@@ -102,9 +69,11 @@ class Cron:
         self._clock = clock
         self._ways = ways
         self._wait = wait
+        self._outcomes = Outcomes(clock)
         self._changed = asyncio.Event()
         self._spots: dict[str, tuple[str, str]] = {}
         self._sending_look_s = SENDING_LOOK_S
+        self._closed = False
 
     async def open(self, written: tuple[CronJob, ...]) -> None:
         """Hold the configured jobs against the stored ones (D2)."""
@@ -124,6 +93,7 @@ class Cron:
                 if job.source == "config" and job.name not in names:
                     cron.remove(tx, job.name)
                     fires.withdraw(tx, job.name, "removed", now=now)
+                let_go_of_late(tx, job, now=now)
                 fires.prune(tx, job.name, now=now)
             for name in cron.removed(tx):
                 fires.prune(tx, name, now=now)
@@ -131,13 +101,17 @@ class Cron:
 
         await self._store.write(unit, transition=transitions.JOBS_KEPT)
 
+    def close(self) -> None:
+        """Let nothing begin any more: the gateway ends."""
+        self._closed = True
+
     def look(self) -> None:
         """There may be something to do sooner than planned."""
         self._changed.set()
 
     async def run(self) -> None:
         """Look at what is due, until cancelled."""
-        while True:
+        while not self._closed:
             pause_s = HELD_UP_LOOK_S
             try:
                 self._changed.clear()
@@ -198,9 +172,9 @@ class Cron:
         await self._know_spots()
         accounts = self._accounts()
 
-        def unit(tx: Tx) -> tuple[FireOutcome, _News]:
+        def unit(tx: Tx) -> tuple[FireOutcome, News]:
             now = self._clock.now()
-            news = _nothing()
+            news = News()
             job = cron.get(tx, name)
             if job is None or job.state == "removed":
                 return NoSuchJob(), news
@@ -223,7 +197,7 @@ class Cron:
                 digest=digest,
                 data=data,
             )
-            ident = _insert_at_next_moment(tx, new, now=now)
+            ident = insert_at_next_moment(tx, new, now=now)
             fires.prune(tx, name, now=now)
             self._begin_due(tx, accounts, news)
             return Fired(fire=ident), news
@@ -238,8 +212,8 @@ class Cron:
         """Store what becomes of the slots of a job that have come."""
         accounts = self._accounts()
 
-        def unit(tx: Tx) -> _News:
-            news = _nothing()
+        def unit(tx: Tx) -> News:
+            news = News()
             now = self._clock.now()
             stored = cron.get(tx, job.name)
             first = cron_jobs.slot_of(stored) if stored is not None else None
@@ -276,7 +250,7 @@ class Cron:
             if upcoming is None:
                 cron.end(tx, stored.name)
             for each in planned.fires:
-                fires.insert(tx, _new_fire(stored.name, each, now=now), now=now)
+                fires.insert(tx, new_fire(stored.name, each, now=now), now=now)
             fires.prune(tx, stored.name, now=now)
             self._begin_due(tx, accounts, news)
             return news
@@ -296,8 +270,8 @@ class Cron:
         if not await self._store.read(dry):
             return
 
-        def unit(tx: Tx) -> _News:
-            news = _nothing()
+        def unit(tx: Tx) -> News:
+            news = News()
             self._begin_due(tx, accounts, news)
             return news
 
@@ -321,7 +295,7 @@ class Cron:
                 found.append((each, job))
         return found
 
-    def _begin_due(self, tx: Tx, accounts: Mapping[str, str], news: _News) -> None:
+    def _begin_due(self, tx: Tx, accounts: Mapping[str, str], news: News) -> None:
         """Let what may begin begin, or say why it goes without a run."""
         for fire, job in self._startable(tx, accounts):
             if job is None or job.state == "removed":
@@ -329,7 +303,7 @@ class Cron:
                 continue
             self._begin_one(tx, fire, job, _account(job, accounts), news)
 
-    def _begin_one(self, tx: Tx, fire: Fire, job: Job, account: str, news: _News) -> None:
+    def _begin_one(self, tx: Tx, fire: Fire, job: Job, account: str, news: News) -> None:
         now = self._clock.now()
         place = job.definition.deliver
         if account != job.account:
@@ -337,14 +311,14 @@ class Cron:
         root = refs.root_text(place)
         if chats.state_of(tx, account=account, chat=root) == "dead":
             fires.move(tx, fire.id, "failed", reason="its chat is gone", now=now)
-            self._pause_for_chat(tx, job, fire, news)
+            self._outcomes.pause_for_chat(tx, job, fire, news)
             return
         why = self._ways.halt(tx, account, root)
         if why:
             fires.skip(tx, fire.id, why, now=now)
             return
         key = cron_report.session_key(job, fire, account)
-        ident = inbox.insert(tx, _arrival(job, fire, account, key, now=now))
+        ident = inbox.insert(tx, arrival(job, fire, account, key, now=now))
         if ident is None:  # no other key is like it
             fires.move(tx, fire.id, "failed", reason="its row was there already", now=now)
             return
@@ -356,102 +330,17 @@ class Cron:
 
     async def _follow(self, followed: Followed) -> None:
         fire = followed.fire
-        if fire.state == "sending" and not await self._store.read(lambda tx: _has_left(tx, fire)):
+        if fire.state == "sending" and not await self._store.read(lambda tx: has_left(tx, fire)):
             return
 
-        def unit(tx: Tx) -> _News:
-            news = _nothing()
+        def unit(tx: Tx) -> News:
+            news = News()
             fresh = fires.get(tx, fire.id)
             if fresh is not None and (fresh.state, fresh.turn_id) == (fire.state, fire.turn_id):
-                self._settle(tx, followed, news)
+                self._outcomes.settle(tx, followed, news)
             return news
 
         self._tell(await self._store.write(unit, transition=transitions.FIRE_ENDED))
-
-    def _settle(self, tx: Tx, followed: Followed, news: _News) -> None:
-        """Move a fire to where its turn is."""
-        fire, now = followed.fire, self._clock.now()
-        if followed.withdrawn:
-            fires.move(tx, fire.id, "failed", reason="stopped before it began", now=now)
-            return
-        posted = fires.post_states(tx, fire.turn_id) if fire.turn_id is not None else frozenset()
-        match followed.turn_state:
-            case "done" | "failed" if not posted and _is_silent(followed):
-                fires.move(tx, fire.id, "nothing_to_say", now=now)
-                cron.count_failures(tx, fire.job, 0)
-            case "done" if posted & {"pending", "in_flight"}:
-                fires.move(tx, fire.id, "sending", now=now)
-            case "done" if "dead" in posted:
-                fires.move(tx, fire.id, "failed", reason="its answer can't be delivered", now=now)
-                self._failed(tx, fire, news)
-            case "done":
-                doubt = "it may stand twice, or not" if "unknown" in posted else ""
-                fires.move(tx, fire.id, "delivered", reason=doubt, now=now)
-                cron.count_failures(tx, fire.job, 0)
-            case "cancelled":
-                fires.move(tx, fire.id, "failed", reason="stopped", now=now)
-            case _:
-                self._try_again(tx, followed, news)
-
-    def _try_again(self, tx: Tx, followed: Followed, news: _News) -> None:
-        """A turn that failed before any effect gets further tries."""
-        fire, now = followed.fire, self._clock.now()
-        reason = followed.error or "it was ended"
-        wait = retry_after(fire.attempt) if followed.turn_state == "failed" else None
-        acted = fire.turn_id is not None and fires.had_effect(tx, fire.turn_id)
-        if wait is not None and not acted:
-            begin_at = now + int(wait.total_seconds() * 1_000_000)
-            fires.again(tx, fire.id, begin_at=begin_at, reason=reason)
-            return
-        fires.move(tx, fire.id, "failed", reason=reason, now=now)
-        self._failed(tx, fire, news)
-
-    def _failed(self, tx: Tx, fire: Fire, news: _News) -> None:
-        """Count a failure; people hear of the third in a row, and after the tenth it rests."""
-        job = cron.get(tx, fire.job)
-        if job is None or job.state == "removed":
-            return
-        failures = job.failures + 1
-        cron.count_failures(tx, job.name, failures)
-        chat = refs.root_text(job.definition.deliver)
-        if chats.state_of(tx, account=fire.account, chat=chat) == "dead":
-            self._pause_for_chat(tx, job, fire, news)
-        elif failures >= PAUSE_AFTER:
-            if cron.pause(tx, job.name, f"it failed {failures} times in a row"):
-                text = (
-                    f"The job {job.name} failed {failures} times in a row and rests now:"
-                    f" gatepost why f{fire.id}, then gatepost cron resume {job.name}."
-                )
-                news.owners.append((f"cron:{job.name}:{fire.id}", text))
-        elif failures == NOTICE_AFTER:
-            row = outbox.insert(tx, self._notice(job, fire, failures), now=self._clock.now())
-            news.rows.extend((row,) if row is not None else ())
-
-    def _pause_for_chat(self, tx: Tx, job: Job, fire: Fire, news: _News) -> None:
-        if cron.pause(tx, job.name, "its chat can't be written to"):
-            text = (
-                f"The job {job.name} rests: {job.definition.deliver} can't be written to."
-                f" When it can: gatepost cron resume {job.name}."
-            )
-            news.owners.append((f"cron:{job.name}:{fire.id}", text))
-
-    def _notice(self, job: Job, fire: Fire, failures: int) -> NewOutbox:
-        text = (
-            f"The scheduled job {job.name} has failed {failures} times in a row."
-            f" Its operator can look it up (ref f{fire.id})."
-        )
-        return NewOutbox(
-            dedupe_key=f"f{fire.id}:failures",
-            account=fire.account,
-            chat=job.definition.deliver,
-            turn_id=None,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(outgoing.Words(body=parse(text))),
-            nonce=self._clock.nonce(),
-        )
 
     # -- where
 
@@ -477,7 +366,7 @@ class Cron:
                 continue
             self._spots[approver] = (account, chat)
 
-    def _tell(self, news: _News) -> None:
+    def _tell(self, news: News) -> None:
         """Hand on what a stored unit leads to."""
         self._ways.enqueue(tuple(news.rows))
         for key, sentence in news.owners:
@@ -489,63 +378,6 @@ class Cron:
 _PLATFORMS = ("slack", "discord", "telegram", "web", "terminal")
 
 
-def _nothing() -> _News:
-    return _News(sessions=[], rows=[], owners=[])
-
-
-def _insert_at_next_moment(tx: Tx, new: NewFire, *, now: int) -> int:
-    """Store a fire outside of the slots; two of the same moment take one each."""
-    while (ident := fires.insert(tx, new, now=now)) is None:
-        new = replace(new, slot=new.slot + 1)
-    return ident
-
-
-def _new_fire(name: str, planned: Planned, *, now: int) -> NewFire:
-    return NewFire(
-        job=name,
-        slot=cron_jobs.micros(planned.slot.at),
-        fold=planned.slot.fold,
-        state="due" if planned.skipped is None else "skipped",
-        reason=planned.skipped or "",
-        missed=planned.more,
-        begin_at=now,
-    )
-
-
-def _arrival(job: Job, fire: Fire, account: str, key: str, *, now: int) -> inbox.Arrival:
-    """A fire as the message that its session answers; nobody has written it."""
-    ident = f"cron:{job.name}:{fire.slot}:{fire.fold}"
-    if fire.attempt > 1:
-        ident += f":{fire.attempt}"
-    place = job.definition.deliver
-    return inbox.Arrival(
-        account=account,
-        delivery_key=ident,
-        logical_key=ident,
-        state="new",
-        reason=None,
-        lane="turn",
-        session_key=key,
-        chat=place,
-        message_id=None,
-        author="",
-        order=(0, 0),
-        occurred_at=fire.slot,
-        received_at=now,
-        content=inbox.Content(
-            kind="message",
-            author_name=f"job {job.name}",
-            reply_to=place,
-            text=cron_report.prompt_text(job),
-            quote=fire.data[: cron_report.DATA_MAX],
-            quote_author=cron_report.DATA_FROM if fire.data else "",
-            quote_by=cron_report.OUTSIDE if fire.data else "",
-            fire=fire.id,
-        ),
-        raw="",
-    )
-
-
 def _account(job: Job, accounts: Mapping[str, str]) -> str:
     """Through which account a job answers; one that is away is waited for by its turn."""
     return accounts.get(job.definition.deliver.partition(":")[0], job.account)
@@ -555,14 +387,3 @@ def _at_work(work: tuple[Fire, ...], name: str) -> AtWork:
     own = [each for each in work if each.job == name]
     begun = [each for each in own if each.inbox_id is not None or each.attempt > 1]
     return AtWork(running=bool(begun), waiting=len(own) - len(begun))
-
-
-def _is_silent(followed: Followed) -> bool:
-    """Whether a turn came to its end and had nothing to say."""
-    return followed.turn_state == "done" or followed.mark == Mark.EMPTY.value
-
-
-def _has_left(tx: Tx, fire: Fire) -> bool:
-    """Whether nothing of an answer waits to leave."""
-    states = fires.post_states(tx, fire.turn_id) if fire.turn_id is not None else frozenset()
-    return states.isdisjoint({"pending", "in_flight"})

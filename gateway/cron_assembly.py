@@ -5,9 +5,10 @@ from typing import Final
 
 from gateway import refs
 from gateway.clock import Clock
-from gateway.cron import Cron, Ways
+from gateway.cron import Cron
 from gateway.cron_desk import CronDesk
 from gateway.cron_lane import CronLane
+from gateway.cron_news import Ways
 from gateway.delivery import Deliveries
 from gateway.desk_assembly import Ground, Supervision, notices_to
 from gateway.ledger import Leave

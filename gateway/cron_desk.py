@@ -66,6 +66,7 @@ class CronDesk:
             "deliver": definition.deliver,
             "maker": job.maker or None,
             "failures": job.failures,
+            "since": _utc(job.since),
             "next": _utc(job.next_at if job.state == "active" else None),
             "upcoming": [_utc(cron_jobs.micros(s.at)) for s in self._upcoming(job)],
             "fires": [

@@ -45,6 +45,12 @@ def is_apart(turn: OpenTurn) -> bool:
     return _MARK in turn.session_key
 
 
+def is_over_with(turn: OpenTurn) -> bool:
+    """Whether nothing comes after a fire in its session."""
+    fire = turn.fire
+    return fire is not None and turn.session_key.endswith(f":{fire.id}.{fire.attempt}")
+
+
 def goes_without(turn: OpenTurn) -> frozenset[str]:
     """Tools that a turn is not given."""
     if turn.fire is None:

@@ -126,6 +126,20 @@ def _plan(passed: Passed, runs: tuple[Slot, ...], why: Skipped) -> Plan:
     )
 
 
+def still_wanted(schedule: Schedule, slot: Slot, *, now: datetime, missed: Missed) -> bool:
+    """Whether a fire that was stored, and not begun before the gateway ended, runs by now."""
+    late = now - slot.at
+    match missed:
+        case "skip":
+            return late <= ON_TIME
+        case "once":
+            return late <= max(ON_TIME, most_late(schedule, slot))
+        case "all":
+            return True
+        case unknown:
+            assert_never(unknown)
+
+
 def most_late(schedule: Schedule, slot: Slot) -> timedelta:
     """How late a slot may still fire under `once`."""
     period = schedule.period_after(slot)

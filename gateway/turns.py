@@ -503,6 +503,8 @@ class StoredTurn(TurnJournal):
                 tainted = fire.data or calls.tainted_by(tx, self._turn.session_id, since=0)
                 said = text[: cron_report.SAID_MAX]
                 fires.say(tx, fire.id, said, tainted=bool(tainted))
+            if cron_report.is_over_with(self._turn):
+                sessions.retire(tx, self._turn.session_key, now)
             stored = (outbox.insert(tx, row, now=now) for row in new_rows)
             return (*(row for row in stored if row is not None), *edits, *notices)
 

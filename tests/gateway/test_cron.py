@@ -426,3 +426,22 @@ async def test_why_tells_of_a_fire_and_its_turn(make: Callable[..., CronHouse]) 
     assert "due 2025-10-09 11:00:00 UTC\n  skipped: missed (nobody looked" in skipped
     assert "it stands for 1 further slot before it" in skipped
     assert await why("f9") == ""
+
+
+async def test_a_fire_that_was_stored_before_a_long_stop_is_missed(
+    make: Callable[..., CronHouse],
+) -> None:
+    """It was due, no turn had taken it up, and eight hours later nobody wants it."""
+    first = await make().open(job("skip"), job("all", missed="all"))
+    await first.core.sessions.drain(0)
+    first.clock.advance(TO_THE_HOUR_S)
+    await first.cron.round()
+    assert [await first.states(name) for name in ("skip", "all")] == [["due"]] * 2
+    await first.close()
+    first.clock.advance(1800)
+    house = make()
+    house.core.answers("Late, and wanted.")
+    await house.open(job("skip"), job("all", missed="all"))
+    await house.look()
+    assert await house.states("skip") == ["skipped(missed)"]
+    assert await house.states("all") == ["delivered"]

@@ -4,7 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.cron_slots import AtWork, Plan, most_late, passed_slots, plan, retry_after
+from gateway.cron_slots import (
+    AtWork,
+    Plan,
+    most_late,
+    passed_slots,
+    plan,
+    retry_after,
+    still_wanted,
+)
 from gateway.store.records.cron import Missed, Overlap
 from platforms.cron.schedule import Schedule, Slot, parse
 
@@ -159,3 +167,21 @@ def test_three_tries_more() -> None:
     """After half a minute, one minute, five minutes; then it has failed."""
     waits = [retry_after(attempt) for attempt in (1, 2, 3, 4)]
     assert waits == [30 * SECONDS, 1 * MINUTES, 5 * MINUTES, None]
+
+
+@pytest.mark.parametrize(
+    ("missed", "late", "wanted"),
+    [
+        ("skip", 60 * SECONDS, True),
+        ("skip", 61 * SECONDS, False),
+        ("once", 30 * MINUTES, True),
+        ("once", 31 * MINUTES, False),
+        ("all", 31 * MINUTES, True),
+    ],
+)
+def test_what_was_stored_before_a_stop_runs_if_it_is_still_wanted(
+    missed: Missed, late: timedelta, wanted: bool
+) -> None:
+    """By the same measure as if its slot had only been found now."""
+    slot, hourly = Slot(at=NINE), schedule("0 * * * *")
+    assert still_wanted(hourly, slot, now=NINE + late, missed=missed) is wanted

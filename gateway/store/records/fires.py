@@ -293,6 +293,27 @@ def withdraw(tx: Tx, job: str, reason: str, *, now: int) -> None:
     )
 
 
+def not_begun(tx: Tx, job: str) -> tuple[Fire, ...]:
+    """Fires of a job's slots that no turn has taken up, oldest first."""
+    rows = tx.rows(
+        _SELECT + " WHERE state IN ('due', 'running', 'sending') AND state = 'due' AND job = ?"
+        " AND fold <> ? ORDER BY id",
+        job,
+        BY_HAND,
+    )
+    return tuple(_fire(row) for row in rows)
+
+
+def withdraw_one(tx: Tx, fire: Fire, reason: str, *, now: int) -> None:
+    """Do without a fire that no turn has taken up."""
+    tx.run(
+        "UPDATE inbox SET state = 'ignored', reason = 'withdrawn_job' WHERE id = ?"
+        " AND state = 'new'",
+        fire.inbox_id,
+    )
+    skip(tx, fire.id, reason, now=now)
+
+
 def latest(tx: Tx, job: str, *, limit: int) -> tuple[Fire, ...]:
     """The last fires of a job, newest first."""
     rows = tx.rows(_SELECT + " WHERE job = ? ORDER BY id DESC LIMIT ?", job, limit)
