@@ -48,7 +48,8 @@ OWN_SURFACES = frozenset({"web", "terminal"})
 class Facts:
     """What admission needs beside the event. `joined_thread`: we have answered there before.
 
-    `chat_allowed`: an owner's word or an old address lets the chat in.
+    `bot_may_speak`: a person has written here lately, and bots not often since. `frozen`:
+    nothing may be spent here. `chat_allowed`: an owner's word or an old address lets the chat in.
     `pairing` is what is known of the sender, `held` how many messages of theirs wait for an
     owner's word, `requests` how many people of the account owners are asked about.
     """
@@ -58,6 +59,8 @@ class Facts:
     joined_thread: bool
     now: datetime
     chat_allowed: bool = False
+    bot_may_speak: bool = False
+    frozen: bool = False
     owner: bool = False
     pairing: Pairing | None = None
     held: int = 0
@@ -79,7 +82,9 @@ class Refused:
     """It is turned away with a word."""
 
     session_key: str
-    reason: Literal["unknown_command", "not_entitled", "too_large", "form_over"]
+    reason: Literal[
+        "anonymous_sender", "unknown_command", "not_entitled", "frozen", "too_large", "form_over"
+    ]
     text: str
 
 
@@ -129,7 +134,7 @@ def admit(event: InboundEvent, facts: Facts) -> Admission:
     """Decide about one event that is not yet known to be a repeat."""
     if isinstance(event, ChatMembershipChanged):
         return _membership(event, facts)
-    if refusal := _wrong_author(event):
+    if refusal := _wrong_author(event, facts):
         return refusal
     if _in_group(event) and not _is_listed(event, facts):
         return NotListed()
@@ -204,7 +209,7 @@ def chat_of(session_key: str) -> str:
     return f"{account}|{refs.chat_text(_root(chat))}"
 
 
-def _wrong_author(event: InboundEvent) -> Ignored | None:
+def _wrong_author(event: InboundEvent, facts: Facts) -> Ignored | None:
     if event.author.is_us:
         return Ignored(reason="own_echo")
     match event.author.kind:
@@ -213,11 +218,33 @@ def _wrong_author(event: InboundEvent) -> Ignored | None:
         case "service":
             return Ignored(reason="service_message")
         case "anonymous_admin":
-            return Ignored(reason="anonymous_sender")
-        case "bot" | "webhook" | "channel":
+            # Their words are answered with why they count for nothing; nothing else is.
+            words = isinstance(event, MessageReceived | CommandInvoked)
+            return None if words else Ignored(reason="anonymous_sender")
+        case "bot":
+            return _bot(event, facts)
+        case "webhook" | "channel":
             return Ignored(reason="bot_not_listed")
         case kind:
             assert_never(kind)
+
+
+def _bot(event: InboundEvent, facts: Facts) -> Ignored | None:
+    """A listed bot may speak, but neither command nor decide, and not go on by itself."""
+    if not is_listed_bot(event, facts.access) or not isinstance(event, MessageReceived):
+        return Ignored(reason="bot_not_listed")
+    if commands.recognise(event.text) is not None:
+        return Ignored(reason="bot_command")
+    return None if facts.bot_may_speak else Ignored(reason="bot_loop")
+
+
+def is_listed_bot(event: InboundEvent, access: AccessConfig) -> bool:
+    """Whether an event is by a bot whose words are answered."""
+    author = event.author
+    return author.kind == "bot" and any(
+        bot.covers(platform=event.account.platform, space=author.space, author_id=author.id)
+        for bot in access.bots
+    )
 
 
 def _not_addressed(event: MessageReceived, facts: Facts) -> Ignored | None:
@@ -253,12 +280,21 @@ def _entering(event: InboundEvent, facts: Facts, then: Callable[[], Admission]) 
     return turned
 
 
-def _sender(event: InboundEvent, facts: Facts) -> Ignored | Held | None:
+def _sender(event: InboundEvent, facts: Facts) -> Ignored | Refused | Held | None:
     author, platform = event.author, event.account.platform
     if platform in OWN_SURFACES:
         return None
     if facts.pairing is not None and facts.pairing.state == "blocked":
         return Ignored(reason="blocked")
+    if author.kind == "anonymous_admin":
+        return Refused(
+            session_key=session_key(event, facts.sessions),
+            reason="anonymous_sender",
+            text="I can't tell who you are: you write as the group. Turn *Remain anonymous* off"
+            " in your admin rights, then write again.",
+        )
+    if is_listed_bot(event, facts.access):
+        return None
     listed = any(
         user.covers(platform=platform, space=author.space, author_id=author.id)
         for user in facts.access.users
@@ -318,6 +354,13 @@ def _message(event: MessageReceived, facts: Facts) -> Admission:
             return _command(event, facts, found)
         case None:
             pass
+    if facts.frozen:
+        return Refused(
+            session_key=session_key(event, facts.sessions),
+            reason="frozen",
+            text="Spending is stopped here, so I answer nothing; an owner lets it go on"
+            " (`/unfreeze`). Please send this again then.",
+        )
     if len(event.text) > TEXT_MAX:
         return Refused(
             session_key=session_key(event, facts.sessions),

@@ -318,6 +318,7 @@ class Gateway:
             tools=tools,
             desk=self._desk.turn_desk,
             busy=self._config.sessions.busy,
+            idle_us=self._config.sessions.idle_us,
             on_failure=self._on_failure,
             files=Files(
                 blobs=self._blobs,

@@ -75,7 +75,7 @@ class Crowding:
             _kept(self._chats, chat, CHAT_A_MINUTE).append(coming.written_at)
             return None
         reason, text = found
-        return Crowded(reason=reason, text=text if self._may_tell(chat, coming.now) else "")
+        return Crowded(reason=reason, text=text if self.may_tell(chat, coming.now) else "")
 
     def _too_fast(self, coming: Coming, chat: str) -> tuple[Reason, str] | None:
         if _busy(self._persons.get(coming.person), PERSON_A_MINUTE, coming.written_at):
@@ -116,7 +116,8 @@ class Crowding:
         self._waiting[chat] -= 1  # the one that wants to enter is a row by now
         self._total = self._waiting.total()
 
-    def _may_tell(self, chat: str, now: int) -> bool:
+    def may_tell(self, chat: str, now: int) -> bool:
+        """Whether a chat was told nothing of the kind a moment ago; counts as telling it."""
         told_at = self._told_at.get(chat)
         if told_at is not None and 0 <= now - told_at < NOTICE_EVERY_S * 1e6:
             return False

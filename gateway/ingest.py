@@ -17,6 +17,7 @@ from typing import Final, assert_never
 
 from gateway import admission, amending, outgoing, refs
 from gateway.arrivals import content_of, message_id_of, micros, waiting
+from gateway.bot_turns import BotTurns
 from gateway.clock import Clock
 from gateway.config.values import Config
 from gateway.crowding import SESSION_MAX, Coming, Crowded, Crowding
@@ -30,7 +31,7 @@ from gateway.slots import root_of
 from gateway.store import transitions
 from gateway.store.base import Store, Transition, Tx
 from gateway.store.blobs import BLOB_THRESHOLD_BYTES, Blobs
-from gateway.store.records import chats, cursors, inbox, outbox, prompts, sessions
+from gateway.store.records import chats, cursors, freezes, inbox, outbox, prompts, sessions
 from gateway.store.records.chats import MarkedChat
 from platforms.blocks import Blocks
 from platforms.events import (
@@ -48,6 +49,7 @@ from platforms.markup import parse
 
 COMMIT_LIMIT_S = 2.0
 UNWANTED_KEPT = 10_000
+DAY_US = 24 * 3_600 * 1_000_000
 UNKNOWN: Final = Known()
 
 log = logging.getLogger(__name__)
@@ -110,6 +112,7 @@ class Ingest:
         self._commit_limit_s = commit_limit_s
         self._open = True
         self._crowding = Crowding()
+        self._bots = BotTurns()
         self._taking: set[asyncio.Task[Receipt]] = set()
         self.counts: Counter[str] = Counter()
         self.unwanted: Recent[str, None] = Recent(UNWANTED_KEPT)
@@ -223,8 +226,11 @@ class Ingest:
         self, event: InboundEvent, *, joined_thread: bool = True, known: Known = UNKNOWN
     ) -> admission.Facts:
         access = self._config.access_for(event.account.platform)
+        place = f"{refs.account_text(event.account)}|{root_of(event.chat)}"
         return admission.Facts(
             access=access,
+            bot_may_speak=self._bots.may_speak(place, event.occurred_at),
+            frozen=known.frozen,
             chat_allowed=self._listed.lets_in(event.chat, access),
             sessions=self._config.sessions,
             joined_thread=joined_thread,
@@ -240,7 +246,11 @@ class Ingest:
         platform = event.account.platform
         person = refs.person_text(event.author, platform)
         asks = self._config.access_for(platform).dm == "pairing"
-        return self._pairing.known(tx, refs.account_text(event.account), person, counted=asks)
+        account = refs.account_text(event.account)
+        known = self._pairing.known(tx, account, person, counted=asks)
+        if not isinstance(event, MessageReceived):
+            return known
+        return replace(known, frozen=freezes.standing(tx, account, root_of(event.chat)) is not None)
 
     async def _raw(self, raw: bytes) -> str:
         if len(raw) > BLOB_THRESHOLD_BYTES:
@@ -282,6 +292,7 @@ class Ingest:
         if ident is None:
             return Stored(outcomes=("duplicate",))
         if isinstance(event, MessageReceived):
+            self._note_author(event, outcome)
             cursors.advance(
                 tx,
                 account=arrival.account,
@@ -290,6 +301,14 @@ class Ingest:
                 position=event.order[0],
             )
         return self._outcome(tx, ident, event, arrival, outcome)
+
+    def _note_author(self, event: MessageReceived, outcome: admission.Admission) -> None:
+        """Bots are answered as often as people write."""
+        place = f"{refs.account_text(event.account)}|{root_of(event.chat)}"
+        if event.author.kind == "human":
+            self._bots.person_wrote(place, event.occurred_at)
+        elif isinstance(outcome, admission.Admitted):
+            self._bots.bot_entered(place, event.occurred_at)
 
     def _outcome(
         self,
@@ -321,6 +340,10 @@ class Ingest:
                 amending.amend(tx, event)
                 return Stored(outcomes=("amendment",))
             case admission.Refused() as refused:
+                if refused.reason == "frozen" and not self._crowding.may_tell(
+                    admission.chat_of(refused.session_key), arrival.received_at
+                ):
+                    refused = replace(refused, text="")
                 return self._turned_away(tx, ident, event, refused, turned_away)
             case admission.Ignored(reason=reason):
                 level = logging.DEBUG if reason == "own_echo" else logging.INFO
@@ -401,15 +424,19 @@ class Ingest:
         log.log(
             logging.INFO if refused.text else logging.DEBUG, "refused %s: e%d by %s in %s", *said
         )
-        row = self._refusal(tx, ident, event, parse(refused.text)) if refused.text else None
+        key = f"e{ident}:refusal"
+        if refused.reason == "anonymous_sender":  # told once a day
+            day = self._clock.now() // DAY_US
+            key = f"anonymous:{refs.account_text(event.account)}:{root_of(event.chat)}:{day}"
+        row = self._refusal(tx, key, event, parse(refused.text)) if refused.text else None
         replies = (row,) if row is not None else ()
         return Stored(replies=replies, turned_away=presses, outcomes=(refused.reason,))
 
     def _refusal(
-        self, tx: Tx, ident: int, event: InboundEvent, body: Blocks
+        self, tx: Tx, key: str, event: InboundEvent, body: Blocks
     ) -> outbox.OutboxRow | None:
         new = outbox.NewOutbox(
-            dedupe_key=f"e{ident}:refusal",
+            dedupe_key=key,
             account=refs.account_text(event.account),
             chat=refs.chat_text(event.reply_to),
             turn_id=None,

@@ -22,8 +22,9 @@ from gateway.spending import Spending
 from gateway.store import transitions
 from gateway.store.base import Store, StoreHealth, Tx
 from gateway.store.records import inbox, model_calls, outbox, spent
-from gateway.store.records.explain import REASONS, explain
+from gateway.store.records.explain import explain
 from gateway.store.records.overview import Overview, overview
+from gateway.store.records.reasons import REASONS, ruled_by
 from gateway.supervise import State, Supervisor
 from gateway.web.health import HealthReport
 from platforms.events import PlatformName
@@ -209,7 +210,9 @@ class Operator:
         """Tell the story of an event, turn, outbox row or message; () if nothing has this id."""
         lines = await self._store.read(lambda tx: explain(tx, ident.strip(), self._zone))
         if not lines and ident.strip() in self._ingest.unwanted:
-            return (f"{ident}: ignored: chat_not_listed ({REASONS['chat_not_listed']})",)
+            reason = "chat_not_listed"
+            told = f"{ident}: ignored: {reason} ({REASONS[reason]})"
+            return told, f"  {ruled_by(reason)}"
         return lines
 
     async def send(self, chat: str, text: str, key: str | None) -> SendResult:

@@ -60,6 +60,7 @@ class Known:
     """What admission is told of a sender."""
 
     owner: bool = False
+    frozen: bool = False
     pairing: Pairing | None = None
     held: int = 0
     requests: int = 0

@@ -316,6 +316,7 @@ class Sessions:
                 now=now,
                 one_by_one=self._one_by_one(tx, key),
                 start_id=self._agent.start_id,
+                idle_us=self._agent.idle_us,
             )
             notes = told_to_wait(tx, key, self._clock) if work is None else ()
             return (*edits, *notes), work, False

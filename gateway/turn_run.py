@@ -66,6 +66,7 @@ class Agent:
     files: Files
     models: ModelRoom = field(default_factory=ModelRoom)
     start_id: int | None = None
+    idle_us: int | None = None
     suspects: frozenset[str] = frozenset()
     """Sessions whose turn may have killed the last runs; they are taken up one at a time."""
 

@@ -35,6 +35,7 @@ _GROUP_SHAPES: Final[Mapping[Literal["slack", "discord"], re.Pattern[str]]] = {
     "slack": re.compile(r"slack:([TE][A-Z0-9]{1,30})/(S[A-Z0-9_]{1,30})"),
     "discord": re.compile(r"discord:([1-9][0-9]{0,19})/&([1-9][0-9]{0,19})"),
 }
+_SLACK_BOT = re.compile(r"slack:([TE][A-Z0-9]{1,30})/(B[A-Z0-9]{1,30})")
 _USER_EXAMPLES: Final[Mapping[PlatformName, str]] = {
     "telegram": "telegram:1001",
     "slack": "slack:T1/U1",
@@ -169,6 +170,13 @@ def parse_user(text: str) -> UserId:
         raise Wrong(_not_an_id(text, rest), f'write an id such as "{example}" ({find})')
     space, _, last = rest.rpartition("/")
     return UserId(platform=platform, space=space or None, id=last)
+
+
+def parse_bot(text: str) -> UserId:
+    """Read the id of a bot: that of its user, or on Slack its own (`slack:T1/B1`)."""
+    if found := _SLACK_BOT.fullmatch(text):
+        return UserId(platform="slack", space=found[1], id=found[2])
+    return parse_user(text)
 
 
 def parse_chat(text: str) -> ChatPattern:

@@ -15,10 +15,6 @@ STORES: Final[Mapping[str, str]] = {
     "postgresql": 'write store = "sqlite"',
     "postgres": 'write store = "sqlite"',
 }
-BOTS: Final[Mapping[str, str]] = {"listed": 'write bots = "none" or remove the key'}
-IDLE_RESET: Final[Mapping[str, str]] = {
-    ANY: 'write idle_reset = "off" or remove the key; `/new` starts afresh'
-}
 TOOLS: Final[Mapping[str, str]] = {
     "research": "remove it from the list",
 }

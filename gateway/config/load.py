@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.config import values
 from gateway.config.faults import ConfigError, Fault, KeyPath, Wrong
-from gateway.config.ids import ChatPattern, parse_chat
+from gateway.config.ids import ChatPattern, UserId, parse_chat
 from gateway.config.lines import key_lines, line_of
 from gateway.config.policy import people_of, policy_from
 from gateway.config.sources import (
@@ -186,7 +186,7 @@ def _config(model: "ConfigFile", file: Path | None, place: Place) -> values.Conf
             "slack": _access(model, model.access.slack),
             "discord": _access(model, model.access.discord),
         },
-        sessions=_filled(values.SessionsConfig, model.sessions, without=frozenset({"idle_reset"})),
+        sessions=_filled(values.SessionsConfig, model.sessions),
         providers=tuple(_provider(entry, place) for entry in model.providers),
         tools=_tools(model.tools, place),
         transcription=_filled_or_none(values.TranscriptionConfig, model.transcription),
@@ -226,7 +226,15 @@ def _access(model: "ConfigFile", over: "AccessOverride | None") -> values.Access
         users=model.gateway.owners + base.users + (over.users if over else ()),
         chats=base.chats + (over.chats if over else ()),
         require_mention=base.require_mention if mention is None else mention,
+        bots=_bots(base.bots, base.users + (over.users if over else ())),
     )
+
+
+def _bots(said: str | tuple[UserId, ...], users: tuple[UserId, ...]) -> tuple[UserId, ...]:
+    """The bots that are answered: none, those among the users, or a list of their own."""
+    if isinstance(said, tuple):
+        return said
+    return users if said == "listed" else ()
 
 
 def _provider(entry: "ProviderSection", place: Place) -> values.ProviderConfig:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from gateway.config.faults import Wrong
-from gateway.config.ids import ChatPattern, parse_chat, shown
+from gateway.config.ids import ChatPattern, UserId, parse_bot, parse_chat, shown
 from gateway.config.secret import Secret
 from gateway.config.values import Listen, PriceConfig
 
@@ -208,6 +208,37 @@ def variable(value: object) -> str:
             f"{shown(name)} cannot be a variable", "use letters, digits and _, no digit first"
         )
     return name
+
+
+def bots(value: object) -> str | tuple[UserId, ...]:
+    """Take "none", "listed", or the ids of bots."""
+    if isinstance(value, list):
+        return tuple(parse_bot(text(each)) for each in value)
+    said = text(value)
+    if said not in ("none", "listed"):
+        raise Wrong(
+            f"{shown(said)} is not one of its values",
+            'write "none", "listed", or a list of ids such as ["discord:42"]',
+        )
+    return said
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+IDLE_MIN_S, IDLE_MAX_S = 60, 366 * 86_400
+
+
+def idle_reset(value: object) -> int | None:
+    """Take "off" or a duration, in seconds."""
+    said = text(value)
+    if said == "off":
+        return None
+    found = re.fullmatch(r"(\d{1,6}) ?([smhd])", said, re.ASCII)
+    if found is None:
+        raise Wrong(f"{shown(said)} is no duration", 'write "off", or one such as "4h" or "2d"')
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    if not IDLE_MIN_S <= seconds <= IDLE_MAX_S:
+        raise Wrong(f"{shown(said)} is out of bounds", "write a minute to a year")
+    return seconds
 
 
 def secret_line(value: object) -> Secret:

@@ -150,6 +150,8 @@ def _takes(entry: dict[str, Any]) -> str:
         return ", ".join(_toml(value) for value in entry["enum"])
     if found := FORMATS.get(entry.get("format", "")):
         return found
+    if "anyOf" in entry:
+        return "; or a ".join(_takes(each) for each in entry["anyOf"])
     if entry["type"] == "array":
         return f"list of {_takes(entry['items'])}"
     if entry["type"] == "object":
@@ -206,7 +208,6 @@ def _later() -> str:
 
 VALUES_LATER: Final = (
     ("gateway.store", later.STORES),
-    ("access.bots", later.BOTS),
     ("tools.enabled", later.TOOLS),
 )
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import PlainValidator, Strict, WithJsonSchema
 
 from gateway.config import later, reading, values
+from gateway.config.ids import UserId
 from gateway.config.kinds import (
     Chats,
     Language,
@@ -47,6 +48,24 @@ DiscordThreads = Annotated[
     bool,
     PlainValidator(reading.switch({"auto": True, "off": False})),
     WithJsonSchema({"enum": [True, False, "auto", "off"]}),
+]
+
+Bots = Annotated[
+    str | tuple[UserId, ...],
+    PlainValidator(reading.bots),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": ["none", "listed"]},
+                {"type": "array", "items": {"type": "string", "format": "user-id"}},
+            ]
+        }
+    ),
+]
+IdleReset = Annotated[
+    int | None,
+    PlainValidator(reading.idle_reset),
+    WithJsonSchema({"type": "string", "examples": ["off", "4h", "2d"]}),
 ]
 
 _GATEWAY = values.GatewayConfig()
@@ -200,8 +219,11 @@ class AccessSection(Section):
     users: Users = key(_USERS, _ACCESS.users, written=[])
     chats: Chats = key(_CHATS, _ACCESS.chats, written=[])
     require_mention: bool = key(_MENTION, _ACCESS.require_mention)
-    bots: Annotated[str, *words("none", later=later.BOTS)] = key(
-        "Messages of other bots are ignored.", "none"
+    bots: Bots = key(
+        "Other bots that are answered: `none`; `listed`: those among `users`; or a list of their"
+        " ids. At most three answers a chat in ten minutes, and none unless a person has written"
+        " there in that time.",
+        "none",
     )
     telegram: AccessOverride | None = None
     slack: AccessOverride | None = None
@@ -222,8 +244,11 @@ class SessionsSection(Section):
         " the new words.",
         _SESSIONS.busy,
     )
-    idle_reset: Annotated[str, *words("off", later=later.IDLE_RESET)] = key(
-        "Sessions are kept until `/new`.", "off"
+    idle_reset: IdleReset | None = key(
+        "After so long without a word the next message begins a fresh session, as with `/new`:"
+        ' `"4h"`, `"2d"`. `off`: sessions are kept until `/new`.',
+        None,
+        written="off",
     )
 
 

@@ -157,20 +157,30 @@ class PlatformsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessConfig:
-    """`[access]` as it holds for one platform; `users` include the owners."""
+    """`[access]` as it holds for one platform; `users` include the owners.
+
+    `bots` are the bots that are answered.
+    """
 
     dm: Literal["pairing", "allowlist", "open"] = "allowlist"
     users: tuple[UserId, ...] = ()
     chats: tuple[ChatPattern, ...] = ()
     require_mention: bool = True
+    bots: tuple[UserId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionsConfig:
-    """`[sessions]`."""
+    """`[sessions]`. After `idle_reset` seconds without a word a chat begins afresh; None: never."""
 
     group: Literal["per_user", "shared"] = "per_user"
     busy: Literal["join", "queue", "interrupt"] = "join"
+    idle_reset: int | None = None
+
+    @property
+    def idle_us(self) -> int | None:
+        """The same in microseconds."""
+        return None if self.idle_reset is None else self.idle_reset * 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

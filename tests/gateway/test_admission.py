@@ -227,7 +227,6 @@ def test_our_command_addresses_us(text: str) -> None:
         (Author(id="1001", kind="webhook"), "bot_not_listed"),
         (Author(id="1001", kind="channel"), "bot_not_listed"),
         (Author(id="1001", kind="service"), "service_message"),
-        (Author(id="1001", kind="anonymous_admin"), "anonymous_sender"),
     ],
 )
 @pytest.mark.parametrize(
@@ -244,6 +243,99 @@ def test_our_command_addresses_us(text: str) -> None:
 def test_only_people_enter(make: Any, author: Author, reason: str) -> None:
     """Whatever event it is, and even if its id is listed."""
     assert admit(make(author), facts(dm="open", require_mention=False)) == Ignored(reason=reason)
+
+
+HELPER = Author(id="1009", name="Helper", kind="bot")
+BOT_RULES: dict[str, tuple[InboundEvent, Facts, Admission]] = {
+    "a listed bot in a listed group": (
+        in_group(author=HELPER, mentions=(OUR_MENTION,)),
+        replace(facts(bots=(parse_user("telegram:1009"),)), bot_may_speak=True),
+        entered(f"{GROUP_KEY}|telegram:1009"),
+    ),
+    "a listed bot that nobody else talks to": (
+        in_group(author=HELPER, mentions=(OUR_MENTION,)),
+        facts(bots=(parse_user("telegram:1009"),)),
+        Ignored(reason="bot_loop"),
+    ),
+    "a listed bot that names nobody": (
+        in_group(author=HELPER),
+        replace(facts(bots=(parse_user("telegram:1009"),)), bot_may_speak=True),
+        Ignored(reason="not_addressed"),
+    ),
+    "a listed bot directly": (
+        message(author=HELPER),
+        replace(facts(bots=(parse_user("telegram:1009"),)), bot_may_speak=True),
+        entered(DM_KEY),
+    ),
+    "a command of a listed bot": (
+        message("/stop", author=HELPER),
+        replace(facts(bots=(parse_user("telegram:1009"),)), bot_may_speak=True),
+        Ignored(reason="bot_command"),
+    ),
+    "a press of a listed bot": (
+        press(author=HELPER),
+        replace(facts(bots=(parse_user("telegram:1009"),)), bot_may_speak=True),
+        Ignored(reason="bot_not_listed"),
+    ),
+    "a webhook is no bot that can be listed": (
+        message(author=replace(HELPER, kind="webhook")),
+        replace(facts(bots=(parse_user("telegram:1009"),)), bot_may_speak=True),
+        Ignored(reason="bot_not_listed"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BOT_RULES)
+def test_other_bots(case: str) -> None:
+    """Only listed ones, only in words, and only while people are there."""
+    event, given, outcome = BOT_RULES[case]
+    assert admit(event, given) == outcome
+
+
+NOBODY = Author(id="1087968824", name="Team", kind="anonymous_admin")
+
+
+@pytest.mark.parametrize(
+    ("event", "refused"),
+    [
+        (in_group("hello", author=NOBODY, mentions=(OUR_MENTION,)), True),
+        (in_group("/stop", author=NOBODY), True),
+        (command("stop", chat=GROUP, author=NOBODY), True),
+        (edited("x", chat=GROUP, author=NOBODY), False),
+        (press(chat=GROUP, author=NOBODY), False),
+    ],
+)
+def test_who_hides_is_told_why_they_are_not_answered(event: InboundEvent, refused: bool) -> None:
+    """Words that are meant for us; anything else of theirs is dropped in silence."""
+    outcome = admit(event, facts())
+    if refused:
+        assert isinstance(outcome, Refused)
+        assert "Remain anonymous" in outcome.text
+    assert isinstance(outcome, Refused | Ignored)
+    assert outcome.reason == "anonymous_sender"
+
+
+def test_who_hides_and_does_not_mean_us_is_not_told() -> None:
+    """They are not addressed first of all."""
+    outcome = admit(in_group("hello", author=NOBODY), facts())
+    assert outcome == Ignored(reason="not_addressed")
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (message(), "frozen"),
+        (message("x" * (TEXT_MAX + 1)), "frozen"),
+        (message("/status"), None),
+        (message("/help"), None),
+    ],
+)
+def test_nothing_is_answered_while_spending_is_stopped(
+    event: InboundEvent, reason: str | None
+) -> None:
+    """Commands are."""
+    outcome = admit(event, replace(facts(), frozen=True))
+    assert (outcome.reason if isinstance(outcome, Refused) else None) == reason
 
 
 GUEST = replace(BEN, guest=True)

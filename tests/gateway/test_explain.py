@@ -8,9 +8,11 @@ import pytest
 from agent.effects import (
     Mark,
 )
+from gateway.config.schema import AccessSection
 from gateway.store.base import Store, Tx
 from gateway.store.records import inbox, outbox, retention, sessions
-from gateway.store.records.explain import REASONS, explain
+from gateway.store.records.explain import explain
+from gateway.store.records.reasons import CHECKS, REASONS, RULES, ruled_by
 from tests.agent.scripted import call
 from tests.gateway.records.rows import (
     ACCOUNT,
@@ -66,6 +68,7 @@ async def test_an_ignored_event(store: Store) -> None:
         f"event e1: came {AT} from {ACCOUNT}, delivery d1",
         f"  in {CHAT}, by {ANN}",
         '  ignored: sender_not_listed (list the person in [access] users, or set dm = "open")',
+        "  check 7 of 10, its sender, decided by access.users and access.dm",
     )
 
 
@@ -93,6 +96,7 @@ async def test_a_refused_event_shows_what_was_said(store: Store) -> None:
         f"event e1: came {AT} from {ACCOUNT}, delivery d1",
         f"  in {CHAT}, by {ANN}",
         "  refused: unknown_command (there is no such command; the sender was told)",
+        "  check 8 of 10, the command",
         f"outbox o1: post (notice) to {CHAT} on {ACCOUNT}: pending, 0 attempts, made {AT}",
     )
 
@@ -234,3 +238,17 @@ async def test_what_is_gone_says_so(store: Store) -> None:
     assert await why(store, "e1") == (f"e1: pruned for its age, {AT} at the latest",)
     assert await why(store, "e2") == ()
     assert await why(store, "o1") == ()
+
+
+def test_every_check_of_admission_names_its_key() -> None:
+    """Each reason has words, and each key is one of the file's."""
+    known = AccessSection.model_fields.keys()
+    for reason, (check, keys) in RULES.items():
+        assert check in CHECKS
+        assert reason in REASONS or reason == "duplicate"
+        for key in keys:
+            table, _, name = key.rpartition(".")
+            assert table != "access" or name in known
+    assert {check for check, _ in RULES.values()} == CHECKS.keys()
+    assert ruled_by("bot_loop") == "check 3 of 10, who can't be talked to, decided by access.bots"
+    assert ruled_by("withdrawn_by_stop") == ruled_by(None) == ""

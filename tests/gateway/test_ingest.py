@@ -9,12 +9,14 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.config.ids import parse_user
 from gateway.config.values import SessionsConfig
 from gateway.crowding import PERSON_A_MINUTE, SESSION_MAX
 from gateway.ingest import UNWANTED_KEPT
 from gateway.store.base import Store
-from gateway.store.records import inbox
+from gateway.store.records import freezes, inbox
 from gateway.store.records.explain import explain
+from gateway.store.records.freezes import Freeze
 from gateway.store.records.sessions import OpenTurn
 from platforms import blocks
 from platforms.events import (
@@ -42,7 +44,7 @@ from tests.gateway.events import (
 )
 from tests.gateway.hand_clock import START
 from tests.gateway.intake import CONFIG, Intake
-from tests.gateway.records.rows import closed, inbox_states, next_work
+from tests.gateway.records.rows import closed, inbox_states, next_work, write
 
 
 async def raw_of(store: Store, ident: int = 1) -> str:
@@ -456,3 +458,41 @@ async def test_what_may_belong_together_is_kept_as_facts(intake: Intake) -> None
     await intake.take(message("x" * 4_000, album="a1", forwarded=True))
     (row,) = intake.entered
     assert (row.content.album, row.content.forwarded, row.content.long) == ("a1", True, True)
+
+
+HELPER = Author(id="1009", name="Helper", kind="bot")
+
+
+async def test_a_listed_bot_is_answered_while_people_are_there(intake: Intake) -> None:
+    """Three times, after somebody has written; the fourth is a loop."""
+    access = replace(CONFIG.access, bots=(parse_user("telegram:1009"),))
+    intake.ingest = intake.made(replace(CONFIG, access=access))
+    numbers = iter(range(1, 20))
+    for author in (HELPER, ANN, HELPER, HELPER, HELPER, HELPER):
+        await intake.take(
+            in_group("hi", author=author, mentions=(OUR_MENTION,), number=next(numbers))
+        )
+    assert intake.ingest.counts == {"bot_loop": 2, "admitted": 4}
+
+
+async def test_who_hides_is_told_once_a_day(intake: Intake, store: Store) -> None:
+    """In each chat; the rest is refused in silence."""
+    hidden = Author(id="1087968824", name="Team", kind="anonymous_admin")
+    for number in (1, 2):
+        await intake.take(in_group("/help", author=hidden, number=number))
+    assert intake.ingest.counts == {"anonymous_sender": 2}
+    ((_, _, chat, words),) = await words_out(store)
+    assert chat == "telegram:-100200"
+    assert words.startswith("I can't tell who you are")
+
+
+async def test_a_frozen_chat_is_told_once_in_a_while(intake: Intake, store: Store) -> None:
+    """Everything said meanwhile is refused; commands still work."""
+    freeze = Freeze(scope="all", by="shell:ann", name="Ann", reason="x", at=1)
+    await write(store, lambda tx: freezes.freeze(tx, freeze))
+    await intake.take(message("one"))
+    await intake.take(message("two", number=2))
+    await intake.take(message("/help", number=3))
+    assert intake.ingest.counts == {"frozen": 2, "admitted": 1}
+    ((_, _, _, words),) = await words_out(store)
+    assert words.startswith("Spending is stopped here")

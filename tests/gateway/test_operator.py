@@ -159,7 +159,8 @@ async def test_why_explains_what_was_never_stored(core: Core) -> None:
     """A chat nobody listed, and a message in it."""
     assert await core.ingest(delivery(in_group(number=7, chat=OTHER))) is Receipt.UNWANTED
     for ident in ("telegram:-100999", "telegram:-100999/7"):
-        (line,) = await core.operator.why(ident)
+        (line, rule) = await core.operator.why(ident)
+        assert rule == "  check 4 of 10, the chat, decided by access.chats"
         assert "chat_not_listed" in line
         assert "[access] chats" in line
     assert await core.operator.why("telegram:-100999/8") == ()

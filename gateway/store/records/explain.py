@@ -11,12 +11,14 @@ from datetime import UTC, tzinfo
 from gateway.store.base import Row, Tx
 from gateway.store.records import fire_story, fires, model_calls, retention, story
 from gateway.store.records.call_words import call_line
+from gateway.store.records.reasons import REASONS, ruled_by
 from gateway.store.records.retention import Kind
 from gateway.store.records.story import time_text as _time
 
 _NUMBER = re.compile("[0-9]{1,18}")
 _CODE = re.compile("[2-9A-HJ-NP-Z]{5}")
 
+_RULED = frozenset({"ignored", "refused", "held"})
 _EVENT = (
     "SELECT id, account, chat, author, state, reason, lane, session_key, received_at, repeats,"
     " turn_id, delivery_key, pruned_at FROM inbox"
@@ -140,6 +142,8 @@ def _event_story(tx: Tx, row: Row, zone: tzinfo) -> tuple[str, ...]:
         lines.append(f"  in {chat}, by {author or 'a clock'}")
     outcome = f"  {state}" + (f": {reason}" if reason else "")
     lines.append(outcome + (f" ({REASONS[reason]})" if reason in REASONS else ""))
+    if (ruled := ruled_by(reason)) and state in _RULED:
+        lines.append(f"  {ruled}")
     if lane:
         lines.append(f"  lane {lane}, session {session}")
     if pruned:
@@ -247,39 +251,3 @@ def _outbox_line(row: Row, zone: tzinfo) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-REASONS = {
-    "amendment": "an edit or deletion; it changed the message if that still waited",
-    "anonymous_sender": "an anonymous admin can't be told from any other",
-    "blocked": "an owner blocked this person; /pair allow takes it back",
-    "bot_not_listed": "bots are not answered",
-    "chat_not_listed": "list the chat in [access] chats to let it in",
-    "deleted_by_author": "its author deleted it before it was answered",
-    "form_over": "it answered a form too late, or for the second time; the sender was told",
-    "malformed": "the payload could not be read; it is kept in the inbox row",
-    "membership": "who is in the chat, or what it is, has changed; rows went along",
-    "not_entitled": "only owners can give this command; the sender was told",
-    "nothing_to_answer": "its author was let in, and there was nothing in it to answer",
-    "not_addressed": "in a group I answer to a mention, a reply, or in a thread I am part of",
-    "other_addressee": "it was meant for someone else",
-    "own_echo": "it is our own message",
-    "reaction": "a reaction to a message; nothing goes by them",
-    "sender_not_listed": 'list the person in [access] users, or set dm = "open"',
-    "pairing": "[access] dm = pairing: it waits for an owner's word; /pair list shows who asks",
-    "pairing_denied": "an owner said no; after a day they may ask again",
-    "pairing_full": "ten people are asked about already; more are not",
-    "pairing_lapsed": "nobody decided in a day, and its author has asked anew",
-    "pairing_waits": "three messages wait for an owner's word already; more are not kept",
-    "queue_full": "too much was waiting already; whoever wrote there was told, once in 30 s",
-    "rate_chat": "over 60 messages a minute in this chat; it was told, once in 30 s",
-    "rate_user": "over 20 messages a minute from one person; the chat was told, once in 30 s",
-    "service_message": "the platform's own message, not a person's",
-    "too_large": "it was over the length of one message; the sender was told",
-    "too_late": "it came by back-fill more than six hours after it was written",
-    "unknown_command": "there is no such command; the sender was told",
-    "unknown_workspace": "it came from a workspace this app is not configured for",
-    "unsupported_kind": "this kind of event means nothing to the gateway",
-    "withdrawn_job": "its job was changed or removed before it began",
-    "withdrawn_by_stop": "/stop took it out of the queue",
-}

@@ -91,10 +91,19 @@ class SessionInfo:
 Work = OpenTurn | CommandDue | None
 
 
-def next_work(tx: Tx, key: str, *, now: int, one_by_one: bool, start_id: int | None = None) -> Work:
+def next_work(
+    tx: Tx,
+    key: str,
+    *,
+    now: int,
+    one_by_one: bool,
+    start_id: int | None = None,
+    idle_us: int | None = None,
+) -> Work:
     """Take the session over and return what it should do: an open turn, a command, or a new turn.
 
-    `start_id` is the run that takes it.
+    `start_id` is the run that takes it. A session nothing happened in for `idle_us` before the
+    next message came is closed, and another one begins with its settings.
 
     A new turn claims everything that waits before the next command, or one message of it.
     """
@@ -113,8 +122,27 @@ def next_work(tx: Tx, key: str, *, now: int, one_by_one: bool, start_id: int | N
         return None
     if waiting[0].content.kind == "command":
         return CommandDue(row=waiting[0])
-    session_id = session.id if session is not None else create(tx, waiting[0], now)
+    if session is not None and _is_idle(tx, session, waiting[0], idle_us):
+        session_id = _begun_anew(tx, session, waiting[0], now)
+    else:
+        session_id = session.id if session is not None else create(tx, waiting[0], now)
     return _open(tx, session_id, mailbox.next_batch(waiting, one_by_one=one_by_one), now, start_id)
+
+
+def _is_idle(tx: Tx, session: SessionInfo, row: inbox.Waiting, idle_us: int | None) -> bool:
+    """Whether a session is left behind: nothing is open in it, and nothing was said for long."""
+    if idle_us is None or row.received_at - session.active_at < idle_us:
+        return False
+    return waiting_turn(tx, session.key) is None
+
+
+def _begun_anew(tx: Tx, session: SessionInfo, row: inbox.Waiting, now: int) -> int:
+    """Close a session and begin the next one; what a person chose for the chat stays."""
+    retire(tx, session.key, now)
+    ident = create(tx, row, now)
+    kept = {name: value for name, value in session.settings.items() if name != FOLD}
+    change_settings(tx, ident, kept)
+    return ident
 
 
 def _is_renewed(tx: Tx, key: str) -> bool:

@@ -53,13 +53,17 @@ TABLE: tuple[tuple[str, str], ...] = (
         ':2: gateway.store: "postgresql" is not in this version; write store = "sqlite"',
     ),
     (
-        '[access]\nbots = "listed"',
-        ':2: access.bots: "listed" is not in this version; write bots = "none" or remove the key',
+        '[access]\nbots = "all"',
+        ':2: access.bots: "all" is not one of its values; write "none", "listed", or a list of ids'
+        ' such as ["discord:42"]',
     ),
     (
-        '[sessions]\nidle_reset = "4h"',
-        ':2: sessions.idle_reset: "4h" is not in this version; write idle_reset = "off" or remove'
-        " the key; `/new` starts afresh",
+        '[sessions]\nidle_reset = "daily"',
+        ':2: sessions.idle_reset: "daily" is no duration; write "off", or one such as "4h" or "2d"',
+    ),
+    (
+        '[sessions]\nidle_reset = "5s"',
+        ':2: sessions.idle_reset: "5s" is out of bounds; write a minute to a year',
     ),
     (
         '[tools]\nenabled = ["files", "research"]',

@@ -17,6 +17,7 @@ from tests.gateway.records.rows import (
     KEY,
     NOW,
     arrival,
+    arrived,
     closed,
     inbox_states,
     next_work,
@@ -204,3 +205,32 @@ async def test_opening_fails_whole_for_a_session_that_is_gone(store: Store) -> N
     lost = replace(turn, session_id=999)
     with pytest.raises(Fenced):
         await write(store, lambda tx: sessions.append(tx, lost, (user("x"),), now=NOW))
+
+
+HOUR_US = 3_600_000_000
+
+
+@pytest.mark.parametrize(
+    ("idle_us", "after", "fresh"),
+    [(None, 99 * HOUR_US, False), (HOUR_US, HOUR_US - 1, False), (HOUR_US, HOUR_US, True)],
+)
+async def test_a_session_nobody_used_for_long_is_left_behind(
+    store: Store, idle_us: int | None, after: int, fresh: bool
+) -> None:
+    """The next message begins another one, with what was chosen for the chat."""
+    turn = await opened(store, arrival(1))
+    await closed(store, turn)
+    await write(store, lambda tx: sessions.change_settings(tx, turn.session_id, {"model": "spare"}))
+    info = await store.read(lambda tx: sessions.current(tx, turn.session_key))
+    assert info is not None
+    at = info.active_at + after
+    await arrived(store, arrival(2, received_at=at))
+    again = await write(
+        store,
+        lambda tx: sessions.next_work(
+            tx, turn.session_key, now=at, one_by_one=False, idle_us=idle_us
+        ),
+    )
+    assert isinstance(again, sessions.OpenTurn)
+    assert (again.session_id != turn.session_id) is fresh
+    assert again.settings == {"model": "spare"}
