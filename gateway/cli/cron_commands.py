@@ -21,7 +21,7 @@ def upcoming(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print when jobs fire next, in their own zone and in UTC; no gateway need run."""
+    """Print when jobs fire next, by their own clock and in UTC; no gateway need run."""
     from gateway.cli.cron import cron_next
 
     raise typer.Exit(cron_next(config, job=job, count=count, as_json=as_json))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.cron import Coming, coming, fields, of_jobs, table
+from gateway.cli.cron import Coming, coming, fields, of_jobs, remark, table, with_running
 from gateway.cli.main import main
 from gateway.config import CronJob
 
@@ -82,6 +82,30 @@ def test_an_interval_says_from_when_it_is_counted() -> None:
     found: Coming = coming(job("every 1h"), now=NOW, count=2)
     assert [f"{slot.at:%H:%M}" for slot in found.slots] == ["13:00", "14:00"]
     assert fields(found)["counted_from_now"] is True
+
+
+def test_a_running_gateway_knows_more() -> None:
+    """Since when an interval counts, what rests, and jobs of chats; an edited job is another."""
+    known = {
+        "job": "a",
+        "source": "config",
+        "state": "paused",
+        "reason": "paused by ann",
+        "schedule": "every 1h",
+        "timezone": "UTC",
+        "deliver": "web:local",
+        "since": "2026-10-24T11:50:00Z",
+    }
+    made = known | {"job": "b", "source": "chat", "state": "active", "schedule": "@daily"}
+    edited = job("every 2h", "UTC")
+    for written, expected in ((job("every 1h", "UTC"), "12:50"), (edited, "14:00")):
+        first, second = with_running((written,), (known, made))
+        found = coming(first[0], now=NOW, known=first[1])
+        assert f"{found.slots[0].at:%H:%M}" == expected
+        same = written is not edited
+        assert (found.counts_anew, found.rests) == (not same, "paused by ann" if same else "")
+        assert (second[0].name, second[0].schedule, second[1]) == ("b", "@daily", made)
+    assert remark(coming(edited, now=NOW, known=known)) == "does not fire: paused by ann"
 
 
 def test_times_need_no_tokens(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

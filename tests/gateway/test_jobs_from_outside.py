@@ -1,6 +1,7 @@
 """Jobs run from outside through a whole gateway: a signed request, `gatepost trigger`, the file."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from orjson import loads
 
 from gateway.app import Gateway
 from gateway.cli.main import main
@@ -44,7 +44,9 @@ class House:
         rows = await self.store.read(
             lambda tx: tx.rows("SELECT content, state FROM outbox WHERE chat = ?", f"web:{NOTICES}")
         )
-        return [(plain_text(from_json(loads(content)["body"])), state) for content, state in rows]
+        return [
+            (plain_text(from_json(json.loads(content)["body"])), state) for content, state in rows
+        ]
 
     async def call(self, body: bytes, *, key: str) -> tuple[int, dict[str, str]]:
         """Send a signed request to the hook."""
@@ -166,6 +168,12 @@ async def test_a_job_is_run_from_a_shell(
         assert "nothing new was stored; what becomes of it: gatepost why f1" in (
             capsys.readouterr().out
         )
+        assert await house.run("cron", "next", "yearly", "--json") == 0
+        (told,) = json.loads(capsys.readouterr().out)
+        assert (told["rests"], len(told["fires"])) == (None, 5)
+        assert await house.run("cron", "pause", "yearly") == 0
+        assert await house.run("cron", "next") == 0
+        assert "yearly: does not fire: paused by " in capsys.readouterr().out
         report.write_text("all red")
         assert await house.run(*arguments) == 1
         assert await house.run("trigger", "yearly", "--data", str(tmp_path / "none")) == 1
