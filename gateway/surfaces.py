@@ -70,6 +70,7 @@ def _telegram(config: Config, store: Store | None) -> Adapter:
         webhook_url=settings.webhook_url if webhook else None,
         webhook_secret=secret.reveal() if webhook and secret else None,
         commands=commands.native(),
+        owners=tuple(each.id for each in config.gateway.owners if each.platform == "telegram"),
         on_gap=_gap_keeper(store),
     )
 

@@ -352,7 +352,12 @@ class DiscordAdapter:
         if not wanted or application is None:
             return
         try:
-            known = await self._rest.call(client.http.get_global_commands(application))
+            # The SDK's own call leaves the words in other languages out.
+            listing = Endpoint(
+                "GET", "/applications/{application_id}/commands", application_id=application
+            )
+            localised = {"with_localizations": "true"}
+            known = await self._rest.call(client.http.request(listing, params=localised))
             if not same_commands(known, wanted):
                 overwriting = client.http.bulk_upsert_global_commands(application, wanted)
                 await self._rest.call(overwriting)

@@ -1,10 +1,14 @@
-"""Pure: the gateway's command table as Discord's application commands."""
+"""Pure: the gateway's command table as Discord's application commands.
+
+Discord shows everybody the same menu, in the language of their client: it knows none of our
+owners. Who may not use a command is told so.
+"""
 
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from platforms.discord.limits import COMMAND_NAME_MAX, COMMAND_TEXT_MAX, COMMANDS_MAX
+from platforms.discord.limits import COMMAND_NAME_MAX, COMMAND_TEXT_MAX, COMMANDS_MAX, LOCALES
 from platforms.events import CommandHelp
 
 OPTION = "text"
@@ -37,6 +41,11 @@ def _command(command: CommandHelp) -> dict[str, Any]:
         "type": 1,
         "name": command.name,
         "description": _text(command.summary, command.name),
+        "description_localizations": {
+            language: _text(words, command.name)
+            for language, words in command.summaries.items()
+            if language in LOCALES
+        },
         "contexts": _EVERYWHERE,
         "options": [option] if command.args else [],
     }
@@ -51,4 +60,6 @@ def _essence(command: object) -> str:
         return ""
     options = command.get("options") or []
     told = [(o.get("name"), o.get("description")) for o in options if isinstance(o, dict)]
-    return repr((command.get("name"), command.get("description"), told))
+    localised = command.get("description_localizations") or {}
+    words = sorted(localised.items()) if isinstance(localised, dict) else localised
+    return repr((command.get("name"), command.get("description"), words, told))

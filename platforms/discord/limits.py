@@ -70,6 +70,13 @@ COMMAND_TEXT_MAX = 100
 Source: "Application Commands".
 """
 
+LOCALES = frozenset({
+    "id", "da", "de", "en-GB", "en-US", "es-ES", "es-419", "fr", "hr", "it", "lt", "hu", "nl", "no",
+    "pl", "pt-BR", "ro", "fi", "sv-SE", "vi", "tr", "cs", "el", "bg", "ru", "uk", "hi", "th",
+    "zh-CN", "ja", "zh-TW", "ko",
+})  # fmt: skip
+"""Languages of clients. Source: "Locales"."""
+
 PRESS_LIFE_S = 15 * 60.0
 """Seconds an interaction's token lives. Source: "Receiving and Responding to Interactions"."""
 

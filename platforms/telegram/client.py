@@ -3,14 +3,13 @@
 import asyncio
 import logging
 import os
-import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from telegram import Bot, BotCommand
-from telegram.error import InvalidToken, TelegramError
+from telegram import Bot
+from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from platforms.base import Capabilities, Ingest, OnGap, Route
 from platforms.blocks import Blocks
@@ -30,7 +29,8 @@ from platforms.telegram import files, outbound
 from platforms.telegram.errors import as_connection
 from platforms.telegram.format import fits
 from platforms.telegram.intake import Intake
-from platforms.telegram.limits import CAPABILITIES, COMMAND_SUMMARY_MAX, COMMANDS_MAX
+from platforms.telegram.limits import CAPABILITIES
+from platforms.telegram.menus import menus
 from platforms.telegram.polling import Pace, Poller, Sleep
 from platforms.telegram.reading import Identity, is_person
 from platforms.telegram.request import READ_TIMEOUT_S, AiohttpRequest
@@ -44,7 +44,6 @@ os.environ.setdefault("PTB_TIMEDELTA", "1")
 
 BASE_URL = "https://api.telegram.org"
 _SENDING_CONNECTIONS = 32
-_COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 _PRIVACY_HINT = (
     "privacy mode is on: in groups the bot hears only commands and replies to it. To change that,"
     " turn it off at @BotFather (/setprivacy), then remove the bot from the group and add it again"
@@ -66,7 +65,8 @@ class TelegramAdapter:
     `base_url` is the root of the Bot API: `/bot<token>/METHOD` is below it. With `webhook_url`,
     which must reach this gateway's `/telegram/webhook`, updates are pushed and `webhook_secret`
     proves them; without it they are polled. `on_gap` is told of every outage that was longer than
-    a minute, once what waited meanwhile is stored; while it raises, it is told again.
+    a minute, once what waited meanwhile is stored; while it raises, it is told again. `owners` are
+    people whose menus show every command.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class TelegramAdapter:
         webhook_url: str | None = None,
         webhook_secret: str | None = None,
         commands: tuple[CommandHelp, ...] = (),
+        owners: tuple[str, ...] = (),
         pace: Pace | None = None,
         read_timeout_s: float = READ_TIMEOUT_S,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -117,6 +118,8 @@ class TelegramAdapter:
                 on_gap=on_gap,
             )
         self._commands = commands
+        self._owners = owners
+        self._menus_set = False
         self._now = now
         self._us: Identity | None = None
         self._intake: Intake | None = None
@@ -187,20 +190,22 @@ class TelegramAdapter:
         await self._sending.shutdown()
 
     async def _register_commands(self) -> None:
-        """Tell Telegram's menu what there is; the gateway works without it."""
-        commands = [
-            BotCommand(command.name, command.summary[:COMMAND_SUMMARY_MAX])
-            for command in self._commands[:COMMANDS_MAX]
-            if _COMMAND.fullmatch(command.name) and command.summary
-        ]
-        if not commands:
+        """Tell Telegram's menus what there is, once; the gateway works without them."""
+        if self._menus_set:
             return
-        try:
-            await self._bot.set_my_commands(commands)
-        except InvalidToken as error:
-            raise as_connection(error) from error
-        except TelegramError as error:
-            log.warning("the command menu could not be registered: %s", error)
+        for menu in menus(self._commands, self._owners):
+            try:
+                await self._bot.set_my_commands(
+                    menu.commands, scope=menu.scope, language_code=menu.language or None
+                )
+            except InvalidToken as error:
+                raise as_connection(error) from error
+            except BadRequest as error:  # such as an owner who has never written
+                log.info("no command menu for %s: %s", menu.scope.type, error)
+            except TelegramError as error:
+                log.warning("the command menu could not be registered: %s", error)
+                return
+        self._menus_set = True
 
     # Sink
 

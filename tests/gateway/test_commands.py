@@ -1,9 +1,12 @@
 """The command table and what is recognised as one of it."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.command_reference import command_page
 from gateway.commands import (
     BY_NAME,
     COMMANDS,
@@ -18,6 +21,8 @@ from gateway.commands import (
 )
 from gateway.words.phrase import Reader
 from platforms.markup import parse
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.parametrize(
@@ -80,8 +85,8 @@ def test_recognising_is_total(text: str) -> None:
 
 def test_native_registration_is_the_table() -> None:
     """Platforms register the same names and phrases that /help shows."""
-    assert [(c.name, c.summary, c.args) for c in native()] == [
-        (c.name, c.summary, c.args) for c in COMMANDS
+    assert [(c.name, c.summary, c.args, c.tier, c.summaries["de"]) for c in native()] == [
+        (c.name, c.summary, c.args, c.who, c.german) for c in COMMANDS
     ]
     text = help_text()
     for command in COMMANDS:
@@ -140,6 +145,11 @@ def test_every_command_is_told_in_german() -> None:
         assert not command.german.endswith(".")
         assert f"`/{command.name}" in help_text(command.name, reader=german)
     assert "das Modell dieser Sitzung" in help_text(reader=german)
+
+
+def test_the_manual_is_current() -> None:
+    """docs/commands.md is what the table writes; `make docs` renews it."""
+    assert (DOCS / "commands.md").read_text() == command_page()
 
 
 def test_commands_are_spelt_as_the_platform_lets_them_through() -> None:

@@ -82,7 +82,7 @@ async def test_aiogram_reads_every_other_method() -> None:
         me = await bot.get_me()
         assert me.id == server.world.us.id
         assert await bot.set_my_commands([BotCommand(command="help", description="What I do")])
-        assert server.methods.commands[0]["command"] == "help"
+        assert server.methods.menus["default", ""][0]["command"] == "help"
         assert await bot.send_chat_action(group.id, "typing", message_thread_id=1)
         posted = await bot.send_message(
             group.id,

@@ -1,5 +1,7 @@
 """The command table as Discord takes it."""
 
+from dataclasses import replace
+
 from platforms.discord.commands import command_payload, same_commands
 from platforms.events import CommandHelp
 from tests.wire.discord.rules import check_commands
@@ -21,6 +23,14 @@ def test_every_command_is_valid_for_discord() -> None:
     assert payload[1]["options"][0]["required"] is False
 
 
+def test_words_in_other_languages_go_along() -> None:
+    """Those of locales that Discord knows; it takes nothing of the others."""
+    summaries = {"de": "was ich kann", "tlh": "nuqneH"}
+    payload = command_payload([CommandHelp(name="help", summary="x", summaries=summaries)])
+    check_commands(payload)
+    assert payload[0]["description_localizations"] == {"de": "was ich kann"}
+
+
 def test_what_discord_adds_makes_no_difference() -> None:
     """Ids, versions and order do not count; names, words and options do."""
     table = (
@@ -33,4 +43,7 @@ def test_what_discord_adds_makes_no_difference() -> None:
     assert not same_commands(known[:1], wanted)
     assert not same_commands([{**known[0], "description": "else"}, known[1]], wanted)
     assert not same_commands("nonsense", wanted)
+    german = command_payload([replace(each, summaries={"de": "was ich kann"}) for each in table])
+    assert not same_commands(known, german)
+    assert same_commands([{**command, "id": "1"} for command in german], german)
     assert not same_commands([None, 7], wanted)

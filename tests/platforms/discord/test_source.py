@@ -39,7 +39,11 @@ from tests.wire.server import CutBefore, HalfOpen
 
 CALLBACK = "POST /interactions/{interaction}/{token}/callback"
 CHANNEL = "GET /channels/{channel}"
-HELP = (CommandHelp(name="status", summary="what is going on", args="[WORD]"),)
+HELP = (
+    CommandHelp(
+        name="status", summary="what is going on", args="[WORD]", summaries={"de": "was los ist"}
+    ),
+)
 
 
 async def test_a_message_arrives_as_it_was_written() -> None:

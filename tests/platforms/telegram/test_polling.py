@@ -21,6 +21,7 @@ from tests.platforms.telegram.journal import (
 )
 from tests.wire.server import Answer, CutBefore, HalfOpen
 from tests.wire.telegram import TelegramServer
+from tests.wire.telegram.methods import MENU_SCOPES
 
 
 async def test_nothing_is_confirmed_before_it_is_stored() -> None:
@@ -251,13 +252,24 @@ async def test_start_registers_commands_and_takes_polling() -> None:
     async with TelegramServer() as server:
         await server.say(chat=ADA, user=ADA, text="from before")
         commands = (
-            CommandHelp(name="help", summary="what I can do here", args="[NAME]"),
+            CommandHelp(
+                name="help",
+                summary="what I can do here",
+                args="[NAME]",
+                summaries={"de": "was ich hier kann"},
+            ),
             CommandHelp(name="not-for-telegram", summary="a name with a dash"),
         )
         journal = Journal()
-        async with running(server, journal, commands=commands):
+        owners = (str(ADA), "999")  # the second has never written: Telegram knows no such chat
+        async with running(server, journal, commands=commands, owners=owners):
             await journal.count(1)
-        assert server.methods.commands == [{"command": "help", "description": "what I can do here"}]
+        shown = {scope: words[0]["description"] for scope, words in server.methods.menus.items()}
+        assert shown == {
+            (scope, language): text
+            for scope in (*MENU_SCOPES, f"chat {ADA}")
+            for language, text in (("", "what I can do here"), ("de", "was ich hier kann"))
+        }
         (gone,) = server.requests("deleteWebhook")
         assert str(gone.arguments.get("drop_pending_updates", "")).lower() in {"", "false"}
         (first, *_) = server.requests("getUpdates")

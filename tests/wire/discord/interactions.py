@@ -161,7 +161,11 @@ class Interactions:
 
     async def list_commands(self, call: Call) -> Reply:
         self._own_application(call)
-        return Reply(body=self.commands)
+        if call.query.get("with_localizations") == "true":
+            return Reply(body=self.commands)
+        left_out = "description_localizations"
+        told = [{k: v for k, v in each.items() if k != left_out} for each in self.commands]
+        return Reply(body=told)
 
     async def callback(self, call: Call) -> Reply:
         interaction = self._by_id(call)

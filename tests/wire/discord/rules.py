@@ -17,6 +17,12 @@ FILES_MAX = 10
 COMMANDS_MAX = 100
 COMMAND_NAME_MAX = 32
 COMMAND_TEXT_MAX = 100
+LOCALES = frozenset({
+    "id", "da", "de", "en-GB", "en-US", "es-ES", "es-419", "fr", "hr", "it", "lt", "hu", "nl", "no",
+    "pl", "pt-BR", "ro", "fi", "sv-SE", "vi", "tr", "cs", "el", "bg", "ru", "uk", "hi", "th",
+    "zh-CN", "ja", "zh-TW", "ko",
+})  # fmt: skip
+"""Languages of clients. Source: "Locales"."""
 THREAD_NAME_MAX = 100
 
 _FLAGS_ALLOWED = SUPPRESS_EMBEDS | EPHEMERAL | SILENT
@@ -186,3 +192,9 @@ def _check_text(thing: Json, path: str, *, required: bool) -> None:
     text = thing.get("description") or ""
     if (required and not text) or len(text) > COMMAND_TEXT_MAX:
         raise invalid(f"{path}.description", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100.")
+    for locale, words in (thing.get("description_localizations") or {}).items():
+        place = f"{path}.description_localizations.{locale}"
+        if locale not in LOCALES:
+            raise invalid(place, "BASE_TYPE_CHOICES", "Value must be one of the known locales.")
+        if not 1 <= len(words) <= COMMAND_TEXT_MAX:
+            raise invalid(place, "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100.")

@@ -59,6 +59,9 @@ class Rates:
     scale: float = 1.0
 
 
+MENU_SCOPES = ("default", "all_private_chats", "all_group_chats", "all_chat_administrators")
+
+
 @dataclass(slots=True)
 class Press:
     """A button press that waits for answerCallbackQuery."""
@@ -82,7 +85,8 @@ class Methods:
     clock: Callable[[], float]
     privacy: bool
     presses: dict[str, Press] = field(default_factory=dict)
-    commands: list[Json] = field(default_factory=list)
+    menus: dict[tuple[str, str], list[Json]] = field(default_factory=dict)
+    """By scope ("default", "chat 1001") and language, "" for everybody's."""
     actions: list[tuple[int, int | None, str]] = field(default_factory=list)
     _spent: dict[str, list[float]] = field(default_factory=dict)
     _levels: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -95,7 +99,7 @@ class Methods:
             "setwebhook": self._set_webhook,
             "getwebhookinfo": lambda _: self.updates.info(),
             "setmycommands": self._set_my_commands,
-            "getmycommands": lambda _: self.commands,
+            "getmycommands": lambda arguments: self.menus.get(self._menu(arguments), []),
             "deletemycommands": self._delete_my_commands,
             "sendmessage": self._send_message,
             "senddocument": self._send_document,
@@ -191,12 +195,26 @@ class Methods:
                 raise bad("BOT_COMMAND_INVALID")
             if not 1 <= len(str(command.get("description", ""))) <= 256:
                 raise bad("BOT_COMMAND_DESCRIPTION_INVALID")
-        self.commands = commands
+        self.menus[self._menu(arguments)] = commands
         return True
 
-    def _delete_my_commands(self, _: Arguments) -> bool:
-        self.commands = []
+    def _delete_my_commands(self, arguments: Arguments) -> bool:
+        self.menus.pop(self._menu(arguments), None)
         return True
+
+    def _menu(self, arguments: Arguments) -> tuple[str, str]:
+        """Which menu a call means."""
+        language = str(arguments.get("language_code") or "")
+        if not re.fullmatch(r"([a-z]{2})?", language):
+            raise bad("BOT_COMMANDS_LANGUAGE_INVALID")
+        scope = json_argument(arguments, "scope") or {"type": "default"}
+        kind = scope.get("type")
+        if kind in MENU_SCOPES:
+            return str(kind), language
+        if kind != "chat":
+            raise bad("can't parse BotCommandScope: Unsupported type specified")
+        self.world.target(scope.get("chat_id"))
+        return f"chat {scope['chat_id']}", language
 
     # -- messages
 

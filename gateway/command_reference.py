@@ -1,0 +1,88 @@
+"""The manual's page of commands, written from the table: `python -m gateway.command_reference`."""
+
+import sys
+from typing import Final
+
+from gateway.commands import COMMANDS, Command, who_text
+
+_HEAD: Final = """\
+# Commands
+
+<!-- Written by `python -m gateway.command_reference` from the table in gateway/commands.py. -->
+
+No command reaches the model. `now` runs beside an answer in the making; `turn` waits its turn in
+the session (`/new` stops what runs first). `/help` lists what its reader may use, `/help NAME`
+who may use one; `/unknown` is answered with what is near.
+
+| where | how |
+| --- | --- |
+| Telegram, web page, terminal | `/name ...` |
+| Discord | natively, or `!name ...` |
+| Slack | `/gatepost name ...` outside of threads, `!name ...` everywhere |
+| everywhere | `!name ...`, and `@bot /name ...` |
+
+Telegram's menus show this table: to administrators of a group what approvers may, to owners in
+their direct chat all of it. A word with a second slash (`/etc/hosts`) and an unknown `!word` are
+text. Answers in a group are for whoever asked alone where the platform can do that. Approvers and
+owners are those of [`[approvals]`](configuration.md) and `[gateway] owners`; a shared session is
+a thread, a topic, or a group with `[sessions] group = "shared"`.
+"""
+
+_ENGLISH: Final = """
+| command | does | who | lane |
+| --- | --- | --- | --- |
+"""
+
+_GERMAN: Final = """
+## In German
+
+Menus of Telegram and Discord and `/help` have these words for whoever uses them in German.
+
+| Befehl | tut |
+| --- | --- |
+"""
+
+_TAIL: Final = """
+## More about some
+
+- `/stop all` also withdraws what waits. Given in a chat, not in the thread it is about, it stops
+  what its giver asked for there; of an approver who asked for nothing there, what others asked
+  for.
+- `/continue` goes on after the newest answer, for instance after a limit: what was done is done,
+  and nothing is repeated. `/retry` answers the newest words again instead.
+- `/busy join` (words written meanwhile join the answer), `queue` (they wait for their own),
+  `interrupt` (the answer begins anew with them) holds for this session; `default` goes back to
+  `[sessions] busy`.
+- `/export` sends the newest 5,000 messages, at most 4 MB, as a file: Markdown for reading, JSON
+  for programs; asked for in a group it comes in the direct chat. Files people sent are named, not
+  included. Owners may add a session's key (`/whoami` shows it).
+- `/forget` asks twice, then deletes what was said in this chat's sessions, also before `/new`,
+  what tools were given and what cards showed. Payload files go with the next daily pass. How each
+  turn went, decisions, the ledger and the audit stay for their time, as does what stands in the
+  chat itself and what was put into the agent's memory. In a shared thread commands of others stay
+  until their time.
+- `/why` takes the ids that messages show (`e12`, `t5`, `ref t5`), a card's code, or a place such
+  as `telegram:-100200/55`.
+"""
+
+
+def command_page() -> str:
+    """The whole page."""
+    return "".join(
+        (
+            _HEAD,
+            _ENGLISH,
+            *(f"| {_usage(c)} | {c.summary} | {who_text(c)} | {c.lane} |\n" for c in COMMANDS),
+            _GERMAN,
+            *(f"| `/{c.name}` | {c.german} |\n" for c in COMMANDS),
+            _TAIL,
+        )
+    )
+
+
+def _usage(command: Command) -> str:
+    return f"`/{command.name} {command.args}`".replace(" `", "`").replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(command_page())

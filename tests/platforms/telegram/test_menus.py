@@ -1,0 +1,40 @@
+"""The command table as Telegram's menus."""
+
+from platforms.events import CommandHelp
+from platforms.telegram.menus import menus
+
+TABLE = (
+    CommandHelp(name="help", summary="what I can do", summaries={"de": "was ich kann"}),
+    CommandHelp(name="freeze", summary="stop all spending", tier="approver"),
+    CommandHelp(name="pair", summary="who may talk", tier="owner", summaries={"de": "wer darf"}),
+    CommandHelp(name="not-for-telegram", summary="a name with a dash"),
+)
+
+
+def test_every_scope_shows_what_its_readers_may_use() -> None:
+    """Administrators see what approvers may, an owner's direct chat all; in every language."""
+    shown = {
+        (menu.scope.type, menu.language): [each.command for each in menu.commands]
+        for menu in menus(TABLE, ("1003",))
+    }
+    assert shown == {
+        (scope, language): names
+        for scope, names in {
+            "default": ["help"],
+            "all_private_chats": ["help"],
+            "all_group_chats": ["help"],
+            "all_chat_administrators": ["help", "freeze"],
+            "chat": ["help", "freeze", "pair"],
+        }.items()
+        for language in ("", "de")
+    }
+
+
+def test_words_are_those_of_the_language() -> None:
+    """What has no words of its own there keeps the ones everybody reads; long ones are cut."""
+    found = {(menu.scope.type, menu.language): menu.commands for menu in menus(TABLE, ("1",))}
+    texts = [each.description for each in found["chat", "de"]]
+    assert texts == ["was ich kann", "stop all spending", "wer darf"]
+    (long,) = next(menus((CommandHelp(name="help", summary="x" * 300),), ())).commands
+    assert len(long.description) == 256
+    assert list(menus((), ("1",))) == []
