@@ -105,7 +105,7 @@ class CronDesk:
         named = self._config.named_chats().get(request.deliver)
         deliver = str(named.chat) if named is not None else request.deliver
         try:
-            deliver = str(exact_chat(deliver))
+            deliver = refs.standing_text(str(exact_chat(deliver)))
         except Wrong as wrong:
             raise GatewayError(f"{wrong.problem}; {wrong.fix}") from wrong
         platform = deliver.partition(":")[0]

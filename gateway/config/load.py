@@ -273,7 +273,9 @@ def _tools(section: "ToolsSection", place: Place) -> values.ToolsConfig:
         shell=_filled(values.ShellConfig, section.shell),
         web_search=_filled_or_none(values.WebSearchConfig, section.web_search),
         huggingface=_filled_or_none(values.HuggingFaceConfig, section.huggingface),
-        destinations=section.send_message.destinations,
+        destinations={
+            name: _standing(chat) for name, chat in section.send_message.destinations.items()
+        },
     )
 
 
