@@ -46,6 +46,7 @@ from platforms.slack.limits import (
     SECOND_AFTER_S,
     STALE_S,
 )
+from platforms.slack.openings import Shortcuts
 from platforms.slack.places import Places
 from platforms.slack.sockets import Sockets
 from platforms.slack.stamps import time_of
@@ -127,6 +128,7 @@ class SlackAdapter:
         self._places = Places()
         self._uploads = outbound.Uploads()
         self._assistant = AssistantView(prompts)
+        self._shortcuts = Shortcuts()
         self._ack_limit_s = ack_limit_s
         self._now = now
         self._clock = clock
@@ -218,6 +220,7 @@ class SlackAdapter:
     async def close(self) -> None:
         """Close every connection."""
         await self._assistant.close()
+        await self._shortcuts.close()
         await self._workspaces.close()
 
     async def _take_up(self, account: Account) -> None:
@@ -244,6 +247,7 @@ class SlackAdapter:
             gaps=self._gaps,
             uploads=self._uploads,
             assistant=self._assistant,
+            shortcuts=self._shortcuts,
             now=self._now,
             sleep=self._sleep,
             ack_limit_s=self._ack_limit_s,

@@ -14,6 +14,7 @@ from platforms.fields import Body, identifier, integer, mapping, truth
 from platforms.slack.assistant import AssistantView
 from platforms.slack.gaps import Gaps, Missed
 from platforms.slack.limits import ACK_LIMIT_S
+from platforms.slack.openings import Shortcuts
 from platforms.slack.parse import mentioned_people, of_nobody, parse
 from platforms.slack.places import Places
 from platforms.slack.reading import Identity, Index
@@ -42,6 +43,7 @@ class Intake:
         gaps: Gaps,
         uploads: Mapping[str, str],
         assistant: AssistantView,
+        shortcuts: Shortcuts,
         now: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]],
         ack_limit_s: float = ACK_LIMIT_S,
@@ -49,6 +51,7 @@ class Intake:
         self._workspaces = workspaces
         self._uploads = uploads
         self._assistant = assistant
+        self._shortcuts = shortcuts
         self._places = places
         self._gaps = gaps
         self._sleep = sleep
@@ -86,6 +89,7 @@ class Intake:
         if receipt is not Receipt.BUSY and isinstance(payload, Mapping) and home is not None:
             self._heed(payload, home)
             self._assistant.heed(payload, home)
+            self._shortcuts.heed(payload, home)
             for event in () if isinstance(events, Ignored) else events:
                 if isinstance(event, MessageReceived) and event.thread_kind == "topic":
                     self._assistant.spoken(event, home)

@@ -65,6 +65,10 @@ FORM_TITLE_MAX = 24
 METADATA_MAX = 3_000
 """Characters of what goes along with a modal. Source: modal views, `private_metadata`."""
 
+QUOTE_MAX = 2_000
+QUOTE_SHOWN_MAX = 300
+"""Characters of a message that a shortcut quotes: to the model, and above the form."""
+
 FIELD_LABEL_MAX = 2_000
 FIELD_MAX = 3_000
 """Characters of an input's label and text. Source: input block, plain-text input element."""

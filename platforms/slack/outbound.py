@@ -198,25 +198,33 @@ async def _decoration(api: WebApi, method: str, arguments: Json) -> Outcome:
 
 
 async def _answer(api: WebApi, value: str, text: str) -> Outcome:
-    """A press ends with its acknowledgement, so only words need a call."""
+    """A press ends with its acknowledgement, so only words need a call.
+
+    They go to its address; where that is used up or over, or there is none, to the person.
+    """
     if not text:
         return Done()
     token, wire = read_token(value), format_plain(text)
-    if "user" in token:
-        await _tell(api, token, wire)
-        return Done()
+    reachable = "user" in token and "channel" in token
     body = {
         "text": wire.text,
         "blocks": wire.blocks,
         "response_type": "ephemeral",
         "replace_original": False,
     }
-    await api.respond(str(token.get("url", "")), body)
+    try:
+        if token.get("url") or not reachable:
+            await api.respond(str(token.get("url", "")), body)
+            return Done()
+    except PressExpired:
+        if not reachable:
+            raise
+    await _tell(api, token, wire)
     return Done()
 
 
 async def _tell(api: WebApi, token: Json, wire: Wire) -> None:
-    """Private words to who submitted a form, where it was opened: it has no response address."""
+    """Private words without a response address: where they pressed or opened the form."""
     arguments = {name: token[name] for name in ("channel", "user", "thread_ts") if name in token}
     try:
         await api.call("chat.postEphemeral", arguments | _words(wire))

@@ -35,6 +35,7 @@ from platforms.slack.membership import (
 from platforms.slack.metadata import nonce_of
 from platforms.slack.presses import form_key, press_key, presser, read_act
 from platforms.slack.reading import Head, Index, Reading, Reason, head_of, person_of
+from platforms.slack.shortcuts import is_shortcut
 from platforms.slack.stamps import is_stamp, order, time_of
 from platforms.slack.words import Words, read_words
 
@@ -84,7 +85,8 @@ def mentioned_people(payload: object) -> tuple[str, ...]:
     if not isinstance(payload, Mapping):
         return ()
     if (user := presser(payload)) is not None:
-        return (user,)
+        quoted = identifier(mapping(payload, "message"), "user") if is_shortcut(payload) else None
+        return (user, quoted) if quoted else (user,)
     if payload.get("type") != "event_callback":
         return ()
     event = mapping(payload, "event")

@@ -27,6 +27,7 @@ from platforms.slack.reading import (
     presser_of,
     root_of,
 )
+from platforms.slack.shortcuts import KINDS, is_asked, is_shortcut, read_asked
 from platforms.slack.stamps import is_stamp, order, time_of
 
 
@@ -53,16 +54,20 @@ def form_key(payload: Body) -> str | None:
 
 def presser(payload: Body) -> str | None:
     """The id of who pressed, filled in a form or entered a command; None for anything else."""
-    if payload.get("type") in {"block_actions", "view_submission"}:
+    if payload.get("type") in {"block_actions", "view_submission", *KINDS}:
         return identifier(mapping(payload, "user"), "id")
     return identifier(payload, "user_id") if _is_command(payload) else None
 
 
 def read_act(payload: Body, reading: Reading) -> InboundEvent | Reason:
-    """A press, a form or a command."""
+    """A press, a form or a command; a shortcut leads to a form and says nothing yet."""
     match payload.get("type"):
         case "block_actions":
             return _read_press(payload, reading)
+        case "view_submission" if is_asked(payload):
+            return read_asked(payload, reading) or "malformed"
+        case kind if kind in KINDS and is_shortcut(payload):
+            return "service_message"
         case "view_submission":
             return _read_form(payload, reading)
         case _ if _is_command(payload):
@@ -105,7 +110,7 @@ def _read_press(payload: Body, reading: Reading) -> InboundEvent | Reason:
         occurred_at=time_of(moment),
         card=head.ref,
         payload=str(value),
-        press=_token(_answerable(payload) | {"card": head.ts}, reading),
+        press=_token(_answerable(payload, head.chat, author.id) | {"card": head.ts}, reading),
     )
 
 
@@ -119,10 +124,7 @@ def _read_form(payload: Body, reading: Reading) -> InboundEvent | Reason:
     chat = ChatRef(
         account=us.account, space=us.space, chat_id=place.channel, thread_id=place.thread
     )
-    told = {"trigger": string(payload, "trigger_id"), "user": author.id, "channel": place.channel}
-    if place.thread is not None:
-        told["thread_ts"] = place.thread
-    told["space"] = us.space  # it has no address of its own: a bot token answers it
+    told = {"trigger": string(payload, "trigger_id"), **_whereabouts(chat, author.id)}
     return FormSubmitted(
         account=us.account,
         chat=chat,
@@ -164,7 +166,7 @@ def _read_command(payload: Body, reading: Reading) -> InboundEvent | Reason:
         name=name.lstrip("/!").lower() or "help",
         args=args.strip(),
         chat_kind=kind,
-        press=_token(_answerable(payload), reading),
+        press=_token(_answerable(payload, chat, author.id), reading),
     )
 
 
@@ -174,9 +176,16 @@ def _is_token(value: object) -> bool:
     return value.isascii() and value.isprintable()
 
 
-def _answerable(payload: Body) -> dict[str, str]:
-    """The address for words to who pressed, and the trigger that opens a form."""
-    return {"url": string(payload, "response_url"), "trigger": string(payload, "trigger_id")}
+def _answerable(payload: Body, chat: ChatRef, person: str) -> dict[str, str]:
+    """The address for words to who pressed, the trigger that opens a form, and where they are."""
+    told = {"url": string(payload, "response_url"), "trigger": string(payload, "trigger_id")}
+    return told | _whereabouts(chat, person)
+
+
+def _whereabouts(chat: ChatRef, person: str) -> dict[str, str]:
+    """Where somebody reads private words that come without an address, and by whose token."""
+    told = {"user": person, "channel": chat.chat_id, "space": chat.space or ""}
+    return told | ({"thread_ts": chat.thread_id} if chat.thread_id is not None else {})
 
 
 def _token(value: dict[str, str], reading: Reading) -> PressToken:

@@ -21,6 +21,7 @@ from tests.wire.slack.world import Message, World
 RESPONSE_URL_USES = 5
 RESPONSE_URL_LIFE_S = 1800.0
 TRIGGER_LIFE_S = 3.0
+NOT_IN_THREADS = "{} is not supported in threads. Sorry!"
 REGRET = "We had some trouble connecting. Try again?"
 
 
@@ -158,10 +159,27 @@ class Interactions:
         )
         return self._deliver(payload)
 
-    # -- commands
+    # -- shortcuts and commands
 
-    def command(self, chat: str, *, user: str, text: str, name: str) -> Delivery:
-        """A person enters a slash command."""
+    def shortcut(self, *, user: str, callback_id: str, message: Message | None) -> Delivery:
+        """A person chooses a shortcut of the app, from anywhere or under a message."""
+        url = self._response_url(message.channel, user, None) if message is not None else ""
+        payload = payloads.shortcut(
+            self._world,
+            user=user,
+            callback_id=callback_id,
+            trigger_id=self._trigger(user),
+            message=message,
+            response_url=url,
+            at=self._clock(),
+        )
+        return self._deliver(payload)
+
+    def command(
+        self, chat: str, *, user: str, text: str, name: str, thread: str | None = None
+    ) -> Delivery:
+        """A person enters a slash command; in a thread Slack itself refuses it."""
+        assert thread is None, NOT_IN_THREADS.format(name)
         payload = payloads.command(
             self._world,
             self._world.channel(chat, user=user),

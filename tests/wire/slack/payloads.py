@@ -212,6 +212,33 @@ def submission(world: World, *, user: str, view: Json, trigger_id: str) -> Json:
     return payload | {"view": view, "response_urls": []}
 
 
+def shortcut(
+    world: World,
+    *,
+    user: str,
+    callback_id: str,
+    trigger_id: str,
+    message: Message | None,
+    response_url: str,
+    at: float,
+) -> Json:
+    """A `shortcut` payload, or a `message_action` for one under a message."""
+    kind = "shortcut" if message is None else "message_action"
+    body = _interaction(world, kind, user, trigger_id) | {
+        "callback_id": callback_id,
+        "action_ts": f"{at:.6f}",
+    }
+    if message is None:
+        return body
+    channel = world.channels[message.channel]
+    return body | {
+        "message_ts": message.ts,
+        "channel": {"id": channel.id, "name": channel.name},
+        "message": world.message_json(message),
+        "response_url": response_url,
+    }
+
+
 def view(
     world: World, ident: str, given: Mapping[str, Any], hashed: str, state: Mapping[str, Any]
 ) -> Json:

@@ -480,10 +480,23 @@ class SlackServer(LoopbackServer):
         return self.interactions.choose(message, user=user, option=option, value=value)
 
     async def command(
-        self, *, chat: str, user: str, text: str, name: str = "/gatepost"
+        self,
+        *,
+        chat: str,
+        user: str,
+        text: str,
+        name: str = "/gatepost",
+        thread: str | None = None,
     ) -> Delivery:
         """A person enters a slash command."""
-        return self.interactions.command(chat, user=user, text=text, name=name)
+        return self.interactions.command(chat, user=user, text=text, name=name, thread=thread)
+
+    async def shortcut(
+        self, *, user: str, callback_id: str = "ask", chat: str = "", ts: str = ""
+    ) -> Delivery:
+        """A person chooses a shortcut, under a message if one is named."""
+        message = self.world.channels[chat].messages[ts] if ts else None
+        return self.interactions.shortcut(user=user, callback_id=callback_id, message=message)
 
     def modal(self, user: str) -> Modal:
         """The form that stands before a person."""
