@@ -517,7 +517,8 @@ class Gateway:
     def _surfaces(self) -> list[Adapter]:
         if self._only_terminal:
             return []
-        page = [web_page(self._store, self._entries)] if self._config.web.enabled else []
+        keep = self._blobs.put
+        page = [web_page(self._store, self._entries, keep)] if self._config.web.enabled else []
         return [*page, *chat_adapters(self._config, self._store)]
 
 

@@ -293,6 +293,7 @@ class Ingest:
             return Stored(outcomes=("duplicate",))
         if isinstance(event, MessageReceived):
             self._note_author(event, outcome)
+            inbox.needs(tx, ident, (each.file for each in event.attachments if each.kept))
             cursors.advance(
                 tx,
                 account=arrival.account,

@@ -23,6 +23,7 @@ from gateway.web.frame import PLACES
 from gateway.web.history import StoredHistory
 from platforms.base import Adapter, OnGap
 from platforms.events import Account, Gap, MessageRef, PlatformName
+from platforms.files import Keep
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def chat_adapters(config: Config, store: Store | None = None) -> list[Adapter]:
     return [makers[name](config) for name in configured_platforms(config)]
 
 
-def web_page(store: Store, entries: tuple[Entry, ...]) -> Adapter:
+def web_page(store: Store, entries: tuple[Entry, ...], keep: Keep) -> Adapter:
     """The chat page."""
     from platforms.web.client import WebAdapter
 
@@ -52,6 +53,7 @@ def web_page(store: Store, entries: tuple[Entry, ...]) -> Adapter:
         secret=secrets.token_bytes(32),
         now=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
+        keep=keep,
         places=PLACES[1:],
     )
 

@@ -89,12 +89,14 @@ class Route:
     """An HTTP route an adapter wants on the shared web listener.
 
     `guarded` routes lie behind the listener's token; the others prove their callers themselves.
+    `uploads`: files come to it, which may take their time; it bounds them itself.
     """
 
     method: str
     path: str
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     guarded: bool
+    uploads: bool = False
 
 
 class Source(Protocol):

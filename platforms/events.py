@@ -105,6 +105,8 @@ class Attachment:
     seconds: int | None = None
     width: int | None = None
     height: int | None = None
+    kept: bool = False
+    """Its bytes came with the message and are kept already; `file` names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

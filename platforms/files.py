@@ -1,6 +1,6 @@
 """Where the bytes of a file are that came in, in the words of the one fetcher that reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -30,6 +30,9 @@ class KeptFile:
 
 
 Location = FileAddress | KeptFile
+
+Keep = Callable[[bytes], Awaitable[str]]
+"""Keeps bytes that came with a message and returns the name they are found by."""
 
 
 def origin_of(scheme: str, netloc: str) -> str:

@@ -14,7 +14,7 @@ from platforms import blocks
 from platforms.errors import PlatformUnavailable
 from platforms.events import Account, ChatRef
 from platforms.web.history import Answering, ChatSummary, HistoryItem, StoredFile
-from platforms.web.parse import notices_of
+from platforms.web.parse import notices_of, shown_text
 
 T = TypeVar("T")
 
@@ -133,10 +133,9 @@ def _written(tx: Tx, account: str, chat: str) -> list[HistoryItem]:
     items = []
     for key, stored, at in rows:
         content = inbox.Content.from_json(stored)
-        if content.text:
-            items.append(
-                HistoryItem(message_id=key, speaker="user", body=content.text, at=_moment(at))
-            )
+        text = shown_text(content.text, [each.name or each.kind for each in content.attachments])
+        if text:
+            items.append(HistoryItem(message_id=key, speaker="user", body=text, at=_moment(at)))
     return items
 
 

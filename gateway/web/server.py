@@ -26,6 +26,8 @@ from platforms.base import Route
 
 BODY_MAX_BYTES = 1 << 20
 BODY_WITHIN_S = 5.0
+UPLOAD_WITHIN_S = 130.0
+"""A little more than whoever takes files gives them."""
 IDLE_S = 15.0
 """How long a connection may stay without a complete request head."""
 REQUESTS_MAX = 64
@@ -80,6 +82,7 @@ class WebServer:
             )
         guard = Guard(auth=TokenAuth(token) if token else None, now=now)
         self._active = 0
+        self._uploads: set[str] = set()
         self._runner = web.AppRunner(
             self._application(guard, routes, health),
             access_log=None,
@@ -126,7 +129,9 @@ class WebServer:
         add("POST", "/logout", guard.own_page(guard.sign_out))
         for route in routes:
             handler = guard.signed_in(route.handler) if route.guarded else route.handler
-            add(route.method, route.path, handler)
+            resource = add(route.method, route.path, handler).resource
+            if route.uploads and resource is not None:
+                self._uploads.add(resource.canonical)
         return app
 
     @web.middleware
@@ -145,12 +150,20 @@ class WebServer:
 
         request[_RELEASE] = release
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(BODY_WITHIN_S, _cut_body, request)
+        within_s = UPLOAD_WITHIN_S if self._takes_files(request) else BODY_WITHIN_S
+        timer = loop.call_later(within_s, _cut_body, request)
         try:
             return await handler(request)
         finally:
             timer.cancel()
             release()
+
+
+    def _takes_files(self, request: web.Request) -> bool:
+        """Whether files may come with a request, as far as its path and its type tell."""
+        resource = request.match_info.route.resource
+        known = resource is not None and resource.canonical in self._uploads
+        return known and request.content_type == "multipart/form-data"
 
 
 @web.middleware

@@ -4,6 +4,7 @@ An act carries a UUID of the page's making. The page keeps the act until it is a
 without script, redirected) and may send it again under the same UUID as often as it likes.
 """
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,11 +18,12 @@ from platforms.base import Ingest
 from platforms.content import Form
 from platforms.events import Delivery, Ignored, InboundEvent, MessageReceived, Receipt
 from platforms.web.controls import FIELD_PREFIX, Filling
-from platforms.web.limits import PENDING_LIFE_S
+from platforms.web.limits import PENDING_LIFE_S, UPLOADS_AT_ONCE
 from platforms.web.live import LiveMessage
 from platforms.web.page import Failure
-from platforms.web.parse import ACCOUNT, canonical_uuid, chat_of, parse, read_fields
+from platforms.web.parse import ACCOUNT, canonical_uuid, chat_of, parse, read_fields, shown_text
 from platforms.web.site import Site, browser_of, conversation_in, json_answer
+from platforms.web.uploads import SentFile, UploadRefused, read_upload
 from platforms.web.viewer import VIEWER, Viewer
 
 BUSY = "The gateway could not store this just now. It is still here: send it again in a moment."
@@ -39,6 +41,7 @@ class _Act:
     conversation: str
     fields: Mapping[str, str]
     by_script: bool
+    files: tuple[SentFile, ...] = ()
 
     @property
     def chat_id(self) -> str:
@@ -82,6 +85,7 @@ class Acts:
         self.ingest: Ingest | None = None
         self._site = site
         self._sequence = itertools.count()
+        self._uploading = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     async def message(self, request: web.Request) -> web.StreamResponse:
         """POST /chat/ID/messages: token, key, text."""
@@ -102,7 +106,11 @@ class Acts:
     async def _answer(
         self, request: web.Request, take: Callable[[_Act], Awaitable[_Refused | None]]
     ) -> web.StreamResponse:
-        act = await _read(request)
+        try:
+            act = await self._read(request)
+        except UploadRefused as error:
+            told = _Refused(status=413, code="too_large", sentence=str(error))
+            return await self._refusal(request, _without_fields(request), told)
         refused = _Refused(status=403, code="stale", sentence=STALE)
         if self._is_ours(request, act):
             refused_or_none = await take(act)
@@ -110,6 +118,20 @@ class Acts:
                 return _accepted(act)
             refused = refused_or_none
         return await self._refusal(request, act, refused)
+
+    async def _read(self, request: web.Request) -> _Act:
+        act = _without_fields(request)
+        if request.content_type == "multipart/form-data":
+            async with self._uploading:
+                try:
+                    sent, files = await read_upload(request)
+                except ValueError as error:
+                    raise web.HTTPBadRequest(text=MALFORMED) from error
+            return replace(act, fields=sent, files=files)
+        fields = read_fields(request.content_type, await request.read())
+        if fields is None:
+            raise web.HTTPBadRequest(text=MALFORMED)
+        return replace(act, fields=fields)
 
     def _is_ours(self, request: web.Request, act: _Act) -> bool:
         return act.viewer.by_header or self._site.forms.check(
@@ -120,14 +142,22 @@ class Acts:
         )
 
     async def _take_message(self, act: _Act) -> _Refused | None:
-        if not act.text.strip():
+        if not act.text.strip() and not act.files:
             return _Refused(status=400, code="empty", sentence=EMPTY)
-        payload = self._payload(act, kind="message", text=act.text)
+        files = [await self._kept(each) for each in act.files]
+        payload = {**self._payload(act, kind="message", text=act.text)}
+        if files:
+            payload["files"] = files
         match parse(payload):
             case (MessageReceived() as event,):
                 return await self._take_text(payload, event)
             case _:
                 return _Refused(status=400, code="malformed", sentence=MALFORMED)
+
+    async def _kept(self, file: SentFile) -> Mapping[str, Any]:
+        """A file as the payload names it; its bytes are kept elsewhere."""
+        blob = await self._site.keep(file.data)
+        return {"name": file.name, "mime": file.mime, "bytes": len(file.data), "blob": blob}
 
     async def _take_text(
         self, payload: Mapping[str, Any], event: MessageReceived
@@ -149,8 +179,13 @@ class Acts:
         if refused is not None:
             hub.expect_no_more(chat_id)
             return refused
+        names = [each.name or each.kind for each in event.attachments]
         message = LiveMessage(
-            message_id=key, speaker="user", body=event.text, at=event.occurred_at, place=place
+            message_id=key,
+            speaker="user",
+            body=shown_text(event.text, names),
+            at=event.occurred_at,
+            place=place,
         )
         hub.put(chat_id, message)
         return None
@@ -259,14 +294,12 @@ class Acts:
             return self._site.new_id()
 
 
-async def _read(request: web.Request) -> _Act:
-    fields = read_fields(request.content_type, await request.read())
-    if fields is None:
-        raise web.HTTPBadRequest(text=MALFORMED)
+def _without_fields(request: web.Request) -> _Act:
+    """An act of which nothing was read."""
     return _Act(
         viewer=request[VIEWER],
         conversation=conversation_in(request),
-        fields=fields,
+        fields={},
         by_script=request.content_type == "application/json",
     )
 

@@ -28,7 +28,7 @@ from platforms.content import (
 )
 from platforms.errors import ChatUnavailable, MessageRejected, PlatformUnavailable, TooLong
 from platforms.events import Account, Attachment, ChatRef, Liveness, MessageRef, PlatformName
-from platforms.files import KeptFile, Location
+from platforms.files import Keep, KeptFile, Location
 from platforms.web.acts import Acts
 from platforms.web.answers import Answers
 from platforms.web.assets import load_assets
@@ -49,7 +49,8 @@ class WebAdapter:
     """The chat page as a platform.
 
     `secret` signs form tokens and may change at every start; `now` gives aware UTC datetimes;
-    `new_id` gives a new UUID as text at every call. `places` are other pages to be linked.
+    `new_id` gives a new UUID as text at every call. `keep` keeps bytes that came in and returns
+    the name they are found by. `places` are other pages to be linked.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class WebAdapter:
         secret: bytes,
         now: Callable[[], datetime],
         new_id: Callable[[], str],
+        keep: Keep,
         patience: Patience | None = None,
         places: tuple[Place, ...] = (),
     ) -> None:
@@ -75,6 +77,7 @@ class WebAdapter:
             new_id=new_id,
             answers=self._answers,
             answer_s=patience.answer_s,
+            keep=keep,
             places=places,
         )
         self._acts = Acts(self._site)
@@ -124,7 +127,13 @@ class WebAdapter:
             Route(method="GET", path=CHAT, handler=site.chat, guarded=True),
             Route(method="GET", path=CHAT + "/files/{id}", handler=site.file, guarded=True),
             Route(method="GET", path=CHAT + "/events", handler=self._feed.events, guarded=True),
-            Route(method="POST", path=CHAT + "/messages", handler=acts.message, guarded=True),
+            Route(
+                method="POST",
+                path=CHAT + "/messages",
+                handler=acts.message,
+                guarded=True,
+                uploads=True,
+            ),
             Route(method="POST", path=CHAT + "/stop", handler=acts.stop, guarded=True),
             Route(method="POST", path=CHAT + "/press", handler=acts.press, guarded=True),
             Route(method="POST", path=CHAT + "/form", handler=acts.form, guarded=True),

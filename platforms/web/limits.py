@@ -25,6 +25,27 @@ LIVE_CHATS = 200
 FILES_MAX_BYTES = 64 << 20
 """All uploads kept in memory together; the oldest go first."""
 
+UPLOAD_FILE_MAX = 20 << 20
+"""Bytes of one file that somebody sends."""
+
+UPLOAD_MAX = 40 << 20
+"""Bytes of all files of one message."""
+
+UPLOAD_FILES_MAX = 8
+"""Files of one message."""
+
+UPLOAD_FIELD_MAX = 4 << 20
+"""Bytes of any other field of that form: as much as the longest message has."""
+
+UPLOAD_PARTS_MAX = 64
+"""Parts of that form."""
+
+UPLOAD_S = 120.0
+"""How long the form may take to arrive."""
+
+UPLOADS_AT_ONCE = 3
+"""Such forms that are read at the same time; they are in memory meanwhile."""
+
 HEARTBEAT_S = 15.0
 """A comment on a quiet stream, so that both ends notice a dead connection."""
 

@@ -383,6 +383,7 @@ def _composer(view: PageView) -> Html:
             "id": "composer",
             "method": "post",
             "action": f"/chat/{view.conversation}/messages",
+            "enctype": "multipart/form-data",
         },
         hidden(view.form, view.failure.key if view.failure else None),
         el("label", {"class": "unseen", "for": "text"}, "Message"),
@@ -393,7 +394,6 @@ def _composer(view: PageView) -> Html:
                 "name": "text",
                 "rows": "1",
                 "placeholder": "Write a message",
-                "required": True,
                 "maxlength": str(TEXT_MAX),
                 "autofocus": True,
                 "aria-describedby": "hint",
@@ -401,6 +401,11 @@ def _composer(view: PageView) -> Html:
             view.failure.text if view.failure else "",
         ),
         el("button", {"class": "send"}, "Send"),
+        el("label", {"class": "unseen", "for": "files"}, "Files"),
+        el(
+            "input",
+            {"class": "files", "id": "files", "type": "file", "name": "files", "multiple": True},
+        ),
     )
 
 
@@ -446,8 +451,7 @@ def _empty(answering: Answering) -> Html:
     examples = [
         el(
             "button",
-            # The box is required; a button that brings its own words must not be held by it.
-            {"form": "composer", "name": "example", "value": text, "formnovalidate": True},
+            {"form": "composer", "name": "example", "value": text},
             text,
         )
         for text in answering.examples

@@ -3,7 +3,7 @@
 Pure and total: any JSON value gives a result. The payload is what `client` journals as the raw
 delivery, so a stored one parses to the same event again:
 
-    {"kind": "message", "user", "chat", "key", "text", "at", "order"}
+    {"kind": "message", "user", "chat", "key", "text", "files", "at", "order"}
     {"kind": "stop",    "user", "chat", "key", "at", "order"}
     {"kind": "press",   "user", "chat", "key", "message", "payload", "at", "order"}
     {"kind": "form",    "user", "chat", "key", "card", "form", "values", "at", "order"}
@@ -12,9 +12,9 @@ delivery, so a stored one parses to the same event again:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypedDict
+from typing import Any, Final, Literal, TypedDict
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -23,6 +23,7 @@ import orjson
 from platforms.blocks import clean_text
 from platforms.events import (
     Account,
+    Attachment,
     Author,
     ButtonPressed,
     ChatRef,
@@ -40,6 +41,12 @@ LOCAL_USER = "local"
 PRESS_LIFE = timedelta(hours=1)
 NOTICES = "7b8e2c7a-9d0c-5b8e-8f43-6a1c51b7f0d2"
 """The conversation in which each user finds what the gateway has to say by itself."""
+_BLOB = re.compile("[0-9a-f]{64}")
+_KINDS: Final[Mapping[str, Literal["image", "audio", "video"]]] = {
+    "image": "image",
+    "audio": "audio",
+    "video": "video",
+}
 PAYLOAD = re.compile(r"[\x20-\x7e]{1,64}")
 MAX_FIELDS = 64
 USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -97,11 +104,13 @@ def _event(payload: Mapping[Any, Any]) -> InboundEvent:
     chat, key = envelope["chat"], envelope["delivery_key"]
     match payload["kind"]:
         case "message":
+            files = tuple(_file(each) for each in payload.get("files", ()))
             return MessageReceived(
                 **envelope,
                 message=MessageRef(chat=chat, message_id=key),
-                text=_text(payload["text"]),
+                text=_text(payload["text"], may_lack=bool(files)),
                 chat_kind="dm",
+                attachments=files,
             )
         case "stop":
             return CommandInvoked(**envelope, name="stop")
@@ -221,10 +230,34 @@ def _value(value: object) -> str:
     return clean_text(value)
 
 
-def _text(value: object) -> str:
+def _text(value: object, *, may_lack: bool) -> str:
     if not isinstance(value, str):
         raise TypeError("text is not text")
     text = clean_text(value).strip("\n").rstrip()
-    if not text:
+    if not text and not may_lack:
         raise ValueError("no text")
     return text
+
+
+def _file(value: object) -> Attachment:
+    if not isinstance(value, Mapping):
+        raise TypeError("a file is not an object")
+    name, mime, size = value["name"], value["mime"], value["bytes"]
+    if not (isinstance(name, str) and isinstance(mime, str) and isinstance(size, int)):
+        raise TypeError("a file is not described")
+    blob = _matching(value["blob"], _BLOB)
+    return Attachment(
+        id=blob[:16],
+        kind=_KINDS.get(mime.partition("/")[0], "document"),
+        file=blob,
+        name=clean_text(name)[:300] or None,
+        mime=mime[:100] or None,
+        bytes=size,
+        kept=True,
+    )
+
+
+def shown_text(text: str, names: Iterable[str]) -> str:
+    """What a person wrote as the page shows it: their words, and the names of their files."""
+    lines = "\n".join(f"\N{PAPERCLIP} {name}" for name in names)
+    return f"{text}\n{lines}".strip("\n") if lines else text

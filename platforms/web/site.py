@@ -12,6 +12,7 @@ from aiohttp import web
 
 from platforms.errors import PlatformUnavailable
 from platforms.events import ChatRef
+from platforms.files import Keep
 from platforms.web.answers import Answers
 from platforms.web.assets import Asset
 from platforms.web.controls import Filling, FormFields
@@ -53,6 +54,7 @@ class Site:
     new_id: Callable[[], str]
     answers: Answers
     answer_s: float
+    keep: Keep
     places: tuple[Place, ...] = ()
 
     async def new_chat(self, request: web.Request) -> web.StreamResponse:

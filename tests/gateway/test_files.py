@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,26 @@ async def test_a_picture_is_kept_as_long_as_its_message(make: Make) -> None:
     far = core.clock.now() + 10**15
     await core.store.write(lambda tx: tx.run("UPDATE session SET closed_at = 1"), transition=KEPT)
     await core.store.write(lambda tx: retention.forget_session(tx, 1, before=far), transition=KEPT)
+    assert not await core.store.read(in_use)
+
+
+async def test_what_came_along_is_kept_as_long_as_its_event(make: Make) -> None:
+    """Also before its turn, and no longer than its words."""
+    core = make()
+    await core.connect()
+    core.answers("Grey.")
+    sent = replace(await picture(core, kept=True), kind="video")
+    await core.take(message("one", number=1, attachments=(sent,)))
+    await core.shows("Grey.")
+    await core.finish()
+
+    def in_use(tx: Tx) -> bool:
+        return retention.blob_in_use(tx, sent.file)
+
+    assert await core.store.read(in_use)
+    await core.store.write(
+        lambda tx: retention.forget_events(tx, (1,), now=core.clock.now()), transition=KEPT
+    )
     assert not await core.store.read(in_use)
 
 

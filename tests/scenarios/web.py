@@ -89,6 +89,18 @@ class WebSurface(OwnSurface):
         await self._send("messages", written)
         return written
 
+    async def attach(self, text: str, name: str, data: bytes, mime: str = "image/png") -> None:
+        """As a browser sends a form with files, which then loads the page anew."""
+        key = str(uuid.uuid4())
+        self._mine.add(key)
+        form = aiohttp.FormData()
+        for field, value in (("token", self._form), ("key", key), ("text", text)):
+            form.add_field(field, value)
+        form.add_field("files", data, filename=name, content_type=mime)
+        path = f"/chat/{self.chat}/messages"
+        async with self._http.post(path, data=form, allow_redirects=False) as response:
+            assert response.status == 303
+
     async def command(self, name: str, args: str = "", *, by: str = "ann") -> None:
         """By the button, where there is one."""
         if (name, args) == ("stop", ""):

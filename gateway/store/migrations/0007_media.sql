@@ -1,5 +1,5 @@
--- Files that came in: which payloads the messages of a session need. A payload that no row names
--- is deleted.
+-- Files that came in: which payloads the messages of a session need; of session 0: an event that
+-- brought its files along, sequence being its row in inbox. A payload that no row names is deleted.
 CREATE TABLE media (
     payload TEXT NOT NULL,
     session_id BIGINT NOT NULL,

@@ -6,6 +6,7 @@ held --> new                    its author was let in after all; see `pairings`
 ignored(reason), refused(reason)   decided on arrival, or while it still waited
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -187,6 +188,17 @@ def insert(tx: Tx, arrival: Arrival) -> int | None:
         arrival.logical_key,
     )
     return None
+
+
+def needs(tx: Tx, ident: int, payloads: Iterable[str]) -> None:
+    """Note that an event needs these payloads, so that they are kept as long as its words."""
+    for name in payloads:
+        tx.run(
+            "INSERT INTO media (payload, session_id, sequence) VALUES (?, 0, ?)"
+            " ON CONFLICT DO NOTHING",
+            name,
+            ident,
+        )
 
 
 def holds(tx: Tx, *, account: str, chat: str, message_id: str) -> bool:

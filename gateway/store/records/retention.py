@@ -78,16 +78,19 @@ def events_due(tx: Tx, *, before: int, after: Place) -> list[Due]:
 
 def forget_events(tx: Tx, ids: Sequence[int], *, now: int) -> int:
     """Take the words and payloads of inbox rows; their keys stay."""
-    return sum(
-        tx.run(
+    changed = 0
+    for ident in ids:
+        forgotten = tx.run(
             "UPDATE inbox SET raw = '', content = NULL, pruned_at = ?"
             " WHERE id = ? AND pruned_at IS NULL"
             " AND state IN ('done', 'ignored', 'refused', 'held')",
             now,
             ident,
         )
-        for ident in ids
-    )
+        if forgotten:
+            tx.run("DELETE FROM media WHERE session_id = 0 AND sequence = ?", ident)
+        changed += forgotten
+    return changed
 
 
 def events_over(tx: Tx, *, before: int, after: Place) -> list[Due]:

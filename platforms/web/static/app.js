@@ -374,7 +374,15 @@ function send(text) {
   deliver(key, text, showMine(key, text));
 }
 
+const files = document.getElementById("files");
+
 composer.addEventListener("submit", (event) => {
+  if (files.files.length && event.submitter?.name !== "example") {
+    // The browser itself sends files, with the words beside them, and loads the page anew.
+    composer.elements.token.value = token;
+    drafts.save("");
+    return;
+  }
   event.preventDefault();
   const example = event.submitter?.name === "example" ? event.submitter.value : null;
   send(example ?? box.value);
@@ -391,7 +399,18 @@ const byTouch = matchMedia("(hover: none) and (pointer: coarse)");
 box.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing || byTouch.matches) return;
   event.preventDefault();
-  if (box.value.trim()) composer.requestSubmit();
+  if (box.value.trim() || files.files.length) composer.requestSubmit();
+});
+
+box.addEventListener("paste", (event) => {
+  if (event.clipboardData.files.length) files.files = event.clipboardData.files;
+});
+
+composer.addEventListener("dragover", (event) => event.preventDefault());
+composer.addEventListener("drop", (event) => {
+  if (!event.dataTransfer.files.length) return;
+  event.preventDefault();
+  files.files = event.dataTransfer.files;
 });
 
 box.addEventListener("input", () => {

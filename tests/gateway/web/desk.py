@@ -269,6 +269,7 @@ async def running_pages(
         secret=b"test",
         now=now,
         new_id=lambda: str(uuid4()),
+        keep=gateway.keep,
         places=PLACES[1:],
     )
     approvals = ApprovalPages(desk, draw=lambda: str(uuid4()), now=now)

@@ -77,6 +77,13 @@ class Handlers:
         return (
             Route(method="GET", path="/who", handler=self.who, guarded=True),
             Route(method="POST", path="/body", handler=self.body, guarded=True),
+            Route(
+                method="POST",
+                path="/files/{id:[0-9]+}",
+                handler=self.body,
+                guarded=True,
+                uploads=True,
+            ),
             Route(method="GET", path="/hold", handler=self.hold, guarded=True),
             Route(method="GET", path="/stream", handler=self.stream, guarded=True),
             Route(method="GET", path="/fail", handler=self.fail, guarded=True),
@@ -270,14 +277,25 @@ async def test_a_body_has_a_maximum(path: str) -> None:
 
 
 async def test_a_body_that_does_not_come_is_given_up() -> None:
-    """Five seconds, then 408. Slow because that is the time the listener really waits."""
+    """Five seconds, then 408. Slow because that is the time the listener really waits.
+
+    Files have longer, where files are taken.
+    """
     async with listening() as client:
+        patient, files = await _raw(client)
+        files.write(
+            b"POST /files/7 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
+            b"Content-Type: multipart/form-data; boundary=x\r\n\r\nabc"
+        )
         reader, writer = await _raw(client)
         writer.write(b"POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc")
         async with asyncio.timeout(10):
             assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
-        writer.close()
-        await writer.wait_closed()
+            files.write(b"defghi")
+            assert (await patient.readline()).startswith(b"HTTP/1.1 200 ")
+        for each in (writer, files):
+            each.close()
+            await each.wait_closed()
 
 
 async def test_only_so_many_requests_at_once() -> None:

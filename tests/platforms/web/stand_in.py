@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from uuid import uuid4
 
 import aiohttp
@@ -50,6 +51,7 @@ class StandInGateway:
     items: dict[str, dict[str, HistoryItem]] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     files: dict[str, StoredFile] = field(default_factory=dict)
+    kept: dict[str, bytes] = field(default_factory=dict)
     well: bool = True
     readable: bool = True
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -61,6 +63,12 @@ class StandInGateway:
 
     def __post_init__(self) -> None:
         self.admits.set()
+
+    async def keep(self, data: bytes) -> str:
+        """What came with a message, by its digest."""
+        name = sha256(data).hexdigest()
+        self.kept[name] = data
+        return name
 
     async def ingest(self, delivery: Delivery) -> Receipt:
         """Journal; wait while the test holds `admits`; answer `receipt`."""
@@ -218,6 +226,7 @@ async def running_page(
         secret=b"test",
         now=now,
         new_id=lambda: str(uuid4()),
+        keep=gateway.keep,
         patience=patience,
     )
     config = WebConfig(listen=listen, token=Secret(token) if token else None)
