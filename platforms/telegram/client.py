@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from telegram import Bot
+from telegram import Bot, BotCommandScope
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from platforms.base import Capabilities, Ingest, OnGap, Route
@@ -194,14 +194,16 @@ class TelegramAdapter:
         if self._menus_set:
             return
         for menu in menus(self._commands, self._owners):
+            chat = {} if menu.chat is None else {"chat_id": int(menu.chat)}
+            scope = BotCommandScope(menu.scope, api_kwargs=chat)
             try:
                 await self._bot.set_my_commands(
-                    menu.commands, scope=menu.scope, language_code=menu.language or None
+                    menu.commands, scope=scope, language_code=menu.language or None
                 )
             except InvalidToken as error:
                 raise as_connection(error) from error
             except BadRequest as error:  # such as an owner who has never written
-                log.info("no command menu for %s: %s", menu.scope.type, error)
+                log.info("no command menu for %s: %s", menu.scope, error)
             except TelegramError as error:
                 log.warning("the command menu could not be registered: %s", error)
                 return

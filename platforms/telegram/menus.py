@@ -9,16 +9,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from telegram import (
-    BotCommand,
-    BotCommandScope,
-    BotCommandScopeAllChatAdministrators,
-    BotCommandScopeAllGroupChats,
-    BotCommandScopeAllPrivateChats,
-    BotCommandScopeChat,
-    BotCommandScopeDefault,
-)
-
 from platforms.events import CommandHelp
 from platforms.telegram.limits import COMMAND_SUMMARY_MAX, COMMANDS_MAX
 
@@ -30,35 +20,39 @@ _OWNERS = _APPROVERS | {"owner"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Menu:
-    """What one scope shows in one language; no language is for all that have no menu."""
+    """What one scope shows in one language; no language is for all that have no menu.
 
-    scope: BotCommandScope
+    `scope` is the Bot API's word, `chat` the one chat that it is, `commands` names and words.
+    """
+
+    scope: str
+    chat: str | None
     language: str
-    commands: tuple[BotCommand, ...]
+    commands: tuple[tuple[str, str], ...]
 
 
 def menus(table: Sequence[CommandHelp], owners: Iterable[str]) -> Iterator[Menu]:
     """Every menu; `owners` are people, whose direct chats show what only they may use."""
     scopes = [
-        (BotCommandScopeDefault(), _EVERYONE),
-        (BotCommandScopeAllPrivateChats(), _EVERYONE),
-        (BotCommandScopeAllGroupChats(), _EVERYONE),
-        (BotCommandScopeAllChatAdministrators(), _APPROVERS),
-        *((BotCommandScopeChat(chat_id=int(owner)), _OWNERS) for owner in owners),
+        ("default", None, _EVERYONE),
+        ("all_private_chats", None, _EVERYONE),
+        ("all_group_chats", None, _EVERYONE),
+        ("all_chat_administrators", None, _APPROVERS),
+        *(("chat", owner, _OWNERS) for owner in owners),
     ]
     languages = ("", *sorted({language for each in table for language in each.summaries}))
-    for scope, tiers in scopes:
+    for scope, chat, tiers in scopes:
         for language in languages:
             commands = tuple(_commands(table, tiers, language))
             if commands:
-                yield Menu(scope=scope, language=language, commands=commands)
+                yield Menu(scope=scope, chat=chat, language=language, commands=commands)
 
 
 def _commands(
     table: Sequence[CommandHelp], tiers: frozenset[str], language: str
-) -> Iterator[BotCommand]:
+) -> Iterator[tuple[str, str]]:
     shown = [each for each in table if each.tier in tiers and _NAME.fullmatch(each.name)]
     for each in shown[:COMMANDS_MAX]:
         words = each.summaries.get(language) or each.summary
         if words:
-            yield BotCommand(each.name, words[:COMMAND_SUMMARY_MAX])
+            yield each.name, words[:COMMAND_SUMMARY_MAX]

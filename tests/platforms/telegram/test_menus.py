@@ -14,7 +14,7 @@ TABLE = (
 def test_every_scope_shows_what_its_readers_may_use() -> None:
     """Administrators see what approvers may, an owner's direct chat all; in every language."""
     shown = {
-        (menu.scope.type, menu.language): [each.command for each in menu.commands]
+        (menu.scope, menu.language): [name for name, _ in menu.commands]
         for menu in menus(TABLE, ("1003",))
     }
     assert shown == {
@@ -32,9 +32,9 @@ def test_every_scope_shows_what_its_readers_may_use() -> None:
 
 def test_words_are_those_of_the_language() -> None:
     """What has no words of its own there keeps the ones everybody reads; long ones are cut."""
-    found = {(menu.scope.type, menu.language): menu.commands for menu in menus(TABLE, ("1",))}
-    texts = [each.description for each in found["chat", "de"]]
+    found = {(menu.scope, menu.language): menu.commands for menu in menus(TABLE, ("1",))}
+    texts = [words for _, words in found["chat", "de"]]
     assert texts == ["was ich kann", "stop all spending", "wer darf"]
-    (long,) = next(menus((CommandHelp(name="help", summary="x" * 300),), ())).commands
-    assert len(long.description) == 256
+    ((_, long),) = next(menus((CommandHelp(name="help", summary="x" * 300),), ())).commands
+    assert len(long) == 256
     assert list(menus((), ("1",))) == []
