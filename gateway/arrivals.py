@@ -4,14 +4,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from gateway import mailbox, refs
+from gateway import admission, mailbox, refs
 from gateway.attached import Attached
-from gateway.store.records import inbox
+from gateway.store.records import inbox, prompts
 from platforms.events import (
     ButtonPressed,
     ChatMembershipChanged,
     CommandInvoked,
+    Delivery,
     FormSubmitted,
+    Ignored,
     InboundEvent,
     MessageDeleted,
     MessageEdited,
@@ -20,6 +22,94 @@ from platforms.events import (
     Quote,
     ReactionChanged,
 )
+
+
+def arrival_of(
+    event: InboundEvent,
+    outcome: admission.Admission,
+    *,
+    raw: str,
+    facts: admission.Facts,
+    now: int,
+) -> inbox.Arrival:
+    """An event with what admission has decided about it."""
+    content = content_of(event)
+    if isinstance(event, ButtonPressed | FormSubmitted):
+        content = replace(content, barred=not admission.may_press(event, facts))
+    arrival = inbox.Arrival(
+        account=refs.account_text(event.account),
+        delivery_key=event.delivery_key,
+        logical_key=event.logical_key,
+        state="new",
+        reason=None,
+        lane=None,
+        session_key=admission.session_key(event, facts.sessions),
+        chat=refs.chat_text(event.chat),
+        message_id=message_id_of(event),
+        author=refs.person_text(event.author, event.account.platform),
+        order=event.order,
+        occurred_at=micros(event.occurred_at),
+        received_at=now,
+        content=content,
+        raw=raw,
+    )
+    match outcome:
+        case admission.Admitted() as admitted:
+            return _entering(arrival, admitted)
+        case admission.Held(then=then):
+            arrival = arrival if then is None else _entering(arrival, then)
+            return replace(arrival, state="held", reason="pairing")
+        case admission.Amends():
+            return replace(arrival, state="ignored", reason="amendment")
+        case admission.Refused(reason=reason):
+            return replace(arrival, state="refused", reason=reason)
+        case admission.Ignored(reason=reason):
+            return replace(arrival, state="ignored", reason=reason)
+        case admission.NotListed() | admission.Calls():
+            return replace(arrival, state="ignored", reason="chat_not_listed")
+        case admission.Changes():
+            return replace(arrival, state="ignored", reason="membership")
+        case unknown:
+            assert_never(unknown)
+
+
+def ignored_arrival(delivery: Delivery, ignored: Ignored, *, raw: str, now: int) -> inbox.Arrival:
+    """A payload that says nothing to us."""
+    return inbox.Arrival(
+        account=refs.account_text(delivery.account),
+        delivery_key=ignored.delivery_key,
+        logical_key=f"ignored:{ignored.delivery_key}",
+        state="ignored",
+        reason=ignored.reason,
+        lane=None,
+        session_key=None,
+        chat=None,
+        message_id=None,
+        author=None,
+        order=(0, 0),
+        occurred_at=now,
+        received_at=now,
+        content=inbox.Content(kind="none"),
+        raw=raw,
+    )
+
+
+def as_form(arrival: inbox.Arrival, prompt: prompts.Prompt) -> inbox.Arrival:
+    """A reply to a prompt as the form it fills in; it is no message that could be edited."""
+    values = ((prompt.field, arrival.content.text),)
+    content = replace(arrival.content, kind="form", args=prompt.form_id, values=values)
+    return replace(
+        arrival, state="new", reason=None, lane="press", content=content, message_id=None
+    )
+
+
+def _entering(arrival: inbox.Arrival, admitted: admission.Admitted) -> inbox.Arrival:
+    """An arrival as its lane takes it."""
+    content = replace(arrival.content, shared=admitted.shared)
+    if admitted.command is not None:
+        name, args = admitted.command.command.name, admitted.command.args
+        content = replace(content, kind="command", command=name, args=args)
+    return replace(arrival, lane=admitted.lane, content=content)
 
 
 def content_of(event: InboundEvent) -> inbox.Content:

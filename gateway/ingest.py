@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Final, assert_never
 
 from gateway import admission, amending, outgoing, refs
-from gateway.arrivals import content_of, message_id_of, micros, waiting
+from gateway.arrivals import arrival_of, as_form, ignored_arrival, waiting
 from gateway.bot_turns import BotTurns
 from gateway.clock import Clock
 from gateway.config.values import Config
@@ -35,10 +35,8 @@ from gateway.store.records import chats, cursors, freezes, inbox, outbox, prompt
 from gateway.store.records.chats import MarkedChat
 from platforms.blocks import Blocks
 from platforms.events import (
-    ButtonPressed,
     ChatMembershipChanged,
     Delivery,
-    FormSubmitted,
     Ignored,
     InboundEvent,
     MessageReceived,
@@ -259,7 +257,9 @@ class Ingest:
 
     def _journal(self, tx: Tx, delivery: Delivery, raw: str) -> Stored:
         if isinstance(delivery.events, Ignored):
-            inbox.insert(tx, self._ignored(delivery, delivery.events, raw))
+            inbox.insert(
+                tx, ignored_arrival(delivery, delivery.events, raw=raw, now=self._clock.now())
+            )
             return Stored(outcomes=(delivery.events.reason,))
         left = [self._journal_event(tx, event, raw) for event in delivery.events]
         return Stored(
@@ -284,9 +284,9 @@ class Ingest:
         prompt = self._answered(tx, event, outcome)
         if isinstance(event, MessageReceived) and prompt is not None and not prompt.form_id:
             prompt, outcome = None, admission.form_over(event, self._config.sessions)
-        arrival = self._arrival(event, outcome, raw, facts)
+        arrival = arrival_of(event, outcome, raw=raw, facts=facts, now=self._clock.now())
         if prompt is not None:
-            arrival = _as_form(arrival, prompt)
+            arrival = as_form(arrival, prompt)
             outcome = admission.Admitted(session_key=key, lane="press")
         ident = inbox.insert(tx, arrival)
         if ident is None:
@@ -449,84 +449,3 @@ class Ingest:
             nonce=self._clock.nonce(),
         )
         return outbox.insert(tx, new, now=self._clock.now())
-
-    def _arrival(
-        self, event: InboundEvent, outcome: admission.Admission, raw: str, facts: admission.Facts
-    ) -> inbox.Arrival:
-        content = content_of(event)
-        if isinstance(event, ButtonPressed | FormSubmitted):
-            barred = not admission.may_press(event, facts)
-            content = replace(content, barred=barred)
-        arrival = inbox.Arrival(
-            account=refs.account_text(event.account),
-            delivery_key=event.delivery_key,
-            logical_key=event.logical_key,
-            state="new",
-            reason=None,
-            lane=None,
-            session_key=admission.session_key(event, self._config.sessions),
-            chat=refs.chat_text(event.chat),
-            message_id=message_id_of(event),
-            author=refs.person_text(event.author, event.account.platform),
-            order=event.order,
-            occurred_at=micros(event.occurred_at),
-            received_at=self._clock.now(),
-            content=content,
-            raw=raw,
-        )
-        match outcome:
-            case admission.Admitted() as admitted:
-                return _entering(arrival, admitted)
-            case admission.Held(then=then):
-                arrival = arrival if then is None else _entering(arrival, then)
-                return replace(arrival, state="held", reason="pairing")
-            case admission.Amends():
-                return replace(arrival, state="ignored", reason="amendment")
-            case admission.Refused(reason=reason):
-                return replace(arrival, state="refused", reason=reason)
-            case admission.Ignored(reason=reason):
-                return replace(arrival, state="ignored", reason=reason)
-            case admission.NotListed() | admission.Calls():
-                return replace(arrival, state="ignored", reason="chat_not_listed")
-            case admission.Changes():
-                return replace(arrival, state="ignored", reason="membership")
-            case unknown:
-                assert_never(unknown)
-
-    def _ignored(self, delivery: Delivery, ignored: Ignored, raw: str) -> inbox.Arrival:
-        now = self._clock.now()
-        return inbox.Arrival(
-            account=refs.account_text(delivery.account),
-            delivery_key=ignored.delivery_key,
-            logical_key=f"ignored:{ignored.delivery_key}",
-            state="ignored",
-            reason=ignored.reason,
-            lane=None,
-            session_key=None,
-            chat=None,
-            message_id=None,
-            author=None,
-            order=(0, 0),
-            occurred_at=now,
-            received_at=now,
-            content=inbox.Content(kind="none"),
-            raw=raw,
-        )
-
-
-def _entering(arrival: inbox.Arrival, admitted: admission.Admitted) -> inbox.Arrival:
-    """An arrival as its lane takes it."""
-    content = replace(arrival.content, shared=admitted.shared)
-    if admitted.command is not None:
-        name, args = admitted.command.command.name, admitted.command.args
-        content = replace(content, kind="command", command=name, args=args)
-    return replace(arrival, lane=admitted.lane, content=content)
-
-
-def _as_form(arrival: inbox.Arrival, prompt: prompts.Prompt) -> inbox.Arrival:
-    """A reply to a prompt as the form it fills in; it is no message that could be edited."""
-    values = ((prompt.field, arrival.content.text),)
-    content = replace(arrival.content, kind="form", args=prompt.form_id, values=values)
-    return replace(
-        arrival, state="new", reason=None, lane="press", content=content, message_id=None
-    )

@@ -186,6 +186,14 @@ def of_rows(rows: Fields, now: int) -> Iterator[Finding]:
             finding=f"{chat['chat']} is {chat['state']}: {chat['reason']}",
             remedy="let the bot back in, and write there" if dead else "",
         )
+    if rows["asking"]:
+        people = "1 person asks" if rows["asking"] == 1 else f"{rows['asking']} people ask"
+        yield Finding(check="access", finding=f"{people} to be let in: gatepost pair list")
+    for moved in rows["moved"]:
+        yield Finding(
+            check="access",
+            finding=f"{moved['old']} is {moved['new']} by now; the file may say either",
+        )
     yield from _amiss(rows, now)
     for gap in rows["gaps"]:
         if (now - gap["until"]) / _MICROS < RECENT_S:

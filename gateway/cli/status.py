@@ -86,6 +86,8 @@ def summary(fields: Fields) -> list[tuple[str, str]]:
     if rows["chats"]:
         chats = ", ".join(f"{c['chat']} {c['state']} ({c['reason']})" for c in rows["chats"])
         lines.append(("chats", chats))
+    if rows["asking"]:
+        lines.append(("access", f"{rows['asking']} ask to be let in: gatepost pair list"))
     if rows["died"]:
         lines.append(("starts", f"{rows['died']} runs of the last hour ended without a stop"))
     return lines

@@ -42,6 +42,8 @@ ROWS: dict[str, Any] = {
     "amiss": [],
     "gaps": [],
     "outbox": {},
+    "asking": 0,
+    "moved": [],
     "died": 0,
 }
 CARD: dict[str, Any] = {

@@ -268,3 +268,14 @@ def test_the_worst_decides_the_exit_code() -> None:
     assert line(warned) == "warn  b               hm  -> look"
     named = Finding(check="provider loopback", finding="the key works")
     assert line(named) == "ok    provider loopback the key works"
+
+
+def test_who_asks_and_what_moved_is_told() -> None:
+    """Nothing is amiss with either; the lines say what to type, and what to write."""
+    moved = {"account": "telegram:77", "old": "telegram:-7", "new": "telegram:-1007"}
+    found = list(of_rows({**ROWS, "asking": 1, "moved": [moved]}, NOW))
+    assert severities(found) == [("access", "ok"), ("access", "ok")]
+    assert [each.finding for each in found] == [
+        "1 person asks to be let in: gatepost pair list",
+        "telegram:-7 is telegram:-1007 by now; the file may say either",
+    ]

@@ -7,9 +7,19 @@ not what was ever stored. Lists end at LISTED; the counts beside them go on.
 from dataclasses import dataclass
 
 from gateway.store.base import Tx
-from gateway.store.records import allowances, freezes, jobs, ledger, limits, queue
+from gateway.store.records import (
+    allowances,
+    freezes,
+    jobs,
+    ledger,
+    limits,
+    listed,
+    pairings,
+    queue,
+)
 from gateway.store.records.freezes import Freeze, Suspect
 from gateway.store.records.limits import HeldLate
+from gateway.store.records.listed import Alias
 from gateway.store.records.queue import OpenCard, Undelivered
 
 LISTED = 50
@@ -127,6 +137,8 @@ class Overview:
     amiss: tuple[RowAmiss, ...]
     gaps: tuple[GapLeft, ...]
     outbox: dict[str, int]  # by state, without what was sent
+    asking: int  # people who ask to be let in
+    moved: tuple[Alias, ...]  # chats that have a new address
     died: int  # runs of the last hour that did not stop by themselves, without the present one
 
 
@@ -149,6 +161,8 @@ def overview(tx: Tx, *, now: int) -> Overview:
         amiss=_amiss(tx),
         gaps=_gaps(tx),
         outbox=_outbox(tx),
+        asking=pairings.open_count(tx, now=now),
+        moved=tuple(listed.aliases(tx)),
         died=_count(
             tx,
             "SELECT COUNT(*) FROM start WHERE stopped_at IS NULL AND at > ?"

@@ -90,6 +90,12 @@ def open_ones(tx: Tx, account: str, *, now: int, limit: int) -> list[Pairing]:
     return [_pairing(row) for row in rows]
 
 
+def open_count(tx: Tx, *, now: int) -> int:
+    """How many people owners may still decide about."""
+    row = tx.row("SELECT COUNT(*) FROM pairing WHERE state = 'open' AND until_at > ?", now)
+    return int(row[0]) if row is not None else 0
+
+
 def put(tx: Tx, pairing: Pairing) -> None:
     """Store what is known of a person, in place of what was."""
     tx.run(

@@ -73,6 +73,8 @@ async def test_an_empty_store_wants_nothing(store: Store) -> None:
         amiss=(),
         gaps=(),
         outbox={},
+        asking=0,
+        moved=(),
         died=0,
     )
     assert await store.read(last_known) == 0
