@@ -12,7 +12,6 @@ from gateway.control_requests import AboutJobs, AddJob, AskJobs, ChangeJob
 from gateway.cron import Cron
 from gateway.cron_changes import JobRefused, NewJob
 from gateway.errors import GatewayError
-from gateway.refs import standing_text
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import cron, fires
