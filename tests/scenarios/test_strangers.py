@@ -9,9 +9,9 @@ from tests.scenarios.stage import Stage
 
 
 @pytest.mark.needs("has_strangers")
-async def test_a_stranger_is_let_in(each_platform: Hands, tmp_path: Path) -> None:
+async def test_a_stranger_is_let_in(surface: Hands, tmp_path: Path) -> None:
     """Held, asked about on a card, let in by its button, answered; the card says who did it."""
-    people = each_platform
+    people = surface
     platform = people.person("ann").partition(":")[0]
     pairing = f'[access.{platform}]\ndm = "pairing"\n'
     async with Stage(people, path=tmp_path, extra=pairing, owners=(people.me,)) as stage:
