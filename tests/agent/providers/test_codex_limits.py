@@ -340,7 +340,7 @@ async def test_at_most_four_live_and_the_oldest_goes_first(tmp_path: Path) -> No
 
 async def test_more_sessions_queue(tmp_path: Path) -> None:
     """While every child is at work the next session waits for one of them."""
-    turns = [[{"message": f"{n}"}, {"sleep": 0.3}] for n in range(2)]
+    turns = [[{"message": f"{n}"}, {"sleep": 0.1}] for n in range(2)]
     async with stage(tmp_path, *turns, most=1) as here:
         await asyncio.gather(
             *(step(here.provider, request(QUESTION, session=f"s{n}")) for n in range(2))
