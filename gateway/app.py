@@ -245,7 +245,9 @@ class Gateway:
             listed=self._access.listed,
             own=echoes.saw,
         )
-        terminal = TerminalAdapter(now=_now, history=TerminalHistory(self._store))
+        terminal = TerminalAdapter(
+            now=_now, keep=self._blobs.put, history=TerminalHistory(self._store)
+        )
         self._supervisors = tuple(map(self._supervised, (terminal, *self._surfaces())))
         operator = self._made_operator()
         self._control = ControlServer(

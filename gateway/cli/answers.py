@@ -12,7 +12,7 @@ from gateway.cli.lasting import Away, Back, Heard, LastingTalk
 from gateway.cli.talk import HungUp, ask_on, connect
 from gateway.control_requests import AskStatus
 from gateway.errors import GatewayError
-from platforms.terminal.wire import MessageGone, MessageShown, NotStored, Stored, push_line
+from platforms.terminal.wire import File, MessageGone, MessageShown, NotStored, Stored, push_line
 
 LOOK_EVERY_S = 0.25
 """How long nothing may come before we ask whether anything still will."""
@@ -121,13 +121,13 @@ class Answers:
         self.earlier: list[MessageShown] = []
         """Messages that had come before the first thing was said."""
 
-    async def answer(self, text: str) -> tuple[MessageShown, ...]:
+    async def answer(self, text: str, files: tuple[File, ...] = ()) -> tuple[MessageShown, ...]:
         """Every message shown until the gateway has nothing more to say; () if it is silent.
 
         Raises GatewayError if the words could not be stored, BrokenOff if the gateway went away
         and was not back in time.
         """
-        key = self._talk.say(text)
+        key = self._talk.say(text, files)
         try:
             shown = await self._stored(key)
         except HungUp as error:

@@ -18,6 +18,7 @@ from typing import TextIO
 
 from gateway.cli.answers import Answers, BrokenOff, open_overseer
 from gateway.cli.asking import NotRunning
+from gateway.cli.attaching import Said, read_files, said_in
 from gateway.cli.lasting import AWAY, Dial, LastingTalk, lasting
 from gateway.cli.place import state_dir
 from gateway.cli.talk import dial
@@ -29,14 +30,24 @@ WHOLE_LINES = 1_000_000  # columns of what is not a screen: nothing is wrapped
 AWAY_FOR_S = 60.0
 
 
-def chat(config_path: Path | None, *, once: str | None, name: str, demo: bool) -> int:
+def chat(
+    config_path: Path | None,
+    *,
+    once: str | None,
+    name: str,
+    demo: bool,
+    files: Sequence[Path] = (),
+) -> int:
     """Talk until the person leaves; with `once`, or without a terminal, print answers alone."""
+    if files and once is None:
+        raise GatewayError("--file goes with --once; in a chat, type /attach FILE and your words")
+    said = None if once is None else Said(text=once, files=read_files(files))
     place = state_dir(config_path, os.environ)
-    return asyncio.run(_chat(config_path, place, once=once, name=name, demo=demo))
+    return asyncio.run(_chat(config_path, place, once=said, name=name, demo=demo))
 
 
 async def _chat(
-    config_path: Path | None, place: Path, *, once: str | None, name: str, demo: bool
+    config_path: Path | None, place: Path, *, once: Said | None, name: str, demo: bool
 ) -> int:
     async with AsyncExitStack() as stack:
         call = partial(dial, place, name)
@@ -81,7 +92,7 @@ def _at_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-async def _answer_lines(talk: LastingTalk, place: Path, lines: list[str] | None) -> int:
+async def _answer_lines(talk: LastingTalk, place: Path, lines: list[Said] | None) -> int:
     """Say each line when the one before is answered; None reads them from the input."""
     answered = True
     async with open_overseer(place, talk.chat) as overseer:
@@ -89,7 +100,7 @@ async def _answer_lines(talk: LastingTalk, place: Path, lines: list[str] | None)
         try:
             async for line in _given(lines):
                 try:
-                    shown = await answers.answer(line)
+                    shown = await answers.answer(line.text, line.files)
                 except BrokenOff as broken:
                     _print(broken.shown, sys.stdout)
                     raise
@@ -109,15 +120,15 @@ def _say_away() -> None:
         print(AWAY, file=sys.stderr)
 
 
-async def _given(lines: list[str] | None) -> AsyncIterator[str]:
+async def _given(lines: list[Said] | None) -> AsyncIterator[Said]:
     if lines is not None:
-        for line in lines:
-            yield line
+        for said in lines:
+            yield said
         return
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         if line.strip():
-            yield line.rstrip("\n")
+            yield said_in(line.rstrip("\n"))
 
 
 def _print(messages: Sequence[MessageShown], stream: TextIO) -> None:

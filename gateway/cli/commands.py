@@ -100,6 +100,10 @@ def chat(
     name: Annotated[
         str, typer.Option("--name", metavar="NAME", help="Another conversation of yours.")
     ] = "",
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--file", metavar="FILE", help="Send a file with --once; repeatable."),
+    ] = None,
     demo: Annotated[
         bool,
         typer.Option("--demo", help="Without a running gateway: answer from a script."),
@@ -112,7 +116,7 @@ def chat(
     """
     from gateway.cli.chat import chat as talk
 
-    raise typer.Exit(talk(config, once=once, name=name, demo=demo))
+    raise typer.Exit(talk(config, once=once, name=name, demo=demo, files=files or ()))
 
 
 @app.command(epilog='Example: gatepost send slack:T1/C1 "The build is green." --key build-512')

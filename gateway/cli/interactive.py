@@ -18,11 +18,13 @@ import uuid
 from collections.abc import Sequence
 from typing import assert_never
 
+from gateway.cli.attaching import said_in
 from gateway.cli.buttons import Chosen, Gone, Numbers
 from gateway.cli.chat import file_note
 from gateway.cli.editor import PASTE_OFF, PASTE_ON, Editor, Entered, Left
 from gateway.cli.lasting import AWAY, Away, Back, Heard, LastingTalk
 from gateway.cli.screen import Screen
+from gateway.errors import GatewayError
 from platforms.blocks import plain
 from platforms.content import Button
 from platforms.terminal.format import (
@@ -50,7 +52,10 @@ STOP = "/stop"
 TWICE_WITHIN_S = 2.0
 BUSY_AFTER_PUSH_S = 3.0
 
-GREETING = "Write a message and press Enter. /help says what else there is; Ctrl-C twice leaves."
+GREETING = (
+    "Write a message and press Enter. /attach FILE sends a file; /help says what else there is;"
+    " Ctrl-C twice leaves."
+)
 AGAIN_TO_LEAVE = "Press Ctrl-C again to leave."
 STOPPING = "Stopping. Press Ctrl-C again to leave."
 STOPPING_LATER = "Stops when the gateway is back. Press Ctrl-C again to leave."
@@ -224,7 +229,12 @@ class Interactive:
                 self._said(text)
 
     def _said(self, text: str) -> None:
-        key = self._talk.say(text)
+        try:
+            said = said_in(text)
+        except GatewayError as error:
+            self._say_above(f"{error} (the up key has it)")
+            return
+        key = self._talk.say(said.text, said.files)
         self._sent[key] = text
         self._awaiting = True
         self._echo(key, text)

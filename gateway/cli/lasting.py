@@ -19,7 +19,7 @@ from gateway.cli.asking import NotRunning, Refused
 from gateway.cli.talk import HungUp, Talk
 from gateway.errors import GatewayError
 from platforms.terminal.limits import LINE_MAX_BYTES
-from platforms.terminal.wire import Act, NotStored, Push, Say, Stored, act_line
+from platforms.terminal.wire import Act, File, NotStored, Push, Say, Stored, act_line
 
 AWAY_DELAYS_S = (1.0, 2.0, 5.0, 10.0)
 """How long to wait before each try; the last one again and again."""
@@ -80,10 +80,10 @@ class LastingTalk:
         """What the gateway has not confirmed as stored, in order."""
         return tuple(self._kept.values())
 
-    def say(self, text: str) -> str:
-        """Send words; returns the key under which they are acknowledged."""
+    def say(self, text: str, files: tuple[File, ...] = ()) -> str:
+        """Send words with files; returns the key under which they are acknowledged."""
         key = str(uuid.uuid4())
-        self.send(Say(key=key, text=text))
+        self.send(Say(key=key, text=text, files=files))
         return key
 
     def send(self, act: Act) -> None:

@@ -11,7 +11,7 @@ from gateway.cli.asking import answer_of, unreachable
 from gateway.control import socket_address
 from gateway.control_requests import OpenChat, Request, request_line
 from gateway.errors import GatewayError
-from platforms.terminal.wire import Act, Push, Say, act_line, read_push
+from platforms.terminal.wire import Act, File, Push, Say, act_line, read_push
 
 LINE_MAX_BYTES = 64 << 20
 
@@ -30,10 +30,10 @@ class Talk:
         self._writer = writer
         self.chat = chat
 
-    def say(self, text: str) -> str:
-        """Send words; returns the key under which they are acknowledged."""
+    def say(self, text: str, files: tuple[File, ...] = ()) -> str:
+        """Send words with files; returns the key under which they are acknowledged."""
         key = str(uuid.uuid4())
-        self.send(Say(key=key, text=text))
+        self.send(Say(key=key, text=text, files=files))
         return key
 
     def send(self, act: Act) -> None:

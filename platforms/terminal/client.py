@@ -40,7 +40,7 @@ from platforms.events import (
     PlatformName,
     Receipt,
 )
-from platforms.files import KeptFile, Location
+from platforms.files import Keep, KeptFile, Location
 from platforms.terminal.feed import Feed
 from platforms.terminal.history import History
 from platforms.terminal.limits import (
@@ -49,13 +49,23 @@ from platforms.terminal.limits import (
     FILES_MAX_BYTES,
     KEPT_CHATS,
     KEPT_MESSAGES,
-    LINE_MAX_BYTES,
     REPLIES_MAX,
+    SENT_FILES_MAX,
+    SENT_MAX_BYTES,
+    WORDS_MAX_BYTES,
     WORKING_LIFE_S,
     WRITE_TIMEOUT_S,
 )
 from platforms.terminal.notes import Notes
-from platforms.terminal.parse import ACCOUNT, Person, act_key, chat_of, parse
+from platforms.terminal.parse import (
+    ACCOUNT,
+    Person,
+    act_key,
+    chat_of,
+    parse,
+    taken_apart,
+    with_kept,
+)
 from platforms.terminal.wire import File, MessageShown, NotStored, Push, Stored, push_line
 
 _UID = re.compile(r"0|[1-9][0-9]{0,9}")
@@ -63,7 +73,10 @@ _UID = re.compile(r"0|[1-9][0-9]{0,9}")
 TRY_AGAIN = "The gateway could not store this just now. Nothing is lost: send it again in a moment."
 NOT_UNDERSTOOD = "The gateway did not understand this."
 TOO_MANY = "Too many terminals are open here; close one and try again."
-TOO_LONG_LINE = f"This is more than {LINE_MAX_BYTES >> 20} MiB; send it in parts."
+TOO_MUCH = f"Up to {SENT_FILES_MAX} files of {SENT_MAX_BYTES >> 20} MiB together go at once."
+TOO_LONG_LINE = f"This is more than {WORDS_MAX_BYTES >> 20} MiB; send it in parts."
+LARGE = 256 * 1024
+"""A line above this is taken apart on a thread."""
 
 
 class _Terminal:
@@ -100,7 +113,8 @@ class _Terminal:
 
 
 class TerminalAdapter:
-    """Source and Sink of every `gatepost chat`; `now` gives aware UTC datetimes.
+    """Source and Sink of every `gatepost chat`; `now` gives aware UTC datetimes,
+    `keep` keeps bytes that came in and returns the name they are found by.
 
     A terminal that takes nothing for `write_timeout_s` is hung up on. A message stands in memory
     until a terminal of its chat was sent it, so an answer that comes after its terminal was
@@ -111,10 +125,12 @@ class TerminalAdapter:
         self,
         *,
         now: Callable[[], datetime],
+        keep: Keep,
         history: History | None = None,
         write_timeout_s: float = WRITE_TIMEOUT_S,
     ) -> None:
         self._now = now
+        self._keep = keep
         self._notes = Notes(history) if history is not None else None
         self._history = history
         self._write_timeout_s = write_timeout_s
@@ -230,7 +246,17 @@ class TerminalAdapter:
             await terminal.reply(await self._take(terminal, line.rstrip(b"\r\n")))
 
     async def _take(self, terminal: _Terminal, line: bytes) -> Push:
+        apart = (
+            await asyncio.to_thread(taken_apart, line) if len(line) > LARGE else taken_apart(line)
+        )
+        if apart is None:
+            return NotStored(key=act_key(line), reason=TOO_MUCH)
+        line, files = apart
         key = act_key(line)
+        if len(line) > WORDS_MAX_BYTES:
+            return NotStored(key=key, reason=TOO_LONG_LINE)
+        if files:
+            line = with_kept(line, [await self._keep(each.data) for each in files])
         events = parse(
             line,
             person=terminal.person,

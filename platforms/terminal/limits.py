@@ -4,8 +4,17 @@ import math
 
 from platforms.base import Capabilities
 
-LINE_MAX_BYTES = 4 << 20
-"""One line on the socket; text of 1 MiB fits with every character escaped twice over."""
+LINE_MAX_BYTES = 32 << 20
+"""One line on the socket; text of 1 MiB and files of SENT_MAX_BYTES fit, whatever is in them."""
+
+WORDS_MAX_BYTES = 4 << 20
+"""The same line without what its files hold."""
+
+SENT_MAX_BYTES = 20 << 20
+"""All files of one message that somebody sends."""
+
+SENT_FILES_MAX = 8
+"""Files of one message that somebody sends."""
 
 TEXT_MAX = 1_000_000
 """Code points of visible text in one message of ours."""

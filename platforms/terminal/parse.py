@@ -2,9 +2,11 @@
 
 import hashlib
 import re
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import orjson
@@ -12,6 +14,7 @@ import orjson
 from platforms.blocks import clean_text
 from platforms.events import (
     Account,
+    Attachment,
     Author,
     ButtonPressed,
     ChatRef,
@@ -21,11 +24,18 @@ from platforms.events import (
     MessageRef,
     PressToken,
 )
+from platforms.terminal.limits import SENT_FILES_MAX, SENT_MAX_BYTES
 
 ACCOUNT = Account(platform="terminal", id="local")
 CHAT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 PRESS_LIFE = timedelta(hours=1)
 
+_BLOB = re.compile("[0-9a-f]{64}")
+_KINDS: Final[Mapping[str, Literal["image", "audio", "video"]]] = {
+    "image": "image",
+    "audio": "audio",
+    "video": "video",
+}
 _PAYLOAD = re.compile(r"[\x20-\x7e]{1,64}")
 
 
@@ -55,10 +65,19 @@ def parse(
         key = _key(act)
         envelope = _envelope(key, person, chat, at, sequence)
         match act:
-            case {"say": {"text": str(text)}}:
+            case {"say": {"text": str(text), **more}}:
                 message = MessageRef(chat=chat, message_id=key)
-                words = _words(text)
-                return (MessageReceived(**envelope, message=message, text=words, chat_kind="dm"),)
+                files = _files(more.get("files", ()))
+                words = _words(text, may_lack=bool(files))
+                return (
+                    MessageReceived(
+                        **envelope,
+                        message=message,
+                        text=words,
+                        chat_kind="dm",
+                        attachments=files,
+                    ),
+                )
             case {"press": {"message": str(message_id), "payload": str(payload)}}:
                 return (_press(envelope, key, message_id, payload),)
     except ValueError:
@@ -99,11 +118,83 @@ def _envelope(
     }
 
 
-def _words(text: str) -> str:
+def _words(text: str, *, may_lack: bool) -> str:
     words = clean_text(text).strip("\n").rstrip()
-    if not words:
+    if not words and not may_lack:
         raise ValueError("no text")
     return words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentFile:
+    """A file as it came in a line."""
+
+    name: str
+    mime: str
+    data: bytes
+
+
+def taken_apart(raw: bytes) -> tuple[bytes, tuple[SentFile, ...]] | None:
+    """A line without what its files hold, and the files; None if there is too much of them.
+
+    A line that makes no sense stays as it is.
+    """
+    if b'"data"' not in raw:
+        return raw, ()
+    try:
+        act = orjson.loads(raw)
+        rows = act["say"]["files"]
+        if len(rows) > SENT_FILES_MAX:
+            return None
+        files = tuple(
+            SentFile(
+                name=str(row["name"])[:300],
+                mime=str(row["mime"])[:100],
+                data=b64decode(row["data"], validate=True),
+            )
+            for row in rows
+        )
+    except (ValueError, LookupError, TypeError):
+        return raw, ()
+    if sum(len(each.data) for each in files) > SENT_MAX_BYTES:
+        return None
+    act["say"]["files"] = [
+        {"name": each.name, "mime": each.mime, "bytes": len(each.data)} for each in files
+    ]
+    return orjson.dumps(act), files
+
+
+def with_kept(raw: bytes, kept: Sequence[str]) -> bytes:
+    """The line with the names that its files are kept by."""
+    act = orjson.loads(raw)
+    for row, name in zip(act["say"]["files"], kept, strict=True):
+        row["blob"] = name
+    return orjson.dumps(act)
+
+
+def _files(rows: Any) -> tuple[Attachment, ...]:
+    if not isinstance(rows, list | tuple):
+        raise ValueError("files are a list")
+    return tuple(_attachment(row) for row in rows)
+
+
+def _attachment(row: Any) -> Attachment:
+    match row:
+        case {"name": str(name), "mime": str(mime), "bytes": int(size), "blob": str(blob)}:
+            pass
+        case _:
+            raise ValueError("no file")
+    if not _BLOB.fullmatch(blob):
+        raise ValueError("no name of anything kept")
+    return Attachment(
+        id=blob[:16],
+        kind=_KINDS.get(mime.partition("/")[0], "document"),
+        file=blob,
+        name=clean_text(name) or None,
+        mime=mime or None,
+        bytes=size,
+        kept=True,
+    )
 
 
 def _press(envelope: dict[str, Any], key: str, message_id: str, payload: str) -> ButtonPressed:

@@ -1,6 +1,7 @@
 """JSON lines between a terminal and the adapter, both ways. Pure.
 
-    terminal -> adapter   {"say": {"key", "text"}}    {"press": {"key", "message", "payload"}}
+    terminal -> adapter   {"say": {"key", "text", "files"?}}
+                          {"press": {"key", "message", "payload"}}
     adapter -> terminal   {"stored": key}    {"refused": {"key", "reason", "again"}}
                           {"message": {"id", "body", "controls", "file"?}}    {"gone": id}
                           {"working": label or null}    {"notice": {"text", "alert"}}
@@ -11,7 +12,7 @@ making: the same act sent again has the same key.
 
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 import orjson
@@ -22,11 +23,21 @@ from platforms.content import Button, Controls, Menu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file that came with a message."""
+
+    name: str
+    mime: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Say:
-    """The person wrote something."""
+    """The person wrote something, or sends files, or both."""
 
     key: str
     text: str
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +69,6 @@ class NotStored:
     key: str
     reason: str
     again: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class File:
-    """A file that came with a message."""
-
-    name: str
-    mime: str
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +123,11 @@ def unfolded(row: Sequence[Button | Menu]) -> tuple[Button, ...]:
 def act_line(act: Act) -> bytes:
     """Write what a terminal says."""
     match act:
-        case Say(key=key, text=text):
-            return _line({"say": {"key": key, "text": text}})
+        case Say(key=key, text=text, files=files):
+            said: dict[str, Any] = {"key": key, "text": text}
+            if files:
+                said["files"] = [_file(each) for each in files]
+            return _line({"say": said})
         case Press(key=key, message_id=message_id, payload=payload):
             return _line({"press": {"key": key, "message": message_id, "payload": payload}})
         case _:
@@ -183,9 +188,12 @@ def _message(shown: MessageShown) -> dict[str, Any]:
         ],
     }
     if shown.file is not None:
-        data = b64encode(shown.file.data).decode()
-        fields["file"] = {"name": shown.file.name, "mime": shown.file.mime, "data": data}
+        fields["file"] = _file(shown.file)
     return fields
+
+
+def _file(file: File) -> dict[str, str]:
+    return {"name": file.name, "mime": file.mime, "data": b64encode(file.data).decode()}
 
 
 def _read_message(fields: dict[str, Any]) -> MessageShown:

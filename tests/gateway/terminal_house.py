@@ -15,6 +15,7 @@ from platforms.content import Edit, Post
 from platforms.events import ButtonPressed, Delivery, Ignored, MessageReceived, MessageRef, Receipt
 from platforms.terminal.client import TerminalAdapter
 from platforms.terminal.parse import chat_of
+from tests.keeping import Keeping
 
 CHAT = chat_of(os.getuid())
 SESSION = f"terminal:local|terminal:{CHAT.chat_id}"
@@ -75,7 +76,7 @@ class House:
 
     async def open(self) -> None:
         """Start a gateway."""
-        self.adapter = TerminalAdapter(now=lambda: datetime.now(UTC))
+        self.adapter = TerminalAdapter(now=lambda: datetime.now(UTC), keep=Keeping())
         self._running = asyncio.create_task(self.adapter.run(self._ingest))
         self._server = ControlServer(self.place, operator=self.desk, terminals=self.adapter)
         await self._server.start()

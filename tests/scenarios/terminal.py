@@ -11,6 +11,7 @@ from gateway.cli.talk import Talk, open_talk
 from gateway.errors import GatewayError
 from platforms.blocks import plain_text
 from platforms.terminal.wire import (
+    File,
     MessageGone,
     MessageShown,
     Noticed,
@@ -67,6 +68,10 @@ class TerminalSurface(OwnSurface):
         key = self._talk.say(text)
         await self._until_stored(key)
         return Say(key=key, text=text)
+
+    async def attach(self, text: str, name: str, data: bytes, mime: str = "image/png") -> None:
+        key = self._talk.say(text, (File(name=name, mime=mime, data=data),))
+        await self._until_stored(key)
 
     async def command(self, name: str, args: str = "", *, by: str = "ann") -> None:
         await self.say(f"/{name} {args}".strip())

@@ -1,6 +1,8 @@
 """What people send beside words reaches the model, or both sides are told why it does not."""
 
+import sqlite3
 from base64 import b64decode
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from PIL import Image
 from tests.pictures import drawn
 from tests.scenarios.stage import Stage
 from tests.scenarios.telegram import PEOPLE, TelegramSurface
+from tests.scenarios.terminal import TerminalSurface
 from tests.scenarios.web import WebSurface
 from tests.wire.server import Answer
 
@@ -98,6 +101,22 @@ async def test_a_picture_goes_with_a_message_of_the_page(tmp_path: Path) -> None
         async with aiohttp.ClientSession(surface.url) as browser:
             page = await (await browser.get(f"/chat/{surface.chat}")).text()
         assert "a.png" in page
+
+
+async def test_a_picture_goes_with_what_is_said_at_a_terminal(tmp_path: Path) -> None:
+    """Its bytes come in the same line, and stay out of the journal."""
+    surface = TerminalSurface()
+    async with Stage(surface, path=tmp_path) as stage:
+        stage.answers("A grey field.")
+        await surface.attach("What is this?", "a.png", drawn())
+        await stage.reads("A grey field.")
+        asked = (await stage.asked(1))[-1]
+        assert len(pictures(asked)) == 1
+        assert text(asked) == "What is this?"
+    with closing(sqlite3.connect(tmp_path / "state" / "gatepost.db")) as database:
+        ((raw,),) = database.execute("SELECT raw FROM inbox").fetchall()
+    assert '"blob"' in raw
+    assert '"data"' not in raw
 
 
 GONE = b'{"ok":false,"error_code":400,"description":"Bad Request: wrong file_id"}'

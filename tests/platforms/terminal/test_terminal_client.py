@@ -54,6 +54,7 @@ from platforms.terminal.wire import (
     act_line,
     read_push,
 )
+from tests.keeping import Keeping
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ANN = Person(uid=1000, login="ann")
@@ -121,7 +122,7 @@ async def terminal(
 @pytest.fixture
 async def adapter() -> AsyncIterator[TerminalAdapter]:
     """An adapter that is closed in the end."""
-    adapter = TerminalAdapter(now=lambda: AT)
+    adapter = TerminalAdapter(now=lambda: AT, keep=Keeping())
     yield adapter
     await adapter.close()
 
@@ -344,7 +345,7 @@ async def stops_reading(
 
 async def test_a_dead_reader_is_dropped_with_what_it_was_sent() -> None:
     """It holds nothing up and nothing in memory, and the next terminal gets what it missed."""
-    adapter = TerminalAdapter(now=lambda: AT, write_timeout_s=0.1)
+    adapter = TerminalAdapter(now=lambda: AT, keep=Keeping(), write_timeout_s=0.1)
     ours, served, writer = await stops_reading(adapter)
     with ours:
         async with terminal(adapter) as other:
@@ -445,7 +446,7 @@ async def test_a_terminal_that_comes_back_after_a_restart_goes_on() -> None:
     journal = Journal()
     screen: dict[str, Push] = {}
     for _ in range(2):  # two lives of the gateway, one person who keeps what is not stored
-        adapter = TerminalAdapter(now=lambda: AT)
+        adapter = TerminalAdapter(now=lambda: AT, keep=Keeping())
         running = asyncio.create_task(adapter.run(journal))
         await asyncio.sleep(0)
         async with terminal(adapter) as ann:

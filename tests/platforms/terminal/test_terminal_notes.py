@@ -16,6 +16,7 @@ from platforms.terminal.client import TerminalAdapter
 from platforms.terminal.limits import CAPABILITIES, FILES_MAX_BYTES, KEPT_CHATS
 from platforms.terminal.parse import Person, chat_of
 from platforms.terminal.wire import File, MessageGone, MessageShown, Push, read_push
+from tests.keeping import Keeping
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ANN = Person(uid=1000, login="ann")
@@ -100,7 +101,7 @@ async def keeper() -> Keeper:
 @pytest.fixture
 async def adapter(keeper: Keeper) -> AsyncIterator[TerminalAdapter]:
     """An adapter that is closed in the end."""
-    adapter = TerminalAdapter(now=lambda: AT, history=keeper)
+    adapter = TerminalAdapter(now=lambda: AT, keep=Keeping(), history=keeper)
     yield adapter
     await adapter.close()
 

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from uuid import uuid4
 
 import aiohttp
@@ -33,6 +32,7 @@ from platforms.web.client import WebAdapter
 from platforms.web.feed import Patience
 from platforms.web.history import Answering, ChatSummary, HistoryItem, StoredFile
 from platforms.web.parse import ACCOUNT
+from tests.keeping import Keeping
 
 AT_ONCE_S = 5.0
 """Ample on a loaded machine for what takes milliseconds."""
@@ -51,7 +51,7 @@ class StandInGateway:
     items: dict[str, dict[str, HistoryItem]] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     files: dict[str, StoredFile] = field(default_factory=dict)
-    kept: dict[str, bytes] = field(default_factory=dict)
+    keep: Keeping = field(default_factory=Keeping)
     well: bool = True
     readable: bool = True
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -63,12 +63,6 @@ class StandInGateway:
 
     def __post_init__(self) -> None:
         self.admits.set()
-
-    async def keep(self, data: bytes) -> str:
-        """What came with a message, by its digest."""
-        name = sha256(data).hexdigest()
-        self.kept[name] = data
-        return name
 
     async def ingest(self, delivery: Delivery) -> Receipt:
         """Journal; wait while the test holds `admits`; answer `receipt`."""

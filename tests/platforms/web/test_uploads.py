@@ -76,7 +76,7 @@ async def test_files_go_with_words_and_without() -> None:
             ("image", "a.png", "image/png", True),
             ("document", "b.csv", "text/csv", True),
         ]
-        assert [gateway.kept[each.file] for each in first.attachments] == [PICTURE, b"1"]
+        assert [gateway.keep.kept[each.file] for each in first.attachments] == [PICTURE, b"1"]
         assert (second.text, second.attachments[0].kind) == ("", "audio")
         async with page.client.get(action.removesuffix("/messages")) as response:
             assert "a.png" in await response.text()
@@ -111,7 +111,7 @@ async def test_too_much_is_refused(files: tuple[tuple[str, bytes, str], ...], sa
         status, html = await sent(page, parts(hidden | {"text": "x"}, *files), action)
         assert status == 413
         assert said in html
-        assert gateway.kept == {}
+        assert gateway.keep.kept == {}
         assert events(gateway) == []
 
 
@@ -122,7 +122,7 @@ async def test_a_form_from_elsewhere_keeps_nothing() -> None:
         action, hidden = await form_of(page)
         form = parts(hidden | {"text": "x", "token": "1.f"}, ("a.png", PICTURE, "image/png"))
         assert (await sent(page, form, action))[0] == 403
-        assert gateway.kept == {}
+        assert gateway.keep.kept == {}
 
 
 def test_what_the_page_shows_of_files() -> None:
