@@ -18,7 +18,8 @@ A look at least every `LOOK_S` seconds makes every slot on time, however the wal
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from gateway import cron_jobs, cron_report, refs
 from gateway.clock import Clock
@@ -35,10 +36,7 @@ from gateway.cron_door import (
 from gateway.cron_news import News, Ways
 from gateway.cron_outcomes import Outcomes, has_left
 from gateway.cron_rows import arrival, insert_at_next_moment, let_go_of_late, new_fire
-from gateway.cron_slots import (
-    AtWork,
-    plan,
-)
+from gateway.cron_slots import AtWork, Passed, passed_slots, plan
 from gateway.errors import StoreClosed, StoreError, StoreFailed
 from gateway.progress import Wait
 from gateway.store import transitions
@@ -54,6 +52,7 @@ SENDING_LOOK_S = 0.25
 
 HELD_UP_LOOK_S = 5.0
 AT_ONCE = 20
+ROUNDS = 50
 PLACES = 4
 """Fires at work at a time; one that waits for people takes none."""
 
@@ -128,12 +127,23 @@ class Cron:
         """Do all that is due now; seconds until the next look."""
         await self._know_spots()
         for followed in await self._store.read(fires.to_follow):
-            await self._follow(followed)
-        while due := await self._due():
+            await self._apart(f"f{followed.fire.id}", self._follow(followed))
+        for _ in range(ROUNDS):
+            if not (due := await self._due()):
+                break
             for job in due:
-                await self._fire(job)
+                await self._apart(job.name, self._fire(job))
         await self._begin()
         return await self._store.read(self._pause_s)
+
+    async def _apart(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do something for one job; a fault in it is not the others'."""
+        try:
+            await work
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("the clock stumbled over %s; other jobs go on", what)
 
     async def _due(self) -> tuple[Job, ...]:
         now = self._clock.now()
@@ -210,52 +220,54 @@ class Cron:
 
     async def _fire(self, job: Job) -> None:
         """Store what becomes of the slots of a job that have come."""
+        first = cron_jobs.slot_of(job)
+        try:
+            schedule = cron_jobs.schedule_of(job)
+        except ValueError as error:
+            await self._rest(job, f"The job {job.name} rests: {error}.")
+            return
+        if schedule is None or first is None:
+            await self._rest(job, "")
+            return
         accounts = self._accounts()
+        now = cron_jobs.moment(self._clock.now())
+        # After a long time there are many, and the writer has other things to do.
+        passed = await asyncio.to_thread(passed_slots, schedule, first, now)
 
         def unit(tx: Tx) -> News:
             news = News()
-            now = self._clock.now()
             stored = cron.get(tx, job.name)
-            first = cron_jobs.slot_of(stored) if stored is not None else None
-            if stored is None or first is None or (stored.next_at or now) > now:
-                return news
-            try:
-                schedule = cron_jobs.schedule_of(stored)
-            except ValueError as error:
-                schedule = None
-                news.owners.append((f"cron:{job.name}", f"The job {job.name} rests: {error}."))
-            if schedule is None:
-                cron.put(tx, cron_jobs.resting(stored))
+            if stored is None or not _moved_on(tx, job, stored, passed):
                 return news
             planned = plan(
                 schedule,
-                first,
-                now=cron_jobs.moment(now),
-                missed=stored.definition.missed,
-                overlap=stored.definition.overlap,
+                passed,
+                now=now,
+                missed=job.definition.missed,
+                overlap=job.definition.overlap,
                 paused=stored.state == "paused",
-                at_work=_at_work(fires.at_work(tx), stored.name),
+                at_work=_at_work(fires.at_work(tx), job.name),
             )
-            upcoming = planned.upcoming
-            moved = cron.move_on(
-                tx,
-                stored.name,
-                at=cron_jobs.micros(first.at),
-                fold=first.fold,
-                next_at=None if upcoming is None else cron_jobs.micros(upcoming.at),
-                next_fold=0 if upcoming is None else upcoming.fold,
-            )
-            if not moved:
-                return news
-            if upcoming is None:
-                cron.end(tx, stored.name)
+            at = cron_jobs.micros(now)
             for each in planned.fires:
-                fires.insert(tx, new_fire(stored.name, each, now=now), now=now)
-            fires.prune(tx, stored.name, now=now)
+                fires.insert(tx, new_fire(job.name, each, now=at), now=at)
+            fires.prune(tx, job.name, now=at)
             self._begin_due(tx, accounts, news)
             return news
 
         self._tell(await self._store.write(unit, transition=transitions.FIRE_DUE))
+
+    async def _rest(self, job: Job, why: str) -> None:
+        """Let a job rest whose schedule can't be followed here, and tell owners why."""
+
+        def unit(tx: Tx) -> bool:
+            same = cron.get(tx, job.name) == job
+            if same:
+                cron.put(tx, cron_jobs.resting(job))
+            return same
+
+        if await self._store.write(unit, transition=transitions.JOB_CHANGED) and why:
+            self._ways.tell_owners(f"cron:{job.name}", why)
 
     async def _begin(self) -> None:
         """Let fires begin that waited."""
@@ -381,6 +393,24 @@ _PLATFORMS = ("slack", "discord", "telegram", "web", "terminal")
 def _account(job: Job, accounts: Mapping[str, str]) -> str:
     """Through which account a job answers; one that is away is waited for by its turn."""
     return accounts.get(job.definition.deliver.partition(":")[0], job.account)
+
+
+def _moved_on(tx: Tx, job: Job, stored: Job, passed: Passed) -> bool:
+    """Go on to the next slot; False if somebody else did, or the job was changed meanwhile."""
+    if job.next_at is None or stored.definition != job.definition:
+        return False
+    upcoming = passed.upcoming
+    moved = cron.move_on(
+        tx,
+        job.name,
+        at=job.next_at,
+        fold=job.next_fold,
+        next_at=None if upcoming is None else cron_jobs.micros(upcoming.at),
+        next_fold=0 if upcoming is None else upcoming.fold,
+    )
+    if moved and upcoming is None:
+        cron.end(tx, job.name)
+    return moved
 
 
 def _at_work(work: tuple[Fire, ...], name: str) -> AtWork:

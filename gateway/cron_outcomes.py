@@ -36,7 +36,7 @@ class Outcomes:
                 fires.move(tx, fire.id, "failed", reason="its answer can't be delivered", now=now)
                 self._failed(tx, fire, news)
             case "done":
-                doubt = "it may stand twice, or not" if "unknown" in posted else ""
+                doubt = "nobody can tell whether it stands" if "unknown" in posted else ""
                 fires.move(tx, fire.id, "delivered", reason=doubt, now=now)
                 cron.count_failures(tx, fire.job, 0)
             case "cancelled":

@@ -23,7 +23,7 @@ ON_TIME: Final = timedelta(seconds=60)
 LATE_MIN: Final = timedelta(minutes=2)
 LATE_MAX: Final = timedelta(hours=2)
 CAUGHT_UP: Final = 10
-COUNTED: Final = 2_000
+COUNTED: Final = 1_000
 """Slots that are counted one by one; of more than that nobody needs the number."""
 
 RETRIES: Final = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=5))
@@ -72,7 +72,7 @@ class AtWork:
 
 def plan(
     schedule: Schedule,
-    first: Slot,
+    passed: Passed,
     *,
     now: datetime,
     missed: Missed,
@@ -80,8 +80,7 @@ def plan(
     paused: bool = False,
     at_work: AtWork | None = None,
 ) -> Plan:
-    """Decide about every slot from `first` up to `now`, which is not before it."""
-    passed = passed_slots(schedule, first, now)
+    """Decide about every slot that passed up to `now`."""
     if paused:
         return _plan(passed, (), "paused")
     newest = passed.newest[-1]

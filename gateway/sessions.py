@@ -36,6 +36,8 @@ from gateway.store.records import due, inbox, outbox, sessions
 from gateway.store.records.inbox import Waiting
 from gateway.store.records.sessions import CommandDue, Fenced, OpenTurn
 from gateway.turn_run import Agent, Busy, TurnRuns
+from gateway.words import replies as said
+from gateway.words.phrase import reader_of
 
 __all__ = ["Agent", "Busy", "RunningTurn", "Sessions"]
 
@@ -119,7 +121,7 @@ class Sessions:
     def arrived(self, row: Waiting) -> None:
         """A message or queued command is stored: reach the running turn as configured, and wake."""
         actor = self._actors.get(row.session_key)
-        if actor is not None and actor.turn is not None and actor.turn.fire is None:
+        if actor is not None and actor.turn is not None:
             self._reach(row, actor.turn, actor.signals)
         self.wake(row.session_key)
 
@@ -215,7 +217,8 @@ class Sessions:
             if row.content.command == "new":
                 signals.stop(row.content.author_name or "someone")
             return
-        match self._agent.busy_of(turn.settings):
+        # What a clock's job does is nobody's to talk into.
+        match self._agent.busy_of(turn.settings) if turn.fire is None else "queue":
             case "join":
                 signals.say()
             case "queue":
@@ -353,7 +356,8 @@ class Sessions:
             if not rows:
                 return [], None
             inbox.withdraw_inputs(tx, [row.id for row in rows])
-            note = note_to(rows[-1], self._clock, key=f"e{rows[-1].id}:stopped", text="Stopped.")
+            text = said.STOPPED_BEFORE.to(reader_of(rows[-1].content.language))
+            note = note_to(rows[-1], self._clock, key=f"e{rows[-1].id}:stopped", text=text)
             return rows, outbox.insert(tx, note, now=now)
 
         rows, stored = await self._store.write(unit, transition=transitions.WAITING_WITHDRAWN)
@@ -367,7 +371,7 @@ class Sessions:
     async def _begin_fresh(self, row: Waiting, outlet: Outlet) -> OpenTurn | None:
         """Carry out a queued /new; without words behind it, say that it is done."""
         now = self._clock.now()
-        text = "Fresh session. The old one is kept."
+        text = said.FRESH.to(reader_of(row.content.language))
         note = replace(
             note_to(row, self._clock, key=f"e{row.id}:answer", text=text), purpose="command"
         )
