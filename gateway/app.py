@@ -24,7 +24,7 @@ from gateway.config import Config
 from gateway.control import ControlServer
 from gateway.credentials import Credentials
 from gateway.cron_assembly import clock_of_jobs, lane_of_jobs, shell_of_jobs
-from gateway.delivery import Deliveries
+from gateway.delivery import BudgetsOf, Deliveries, documented
 from gateway.desk_assembly import (
     Ground,
     access_desk,
@@ -103,15 +103,18 @@ class Gateway:
         wrap_store: Callable[[Store], Store] = _as_it_is,
         extra_tools: Mapping[str, Tool] = NO_TOOLS,
         models: ModelRoom | None = None,
+        budgets: BudgetsOf = documented,
     ) -> None:
         """`wrap_store` may put something before the store; `extra_tools` join the configured.
 
-        `models` is what model calls share and wait by, by default one with the real clock.
+        `models` is what model calls share and wait by, by default one with the real clock;
+        `budgets` are the rates of platforms that are kept.
         """
         self._config = config
         self._wrap_store = wrap_store
         self._extra_tools = extra_tools
         self._only_terminal = only_terminal
+        self._budgets = budgets
         self._clock: Clock = SystemClock()
         self._failed: asyncio.Future[StoreError] = asyncio.get_running_loop().create_future()
         self._start: Start | None = None
@@ -282,6 +285,7 @@ class Gateway:
             clock=self._clock,
             alert=self._alert,
             doubt_before=start.doubt_before,
+            budgets=self._budgets,
         )
         self._notices = Notices(
             store=self._store,

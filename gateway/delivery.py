@@ -14,10 +14,10 @@ from gateway.store.base import Store
 from gateway.store.records import chats, outbox
 from gateway.store.records.chats import MarkedChat
 from gateway.store.records.outbox import OutboxRow
-from platforms.base import Adapter
+from platforms.base import Adapter, Capabilities
 from platforms.content import AnswerPress
 from platforms.events import Account, PressToken
-from platforms.pacing import Limiter
+from platforms.pacing import Budget, Limiter
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,14 @@ log = logging.getLogger(__name__)
 def _unheard(account: str, key: str, sentence: str) -> None:
     """Where nobody listens the log has it."""
     log.warning("%s", sentence)
+
+
+BudgetsOf = Callable[[Capabilities], tuple[Budget, ...]]
+
+
+def documented(capabilities: Capabilities) -> tuple[Budget, ...]:
+    """The rates a platform documents, as its adapter declares them."""
+    return capabilities.budgets
 
 
 class Deliveries:
@@ -37,16 +45,19 @@ class Deliveries:
         clock: Clock,
         alert: Callable[[str, str, str], None] = _unheard,
         doubt_before: int | None = None,
+        budgets: BudgetsOf = documented,
     ) -> None:
         """`alert` tells owners elsewhere: an account, a key, a sentence.
 
         Posts made before `doubt_before` (microseconds since 1970) may have left although their
-        rows don't say so: the machine went down, and with it the last marks.
+        rows don't say so: the machine went down, and with it the last marks. `budgets` are the
+        rates that are kept.
         """
         self._store = store
         self._clock = clock
         self._alert = alert
         self._doubt_before = doubt_before
+        self._budgets = budgets
         self.opened = asyncio.Event()
         """Set when a way out was opened; who waits for it clears it."""
         self._outlets: dict[str, Outlet] = {}
@@ -76,7 +87,7 @@ class Deliveries:
         outlet = Outlet(
             account=account,
             adapter=adapter,
-            limiter=Limiter(adapter.capabilities.budgets),
+            limiter=Limiter(self._budgets(adapter.capabilities)),
             store=self._store,
             clock=self._clock,
             alert=partial(self._alert, name),

@@ -10,6 +10,7 @@ from agent.tools.base import Tool
 from gateway.app import NO_TOOLS, Gateway, Running
 from gateway.config import load
 from gateway.equipment import providers
+from tests.generous import generous
 from tests.scenarios.stage import hurried
 from tests.wire.openai import OpenAIServer, Reply
 
@@ -54,7 +55,7 @@ class WholeGateway:
         file.chmod(0o600)
         config = load(file, {})
         models = ModelRoom(sleep=hurried, jitter=lambda: 0.0)
-        self._gateway = Gateway(config, extra_tools=self._tools, models=models)
+        self._gateway = Gateway(config, extra_tools=self._tools, models=models, budgets=generous)
         running: Running = await self._gateway.start(await providers(config, demo=self._demo))
         assert running.url is not None
         self.url = running.url

@@ -20,6 +20,7 @@ from gateway.control_requests import AskStatus, KeepLogin, Request, SendText
 from gateway.equipment import providers
 from gateway.errors import GatewayError
 from gateway.store.base import Store
+from tests.generous import generous
 from tests.kill import books, requests
 from tests.kill.effects import ASKED, NEVER_TWICE, STAMP, charged, counting_tools, runs
 from tests.kill.people import Person
@@ -341,7 +342,10 @@ class Scene(Stage):
         """The plain gateway over the same directory, at the same servers."""
         config = load(self.path / "gatepost.toml", {})
         self._gateway = Gateway(
-            config, wrap_store=self._watched, extra_tools=counting_tools(self.effects)
+            config,
+            wrap_store=self._watched,
+            extra_tools=counting_tools(self.effects),
+            budgets=generous,
         )
         self.running = await self._gateway.start(await providers(config))
         await self._return()

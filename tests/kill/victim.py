@@ -29,6 +29,7 @@ from gateway.retention import DAY, Pruned, Retention
 from gateway.store import transitions
 from gateway.store.base import Store, StoreHealth, Transition, Tx
 from gateway.store.blobs import Blobs
+from tests.generous import generous
 from tests.kill.effects import counting_tools
 
 T = TypeVar("T")
@@ -135,7 +136,7 @@ class Victim:
     def make(self, config: Config) -> Gateway:
         """The gateway."""
         self._config = config
-        return Gateway(config, wrap_store=self._wrap, extra_tools=self._tools)
+        return Gateway(config, wrap_store=self._wrap, extra_tools=self._tools, budgets=generous)
 
     def _wrap(self, store: Store) -> Store:
         self._store = WatchedStore(store, before=self._fate.before, after=self._fate.after)

@@ -16,6 +16,7 @@ from gateway.app import NO_TOOLS, Gateway, Running
 from gateway.config import load
 from gateway.equipment import providers
 from gateway.operator import Status
+from tests.generous import generous
 from tests.wire.openai import OpenAIServer, Reply
 from tests.wire.server import LoopbackServer
 
@@ -261,7 +262,7 @@ class Stage:
         file.chmod(0o600)
         config = load(file, {})
         models = ModelRoom(sleep=hurried, jitter=lambda: 0.0)
-        self.gateway = Gateway(config, extra_tools=self._tools, models=models)
+        self.gateway = Gateway(config, extra_tools=self._tools, models=models, budgets=generous)
         self.running = await self.gateway.start(await providers(config))
         try:
             for surface in self.surfaces:

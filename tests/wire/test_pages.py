@@ -11,6 +11,7 @@ from playwright.async_api import Page, async_playwright
 from gateway.app import Gateway
 from gateway.config import load
 from gateway.equipment import providers
+from tests.generous import generous
 from tests.wire.fakes import TEAM, Fakes
 from tests.wire.server import LoopbackServer
 
@@ -39,7 +40,7 @@ async def consoles(tmp_path: Path) -> AsyncIterator[dict[str, Console]]:
         file = tmp_path / "fakes.toml"
         file.write_text(f'{fakes.configuration(tmp_path)}\n[web]\nlisten = "127.0.0.1:0"\n')
         config = load(file, {})
-        gateway = Gateway(config)
+        gateway = Gateway(config, budgets=generous)
         await gateway.start(await providers(config))
         stack.push_async_callback(gateway.stop)
         yield {
