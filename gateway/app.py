@@ -49,6 +49,7 @@ from gateway.ingest import Ingest, Stored
 from gateway.mcp_tools import mcp_servers
 from gateway.notices import Notices
 from gateway.operator import Equipment, Operator, tool_server
+from gateway.page_jobs import PageJobs
 from gateway.progress import wait
 from gateway.retention import Retention
 from gateway.router import Router
@@ -63,6 +64,7 @@ from gateway.surfaces import chat_adapters, web_page
 from gateway.terminal_history import TerminalHistory
 from gateway.toolbox import Toolbox, check_rules, toolbox
 from gateway.web.approvals_site import ApprovalPages
+from gateway.web.jobs_site import JobsPage
 from gateway.web.server import WebServer
 from gateway.web.spend_site import SpendPage
 from platforms.base import Adapter, Route
@@ -503,6 +505,9 @@ class Gateway:
         pages = page_desk(self._desk, ground=self._ground())
         routes += ApprovalPages(pages, draw=lambda: str(uuid4()), now=_now).routes()
         routes += SpendPage(pages, now=_now).routes()
+        rights = self._desk.rules.rights
+        jobs = PageJobs(store=self._store, clock=self._clock, rights=rights)
+        routes += JobsPage(jobs, now=_now).routes()
         routes += Hooks(self._config.cron, door=self._jobs, now=_now).routes()
         server = WebServer(self._config.web, routes=routes, health=operator, now=_now)
         await server.start()

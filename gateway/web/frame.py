@@ -8,7 +8,8 @@ from platforms.web.page import Place, document
 CHAT = Place(name="Chat", href="/")
 APPROVALS = Place(name="Approvals", href="/approvals")
 SPEND = Place(name="Spend", href="/spend")
-PLACES = (CHAT, APPROVALS, SPEND)
+JOBS = Place(name="Jobs", href="/jobs")
+PLACES = (CHAT, APPROVALS, SPEND, JOBS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

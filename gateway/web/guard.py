@@ -24,7 +24,7 @@ NOT_ACCEPTED = "This is not the token."
 TOO_MANY_ATTEMPTS = "Too many wrong tokens from here. Wait a minute, then try again."
 
 LOCAL_USER = "local"
-GOAL = re.compile(r"/(?:chat/[0-9a-f-]{36}|approvals(?:/[0-9A-Za-z]{1,12})?|spend)?")
+GOAL = re.compile(r"/(?:chat/[0-9a-f-]{36}|approvals(?:/[0-9A-Za-z]{1,12})?|spend|jobs)?")
 
 
 class Guard:

@@ -25,7 +25,7 @@ from tests.gateway.web.desk import (
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-PATHS = ("/approvals", "/approvals/K7Q2F", "/approvals/M3X9P", "/spend")
+PATHS = ("/approvals", "/approvals/K7Q2F", "/approvals/M3X9P", "/spend", "/jobs")
 # Where the Tab key is, by what stands there; each place must show that it has the focus.
 FOCUS = """() => {
   const at = document.activeElement;
@@ -73,7 +73,7 @@ async def test_the_keyboard_meets_deny_first(browser: Browser, pages: Pages) -> 
     """Top to bottom; every place shows that it has the focus."""
     async with opened(browser, pages.url, "/approvals/K7Q2F") as tab:
         reached = []
-        for _ in range(15):
+        for _ in range(16):
             await tab.keyboard.press("Tab")
             reached.append(await tab.evaluate(FOCUS))
         assert reached == [
@@ -82,6 +82,7 @@ async def test_the_keyboard_meets_deny_first(browser: Browser, pages: Pages) -> 
             "Chat",
             "Approvals",
             "Spend",
+            "Jobs",
             "All open cards",
             '{"flavor":"a100-large","op":"run","script":"<train.py>","timeout_s":2700}',
             "import torch⏎",

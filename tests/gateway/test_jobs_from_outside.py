@@ -124,6 +124,9 @@ async def test_a_hook_runs_its_job_with_what_it_brought_as_a_quotation(tmp_path:
         async with asyncio.timeout(10):
             while await house.posts() != [("Deployed.", "sent")]:
                 pass
+        async with aiohttp.ClientSession() as page, page.get(f"{house.url}/jobs") as answer:
+            html = await answer.text()
+            assert "<bdi>deploys</bdi>" in html and SECRET not in html
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")

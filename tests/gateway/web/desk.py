@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import aiohttp
 
@@ -17,6 +18,8 @@ from gateway.web import WebServer
 from gateway.web.approvals import CardPage, Choice, QueueLine
 from gateway.web.approvals_site import ApprovalPages
 from gateway.web.frame import PLACES
+from gateway.web.jobs import JobRun, JobSheet
+from gateway.web.jobs_site import JobsPage
 from gateway.web.spend import DaySpend, Frozen, LimitState, ModelCalls, Share, Spend
 from gateway.web.spend_site import SpendPage
 from platforms.content import Field
@@ -186,6 +189,45 @@ SPEND = Spend(
 )
 
 
+BERLIN = ZoneInfo("Europe/Berlin")
+SHEETS = (
+    JobSheet(
+        name="standup",
+        schedule="0 9 * * mon-fri",
+        zone="Europe/Berlin",
+        deliver="slack:T1/C1",
+        prompt="Summarise yesterday's open questions.",
+        upcoming=tuple(datetime(2026, 11, day, 9, tzinfo=BERLIN) for day in (23, 24, 25)),
+        runs=(
+            JobRun(fire="f7", at=datetime(2026, 11, 20, 9, tzinfo=BERLIN), state="delivered"),
+            JobRun(
+                fire="f6",
+                at=datetime(2026, 11, 19, 9, tzinfo=BERLIN),
+                state="skipped",
+                reason="missed",
+                missed=2,
+            ),
+        ),
+    ),
+    JobSheet(
+        name="deploys",
+        schedule="",
+        zone="UTC",
+        deliver="telegram:-100200",
+        prompt="Say in one line what was deployed.",
+    ),
+    JobSheet(
+        name="watch-the-queue",
+        schedule="every 15m",
+        zone="UTC",
+        deliver="discord:9/42",
+        prompt="Look after the queue.",
+        maker="Dana",
+        rests="paused by Dana",
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """What the desk was asked to do."""
@@ -199,11 +241,12 @@ class Act:
 
 @dataclass(slots=True)
 class StandInDesk:
-    """Fulfils `ApprovalsDesk` and `SpendBook`; a denial closes its card."""
+    """Fulfils `ApprovalsDesk`, `SpendBook` and `JobBook`; a denial closes its card."""
 
     queue: tuple[QueueLine, ...] = QUEUE
     pages: dict[str, CardPage] = field(default_factory=lambda: {"K7Q2F": PAGE, "M3X9P": BATCH_PAGE})
     spent: Spend = SPEND
+    sheets: tuple[JobSheet, ...] = SHEETS
     acts: list[Act] = field(default_factory=list)
     asked_days: list[int] = field(default_factory=list)
     viewers: set[str] = field(default_factory=set)
@@ -240,6 +283,11 @@ class StandInDesk:
         self.asked_days.append(days)
         return self.spent
 
+    async def jobs(self, *, by: str) -> tuple[JobSheet, ...]:
+        """`JobBook.jobs`."""
+        self._look(by)
+        return self.sheets
+
     def _look(self, by: str) -> None:
         if not self.readable:
             raise StoreError("the store is away")
@@ -262,7 +310,7 @@ async def running_pages(
     token: str | None = None,
     now: Callable[[], datetime] = lambda: NOW,
 ) -> AsyncIterator[Pages]:
-    """Chat, approvals and spend on a free port of this machine."""
+    """Chat, approvals, spend and jobs on a free port of this machine."""
     desk, gateway = desk or StandInDesk(), StandInGateway()
     adapter = WebAdapter(
         history=gateway,
@@ -273,7 +321,8 @@ async def running_pages(
         places=PLACES[1:],
     )
     approvals = ApprovalPages(desk, draw=lambda: str(uuid4()), now=now)
-    routes = (*adapter.routes(), *approvals.routes(), *SpendPage(desk, now=now).routes())
+    beside = (approvals, SpendPage(desk, now=now), JobsPage(desk, now=now))
+    routes = (*adapter.routes(), *(route for page in beside for route in page.routes()))
     listen = Listen(host="127.0.0.1", port=0)
     config = WebConfig(listen=listen, token=Secret(token) if token else None)
     server = WebServer(config, routes=routes, health=gateway, now=now)
