@@ -240,3 +240,27 @@ async def test_a_closed_gate_lets_nobody_in() -> None:
     assert not await second
     gate.leave("a", tokens=0)
     assert not await gate.enter(start("c"))
+
+
+def test_jobs_of_a_clock_begin_where_nobody_else_could() -> None:
+    """However early they asked; among themselves in order, and for no chat's bounds."""
+    fairness = Fairness(Limits(total=2, chat=1, person=1))
+    for session in ("job1", "job2"):
+        fairness.ask(Start(session=session, chat="c", background=True))
+    fairness.ask(start("late", chat="c", person="ann"))
+    assert granted(fairness) == ["late", "job1"]
+    fairness.end("job1", 0)
+    assert granted(fairness) == ["job2"]
+    fairness.end("late", 0)
+    fairness.ask(start("next", chat="c", person="ann"))
+    assert granted(fairness) == ["next"]
+
+
+def test_a_job_of_a_clock_that_waits_is_taken_back() -> None:
+    """As any other start."""
+    fairness = Fairness(ONE)
+    job = Start(session="job", chat="c", background=True)
+    fairness.ask(job)
+    assert fairness.withdraw(job)
+    assert not fairness.withdraw(job)
+    assert granted(fairness) == []
