@@ -22,7 +22,7 @@ from gateway import seeing
 from gateway.seeing import shown
 from gateway.store.base import Tx
 from gateway.store.blobs import Blobs
-from gateway.store.records import retention
+from gateway.store.records import forgetting, retention
 from gateway.store.sqlite import SqliteStore
 from platforms.errors import FileUnavailable, PlatformUnavailable
 from platforms.events import Attachment
@@ -34,6 +34,7 @@ from tests.pictures import drawn
 from tests.transitions import KEPT
 
 Make = Callable[..., Core]
+KEY = "telegram:77|telegram:1001"
 
 
 @pytest.fixture
@@ -167,7 +168,21 @@ async def test_too_many_files_and_too_large_ones_are_not_asked_for(make: Make) -
     assert seen(core, 0)[0][1] == tuple(f"{shade}.png" for shade in range(7))
 
 
-async def test_a_picture_is_kept_as_long_as_its_message(make: Make) -> None:
+def by_age(tx: Tx, now: int) -> None:
+    """As time takes words away."""
+    tx.run("UPDATE session SET closed_at = 1")
+    retention.forget_session(tx, 1, before=now + 10**15)
+
+
+def by_wish(tx: Tx, now: int) -> None:
+    """As people take their words away."""
+    forgetting.forget_some(tx, KEY, author="telegram:1001", account="telegram:77", now=now)
+
+
+@pytest.mark.parametrize("forget", [by_age, by_wish])
+async def test_a_picture_is_kept_as_long_as_its_message(
+    make: Make, forget: Callable[[Tx, int], None]
+) -> None:
     """What names it goes with the message."""
     core = make()
     await core.connect()
@@ -181,9 +196,7 @@ async def test_a_picture_is_kept_as_long_as_its_message(make: Make) -> None:
         return retention.blob_in_use(tx, name)
 
     assert await core.store.read(in_use)
-    far = core.clock.now() + 10**15
-    await core.store.write(lambda tx: tx.run("UPDATE session SET closed_at = 1"), transition=KEPT)
-    await core.store.write(lambda tx: retention.forget_session(tx, 1, before=far), transition=KEPT)
+    await core.store.write(lambda tx: forget(tx, core.clock.now()), transition=KEPT)
     assert not await core.store.read(in_use)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.store.base import Tx
-from gateway.store.records import retention
+from gateway.store.records import retention, transcript
 
 _OWN_ANSWERS = ("answer", "refusal", "busy", "stopped", "export")
 """What was said to an inbox row by itself; see `outbox.NewOutbox.dedupe_key`."""
@@ -80,13 +80,15 @@ def _turns(tx: Tx, session: int, now: int) -> int:
 
 def _messages(tx: Tx, session: int) -> int:
     changed = tx.run("DELETE FROM fold WHERE session_id = ?", session)
-    return changed + tx.run(
+    changed += tx.run(
         "DELETE FROM message WHERE session_id = ? AND sequence < ? +"
         " (SELECT MIN(sequence) FROM message WHERE session_id = ?)",
         session,
         retention.PART_ROWS,
         session,
     )
+    transcript.release(tx, session)
+    return changed
 
 
 def _commands(tx: Tx, key: str, author: str, account: str, now: int) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.store.base import Row, Tx
-from gateway.store.records import folds
+from gateway.store.records import folds, transcript
 from gateway.store.records.transcript import MESSAGES_LOADED
 
 UNIT_ROWS = 200
@@ -308,13 +308,7 @@ def forget_session(tx: Tx, ident: int, *, before: int) -> int:
             min(kept_from(session, before=before), session.oldest + PART_ROWS),
             before,
         )
-        tx.run(
-            "DELETE FROM media WHERE session_id = ? AND sequence < COALESCE((SELECT MIN(sequence)"
-            " FROM message WHERE message.session_id = ?), ?)",
-            ident,
-            ident,
-            session.next_message,
-        )
+        transcript.release(tx, ident)
     changed += folds.forget(tx, ident, before=before, everything=not _in_use(session, before))
     if session.titled and _idle(session, before):
         changed += tx.run("UPDATE session SET title = '' WHERE id = ?", ident)

@@ -105,6 +105,15 @@ def _name_blobs(tx: Tx, session_id: int, sequence: int, message: Message) -> Non
             )
 
 
+def release(tx: Tx, session_id: int) -> None:
+    """Need no payloads any more for messages that are gone, which are the oldest of a session."""
+    tx.run(
+        "DELETE FROM media WHERE session_id = ? AND sequence < COALESCE((SELECT MIN(sequence)"
+        " FROM message WHERE message.session_id = media.session_id), 9223372036854775807)",
+        session_id,
+    )
+
+
 def load(tx: Tx, session_id: int) -> list[tuple[int, Message]]:
     """The newest messages of a session as they were stored, each with the id of its turn.
 
