@@ -36,8 +36,6 @@ from gateway.store.records import due, inbox, outbox, sessions
 from gateway.store.records.inbox import Waiting
 from gateway.store.records.sessions import CommandDue, Fenced, OpenTurn
 from gateway.turn_run import Agent, Busy, TurnRuns
-from gateway.words import replies as said
-from gateway.words.phrase import reader_of
 
 __all__ = ["Agent", "Busy", "RunningTurn", "Sessions"]
 
@@ -356,8 +354,7 @@ class Sessions:
             if not rows:
                 return [], None
             inbox.withdraw_inputs(tx, [row.id for row in rows])
-            text = said.STOPPED_BEFORE.to(reader_of(rows[-1].content.language))
-            note = note_to(rows[-1], self._clock, key=f"e{rows[-1].id}:stopped", text=text)
+            note = note_to(rows[-1], self._clock, key=f"e{rows[-1].id}:stopped", text="Stopped.")
             return rows, outbox.insert(tx, note, now=now)
 
         rows, stored = await self._store.write(unit, transition=transitions.WAITING_WITHDRAWN)
@@ -371,7 +368,7 @@ class Sessions:
     async def _begin_fresh(self, row: Waiting, outlet: Outlet) -> OpenTurn | None:
         """Carry out a queued /new; without words behind it, say that it is done."""
         now = self._clock.now()
-        text = said.FRESH.to(reader_of(row.content.language))
+        text = "Fresh session. The old one is kept."
         note = replace(
             note_to(row, self._clock, key=f"e{row.id}:answer", text=text), purpose="command"
         )
