@@ -204,6 +204,7 @@ class TelegramWebhookSurface(TelegramSurface):
     def __init__(self) -> None:
         super().__init__()
         self.port = free_port()
+        self._met = 0
 
     def config(self) -> str:
         return f"""
@@ -214,4 +215,6 @@ webhook_secret = "loopback-secret"
 """
 
     async def meet(self, stage: Stage) -> None:
-        await self.server.seen(lambda seen: seen.operation == "setWebhook", WAIT_S)
+        """Updates are taken from then on; one that is pushed before has to wait for its turn."""
+        await self.server.seen(lambda seen: seen.operation == "setWebhook", WAIT_S, since=self._met)
+        self._met = self.position
