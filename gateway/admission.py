@@ -13,6 +13,8 @@ from gateway import commands, refs
 from gateway.config.values import AccessConfig, SessionsConfig
 from gateway.store.records.inbox import Lane
 from gateway.store.records.pairings import Pairing
+from gateway.words import replies as said
+from gateway.words.phrase import ENGLISH, Reader
 from platforms.events import (
     ButtonPressed,
     ChatMembershipChanged,
@@ -62,6 +64,7 @@ class Facts:
     bot_may_speak: bool = False
     frozen: bool = False
     owner: bool = False
+    reader: Reader = ENGLISH
     pairing: Pairing | None = None
     held: int = 0
     requests: int = 0
@@ -167,13 +170,14 @@ def _is_listed(event: InboundEvent, facts: Facts) -> bool:
     return facts.chat_allowed or chat_listed(event.chat, facts.access)
 
 
-def form_over(event: MessageReceived, sessions: SessionsConfig) -> Refused:
+def form_over(
+    event: MessageReceived, sessions: SessionsConfig, reader: Reader = ENGLISH
+) -> Refused:
     """An answer to a prompt that nobody waits for any more: it is not taken for other words."""
     return Refused(
         session_key=session_key(event, sessions),
         reason="form_over",
-        text="This came too late, or was answered already; nothing was done with it."
-        " Press the button again.",
+        text=said.FORM_OVER.to(reader),
     )
 
 
@@ -365,8 +369,7 @@ def _message(event: MessageReceived, facts: Facts) -> Admission:
         return Refused(
             session_key=session_key(event, facts.sessions),
             reason="too_large",
-            text=f"This message is too large ({len(event.text):,} of {TEXT_MAX:,} characters)."
-            " Send less, or in parts.",
+            text=said.TOO_LONG_A_MESSAGE.to(facts.reader, count=len(event.text), limit=TEXT_MAX),
         )
     return _admitted(event, facts, lane="turn")
 
@@ -382,13 +385,13 @@ def _command(
         return Refused(
             session_key=session_key(event, facts.sessions),
             reason="unknown_command",
-            text=commands.unknown_text(found),
+            text=commands.unknown_text(found, facts.reader),
         )
     if found.command.who == "owner" and not facts.owner:
         return Refused(
             session_key=session_key(event, facts.sessions),
             reason="not_entitled",
-            text=commands.not_entitled_text(found.command, "owner"),
+            text=commands.not_entitled_text(found.command, "owner", facts.reader),
         )
     return _admitted(event, facts, lane=found.command.lane, command=found)
 

@@ -62,6 +62,7 @@ from gateway.store.sqlite import open_sqlite
 from gateway.supervise import Supervisor, watch_alarms
 from gateway.surfaces import chat_adapters, web_page
 from gateway.terminal_history import TerminalHistory
+from gateway.tongues import Tongues
 from gateway.toolbox import Toolbox, check_rules, toolbox
 from gateway.web.approvals_site import ApprovalPages
 from gateway.web.jobs_site import JobsPage
@@ -249,6 +250,7 @@ class Gateway:
             memberships=self._access.memberships,
             listed=self._access.listed,
             own=echoes.saw,
+            mark_of=self._deliveries.command_mark,
         )
         terminal = TerminalAdapter(
             now=_now, keep=self._blobs.put, history=TerminalHistory(self._store)
@@ -337,6 +339,7 @@ class Gateway:
             models=self._models,
             start_id=start.begun.id,
             suspects=frozenset(start.begun.suspects),
+            language=Tongues(configured=self._config.gateway.language).everybodys,
         )
         self._sessions = Sessions(
             store=self._store, deliveries=self._deliveries, clock=self._clock, agent=agent

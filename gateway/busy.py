@@ -14,13 +14,14 @@ from gateway.store.base import Store, Tx
 from gateway.store.records import cards, inbox, outbox, sessions
 from gateway.store.records.inbox import Waiting
 from gateway.store.records.outbox import OutboxRow
+from gateway.words import replies as said
+from gateway.words.phrase import reader_of
 from platforms.content import React
 from platforms.events import MessageRef
 from platforms.markup import parse
 
 BUSY_EMOJI = "👀"
-BUSY_LINE = "Still at work on what came before; this is next."
-NEXT = "what was written meanwhile is next."
+BUSY_LINE = said.STILL_AT_WORK.en
 BUSY_LINE_EVERY_S = 30.0
 CHATS_REMEMBERED = 10_000
 
@@ -56,7 +57,8 @@ class BusySigns:
         self._deliveries.spawn(outlet.sign(React(message=message, emoji=BUSY_EMOJI)))
 
     async def _say(self, row: Waiting, outlet: Outlet) -> None:
-        note = note_to(row, self._clock, key=f"e{row.id}:busy", text=BUSY_LINE)
+        text = said.STILL_AT_WORK.to(reader_of(row.content.language))
+        note = note_to(row, self._clock, key=f"e{row.id}:busy", text=text)
         now = self._clock.now()
         stored = await self._store.write(
             lambda tx: outbox.insert(tx, note, now=now), transition=transitions.SEND_STORED
@@ -71,9 +73,14 @@ def told_to_wait(tx: Tx, session_key: str, clock: Clock) -> tuple[OutboxRow, ...
     if turn is None:
         return ()
     pending = cards.pending_of_turn(tx, turn.id)
-    what = f"{pending[0].code} waits for a decision" if pending else "Work elsewhere goes on"
+    what, code = (said.WAITS, pending[0].code) if pending else (said.WORK_ELSEWHERE, "")
     notes = [
-        note_to(row, clock, key=f"t{turn.id}:waits:{row.content.author}", text=f"{what}; {NEXT}")
+        note_to(
+            row,
+            clock,
+            key=f"t{turn.id}:waits:{row.content.author}",
+            text=what.to(reader_of(row.content.language), code=code),
+        )
         for row in inbox.waiting_in(tx, session_key)
         if not row.content.alone
     ]

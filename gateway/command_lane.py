@@ -23,7 +23,7 @@ from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import inbox, outbox, sessions, unowned
 from gateway.store.records.inbox import Waiting
-from gateway.words.phrase import ENGLISH, Reader
+from gateway.words.phrase import Reader, reader_of
 from platforms.blocks import plain_text
 from platforms.content import AnswerPress
 from platforms.markup import parse
@@ -164,8 +164,7 @@ class CommandLane:
         return commands.not_entitled_text(command, tier, self._reader(row))
 
     def _reader(self, row: Waiting) -> Reader:
-        outlet = self._deliveries.outlet(row.account)
-        return ENGLISH if outlet is None else Reader(mark=outlet.adapter.capabilities.command_mark)
+        return reader_of(row.content.language, self._deliveries.command_mark(row.account))
 
     async def _help(self, row: Waiting) -> str:
         """What whoever asks may use."""

@@ -68,6 +68,11 @@ class Deliveries:
         """The way out of an account, if it is connected."""
         return self._outlets.get(account)
 
+    def command_mark(self, account: str) -> str:
+        """What typed commands begin with on the platform of an account."""
+        outlet = self._outlets.get(account)
+        return "/" if outlet is None else outlet.adapter.capabilities.command_mark
+
     def adapter(self, account: str) -> Adapter | None:
         """What serves an account, if it is connected."""
         outlet = self._outlets.get(account)

@@ -33,6 +33,8 @@ from gateway.store.base import Store, Transition, Tx
 from gateway.store.blobs import BLOB_THRESHOLD_BYTES, Blobs
 from gateway.store.records import chats, cursors, freezes, inbox, outbox, prompts, sessions
 from gateway.store.records.chats import MarkedChat
+from gateway.tongues import Tongues
+from gateway.words.phrase import Reader
 from platforms.blocks import Blocks
 from platforms.events import (
     ChatMembershipChanged,
@@ -80,6 +82,11 @@ def _not_looked_up(event: MessageReceived) -> None:
     """Where nobody looks our own messages up they are only counted."""
 
 
+def _with_a_slash(account: str) -> str:
+    """What commands begin with where nobody tells."""
+    return "/"
+
+
 class Ingest:
     """Journals deliveries and hands on what entered. `counts` holds outcomes since the start."""
 
@@ -95,9 +102,13 @@ class Ingest:
         memberships: Memberships,
         listed: ListedChats,
         own: Callable[[MessageReceived], None] = _not_looked_up,
+        mark_of: Callable[[str], str] = _with_a_slash,
         commit_limit_s: float = COMMIT_LIMIT_S,
     ) -> None:
-        """`own` is given our own messages as they come back; they are not stored."""
+        """`own` is given our own messages as they come back; they are not stored.
+
+        `mark_of` tells what commands begin with on an account's platform.
+        """
         self._store = store
         self._blobs = blobs
         self._config = config
@@ -107,6 +118,8 @@ class Ingest:
         self._memberships = memberships
         self._listed = listed
         self._own = own
+        self._mark_of = mark_of
+        self._tongues = Tongues(configured=config.gateway.language, people=config.people)
         self._commit_limit_s = commit_limit_s
         self._open = True
         self._crowding = Crowding()
@@ -277,14 +290,22 @@ class Ingest:
         in_thread = admission.session_place(event).thread_id is not None
         joined = in_thread and sessions.knows(tx, key)
         facts = self._facts(event, joined_thread=joined, known=self._known(tx, event))
+        mark = self._mark_of(refs.account_text(event.account))
+        reader = Reader(language=self._tongues.of_event(tx, event), mark=mark)
+        facts = replace(facts, reader=reader)
         outcome = admission.admit(event, facts)
+        if isinstance(outcome, admission.Admitted):
+            self._tongues.learn(tx, event, now=self._clock.now())
         if isinstance(outcome, admission.Amends) and not amending.is_stored(tx, event):
             # Of a chat nobody listed, as far as anyone can tell.
             return Stored(outcomes=("amends_nothing",))
         prompt = self._answered(tx, event, outcome)
         if isinstance(event, MessageReceived) and prompt is not None and not prompt.form_id:
-            prompt, outcome = None, admission.form_over(event, self._config.sessions)
+            prompt, outcome = None, admission.form_over(event, self._config.sessions, reader)
         arrival = arrival_of(event, outcome, raw=raw, facts=facts, now=self._clock.now())
+        if reader.language != "en":
+            content = replace(arrival.content, language=reader.language)
+            arrival = replace(arrival, content=content)
         if prompt is not None:
             arrival = as_form(arrival, prompt)
             outcome = admission.Admitted(session_key=key, lane="press")

@@ -31,21 +31,21 @@ from agent.errors import (
     StreamBroken,
     TlsUntrusted,
 )
+from gateway.words import replies as said
+from gateway.words.phrase import ENGLISH, Reader
 from platforms import markup
 from platforms.base import Sink
 from platforms.blocks import Blocks, Emph, Paragraph, Text, plain
 from platforms.text import split
 
-WORKING = "Working on it"
+WORKING = said.WORKING.en
 FILE_NAME = "answer.md"
 UNDONE_MAX = 5
 SAID_MAX = 400
 """Characters of a refusal's own words."""
 
-FILTERED = (
-    "The provider's safety filter stopped this answer. Rephrase it, or start fresh with /new."
-)
-OUR_SIDE = "Something in this request went wrong on our side. Its operator can look it up."
+FILTERED = said.FILTERED.to(ENGLISH)
+OUR_SIDE = said.OUR_SIDE.en
 
 _LOGIN = "Log in again with gatepost login, or replace the key."
 _CREDIT = "Add credit to the account, or another key."
@@ -105,151 +105,147 @@ class Parts:
 
 
 def reply_text(
-    said: tuple[str, ...],
+    words: tuple[str, ...],
     end: TurnEnd,
     reference: str,
     *,
     until: str = "",
     change: Change = "",
     undone: tuple[Undone, ...] = (),
+    reader: Reader = ENGLISH,
 ) -> str:
     """The whole reply of a turn in Markdown: the words of every step, then what is to be known.
 
     `until` is when a limit ends, as people read it. `change`: another model answers from now on,
     or the primary does again.
     """
-    words = [text.strip() for text in (*said, end.text) if text.strip()]
-    below = (notice_of(end, reference, until), *_undone_texts(undone), _change_text(end, change))
+    spoken = [text.strip() for text in (*words, end.text) if text.strip()]
+    below = (
+        notice_of(end, reference, until, reader),
+        *_undone_texts(undone),
+        _change_text(end, change, reader),
+    )
     lines = [line for line in below if line]
-    return "\n\n".join([*words, *(f"*{line}*" if words else line for line in lines)])
+    return "\n\n".join([*spoken, *(f"*{line}*" if spoken else line for line in lines)])
 
 
-def notice_of(end: TurnEnd, reference: str, until: str = "") -> str:
+def notice_of(end: TurnEnd, reference: str, until: str = "", reader: Reader = ENGLISH) -> str:
     """What stands under the words of a turn, or in their place: one sentence, or nothing."""
     if end.error is not None and end.mark is not Mark.CUT_BY_FAILURE:
-        return _referred(failure_text(end.error, until=until), reference)
+        return _referred(failure_text(end.error, until=until, reader=reader), reference, reader)
     match end.mark:
         case Mark.NONE:
             return ""
         case Mark.HALTED:
             return _literal(end.by)  # it may hold a person's name
         case Mark.STOPPED:
-            return _stopped_text(end)
+            return _stopped_text(end, reader)
         case Mark.CUT_BY_LENGTH:
-            text = 'The answer reached the length limit. Say "continue".'
+            text = said.CUT_BY_LENGTH.to(reader)
         case Mark.CUT_BY_FAILURE:
-            text = 'The connection broke here; this is not the whole answer. Say "retry".'
+            text = said.CUT_BY_FAILURE.to(reader)
         case Mark.EMPTY:
-            text = (
-                "The model finished without an answer. Ask for a smaller piece, or lower /effort."
-            )
+            text = said.EMPTY.to(reader)
         case Mark.FILTERED:
-            text = FILTERED
+            text = said.FILTERED.to(reader)
         case Mark.STEP_LIMIT:
-            text = (
-                f"I stopped after {end.reached or 'many steps'} without finishing."
-                ' Say "continue" to go on.'
-            )
+            reached = end.reached or said.MANY_STEPS.to(reader)
+            text = said.STEP_LIMIT.to(reader, reached=reached)
         case Mark.LOOP:
-            text = (
-                "I kept repeating the same action without progress, so I stopped."
-                " Tell me what to change."
-            )
+            text = said.LOOP.to(reader)
         case Mark.UNUSABLE_CALLS | Mark.LOST_CALLS:
-            text = (
-                "The model kept producing unusable tool calls, so I stopped. None of those was run."
-            )
+            text = said.UNUSABLE_CALLS.to(reader)
         case unknown:
             assert_never(unknown)
-    return _referred(text, reference)
+    return _referred(text, reference, reader)
 
 
-def failure_text(error: AllProvidersFailed, *, until: str = "") -> str:
+def failure_text(error: AllProvidersFailed, *, until: str = "", reader: Reader = ENGLISH) -> str:
     """One plain sentence for a turn nobody could answer: by the first cause, never raw text."""
-    return _cause_text(error.headline, until)
+    return _cause_text(error.headline, until, reader)
 
 
-def _cause_text(cause: Cause, until: str) -> str:
+def _cause_text(cause: Cause, until: str, reader: Reader) -> str:
     """One sentence for each class; a class without one is a type error here."""
     match cause:
         case ProviderRateLimited():
-            text = _limited_text(until)
+            text = _limited_text(until, reader)
         case ProviderAuthFailed() | CredentialExhausted():
-            what = "credit" if isinstance(cause, CredentialExhausted) else "login"
-            text = f"This bot's model account needs attention ({what}). Its operator has been told."
+            what = said.CREDIT if isinstance(cause, CredentialExhausted) else said.LOGIN
+            text = said.ATTENTION.to(reader, what=what.to(reader))
         case NotEntitled() | ModelUnavailable() | PolicyBlocked():
-            text = _not_available_text(cause)
-        case ContentBlocked(said=said):
-            text = _own_words(said) or FILTERED
+            text = _not_available_text(cause, reader)
+        case ContentBlocked(said=words):
+            text = _own_words(words) or said.FILTERED.to(reader)
         case TlsUntrusted():
-            text = "The connection to the model could not be trusted, so I did not use it."
+            text = said.UNTRUSTED.to(reader)
         case ContextOverflow():
-            text = _too_large_text(cause)
+            text = _too_large_text(cause, reader)
         case RequestRejected() | RequestInvalid() | NeedsAdjustment() | ReplyMalformed():
-            text = OUR_SIDE
+            text = said.OUR_SIDE.to(reader)
         case AgentStopped():
-            text = (
-                'The coding agent on this host stopped. Say "retry"; its operator has been told'
-                " if it must log in."
-            )
+            text = said.AGENT_STOPPED.to(reader)
         case ProviderOverloaded() | StreamBroken() | ProviderUnavailable():
-            text = 'I could not reach a model just now. Nothing is lost: say "retry" in a moment.'
+            text = said.UNREACHABLE.to(reader)
         case unknown:
             assert_never(unknown)
     return text
 
 
-def _limited_text(until: str) -> str:
+def _limited_text(until: str, reader: Reader) -> str:
     """Until when, if the provider has said so."""
     if until:
-        return f'The model is at its usage limit until {until}. Say "retry" then.'
-    return 'The model is at its usage limit just now. Say "retry" in a minute.'
+        return said.LIMITED_UNTIL.to(reader, until=until)
+    return said.LIMITED.to(reader)
 
 
-def _not_available_text(cause: NotEntitled | ModelUnavailable | PolicyBlocked) -> str:
+def _not_available_text(
+    cause: NotEntitled | ModelUnavailable | PolicyBlocked, reader: Reader
+) -> str:
     match cause:
         case NotEntitled():
-            what = "plan"
+            what = said.PLAN
         case ModelUnavailable():
-            what = "name"
+            what = said.NAME
         case PolicyBlocked():
-            what = "settings"
+            what = said.SETTINGS
         case unknown:
             assert_never(unknown)
     model = _literal(cause.model)
-    return f"The model {model} is not available to this bot ({what}). /model shows what is."
+    return said.NOT_AVAILABLE.to(reader, model=model, what=what.to(reader))
 
 
-def _too_large_text(cause: ContextOverflow) -> str:
+def _too_large_text(cause: ContextOverflow, reader: Reader) -> str:
     count = ""
     if cause.tokens is not None and cause.limit is not None:
-        count = f" ({cause.tokens:,} of {cause.limit:,} tokens)"
-    return f"This message is too large for the model{count}. Send less, or as a file."
+        count = said.COUNT.to(reader, tokens=cause.tokens, limit=cause.limit)
+    return said.TOO_LARGE.to(reader, count=count)
 
 
-def _own_words(said: str) -> str:
+def _own_words(text: str) -> str:
     """A refusal's own words, as words only; nothing where they hold an address or a secret."""
-    words = " ".join(said.split())
+    words = " ".join(text.split())
     if not words or _UNFIT.search(words):
         return ""
     return _literal(words if len(words) <= SAID_MAX else f"{words[: SAID_MAX - 3].rstrip()}...")
 
 
-def _stopped_text(end: TurnEnd) -> str:
+def _stopped_text(end: TurnEnd, reader: Reader) -> str:
     doubts = ", ".join(_literal(label) for label in end.doubts)
-    may = f" This was under way and may have taken effect: {doubts}." if doubts else ""
-    return f"Stopped by {_literal(end.by)}.{may}"
+    may = said.DOUBTS.to(reader, doubts=doubts) if doubts else ""
+    return said.STOPPED.to(reader, name=_literal(end.by)) + may
 
 
-def _change_text(end: TurnEnd, change: Change) -> str:
+def _change_text(end: TurnEnd, change: Change, reader: Reader) -> str:
     """Who answers, where that has changed."""
     match change:
         case "":
             return ""
         case "switched":
-            return f"Answered by {_literal(end.served)}; {_literal(end.primary)} is resting."
+            served, primary = _literal(end.served), _literal(end.primary)
+            return said.SWITCHED.to(reader, served=served, primary=primary)
         case "back":
-            return f"Back on {_literal(end.primary)}."
+            return said.BACK.to(reader, primary=_literal(end.primary))
         case unknown:
             assert_never(unknown)
 
@@ -267,14 +263,14 @@ def _undone_texts(undone: tuple[Undone, ...]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _referred(sentence: str, reference: str) -> str:
+def _referred(sentence: str, reference: str, reader: Reader = ENGLISH) -> str:
     """A sentence with what `gatepost why` explains."""
-    return f"{sentence} (ref {reference})"
+    return said.REFERRED.to(reader, sentence=sentence, reference=reference)
 
 
-def waiting_text(provider: str, until: str) -> str:
+def waiting_text(provider: str, until: str, reader: Reader = ENGLISH) -> str:
     """What stands in place of a placeholder while a provider asks for patience."""
-    return f"Waiting for {provider} until {until}; /stop ends it."
+    return said.WAITING.to(reader, provider=provider, until=until)
 
 
 def condensed_text(reference: str) -> str:
@@ -307,9 +303,9 @@ def _literal(name: str) -> str:
     return _PUNCTUATION.sub(r"\\\g<0>", " ".join(name.split()))
 
 
-def crashed_text(reference: str) -> str:
+def crashed_text(reference: str, reader: Reader = ENGLISH) -> str:
     """A turn ended by a fault of ours."""
-    return _referred(OUR_SIDE, reference)
+    return _referred(said.OUR_SIDE.to(reader), reference, reader)
 
 
 def quarantined_text(reference: str) -> str:
@@ -328,12 +324,9 @@ def quarantined_alert(reference: str) -> str:
     )
 
 
-def stuck_text(seconds: float, reference: str) -> str:
+def stuck_text(seconds: float, reference: str, reader: Reader = ENGLISH) -> str:
     """A turn ended because nothing of it moved for so long."""
-    return (
-        f"I stopped after {seconds / 60:.0f} minutes without any sign of progress."
-        f" Ask again, or for less at once (ref {reference})."
-    )
+    return said.STUCK.to(reader, minutes=f"{seconds / 60:.0f}", reference=reference)
 
 
 def overlong_text(seconds: float, reference: str) -> str:
@@ -361,27 +354,28 @@ def dead_chat_text(chat: str, reason: str) -> str:
     return f"{told} {remedy}." if remedy else told
 
 
-def parts_of(reply: str, sink: Sink) -> Parts:
+def parts_of(reply: str, sink: Sink, reader: Reader = ENGLISH) -> Parts:
     """Cut a whole reply for a platform; over its number of parts it becomes a file."""
     # Markdown that says nothing ("#", an empty code block) is shown as it was written.
     bodies = split(markup.parse(reply) or plain(reply), sink.fits)
     if len(bodies) <= sink.capabilities.parts_max:
         return Parts(bodies=bodies)
     note = Paragraph(
-        spans=(Emph(spans=(Text(text=f"The whole answer is in the file {FILE_NAME}."),)),)
+        spans=(Emph(spans=(Text(text=said.WHOLE_IN_FILE.to(reader, name=FILE_NAME)),)),)
     )
     first = split((*bodies[0], note), sink.fits)
     return Parts(bodies=first, file=reply.encode())
 
 
-def working(label: str) -> Blocks:
+def working(label: str, reader: Reader = ENGLISH) -> Blocks:
     """The placeholder of a reply that has no words yet."""
-    words = f"{WORKING}: {label}" if label else f"{WORKING} ..."
+    begin = said.WORKING.to(reader)
+    words = f"{begin}: {label}" if label else f"{begin} ..."
     return (Paragraph(spans=(Emph(spans=(Text(text=words),)),)),)
 
 
-def live(body: Blocks, label: str, waiting: str = "") -> Blocks:
+def live(body: Blocks, label: str, waiting: str = "", reader: Reader = ENGLISH) -> Blocks:
     """What stands while the reply grows: its words so far, and what runs or is waited for."""
     if waiting:
         return (*body, Paragraph(spans=(Emph(spans=(Text(text=waiting),)),)))
-    return (*body, *working(label)) if label or not body else body
+    return (*body, *working(label, reader)) if label or not body else body

@@ -33,6 +33,7 @@ from gateway.store.base import Store
 from gateway.store.records import outbox
 from gateway.store.records.outbox import NewOutbox, Op, OutboxRow, Purpose
 from gateway.store.records.sessions import OpenTurn
+from gateway.words.phrase import Language, Reader
 from platforms import markup
 from platforms.blocks import Blocks, plain_text
 from platforms.content import Typing
@@ -71,12 +72,15 @@ class Reply:
         posted: tuple[OutboxRow, ...] = (),
         wait: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
         time: Callable[[int], str] | None = None,
+        language: Language | None = None,
     ) -> None:
         """`posted` are the rows of this turn's messages that an earlier run has made.
 
         `wait` waits for an event, or for so many seconds. `time` writes a moment, in microseconds
-        since 1970, as people read it.
+        since 1970, as people read it. `language` is everybody's; without it, each person's own.
         """
+        mark = outlet.adapter.capabilities.command_mark
+        self.reader = Reader(language=language or turn.language or "en", mark=mark)
         self._time = time or _in_utc
         self._turn = turn
         self._chat = refs.chat_from(turn.reply_to, outlet.account)
@@ -144,7 +148,7 @@ class Reply:
                 pass
             case Waiting(provider=provider, until=until):
                 self._growth += LARGE_CHANGE
-                self._waiting = render.waiting_text(provider, self._time(until))
+                self._waiting = render.waiting_text(provider, self._time(until), self.reader)
             case _:
                 assert_never(event)
         label = self._waiting or next(iter(self._running.values()), "")
@@ -164,7 +168,7 @@ class Reply:
 
     def final_rows(self, reply: str) -> tuple[NewOutbox, ...]:
         """Every message that must stand when the turn is over; call after `stop_streaming`."""
-        parts = render.parts_of(reply, self._outlet.adapter)
+        parts = render.parts_of(reply, self._outlet.adapter, self.reader)
         rows = [self._final(part, body) for part, body in enumerate(parts.bodies)]
         rows += [self._surplus(part) for part in range(len(parts.bodies), len(self._posts))]
         return (*rows, *self._file(parts, len(rows)))
@@ -178,7 +182,7 @@ class Reply:
 
     def interim_rows(self, words: str) -> tuple[NewOutbox, ...]:
         """The words so far as messages that stay; what the turn says later stands below them."""
-        parts = render.parts_of(words, self._outlet.adapter)
+        parts = render.parts_of(words, self._outlet.adapter, self.reader)
         rows = []
         for part, body in enumerate(parts.bodies):
             content = outgoing.dump(self._content(part, body))
@@ -228,7 +232,7 @@ class Reply:
         body = (*self._before, *self._current.blocks())
         if self._outlet.adapter.capabilities.stream == "push":
             return body  # the sign of life stands beside it
-        return render.live(body, self._label, self._waiting)
+        return render.live(body, self._label, self._waiting, self.reader)
 
     async def _show_growth(self) -> None:
         await self._first_words()

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from agent.signals import TurnSignals
-from gateway import admission, mailbox, progress, superseding
+from gateway import admission, context, mailbox, progress, superseding
 from gateway.busy import BusySigns, note_to, told_to_wait
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
@@ -36,6 +36,8 @@ from gateway.store.records import due, inbox, outbox, sessions
 from gateway.store.records.inbox import Waiting
 from gateway.store.records.sessions import CommandDue, Fenced, OpenTurn
 from gateway.turn_run import Agent, Busy, TurnRuns
+from gateway.words import replies as said
+from gateway.words.phrase import reader_of
 
 __all__ = ["Agent", "Busy", "RunningTurn", "Sessions"]
 
@@ -303,6 +305,9 @@ class Sessions:
 
     async def _work(self, key: str, actor: _Actor, outlet: Outlet, moves: Progress) -> bool:
         """Take one piece of work and do it; False if there was none after all."""
+        before = await context.read_before(
+            key, outlet.adapter, self._store, self._clock, self._one_by_one
+        )
         now, hurried = self._clock.now(), actor.hurried
 
         def take(tx: Tx) -> tuple[tuple[outbox.OutboxRow, ...], sessions.Work, bool]:
@@ -318,6 +323,7 @@ class Sessions:
                 one_by_one=self._one_by_one(tx, key),
                 start_id=self._agent.start_id,
                 idle_us=self._agent.idle_us,
+                before=before,
             )
             notes = told_to_wait(tx, key, self._clock) if work is None else ()
             return (*edits, *notes), work, False
@@ -354,7 +360,8 @@ class Sessions:
             if not rows:
                 return [], None
             inbox.withdraw_inputs(tx, [row.id for row in rows])
-            note = note_to(rows[-1], self._clock, key=f"e{rows[-1].id}:stopped", text="Stopped.")
+            text = said.STOPPED_BEFORE.to(reader_of(rows[-1].content.language))
+            note = note_to(rows[-1], self._clock, key=f"e{rows[-1].id}:stopped", text=text)
             return rows, outbox.insert(tx, note, now=now)
 
         rows, stored = await self._store.write(unit, transition=transitions.WAITING_WITHDRAWN)
@@ -368,7 +375,7 @@ class Sessions:
     async def _begin_fresh(self, row: Waiting, outlet: Outlet) -> OpenTurn | None:
         """Carry out a queued /new; without words behind it, say that it is done."""
         now = self._clock.now()
-        text = "Fresh session. The old one is kept."
+        text = said.FRESH.to(reader_of(row.content.language))
         note = replace(
             note_to(row, self._clock, key=f"e{row.id}:answer", text=text), purpose="command"
         )

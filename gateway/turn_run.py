@@ -47,6 +47,7 @@ from gateway.store.records import due, jobs, outbox, sessions
 from gateway.store.records.sessions import Fenced, OpenTurn
 from gateway.turn_desk import TurnDesk
 from gateway.turns import StoredTurn
+from gateway.words.phrase import Language
 from platforms.markup import parse
 
 Busy = Literal["join", "queue", "interrupt"]
@@ -69,6 +70,9 @@ class Agent:
     idle_us: int | None = None
     suspects: frozenset[str] = frozenset()
     """Sessions whose turn may have killed the last runs; they are taken up one at a time."""
+
+    language: Language | None = None
+    """Of everything the gateway says itself; without it, each person's own."""
 
     def busy_of(self, settings: Mapping[str, Any]) -> Busy:
         """What words do that come during a turn of a session with these settings."""
@@ -131,6 +135,7 @@ class TurnRuns:
             clock=self._clock,
             posted=posted,
             time=self._agent.desk.time,
+            language=self._agent.language,
         )
         store = WatchedStore(self._store, progress)
         files = TurnFiles(

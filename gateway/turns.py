@@ -414,7 +414,13 @@ class StoredTurn(TurnJournal):
         until = self._attempts.until(end, now=self._clock.now())
         said = tuple(self._said)
         text = render.reply_text(
-            said, end, self.reference, until=until, change=change, undone=undone
+            said,
+            end,
+            self.reference,
+            until=until,
+            change=change,
+            undone=undone,
+            reader=self._reply.reader,
         )
         if self._turn.fire is not None:
             text = await self._report(text, end)
@@ -446,7 +452,8 @@ class StoredTurn(TurnJournal):
 
         The words so far stand before it, unless they are what can't be shown.
         """
-        sentence, cause = render.crashed_text(self.reference), "a fault in the gateway"
+        sentence = render.crashed_text(self.reference, self._reply.reader)
+        cause = "a fault in the gateway"
         try:
             await self._fail("\n\n".join([*self._said, sentence]), cause)
         except StoreError:
@@ -457,7 +464,7 @@ class StoredTurn(TurnJournal):
 
     async def stuck(self, seconds: float) -> None:
         """End the turn because nothing of it moved for so long; its words stand before that."""
-        sentence = render.stuck_text(seconds, self.reference)
+        sentence = render.stuck_text(seconds, self.reference, self._reply.reader)
         await self._fail("\n\n".join([*self._said, sentence]), f"no progress for {seconds:.0f} s")
 
     async def overlong(self, seconds: float) -> None:

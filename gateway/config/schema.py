@@ -109,6 +109,12 @@ class GatewaySection(Section):
         ge=0,
         le=36500,
     )
+    language: Annotated[str, *words("auto", "en", "de")] = key(
+        "The language of what the gateway says itself: help, notices, what stands under an answer."
+        " `auto`: each person's own, as their platform tells it, where they alone read; English in"
+        " groups.",
+        _GATEWAY.language,
+    )
     owners: Users = key(
         "The people this gateway belongs to, by immutable id; they are always admitted.",
         _GATEWAY.owners,

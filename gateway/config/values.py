@@ -100,6 +100,7 @@ class GatewayConfig:
     timezone: str = "UTC"
     drain_s: float = 20.0
     retention_days: int = 90
+    language: Literal["auto", "en", "de"] = "auto"
     owners: tuple[UserId, ...] = ()
 
 

@@ -22,6 +22,11 @@ class Reader:
     mark: str = "/"
 
 
+def reader_of(language: str, mark: str = "/") -> Reader:
+    """The reader of a row's language, which is empty for English."""
+    return Reader(language=language_of(language) or "en", mark=mark)
+
+
 ENGLISH: Final = Reader()
 
 

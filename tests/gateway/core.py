@@ -29,6 +29,7 @@ from gateway.sessions import Agent, Busy, Sessions
 from gateway.store.base import Store
 from gateway.store.blobs import Blobs
 from gateway.supervise import Supervisor
+from gateway.words.phrase import Language
 from platforms.events import Receipt
 from tests.agent.scripted import ORIGIN, ScriptedProvider, Step, entry
 from tests.gateway.events import delivery
@@ -76,6 +77,7 @@ class Core:
         start: starts.Start | None = None,
         entries: tuple[Entry, ...] | None = None,
         models: ModelRoom | None = None,
+        language: Language | None = None,
         hears: Hearing | None = None,
     ) -> None:
         """`timed`: what sessions wait for passes by the clock, not by itself.
@@ -126,6 +128,7 @@ class Core:
             files=files_over(path, self.deliveries, hears),
             start_id=start.begun.id if start else None,
             suspects=frozenset(start.begun.suspects) if start else frozenset(),
+            language=language,
         )
         self.sessions = Sessions(
             store=store,

@@ -53,6 +53,9 @@ class Content:
     long: bool = False
     """As long as a piece a client cuts from a longer paste: the rest may follow."""
 
+    language: str = ""
+    """Of what it is answered with, where that is not English."""
+
     fire: int = 0
     """The fire of a clock's job that this is; such a message is a turn of its own."""
 

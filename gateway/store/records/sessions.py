@@ -26,7 +26,17 @@ from gateway import mailbox
 from gateway.attached import is_told, line
 from gateway.errors import StoreError
 from gateway.store.base import Tx
-from gateway.store.records import calls, fires, folds, inbox, job_posts, model_calls, transcript
+from gateway.store.records import (
+    calls,
+    fires,
+    folds,
+    inbox,
+    job_posts,
+    model_calls,
+    tongues,
+    transcript,
+)
+from gateway.words.phrase import Language
 
 TITLE_LENGTH = 60
 FOLD = "fold"
@@ -67,6 +77,9 @@ class OpenTurn:
     active_us: int = 0
     fire: fires.Fire | None = None
     """What a clock's job opened it for."""
+
+    language: Language | None = None
+    """That of whoever asked, where they alone read it and it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -519,6 +532,7 @@ def _load(tx: Tx, turn_id: int, *, resumed: bool) -> OpenTurn:
         reply_to=reply_to,
         grouped=bool(grouped),
         requester=requester,
+        language=None if grouped else tongues.of(tx, requester),
         requester_name=name,
         asked=asked,
         said=said[words_before:],
