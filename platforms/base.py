@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from aiohttp import web
 
@@ -19,6 +19,7 @@ from platforms.events import (
     MessageRef,
     PlatformName,
     Receipt,
+    Said,
 )
 from platforms.files import Location
 from platforms.pacing import Budget
@@ -186,3 +187,15 @@ class Sink(Protocol):
 
 class Adapter(Source, Sink, Protocol):
     """One credential of one platform."""
+
+
+@runtime_checkable
+class History(Protocol):
+    """An adapter of a platform that lets us read what was said in a chat before."""
+
+    async def earlier(self, message: MessageRef, limit: int) -> tuple[Said, ...]:
+        """What was said in the thread, or else the channel, of a message before it, oldest first.
+
+        At most `limit` messages with words, ours among them, service messages not; files are
+        named in the text. One request. Raises PlatformError.
+        """

@@ -119,6 +119,15 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What somebody said in a chat before; `text` (at most 2,000 code points) is data."""
+
+    message: MessageRef
+    author: Author
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PressToken:
     """What answers a press or native command later; opaque outside its own adapter."""
 

@@ -46,6 +46,7 @@ from platforms.events import (
     Liveness,
     MessageRef,
     PlatformName,
+    Said,
 )
 from platforms.fields import Body
 from platforms.files import Location
@@ -226,6 +227,14 @@ class DiscordAdapter:
         raise MessageRejected(
             "a bot is in all of a server: take its View Channel right away in this channel"
         )
+
+    # History
+
+    async def earlier(self, message: MessageRef, limit: int) -> tuple[Said, ...]:
+        """What was said in the channel or thread of a message before it."""
+        if self._intake is None:
+            raise PlatformUnavailable("Discord is not connected")
+        return await self._intake.earlier(message, limit)
 
     def _out(self) -> Outbound:
         if self._outbound is None:

@@ -16,6 +16,7 @@ from platforms.discord.backlog import Backlog, Frame
 from platforms.discord.directory import Directory
 from platforms.discord.fields import snowflake
 from platforms.discord.first_answers import FirstAnswers
+from platforms.discord.history import earlier
 from platforms.discord.parse import KINDS, parse
 from platforms.discord.reading import Identity
 from platforms.discord.shards import Shard
@@ -29,8 +30,10 @@ from platforms.events import (
     Ignored,
     InboundEvent,
     MessageReceived,
+    MessageRef,
     PressToken,
     Receipt,
+    Said,
 )
 from platforms.fields import Body, mapping
 
@@ -153,6 +156,10 @@ class Intake:
             shard.backfill.note_stored(event.message)
             self.threads.expect(event)
         return bool(messages)
+
+    async def earlier(self, message: MessageRef, limit: int) -> tuple[Said, ...]:
+        """What was said before a message; raises PlatformError."""
+        return await earlier(self._get, message, limit, us=self._us, index=self._directory)
 
     # -- what a message does not say of its place
 

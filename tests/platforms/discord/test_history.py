@@ -1,0 +1,84 @@
+"""What was said before a message: one call, oldest first, with whose words they are."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from platforms.base import History
+from platforms.discord.client import DiscordAdapter
+from platforms.errors import ChatUnavailable, PlatformUnavailable
+from tests.platforms.discord.journal import (
+    Journal,
+    adapter_of,
+    connected,
+    post,
+    posted,
+    ref_of,
+    running,
+)
+from tests.wire.discord import DiscordServer, refusal
+from tests.wire.discord.world import UploadedFile
+
+PAGE = "GET /channels/{channel}/messages"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[DiscordServer]:
+    async with DiscordServer() as running_server:
+        yield running_server
+
+
+@pytest.fixture
+async def adapter(server: DiscordServer) -> AsyncIterator[DiscordAdapter]:
+    async with running(server, Journal()) as ready:
+        yield ready
+
+
+async def test_what_stood_there_before(server: DiscordServer, adapter: DiscordAdapter) -> None:
+    """People's words and ours, files by their names, and nothing that came later."""
+    bob = server.add_person("bob")
+    await server.say(server.general, server.ada, f"<@{bob.id}> lunch?")
+    await posted(adapter, post(server.general, "I do not eat."))
+    plan = UploadedFile(id=9, name="plan.pdf", mime="application/pdf", data=b"x")
+    await server.say(server.general, bob, "here", files=[plan])
+    asked = await server.say(server.general, server.ada, "and now?")
+    await server.say(server.general, bob, "later")
+    found = await adapter.earlier(ref_of(asked), 20)
+    assert isinstance(adapter, History)
+    assert [(said.author.name, said.author.is_us, said.text) for said in found] == [
+        ("Ada", False, "@Bob lunch?"),
+        ("gatepost", True, "I do not eat."),
+        ("Bob", False, "here (document: plan.pdf)"),
+    ]
+    assert {said.message.chat for said in found} == {ref_of(asked).chat}
+    assert len(server.requests(PAGE)) == 1
+
+
+async def test_no_more_than_asked_for(server: DiscordServer, adapter: DiscordAdapter) -> None:
+    """The newest of them, in the order in which they were said."""
+    for number in range(25):
+        await server.say(server.general, server.ada, str(number))
+    asked = await server.say(server.general, server.ada, "and now?")
+    found = await adapter.earlier(ref_of(asked), 20)
+    assert [said.text for said in found] == [str(number) for number in range(5, 25)]
+
+
+async def test_a_thread_is_read_by_itself(server: DiscordServer, adapter: DiscordAdapter) -> None:
+    """Of a forum post its first message too; of the channel around a thread nothing."""
+    await server.say(server.general, server.ada, "outside")
+    thread = await server.start_thread(server.general, "plans")
+    await server.say(thread, server.ada, "inside")
+    asked = await server.say(thread, server.ada, "and now?")
+    assert [said.text for said in await adapter.earlier(ref_of(asked), 20)] == ["inside"]
+
+
+async def test_what_can_not_be_read_is_an_error(server: DiscordServer) -> None:
+    """A missing right says where it is granted; without a connection there is nothing to ask."""
+    asked = await server.say(server.general, server.ada, "and now?")
+    async with connected(server) as adapter:
+        server.faults.add(PAGE, refusal(403, 50013))
+        with pytest.raises(ChatUnavailable) as caught:
+            await adapter.earlier(ref_of(asked), 20)
+    assert "Permissions > Read Message History" in caught.value.remedy
+    with pytest.raises(PlatformUnavailable):
+        await adapter_of(server).earlier(ref_of(asked), 20)
