@@ -21,6 +21,7 @@ from gateway.entitled import Approver, Rights
 from gateway.store.base import Tx
 from gateway.store.records import calls, folds, inbox, transcript
 from gateway.store.records.cards import Card
+from gateway.store.records.earlier import HEAD
 from gateway.store.records.sessions import OpenTurn
 
 _EARLIER: Final = "earlier in this session: "
@@ -99,8 +100,9 @@ def _words(
         return not (mine or rights.owns(person) or rights.is_named(person, approvers))
 
     others: dict[str, None] = {}
-    quoted = forwarded = False
+    quoted = forwarded = earlier = False
     for content in given:
+        earlier |= any(map(is_foreign, content.earlier_by))
         quoted |= bool(content.quote_by) and is_foreign(content.quote_by)
         forwarded |= content.forwarded
         if is_foreign(content.author):
@@ -111,6 +113,8 @@ def _words(
         yield "quoted text"
     if forwarded:
         yield "forwarded text"
+    if earlier:
+        yield "earlier messages of the chat"
 
 
 def _said(tx: Tx, session_id: int, since: int, urls: frozenset[str]) -> str:
@@ -144,7 +148,9 @@ def _said(tx: Tx, session_id: int, since: int, urls: frozenset[str]) -> str:
 
 
 def _parted(text: str) -> tuple[str, str]:
-    """What a message replies to, which may be the model's own words, and what was typed."""
+    """What a message comes after or replies to, by whomever, and what was typed."""
+    if text.startswith(HEAD):
+        return text, ""
     if not text.startswith("[in reply to "):
         return "", text
     lines = text.split("\n")

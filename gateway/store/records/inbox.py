@@ -35,6 +35,9 @@ class Content:
     quote_by: str = ""
     """Whose words are quoted, by id; empty for our own."""
 
+    earlier_by: tuple[str, ...] = ()
+    """Whose words before it were read with it, by id."""
+
     attachments: tuple[Attached, ...] = ()
     command: str = ""
     args: str = ""
@@ -77,6 +80,7 @@ class Content:
         fields: dict[str, Any] = orjson.loads(text) if text else {"kind": "none"}
         fields["attachments"] = tuple(map(Attached.from_fields, fields.get("attachments", ())))
         fields["roles"] = tuple(fields.get("roles", ()))
+        fields["earlier_by"] = tuple(fields.get("earlier_by", ()))
         fields["values"] = tuple((name, text) for name, text in fields.get("values", ()))
         return cls(**fields)
 
@@ -313,12 +317,14 @@ def given(tx: Tx, session_id: int, *, since: int, but_of: str) -> list[tuple[int
         "SELECT turn_id, content FROM inbox WHERE turn_id IN"
         " (SELECT turn_id FROM message WHERE session_id = ? AND sequence >= ?)"
         " AND content IS NOT NULL AND state IN ('claimed', 'done')"
-        " AND (author <> ? OR replace(replace(content, ?, ''), ?, '') <> content) ORDER BY id",
+        " AND (author <> ?"
+        " OR replace(replace(replace(content, ?, ''), ?, ''), ?, '') <> content) ORDER BY id",
         session_id,
         since,
         but_of,
         '"quote_by":',
         '"forwarded":',
+        '"earlier_by":',
     )
     return [(int(turn_id), Content.from_json(content)) for turn_id, content in rows]
 

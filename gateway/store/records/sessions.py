@@ -28,6 +28,7 @@ from gateway.errors import StoreError
 from gateway.store.base import Tx
 from gateway.store.records import (
     calls,
+    earlier,
     fires,
     folds,
     inbox,
@@ -36,6 +37,7 @@ from gateway.store.records import (
     tongues,
     transcript,
 )
+from gateway.store.records.earlier import Earlier
 from gateway.words.phrase import Language
 
 TITLE_LENGTH = 60
@@ -112,13 +114,15 @@ def next_work(
     one_by_one: bool,
     start_id: int | None = None,
     idle_us: int | None = None,
+    before: Earlier | None = None,
 ) -> Work:
     """Take the session over and return what it should do: an open turn, a command, or a new turn.
 
     `start_id` is the run that takes it. A session nothing happened in for `idle_us` before the
     next message came is closed, and another one begins with its settings.
 
-    A new turn claims everything that waits before the next command, or one message of it.
+    A new turn claims everything that waits before the next command, or one message of it;
+    `before` is what was said before its first one.
     """
     session = current(tx, key)
     if session is not None:
@@ -139,7 +143,8 @@ def next_work(
         session_id = _begun_anew(tx, session, waiting[0], now)
     else:
         session_id = session.id if session is not None else create(tx, waiting[0], now)
-    return _open(tx, session_id, mailbox.next_batch(waiting, one_by_one=one_by_one), now, start_id)
+    batch = mailbox.next_batch(waiting, one_by_one=one_by_one)
+    return _open(tx, session_id, batch, now=now, start_id=start_id, before=before)
 
 
 def _is_idle(tx: Tx, session: SessionInfo, row: inbox.Waiting, idle_us: int | None) -> bool:
@@ -231,7 +236,7 @@ def begin_fresh(
     if not row.content.args:
         inbox.finish(tx, row.id)
         return None
-    return _open(tx, create(tx, row, now), [row], now, start_id)
+    return _open(tx, create(tx, row, now), [row], now=now, start_id=start_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -454,7 +459,13 @@ def user_message(content: inbox.Content) -> UserMessage:
 
 
 def _open(
-    tx: Tx, session_id: int, batch: list[inbox.Waiting], now: int, start_id: int | None
+    tx: Tx,
+    session_id: int,
+    batch: list[inbox.Waiting],
+    *,
+    now: int,
+    start_id: int | None,
+    before: Earlier | None = None,
 ) -> OpenTurn:
     taken = tx.row(
         "UPDATE session SET epoch = epoch + 1, next_turn = next_turn + 1, active_at = ?"
@@ -483,6 +494,8 @@ def _open(
     turn_id = int(opened[0])
     inbox.claim(tx, [row.id for row in batch], turn_id)
     messages: tuple[Message, ...] = tuple(user_message(row.content) for row in batch)
+    if before is not None:
+        messages = (*earlier.join(tx, before, batch), *messages)
     if last.content.fire:
         fires.claimed(tx, last.content.fire, turn_id)
     else:

@@ -1,0 +1,126 @@
+"""What was said in a group before somebody turned to us, as the turn that answers it reads it.
+
+Read once, when the turn opens, from the chat or thread of its first message: at most MESSAGES_MAX
+messages, none from before the last one that the session was given, since it knows those. Our own
+answers to others are among them, as ours; the session's own, cards and notices are not. The words
+are quoted, and taint the turn where somebody wrote them who may not decide. What can't be read in
+READ_S is gone without: an answer without its context is better than none.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from agent.messages import UserMessage
+from gateway import mailbox, refs
+from gateway.clock import Clock
+from gateway.store.base import Store, Tx
+from gateway.store.records import due, earlier, inbox, sessions
+from gateway.store.records.earlier import HEAD, Earlier
+from platforms.base import Adapter, History
+from platforms.errors import PlatformError
+from platforms.events import MessageRef, Said
+
+MESSAGES_MAX: Final = 20
+TEXT_MAX: Final = 500
+"""Code points of one message; of all of them the newest that fit into ALL_MAX are given."""
+
+ALL_MAX: Final = 6_000
+READ_S: Final = 4.0
+NAME_MAX: Final = 60
+
+log = logging.getLogger(__name__)
+
+
+async def read_before(
+    key: str,
+    adapter: Adapter,
+    store: Store,
+    clock: Clock,
+    one_by_one: Callable[[Tx, str], bool],
+) -> Earlier | None:
+    """What was said before the message whose turn opens next; None if there is nothing to give.
+
+    `one_by_one` says whether a turn of the session takes one message only.
+    """
+    if not isinstance(adapter, History):
+        return None
+    now = clock.now()
+    first = await store.read(lambda tx: _asked(tx, key, one_by_one=one_by_one(tx, key), now=now))
+    if first is None or first.message_id is None or not first.content.grouped:
+        return None
+    account = refs.account_from(first.account)
+    message = MessageRef(chat=refs.chat_from(first.chat, account), message_id=first.message_id)
+    try:
+        async with asyncio.timeout(READ_S):
+            said = await adapter.earlier(message, MESSAGES_MAX)
+    except (PlatformError, TimeoutError) as error:
+        why = "it took too long" if isinstance(error, TimeoutError) else error
+        log.warning("what was said before could not be read: %s", why)
+        return None
+    found = await store.read(lambda tx: _unknown(tx, key, said))
+    return earlier_of(first.id, found) if found else None
+
+
+def earlier_of(row: int, said: Sequence[Said]) -> Earlier:
+    """Pure: messages, oldest first, as quoted data before the input that begins with a row."""
+    lines: list[str] = []
+    by: dict[str, None] = {}
+    room = ALL_MAX
+    for each in reversed(said):
+        line = _line(each)
+        room -= len(line)
+        if room < 0:
+            break
+        lines.append(line)
+        if not each.author.is_us:
+            by[refs.person_text(each.author, each.message.chat.account.platform)] = None
+    text = "\n".join((HEAD, *reversed(lines)))
+    return Earlier(row=row, message=UserMessage(text=text), by=tuple(reversed(by)))
+
+
+def _asked(tx: Tx, key: str, *, one_by_one: bool, now: int) -> inbox.Waiting | None:
+    """The first message of the turn that would open now; None if none would."""
+    found = due.look(tx, key, now=now)
+    if found is None or found.opened or sessions.waiting_turn(tx, key) is not None:
+        return None
+    batch = mailbox.next_batch(inbox.waiting_in(tx, key), one_by_one=one_by_one)
+    return batch[0] if batch and not batch[0].content.alone else None
+
+
+def _unknown(tx: Tx, key: str, said: Sequence[Said]) -> list[Said]:
+    """What the session has not read: all after the last of it, but for what it says itself."""
+    found: list[Said] = []
+    for each in said:
+        account = refs.account_text(each.message.chat.account)
+        place = earlier.Place(
+            account=account, chat=refs.chat_text(each.message.chat), message=each.message.message_id
+        )
+        if each.author.is_us:
+            if not earlier.is_needless(tx, key, place):
+                found.append(each)
+            continue
+        match earlier.given(tx, key, place):
+            case True:
+                found.clear()
+            case False:
+                found.append(each)
+            case None:
+                pass
+    return found
+
+
+def _line(said: Said) -> str:
+    """One message; its further lines are indented, so that none passes for another person's."""
+    name = "you" if said.author.is_us else _name(said.author.name or said.author.id)
+    text = said.text if len(said.text) <= TEXT_MAX else f"{said.text[:TEXT_MAX]} ..."
+    first, *more = text.splitlines() or [""]
+    return "\n".join((f"> {name}: {first}", *(f">     {each}" for each in more)))
+
+
+def _name(name: str) -> str:
+    """A name that can't end its line or begin another's words, and is not ours."""
+    marks = "".join(c if c.isprintable() and c not in ":>[]" else " " for c in name)
+    plain = " ".join(marks.split())[:NAME_MAX]
+    return f'"{plain}"' if plain.casefold() == "you" else plain or "somebody"
