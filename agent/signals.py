@@ -36,6 +36,11 @@ class TurnSignals:
         return self._stopped_by
 
     @property
+    def guarding(self) -> bool:
+        """Whether work is guarded now; what it does inside is cut with it."""
+        return self._task is not None
+
+    @property
     def parking(self) -> bool:
         """Whether the turn is to be left at its next stored step."""
         return self._parking

@@ -231,7 +231,9 @@ class TurnFiles:
         waiting = await self.store.read(lambda tx: transcript.unfetched(tx, self.turn.turn_id))
         chat = f"{self.turn.account}|{refs.root_text(self.turn.reply_to)}"
         for place in waiting:
-            taken = await self.signals.guard(self.files.taken(place.message, chat, self._put_aside))
+            work = self.files.taken(place.message, chat, self._put_aside)
+            # What is said during a model call joins within it: a stop cuts both together.
+            taken = await (work if self.signals.guarding else self.signals.guard(work))
             if isinstance(taken, Cut):
                 break
             await self._put(place, taken)

@@ -9,7 +9,7 @@ from typing import Final
 from agent.credentials import Lease
 from agent.folds import left_out
 from agent.messages import Media, Message, Origin, ToolResult, UserMessage
-from agent.providers.base import ModelRequest, Provider, StreamEvent
+from agent.providers.base import Joining, ModelRequest, Provider, StreamEvent
 from gateway.attached import Attached, line
 from gateway.errors import StoreError
 from gateway.store.blobs import Blobs
@@ -36,7 +36,9 @@ class SeeingProvider:
         self, request: ModelRequest, lease: Lease
     ) -> AsyncGenerator[StreamEvent, None]:
         """Make one request; see Provider."""
-        request = replace(request, messages=await shown(request.messages, self._blobs))
+        joins = None if request.joins is None else _SeenJoining(request.joins, self._blobs)
+        messages = await shown(request.messages, self._blobs)
+        request = replace(request, messages=messages, joins=joins)
         async with aclosing(self._provider.stream(request, lease)) as events:
             async for event in events:
                 yield event
@@ -52,6 +54,22 @@ class SeeingProvider:
     async def close(self) -> None:
         """Close the provider."""
         await self._provider.close()
+
+
+class _SeenJoining:
+    """What joins a model call, with the bytes of its pictures; see Joining."""
+
+    def __init__(self, joins: Joining, blobs: Blobs) -> None:
+        self._joins = joins
+        self._blobs = blobs
+
+    async def said(self) -> None:
+        """Wait until something may have been said."""
+        await self._joins.said()
+
+    async def take(self) -> tuple[Message, ...]:
+        """Let it join."""
+        return await shown(await self._joins.take(), self._blobs)
 
 
 async def shown(messages: tuple[Message, ...], blobs: Blobs) -> tuple[Message, ...]:

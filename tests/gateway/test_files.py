@@ -8,25 +8,28 @@ from typing import Any
 
 import pytest
 
+from agent.credentials import Lease
 from agent.messages import (
     AssistantMessage,
     Media,
+    Message,
     Origin,
     ResultStatus,
     Text,
     ToolResult,
     UserMessage,
 )
+from agent.providers.base import ModelRequest
 from agent.tools.base import CallContext, EffectClass, PreparedCall, ToolOutput
 from gateway import seeing
-from gateway.seeing import shown
+from gateway.seeing import SeeingProvider, shown
 from gateway.store.base import Tx
 from gateway.store.blobs import Blobs
 from gateway.store.records import forgetting, retention
 from gateway.store.sqlite import SqliteStore
 from platforms.errors import FileUnavailable, PlatformUnavailable
 from platforms.events import Attachment
-from tests.agent.scripted import ScriptedTool, call
+from tests.agent.scripted import ScriptedProvider, ScriptedTool, call
 from tests.gateway.core import Core, says
 from tests.gateway.events import message
 from tests.gateway.hand_clock import HandClock
@@ -249,3 +252,36 @@ async def test_only_so_many_bytes_of_pictures_are_sent(tmp_path: Path) -> None:
     assert lost.text == "lost\n\n[left out: a, image/png, 1 bytes]"
     assert isinstance(tool, ToolResult)
     assert tool.media[0].data == b"1234"
+
+
+class Said:
+    """Words that wait to join a model call."""
+
+    def __init__(self, *messages: Message) -> None:
+        self._messages = messages
+
+    async def said(self) -> None:
+        """They wait."""
+
+    async def take(self) -> tuple[Message, ...]:
+        """All of them."""
+        return self._messages
+
+
+async def test_what_joins_a_model_call_has_its_pictures(tmp_path: Path) -> None:
+    """As what it began with has them."""
+    blobs = Blobs(tmp_path / "blobs")
+    kept = Media(mime="image/png", data=b"", name="a", blob=await blobs.put(b"1"), kept_bytes=1)
+    words = UserMessage(text="look", media=(kept,))
+    provider = ScriptedProvider()
+    provider.script(says("Yes."))
+    request = ModelRequest(
+        system="", messages=(words,), tools=(), max_output_tokens=9, joins=Said(words)
+    )
+    async for _ in SeeingProvider(provider, blobs).stream(request, Lease(label="k", headers={})):
+        pass
+    (given,) = provider.requests
+    assert given.joins is not None
+    assert await given.joins.take() == given.messages
+    assert isinstance(given.messages[0], UserMessage)
+    assert given.messages[0].media[0].data == b"1"
