@@ -26,6 +26,7 @@ from platforms.events import (
     Liveness,
     MessageRef,
     PlatformName,
+    Said,
 )
 from platforms.files import Location
 from platforms.slack import files, lookup, outbound
@@ -33,6 +34,7 @@ from platforms.slack.api import TOTAL_TIMEOUT_S, WebApi
 from platforms.slack.assistant import AssistantView
 from platforms.slack.backfill import Backfill, Reader
 from platforms.slack.bridge import answer, build_app
+from platforms.slack.earlier import EarlierReader
 from platforms.slack.format import fits
 from platforms.slack.gaps import Gaps
 from platforms.slack.http import PATH, SignedEvents
@@ -129,6 +131,7 @@ class SlackAdapter:
         self._uploads = outbound.Uploads()
         self._assistant = AssistantView(prompts)
         self._shortcuts = Shortcuts()
+        self._earlier = EarlierReader(now=now, clock=clock)
         self._ack_limit_s = ack_limit_s
         self._now = now
         self._clock = clock
@@ -313,6 +316,10 @@ class SlackAdapter:
         workspace = self._workspaces.at(operation.chat.space)
         with self._one_of_several(workspace):
             return await lookup.find(workspace.api, workspace.us, operation, since, self._uploads)
+
+    async def earlier(self, message: MessageRef, limit: int) -> tuple[Said, ...]:
+        """What was said before a message in its thread, or else its channel, oldest first."""
+        return await self._earlier.read(self._workspaces.at(message.chat.space), message, limit)
 
     async def direct(self, person: str, space: str | None = None) -> ChatRef:
         """The direct message with a person, opened if need be."""

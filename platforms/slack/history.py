@@ -10,6 +10,8 @@ from platforms.slack.api import Json
 from platforms.slack.limits import HISTORY_PAGE
 from platforms.slack.stamps import is_stamp, order
 
+THREAD_MOST = 1_000
+
 Call = Callable[[str, Json], Awaitable[Json]]
 """One call of a method that reads; raises PlatformError."""
 
@@ -25,6 +27,21 @@ async def read_thread(call: Call, channel: str, root: str, *, oldest: str, most:
     arguments = {"channel": channel, "ts": root, "oldest": oldest}
     found = await _pages(call, "conversations.replies", arguments, most)
     return [message for message in found if message.get("ts") != root]
+
+
+async def read_before(
+    call: Call, channel: str, root: str | None, *, before: str, most: int
+) -> list[Body]:
+    """The newest `most` messages before one: of a thread, its root included, or of the channel.
+
+    Of a thread the oldest come first, so one of more than HISTORY_PAGE replies takes more calls.
+    """
+    span = {"channel": channel, "latest": before, "inclusive": False}
+    if root is None:
+        found = await _pages(call, "conversations.history", span, most)
+    else:
+        found = await _pages(call, "conversations.replies", {**span, "ts": root}, THREAD_MOST)
+    return [message for message in found if order(message["ts"]) < order(before)][-most:]
 
 
 async def _pages(call: Call, method: str, arguments: Json, most: int) -> list[Body]:

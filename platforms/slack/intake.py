@@ -130,7 +130,7 @@ class Intake:
 
         Waits until there is room for it.
         """
-        payload = _as_event(home.us, channel, message)
+        payload = as_event(home.us, channel, message)
         events = await self._read(payload, home, late=True)
         if isinstance(events, Ignored):
             return False
@@ -193,7 +193,7 @@ def _revoked_bots(event: Body) -> tuple[object, ...]:
     return tuple(bots) if isinstance(bots, list) else ()
 
 
-def _as_event(us: Identity, channel: str, message: Body) -> Body:
+def as_event(us: Identity, channel: str, message: Body) -> Body:
     """A message of history as the event it was.
 
     History does not say whether a channel is shared with another organisation, so it is taken for

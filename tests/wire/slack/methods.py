@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,9 @@ Method = Callable[[Json], Json]
 Changed = Callable[[str, Message, Message | None], None]
 
 PROMPTS_MAX = 4
+RATIONED = ("conversations.history", "conversations.replies")
+RATION, RATION_S = 15, 60.0
+"""Source: docs.slack.dev/changelog/2025/05/29/tos-updates (rate limits of non-Marketplace apps)."""
 
 _TS = re.compile(r"\d{9,10}\.\d{6}")
 _EMOJI = re.compile(r"[a-z0-9_+'-]{1,100}(::skin-tone-[2-6])?")
@@ -28,7 +32,8 @@ class Methods:
 
     `changed` hears of each message that came, changed or went. Switches for tests: `scopes` lost
     from what there is, `token_error` for a dead bot token, `app_token_error` for a dead app-level
-    one, `edit_window_closed`, `post_errors` by channel.
+    one, `edit_window_closed`, `post_errors` by channel, `rationed` for what an app outside the
+    Marketplace gets of history: one call a minute and method, of 15 messages at most.
     """
 
     def __init__(
@@ -49,6 +54,8 @@ class Methods:
         self.token_error: str | None = None
         self.app_token_error: str | None = None
         self.edit_window_closed = False
+        self.rationed = False
+        self._read_at: dict[str, float] = {}
         self.post_errors: dict[str, str] = {}
         self.tickets: set[str] = set()
         self.rates = rates
@@ -93,7 +100,17 @@ class Methods:
         self._authorize(method, token)
         if self.rates is not None:
             self.rates.check(method, str(arguments.get("channel", "")), time.monotonic())
+        if self.rationed and method in RATIONED:
+            self._ration(method)
+            arguments = arguments | {"limit": min(int(arguments.get("limit", 100)), RATION)}
         return {"ok": True} | self._table[method](arguments)
+
+    def _ration(self, method: str) -> None:
+        now = self._clock()
+        wait = self._read_at.get(method, 0.0) + RATION_S - now
+        if wait > 0:
+            raise Refusal("ratelimited", status=429, retry_after=math.ceil(wait))
+        self._read_at[method] = now
 
     @property
     def token(self) -> str:
