@@ -22,7 +22,9 @@ from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import explain, inbox, pairings
 from gateway.store.records.inbox import Waiting
+from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.pairings import Pairing
+from platforms.events import PlatformName
 
 PRESSED = ("pair ", "allow ", "leave ")
 """What a button's payload begins with that is one of these commands."""
@@ -103,8 +105,12 @@ class AccessDesk:
                 assert_never(request)
 
     async def post_due_cards(self) -> None:
-        """Ask owners about whoever wrote before it was known where they are asked."""
-        rows = await self._store.write(self.pairing.cards_due, transition=transitions.NOTICE_STORED)
+        """Ask owners about who wrote, and what called, before it was known where they are asked."""
+
+        def unit(tx: Tx) -> tuple[OutboxRow, ...]:
+            return (*self.pairing.cards_due(tx), *self.memberships.cards_due(tx))
+
+        rows = await self._store.write(unit, transition=transitions.NOTICE_STORED)
         self._route(Stored(replies=rows))
 
     async def _carried_out(self, verb: str, words: str, row: Waiting) -> str:
@@ -142,7 +148,7 @@ class AccessDesk:
     async def _decide_chat(self, verb: ChatVerb, words: str, *, row: Waiting) -> ChatDecided:
         """Carry an owner's word about a chat out; it is left once that is stored."""
         place = chat_from(words)
-        account = self._account_of(place.platform) if place is not None else None
+        account = self._account_for(place.platform, row) if place is not None else None
         if place is None or account is None:
             return ChatDecided(text="Name a chat of several people by its id, as the log has it.")
         chat, by = str(place), row.content.author
@@ -161,6 +167,12 @@ class AccessDesk:
         if verb == "leave" and decided.done and (why := await self._leave_chat(account, chat)):
             return replace(decided, text=f"{decided.text} I am still in it: {why}")
         return decided
+
+    def _account_for(self, platform: PlatformName, row: Waiting) -> str | None:
+        """The account a chat belongs to: the one an owner writes on, if it is of its platform."""
+        if row.account.startswith(f"{platform}:"):
+            return row.account
+        return self._account_of(platform)
 
     async def _people(self) -> list[Pairing]:
         now = self._clock.now()

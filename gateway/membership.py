@@ -18,7 +18,7 @@ from gateway.store.base import Tx
 from gateway.store.records import chats, listed, moves, outbox
 from gateway.store.records.chats import MarkedChat
 from gateway.store.records.outbox import OutboxRow
-from platforms.blocks import Blocks, Paragraph
+from platforms.blocks import Blocks, Paragraph, Spans
 from platforms.content import Button
 from platforms.events import ChatMembershipChanged
 
@@ -60,11 +60,26 @@ class Memberships:
         now = self._clock.now()
         if not listed.ask(tx, account, chat, before=now - ASK_EVERY_US, now=now):
             return ()
+        return self._card(tx, account, chat, now, card_of(event))
+
+    def cards_due(self, tx: Tx) -> tuple[OutboxRow, ...]:
+        """Cards of chats that called before anybody knew where owners are asked."""
+        rows: list[OutboxRow] = []
+        for each in listed.everything(tx):
+            if each.state == "asked" and each.asked_at > self._clock.now() - ASK_EVERY_US:
+                words = _asked_about(said("I was added to ", value(each.chat), "."))
+                rows += self._card(tx, each.account, each.chat, each.asked_at, words)
+        return tuple(rows)
+
+    def _card(
+        self, tx: Tx, account: str, chat: str, asked_at: int, words: Blocks
+    ) -> tuple[OutboxRow, ...]:
+        """A card about a chat, unless it was made already."""
         buttons = (
             Button(label="Allow", payload=f"allow {chat}", style="primary"),
             Button(label="Leave", payload=f"leave {chat}"),
         )
-        return self._cards.post(tx, _key(account, chat, now), card_of(event), buttons)
+        return self._cards.post(tx, _key(account, chat, asked_at), words, buttons)
 
     def changed(self, tx: Tx, event: ChatMembershipChanged) -> Changed:
         """Something about a chat of ours is different now."""
@@ -155,9 +170,13 @@ def card_of(event: ChatMembershipChanged) -> Blocks:
     author = event.author
     who = refs.person_text(author, event.account.platform)
     by = said(" by ", value(who), " (", name(author.name), ", not verified)")
-    chat = root_of(event)
+    added = said("I was added to ", value(root_of(event)), by if author.name else (), ".")
+    return _asked_about(added)
+
+
+def _asked_about(added: Spans) -> Blocks:
     return (
-        Paragraph(spans=said("I was added to ", value(chat), by if author.name else said(""), ".")),
+        Paragraph(spans=added),
         Paragraph(
             spans=said(
                 "I say and hear nothing there until it is allowed: then I answer everybody in it"

@@ -105,6 +105,18 @@ async def test_an_allowed_chat_is_answered(core: Core) -> None:
     assert await core.ingest(delivery(again)) is Receipt.UNWANTED
 
 
+async def test_cards_of_chats_come_once_it_is_known_where_owners_are(core: Core) -> None:
+    """What called before that is asked about then, and only once."""
+    spot, core.desk.owner_spot.spot = core.desk.owner_spot.spot, None
+    await core.take(changed("we_joined", chat=NEW))
+    core.desk.owner_spot.spot = spot
+    await core.access.post_due_cards()
+    await core.access.post_due_cards()
+    (card,) = await posted(core, "1001")
+    assert card.startswith("I was added to telegram:-900.")
+    assert payload(core, "Allow") == "allow telegram:-900"
+
+
 async def test_only_owners_let_a_chat_in(core: Core) -> None:
     """A press of anybody else changes nothing."""
     await core.take(changed("we_joined", chat=NEW))

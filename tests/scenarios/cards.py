@@ -9,7 +9,7 @@ from tests.scenarios.stage import Surface
 
 _CARD = re.compile(r"\W*(Approval|Question|Limit|In doubt) ([2-9A-HJKMNP-Z]{5}): (?!all that runs)")
 
-_ABOUT_ACCESS = ("Somebody new writes to me",)
+_ABOUT_ACCESS = ("Somebody new writes to me", "I was added to")
 """How cards begin that belong to no turn, and have no code of their own."""
 
 
