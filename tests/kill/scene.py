@@ -23,6 +23,7 @@ from gateway.store.base import Store
 from tests.generous import generous
 from tests.kill import books, requests
 from tests.kill.effects import ASKED, NEVER_TWICE, STAMP, charged, counting_tools, runs
+from tests.kill.nursery import Child, born
 from tests.kill.people import Person
 from tests.kill.verdict import Ending, Whole, fit, is_placeholder_or_repeat, without_asides
 from tests.kill.victim import Moment, WatchedStore
@@ -35,7 +36,6 @@ from tests.wire.openai.server import TRANSCRIBE
 if TYPE_CHECKING:
     from tests.kill.story import Story
 
-ROOT = Path(__file__).parents[2]
 WAIT_S = 40.0
 LATE_S = 10.0
 """From the last thing people see of a story to the last write it makes."""
@@ -92,7 +92,7 @@ class Scene(Stage):
         self.billed = 0
         self._armed = path / "armed"
         self._log = path / "victim.log"
-        self._victim: asyncio.subprocess.Process | None = None
+        self._victim: Child | None = None
         self._gateway: Gateway | None = None
         self._deaths = 0
         self._up = asyncio.Event()
@@ -211,14 +211,12 @@ class Scene(Stage):
     def terminate(self) -> None:
         """Send the victim SIGTERM, if it still lives."""
         assert self._victim is not None
-        if self._victim.returncode is None:
-            self._victim.terminate()
+        self._victim.send_signal(signal.SIGTERM)
 
     def order(self, line: str) -> None:
         """Tell the victim to do something, if it still lives."""
-        assert self._victim is not None and self._victim.stdin is not None
-        if self._victim.returncode is None:
-            self._victim.stdin.write(f"{line}\n".encode())
+        assert self._victim is not None
+        self._victim.order(line)
 
     async def __aexit__(
         self,
@@ -227,7 +225,7 @@ class Scene(Stage):
         trace: TracebackType | None,
     ) -> None:
         if self._victim is not None and self._victim.returncode is None:
-            self._victim.kill()
+            self._victim.send_signal(signal.SIGKILL)
             await self._victim.wait()
         if self._hearing is not None:
             await self._hearing
@@ -258,22 +256,15 @@ class Scene(Stage):
     async def _spawn(self, death: Death) -> None:
         """Start a victim; back at it, unless it dies while it starts."""
         with self._log.open("ab") as log:
-            self._victim = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.kill.victim",
+            arguments = (
                 str(self.path / "gatepost.toml"),
                 death.transition,
                 death.moment,
                 str(death.nth),
                 f"--armed={self._armed}",
                 f"--effects={self.effects}",
-                cwd=ROOT,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
             )
-        assert self._victim.stdout is not None
+            self._victim = await born(arguments, log)
         while line := await self._victim.stdout.readline():
             if line == b"ready\n":
                 self._hearing = asyncio.create_task(self._hear(self._victim.stdout))

@@ -30,6 +30,7 @@ from tests.kill.effects import (
     charged,
     runs,
 )
+from tests.kill.nursery import ROOT
 from tests.kill.people import (
     DiscordPerson,
     Person,
@@ -39,7 +40,7 @@ from tests.kill.people import (
     WebPerson,
 )
 from tests.kill.requests import kind_of
-from tests.kill.scene import MODEL_PRICE, READ_MICROS, ROOT, WRITTEN_MICROS, news
+from tests.kill.scene import MODEL_PRICE, READ_MICROS, WRITTEN_MICROS, news
 from tests.scenarios.stage import KEY, Stage
 from tests.soak.figures import Figures, Life, Sample, answer_to, twice
 from tests.wire.openai import CallTool, OpenAIServer, Reply

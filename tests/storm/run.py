@@ -23,7 +23,7 @@ from aiohttp import web
 
 from tests.kill import books
 from tests.kill.effects import ASKED, BUY, KEEP, NEVER_TWICE, RENT, charged, runs
-from tests.kill.scene import ROOT
+from tests.kill.nursery import ROOT
 from tests.scenarios.stage import KEY, Stage
 from tests.storm.figures import DOLLAR, Figures
 from tests.storm.town import Place, Town
