@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.store.records.earlier import HEAD
 from tests.scenarios.stage import Stage, Surface, words
 from tests.wire.openai import CallTool, Reply
 
@@ -140,7 +141,9 @@ async def test_group_message_must_address_the_bot(surface: Surface, tmp_path: Pa
         await surface.say("say hello to the team", group=True, mention=True)
         await stage.reads("Hello team.", group=True)
         (asked,) = words(await stage.asked(1))
-        assert asked in {("user", "say hello to the team"), ("user", "ann: say hello to the team")}
+        *before, addressed = asked[1].split("\n\n")
+        assert addressed in {"say hello to the team", "ann: say hello to the team"}
+        assert all(text.startswith(HEAD) and "Lunch, anyone?" in text for text in before)
         story = "\n".join(await stage.running.operator.why(surface.ref(unaddressed)))
         assert "not_addressed" in story
 

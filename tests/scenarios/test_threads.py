@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.store.records.earlier import HEAD
 from tests.scenarios.stage import Stage, Surface, words
 
 pytestmark = pytest.mark.needs("has_threads")
@@ -45,6 +46,8 @@ async def test_thread_of_others_is_left_alone(surface: Surface, tmp_path: Path) 
         await surface.say("a good idea, isn't it?", by="bob", thread=thread, mention=True)
         await stage.reads("I think so, too.", thread=thread)
         (asked,) = words(await stage.asked(1))
-        assert asked[1].lower() == "bob: a good idea, isn't it?"
+        *before, addressed = asked[1].split("\n\n")
+        assert addressed.lower() == "bob: a good idea, isn't it?"
+        assert all(text.startswith(HEAD) and "I am in." in text for text in before)
         story = "\n".join(await stage.running.operator.why(surface.ref(unaddressed)))
         assert "not_addressed" in story
