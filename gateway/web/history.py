@@ -108,7 +108,7 @@ def _first_words(tx: Tx, chat: str) -> str:
     """The title of a chat that has no session yet: its first turn begins, or it saw commands."""
     row = tx.row(
         "SELECT content FROM inbox WHERE account = 'web:local' AND chat = ?"
-        " AND (lane IS NOT NULL OR state = 'refused') ORDER BY id LIMIT 1",
+        " AND (lane IS NOT NULL OR state = 'refused') AND author <> '' ORDER BY id LIMIT 1",
         chat,
     )
     words = inbox.Content.from_json(row[0]).text.split() if row else []
@@ -122,10 +122,14 @@ def _messages(tx: Tx, account: str, chat: str) -> tuple[HistoryItem, ...]:
 
 
 def _written(tx: Tx, account: str, chat: str) -> list[HistoryItem]:
-    """What people wrote, the newest: all that entered, and what was refused with a word."""
+    """What people wrote, the newest: all that entered, and what was refused with a word.
+
+    What a clock's job is told, and its posts as the next turn reads them, nobody has written.
+    """
     rows = tx.rows(
         "SELECT delivery_key, content, received_at FROM inbox WHERE account = ? AND chat = ?"
-        " AND (lane IS NOT NULL OR state = 'refused') ORDER BY id DESC LIMIT ?",
+        " AND (lane IS NOT NULL OR state = 'refused')"
+        " AND author <> '' AND substr(author, 1, 4) <> 'job:' ORDER BY id DESC LIMIT ?",
         account,
         chat,
         MESSAGES_SHOWN,

@@ -172,7 +172,8 @@ def _is_renewed(tx: Tx, key: str) -> bool:
 def create(tx: Tx, row: inbox.Waiting, now: int) -> int:
     """Make the current session for a key and return its id."""
     content = row.content
-    title = " ".join((content.args if content.kind == "command" else content.text).split())
+    words = content.args if content.kind == "command" else "" if content.fire else content.text
+    title = " ".join(words.split())
     created = tx.row(
         "INSERT INTO session (key, account, chat, title, created_at, active_at)"
         " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",

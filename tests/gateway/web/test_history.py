@@ -90,6 +90,18 @@ async def test_words_stand_in_the_order_they_came(store: SqliteStore) -> None:
     ]
 
 
+async def test_what_a_clock_says_nobody_wrote(store: SqliteStore) -> None:
+    """Neither what a job is told nor its posts as later turns read them stand there as words."""
+    await rows.arrived(
+        store,
+        written(0, "What is open?", author=""),
+        written(1, "Two questions.", author="job:standup"),
+        written(2, "which?"),
+    )
+    shown = await history(store).messages(CHAT)
+    assert [item.body for item in shown] == ["which?"]
+
+
 async def test_what_was_pruned_is_not_shown(store: SqliteStore) -> None:
     """The chat stays with the words that are left; an edit whose words went leaves the post's."""
     await rows.arrived(store, written(1, "old", state="done"), written(5, "new"))
