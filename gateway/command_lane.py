@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 
+from agent.costs import dollars
 from agent.failover import Entry
 from agent.health import Breaker
 from agent.model_room import ModelRoom
@@ -14,6 +15,7 @@ from gateway.cron_lane import CronLane
 from gateway.decisions import Decisions
 from gateway.delivery import Deliveries
 from gateway.desk_lane import DeskLane
+from gateway.entitled import Standing
 from gateway.own_lane import OwnLane
 from gateway.past_lane import PastLane, choose
 from gateway.presses import press_of
@@ -21,9 +23,11 @@ from gateway.serving import Serving, serving
 from gateway.sessions import Sessions
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import inbox, outbox, sessions, unowned
+from gateway.store.records import cards, inbox, outbox, sessions, unowned
 from gateway.store.records.inbox import Waiting
-from gateway.words.phrase import Reader, reader_of
+from gateway.words import sessions as said
+from gateway.words.phrase import Phrase, Reader, reader_of
+from gateway.words.replies import STOPPED_BEFORE
 from platforms.blocks import plain_text
 from platforms.content import AnswerPress
 from platforms.markup import parse
@@ -64,7 +68,7 @@ class CommandLane:
             "status": self._status,
             "model": self._model,
             "whoami": self._whoami,
-            **PastLane(store=store, running=running, clock=clock).handlers(),
+            **PastLane(store=store, running=running, clock=clock, reader=self._reader).handlers(),
             "cron": jobs.handle if jobs is not None else _no_jobs,
             **OwnLane(
                 store=store,
@@ -94,7 +98,7 @@ class CommandLane:
                 )
         except Exception:
             log.exception("command e%d failed", row.id)
-            text = f"This command failed on our side (ref e{row.id})."
+            text = said.FAILED.to(self._reader(row), reference=f"e{row.id}")
         await self._answer(row, text)
 
     async def _pressed(self, row: Waiting) -> str | None:
@@ -127,7 +131,8 @@ class CommandLane:
         if outlet is None or press is None:
             return False
         # What a press changed stands on its card; a command has no other sign that it is over.
-        words = plain_text(parse(text)) or ("" if row.lane == "press" else "Done.")
+        done = "" if row.lane == "press" else said.DONE.to(self._reader(row))
+        words = plain_text(parse(text)) or done
         return await outlet.answer(AnswerPress(press=press, text=words))
 
     def _post(self, row: Waiting, text: str) -> outbox.NewOutbox:
@@ -174,7 +179,8 @@ class CommandLane:
 
     async def _stop(self, row: Waiting) -> str:
         """Stop the session's turn, or the one about to begin; `all` also takes back what waits."""
-        by = row.content.author_name or "someone"
+        reader = self._reader(row)
+        by = row.content.author_name or said.SOMEONE.to(reader)
         stopped = [key for key in await self._meant(row) if self._running.stop(key, by)]
         stopped += await self._mark_stopped(row.session_key, stopped, by)
         withdrawn = 0
@@ -184,10 +190,11 @@ class CommandLane:
                 transition=transitions.WAITING_WITHDRAWN,
             )
         if withdrawn:
-            return f"Stopped; {withdrawn} waiting message{'s' * (withdrawn > 1)} withdrawn."
+            phrase = said.WITHDRAWN if withdrawn > 1 else said.WITHDRAWN_ONE
+            return phrase.to(reader, count=withdrawn)
         if stopped:
-            return "Stopped." if row.content.press_kind else ""
-        return "Nothing is running here."
+            return STOPPED_BEFORE.to(reader) if row.content.press_kind else ""
+        return said.NOTHING_RUNS.to(reader)
 
     async def _mark_stopped(self, key: str, stopped: list[str], by: str) -> list[str]:
         """Store who stopped what runs, for a crash before it ends; end a wait for people.
@@ -237,66 +244,80 @@ class CommandLane:
         return [turn.session_key for turn in below] if standing.approver else []
 
     async def _status(self, row: Waiting) -> str:
-        session = await self._session(row)
+        reader, session = self._reader(row), await self._session(row)
         turns = self._running.running()
         here = [turn for turn in turns if turn.session_key == row.session_key]
         waiting = await self._store.read(lambda tx: len(inbox.waiting_in(tx, row.session_key)))
+        place = row.content.reply_to or row.chat
+        asked = await self._store.read(lambda tx: cards.pending_in_chat(tx, row.account, place))
+        amount = await self._desk.spent_today(row)
+        now = said.STATUS_BUSY if here else said.STATUS_IDLE
         lines = [
-            f"- Model: {self._entry(session).model}",
-            *self._resting(self._entry(session)),
-            f"- This session: {session.turns if session else 0} turns",
-            f"- Now: {'an answer is being made' if here else 'nothing is running'}"
-            f", {waiting} waiting",
+            said.STATUS_MODEL.to(reader, model=self._entry(session).model),
+            *self._resting(self._entry(session), reader),
+            said.STATUS_TURNS.to(reader, count=session.turns if session else 0),
+            now.to(reader, count=waiting),
         ]
         if len(turns) > len(here):
-            lines.append(f"- Elsewhere: {len(turns) - len(here)} running")
+            lines.append(said.STATUS_ELSEWHERE.to(reader, count=len(turns) - len(here)))
+        if asked:
+            lines.append(said.STATUS_CARDS.to(reader, count=len(asked)))
+        if amount:
+            lines.append(said.STATUS_SPENT.to(reader, amount=dollars(amount)))
         return "\n".join(lines)
 
-    def _resting(self, primary: Entry) -> list[str]:
+    def _resting(self, primary: Entry, reader: Reader) -> list[str]:
         """Who rests, why and for how long, and who answers in place of the primary."""
         found = serving(self._entries, self._models, {})
         lines = []
         for each in found:
             if each.breaker == Breaker.OPEN.value:
                 left = math.ceil(each.rests_s or 0.0)
-                lines.append(f"- {each.model} rests for {left} s more ({each.cause})")
+                told = said.RESTS.to(reader, model=each.model, seconds=left, cause=each.cause)
+                lines.append(told)
             elif not each.ready:
-                lines.append(f"- {each.model} {_without_key(each, self._clock.now())}")
+                lines.append(_without_key(each, self._clock.now(), reader))
         at = next((each for each in found if each.entry == primary.name), None)
         other = next((each for each in found if each.is_well), None)
         if at is not None and not at.is_well and other is not None:
-            lines.append(f"- {other.model} answers meanwhile")
+            lines.append(said.ANSWERS_MEANWHILE.to(reader, model=other.model))
         return lines
 
     async def _model(self, row: Waiting) -> str:
         """Show the choice, or make a provider this session's primary."""
-        name = row.content.args.strip()
+        name, reader = row.content.args.strip(), self._reader(row)
         session = await self._session(row)
         if not name:
-            chosen = self._entry(session)
+            chosen, this = self._entry(session), said.THIS_SESSION.to(reader)
             lines = [
                 f"- {'**' if entry is chosen else ''}`{entry.name}`: {entry.model}"
-                f"{'** (this session)' if entry is chosen else ''}"
+                f"{f'** {this}' if entry is chosen else ''}"
                 for entry in self._entries
             ]
-            return "\n".join([*lines, "", "`/model NAME` chooses, `/model default` goes back."])
+            return "\n".join([*lines, "", said.MODEL_USAGE.to(reader)])
         known = next((e for e in self._entries if name in (e.name, e.model)), None)
         if known is None and name != "default":
             names = ", ".join(f"`{entry.name}`" for entry in self._entries)
-            return f"There is no model `{name}` here. There are: {names}."
+            return said.NO_MODEL.to(reader, name=name, names=names)
         choice = known.name if known else None
         await self._store.write(
             lambda tx: choose(tx, row, "model", choice, now=self._clock.now()),
             transition=transitions.MODEL_CHOSEN,
         )
-        return f"From the next turn on, this session uses {(known or self._entries[0]).model}."
+        return said.MODEL_CHOSEN.to(reader, model=(known or self._entries[0]).model)
 
     async def _whoami(self, row: Waiting) -> str:
+        """Ids, what they are linked to, and what that makes its reader here."""
+        reader, person = self._reader(row), row.content.author
+        linked = [f"`{each}`" for each in self._desk.rights.people.linked(person) if each != person]
+        rights = _rights(await self._desk.standing(row, fresh=False))
         return "\n".join(
             [
-                f"- You: `{row.content.author}`",
-                f"- Chat: `{row.chat}`",
-                f"- Session: `{row.session_key}`",
+                said.WHO_YOU.to(reader, person=person),
+                *([said.WHO_LINKED.to(reader, linked=", ".join(linked))] if linked else ()),
+                said.WHO_RIGHTS.to(reader, rights=rights.to(reader)),
+                said.WHO_CHAT.to(reader, chat=row.chat),
+                said.WHO_SESSION.to(reader, key=row.session_key),
             ]
         )
 
@@ -312,9 +333,17 @@ async def _no_jobs(row: Waiting) -> str:
     return "There are no jobs here."
 
 
-def _without_key(entry: Serving, now: int) -> str:
+def _rights(standing: Standing) -> Phrase:
+    if standing.owner:
+        return said.OWNER
+    if standing.approver is None:
+        return said.NOBODY_CAN_TELL
+    return said.APPROVER if standing.approver else said.MEMBER
+
+
+def _without_key(entry: Serving, now: int, reader: Reader) -> str:
     """Why a model has no key to be asked with, and until when."""
     if entry.keys_rest_until is None:
-        return "has no working key: its operator has to log in again or give another"
+        return said.NO_KEY.to(reader, model=entry.model)
     left = max(1, math.ceil((entry.keys_rest_until - now) / 60_000_000))
-    return f"is at its limit or out of credit; its key rests for {left} min more"
+    return said.KEY_RESTS.to(reader, model=entry.model, minutes=left)

@@ -22,7 +22,7 @@ from gateway.scopes import scope_name
 from gateway.spending import Spending, Whose
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import cards, freezes, inbox, ledger, prompts, sessions
+from gateway.store.records import cards, freezes, inbox, ledger, prompts, sessions, spent
 from gateway.store.records.balances import Room
 from gateway.store.records.inbox import Waiting
 from gateway.tokens import Decision
@@ -227,6 +227,14 @@ class DeskLane:
         people = frozenset(rights.people.linked(person))
         whose = Whose(account=row.account, chat=_chat(row), people=people)
         return await self._store.read(lambda tx: self._spending.told_of(tx, words, whose, now=now))
+
+    async def spent_today(self, row: Waiting) -> int:
+        """Micro-dollars spent in a chat since its day began."""
+        since = self._spending.day(self._clock.now())
+        chat = _chat(row)
+        return await self._store.read(
+            lambda tx: spent.of_chat(tx, row.account, chat, since=since).settled
+        )
 
     async def _budget(self, row: Waiting) -> str:
         words = row.content.args.split()

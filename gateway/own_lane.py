@@ -23,6 +23,7 @@ from gateway.store.records import audit, forgetting, inbox, outbox, past, sessio
 from gateway.store.records.inbox import Waiting
 from gateway.words import own as said
 from gateway.words.phrase import Reader
+from gateway.words.sessions import AT_IT
 from platforms.errors import PlatformError
 
 EXPORTED_MAX: Final = 5_000
@@ -142,7 +143,7 @@ class OwnLane:
         if not kept.messages:
             return said.NOTHING.to(reader)
         if past.is_busy(tx, meant.key):
-            return said.BUSY.to(reader)
+            return AT_IT.to(reader)
         code = _code(meant.key, kept.newest)
         named = f" {meant.key}" if meant.key != row.session_key else ""
         match [word.upper() for word in meant.words]:

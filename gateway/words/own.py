@@ -31,16 +31,6 @@ EXPORTED_APART: Final = Phrase(
     en="I have sent you a file with {count} messages in our direct chat.",
     de="Ich habe dir eine Datei mit {count} Nachrichten in unserem direkten Chat geschickt.",
 )
-BUSY: Final = Phrase(
-    en=(
-        "I am still at it, or something waits for a decision here. `{mark}stop` ends it; then"
-        " again."
-    ),
-    de=(
-        "Ich bin noch dabei, oder etwas wartet hier auf eine Entscheidung. `{mark}stop` beendet"
-        " es; dann nochmal."
-    ),
-)
 FORGET_ASKS: Final = Phrase(
     en=(
         "This deletes what was said in this session and those before it in this chat ({count}"

@@ -118,6 +118,24 @@ async def test_an_answer_ends_in_the_language_of_who_asked(core: Core) -> None:
     await core.shows("One\n\nAngehalten von Ann.")
 
 
+async def test_commands_answer_in_the_language_of_who_gives_them(core: Core) -> None:
+    """Whatever they say: settings, the past, what is forgotten."""
+    told = {
+        "/status": "Diese Sitzung: 0 Antworten",
+        "/whoami": "jemand, der fragen darf",
+        "/model nope": "gibt es hier nicht",
+        "/effort": "Diese Sitzung denkt mit default",
+        "/busy queue": "wartet auf eine eigene",
+        "/stop": "Hier läuft nichts.",
+        "/undo": "Von dieser Sitzung gibt es nichts",
+        "/compact": "Es gibt noch nichts zusammenzufassen.",
+        "/export": "Von dieser Sitzung ist nichts gespeichert.",
+        "/new": "Neue Sitzung. Die alte bleibt aufbewahrt.",
+    }
+    for number, (text, words_) in enumerate(told.items(), 1):
+        assert words_ in await answer(core, message(text, number=number, author=GERMAN))
+
+
 async def test_linked_ids_read_one_language(core: Core) -> None:
     """What one platform tells of a person holds on the others too."""
     await answer(core, message("/help", number=1, author=GERMAN))
