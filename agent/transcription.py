@@ -5,7 +5,7 @@ Source: platform.openai.com/docs/api-reference/audio/createTranscription.
 
 import io
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import aiohttp
 import orjson
@@ -36,12 +36,16 @@ class Transcript:
     seconds: int | None = None
 
 
+Failure = Literal["kind", "down", "broke", "key", "busy", "refused", "failed"]
+"""No such type of recording, nobody there, no end, no right, no room, no, no transcript."""
+
+
 class TranscriptionFailed(Exception):
     """There is no transcript; `began` is False if certainly nothing is paid for the attempt."""
 
-    def __init__(self, why: str, *, began: bool) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, message: str, *, reason: Failure, began: bool) -> None:
+        super().__init__(message)
+        self.reason: Failure = reason
         self.began = began
 
 
@@ -87,7 +91,9 @@ class HttpTranscriber:
     async def transcribe(self, data: bytes, mime: str) -> Transcript:
         """Make one request; see Transcriber."""
         if mime not in ENDINGS:
-            raise TranscriptionFailed("recordings of this kind can't be transcribed", began=False)
+            raise TranscriptionFailed(
+                f"{mime or 'no type'} can't be sent", reason="kind", began=False
+            )
         form = aiohttp.FormData()
         form.add_field("model", self._model)
         form.add_field("response_format", "json")
@@ -107,28 +113,34 @@ class HttpTranscriber:
                 body = await response.content.read(ANSWER_MAX)
                 return _read(response.status, body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise TranscriptionFailed("the transcription service is down", began=False) from error
+            raise TranscriptionFailed("nobody answers", reason="down", began=False) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise TranscriptionFailed("the transcription service broke off", began=True) from error
+            raise TranscriptionFailed("it broke off", reason="broke", began=True) from error
 
 
 def _read(status: int, body: bytes) -> Transcript:
-    if status in {401, 403}:
-        raise TranscriptionFailed("the transcription service refuses its key", began=False)
-    if status == 429:
-        raise TranscriptionFailed("the transcription service is busy or out of credit", began=False)
-    if 400 <= status < 500:
-        raise TranscriptionFailed("the transcription service does not take it", began=False)
     if status != 200:
-        raise TranscriptionFailed(f"the transcription service answered {status}", began=True)
+        raise TranscriptionFailed(
+            f"it answered {status}", reason=_refusal(status), began=status >= 500 or status < 400
+        )
     try:
         answer: Any = orjson.loads(body)
     except orjson.JSONDecodeError:
         answer = None
     text = answer.get("text") if isinstance(answer, dict) else None
     if not isinstance(text, str):
-        raise TranscriptionFailed("the transcription service gave no transcript", began=True)
+        raise TranscriptionFailed("it gave no transcript", reason="failed", began=True)
     return Transcript(text=text.strip()[:TEXT_MAX], seconds=_seconds(answer))
+
+
+def _refusal(status: int) -> Failure:
+    match status:
+        case 401 | 403:
+            return "key"
+        case 429:
+            return "busy"
+        case _:
+            return "refused" if 400 <= status < 500 else "failed"
 
 
 def _seconds(answer: dict[str, Any]) -> int | None:

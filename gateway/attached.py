@@ -130,11 +130,6 @@ def line(attached: Attached, why: str) -> str:
     return f"[attached: {attached.label}{figures}; {why}]"
 
 
-def is_told(attached: Attached) -> bool:
-    """Whether a file needs words of its own; a sticker without a name stands in the text."""
-    return attached.kind != "sticker" or bool(attached.name)
-
-
 def _name(text: str) -> str:
     """A name without paths, controls and brackets that would end the line it stands in."""
     last = text.replace("\\", "/").rpartition("/")[2]

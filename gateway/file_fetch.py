@@ -26,6 +26,8 @@ from agent.tools.addresses import AddressRefused, Guard, as_address
 from agent.tools.fetch import Resolve, look_up
 from gateway.errors import StoreError
 from gateway.store.blobs import Blobs, Incoming
+from gateway.words import files as said
+from gateway.words.files import Why, because
 from platforms.files import FileAddress, KeptFile, Location, origin_of
 
 IDLE_S: Final = 30.0
@@ -39,11 +41,15 @@ _PIECE: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
+Room = Callable[[int], Why | None]
+"""Told how many bytes there are by now, says why there may be no more."""
+
+
 class NotFetched(Exception):
     """A file was not fetched; `why` ends a sentence about it, `again` says whether to try anew."""
 
-    def __init__(self, why: str, *, again: bool = False) -> None:
-        super().__init__(why)
+    def __init__(self, why: Why, *, again: bool = False) -> None:
+        super().__init__(str(why))
         self.why = why
         self.again = again
 
@@ -73,13 +79,10 @@ class FileFetcher:
         self._resolve = resolve
         self._sleep = sleep
 
-    async def fetch(
-        self, locate: Callable[[], Awaitable[Location]], *, room: Callable[[int], str]
-    ) -> bytes:
+    async def fetch(self, locate: Callable[[], Awaitable[Location]], *, room: Room) -> bytes:
         """A file's bytes.
 
-        `locate` is asked before every try and may raise NotFetched. `room` is told how many bytes
-        there are by now and says why there may be no more, or nothing. Raises NotFetched.
+        `locate` is asked before every try and may raise NotFetched. Raises NotFetched.
         """
         try:
             async with asyncio.timeout(self._patience.total_s):
@@ -92,10 +95,10 @@ class FileFetcher:
                     await self._sleep(pause_s)
                 return await self._once(await locate(), room)
         except TimeoutError as error:
-            took = f"it took longer than {self._patience.total_s:g} seconds"
+            took = because(said.TOO_SLOW, seconds=f"{self._patience.total_s:g}")
             raise NotFetched(took, again=True) from error
 
-    async def _once(self, where: Location, room: Callable[[int], str]) -> bytes:
+    async def _once(self, where: Location, room: Room) -> bytes:
         if isinstance(where, KeptFile):
             return await self._kept(where, room)
         incoming = await self._blobs.incoming()
@@ -105,18 +108,16 @@ class FileFetcher:
         finally:
             await incoming.drop()
 
-    async def _kept(self, where: KeptFile, room: Callable[[int], str]) -> bytes:
+    async def _kept(self, where: KeptFile, room: Room) -> bytes:
         try:
             data = await self._blobs.get(where.blob)
         except StoreError as error:
-            raise NotFetched("it is no longer there") from error
+            raise NotFetched(because(said.GONE)) from error
         if why := room(len(data)):
             raise NotFetched(why)
         return data
 
-    async def _read(
-        self, address: FileAddress, incoming: Incoming, room: Callable[[int], str]
-    ) -> None:
+    async def _read(self, address: FileAddress, incoming: Incoming, room: Room) -> None:
         """Read a file to its end; no error of the client leaves here, since it shows addresses."""
         connector = aiohttp.TCPConnector(
             resolver=_Checked(self._resolve, _host(address.origin)),
@@ -135,23 +136,23 @@ class FileFetcher:
             ) as session:
                 await self._follow(session, address, incoming, room)
         except TimeoutError:
-            raise NotFetched("its server went silent", again=True) from None
+            raise NotFetched(because(said.SILENT), again=True) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if _is_private(error):
-                raise NotFetched("it lies on a private network") from None
-            raise NotFetched("its server could not be reached", again=True) from None
+                raise NotFetched(because(said.PRIVATE)) from None
+            raise NotFetched(because(said.UNREACHABLE), again=True) from None
 
     async def _follow(
         self,
         session: aiohttp.ClientSession,
         address: FileAddress,
         incoming: Incoming,
-        room: Callable[[int], str],
+        room: Room,
     ) -> None:
         url, headers = URL(address.url), dict(address.headers)
         for _ in range(REDIRECTS_MAX + 1):
             if not may_ask(url, address):
-                raise NotFetched("it is served from somewhere else")
+                raise NotFetched(because(said.ELSEWHERE))
             async with session.get(url, headers=headers, allow_redirects=False) as response:
                 leads = response.headers.get("Location")
                 if response.status in _REDIRECTS and leads:
@@ -159,27 +160,27 @@ class FileFetcher:
                     continue
                 await _take(response, address, incoming, room)
                 return
-        raise NotFetched("its server leads on and on")
+        raise NotFetched(because(said.LEADS_ON))
 
 
 async def _take(
     response: aiohttp.ClientResponse,
     address: FileAddress,
     incoming: Incoming,
-    room: Callable[[int], str],
+    room: Room,
 ) -> None:
     """The bytes of an answer into a file."""
     match response.status:
         case 200:
             pass
         case 404 | 410:
-            raise NotFetched("it is no longer there")
+            raise NotFetched(because(said.GONE))
         case 401 | 403:
-            raise NotFetched("the gateway has no right to read it")
+            raise NotFetched(because(said.NO_RIGHT))
         case 429 | 500 | 502 | 503 | 504:
-            raise NotFetched("its server did not give it out", again=True)
+            raise NotFetched(because(said.NOT_GIVEN), again=True)
         case _:
-            raise NotFetched("its server did not give it out")
+            raise NotFetched(because(said.NOT_GIVEN))
     if why := room(response.content_length or 0):
         raise NotFetched(why)
     async for piece in response.content.iter_chunked(_PIECE):
@@ -187,7 +188,7 @@ async def _take(
             raise NotFetched(why)
         await incoming.write(piece)
     if address.pages and response.content_type == "text/html":
-        raise NotFetched("the gateway has no right to read it")
+        raise NotFetched(because(said.NO_RIGHT))
 
 
 def may_ask(url: URL, address: FileAddress) -> bool:

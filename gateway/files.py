@@ -10,7 +10,7 @@ model is told so.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, assert_never
@@ -39,6 +39,9 @@ from gateway.store.records.sessions import OpenTurn
 from gateway.store.records.transcript import Unfetched
 from gateway.taken_files import FILES_MAX, MESSAGE_MAX, Plan, Taken
 from gateway.turn_desk import Short, TurnDesk
+from gateway.words import files as said
+from gateway.words.files import Why, because
+from gateway.words.phrase import Phrase, Reader
 from platforms.base import Adapter
 from platforms.errors import (
     CredentialsRejected,
@@ -51,10 +54,10 @@ from platforms.markup import parse
 AT_ONCE: Final = 3
 """Downloads of one chat."""
 
-_REASONS: Final = {
-    "gone": "it is no longer there",
-    "too_large": "it is larger than its platform hands out",
-    "no_rights": "the gateway has no right to read it",
+_REASONS: Final[Mapping[str, Phrase]] = {
+    "gone": said.GONE,
+    "too_large": said.LARGER_THAN_HANDED_OUT,
+    "no_rights": said.NO_RIGHT,
 }
 
 log = logging.getLogger(__name__)
@@ -129,23 +132,23 @@ class Files:
             raise
         except Exception:
             log.exception("a file was not read; its message goes on without it")
-            return taken_files.not_taken(attached, "something went wrong on our side")
+            return taken_files.not_taken(attached, because(said.OUR_SIDE))
 
-    def _unread(self, attached: Attached, plan: Plan, place: int) -> str:
-        """Why a file is not even asked for, by what is known of it; empty if it is."""
+    def _unread(self, attached: Attached, plan: Plan, place: int) -> Why | None:
+        """Why a file is not even asked for, by what is known of it; None if it is."""
         if plan == "voice" and self._hearing is None:
-            return "nobody transcribes voice notes here"
+            return because(said.NOBODY_HEARS)
         if plan == "voice" and (attached.seconds or 0) > hearing.SECONDS_MAX:
             return hearing.too_long()
         if place >= FILES_MAX:
-            return f"only {FILES_MAX} files of a message are read"
+            return because(said.TOO_MANY, count=FILES_MAX)
         if attached.bytes is not None and attached.bytes > taken_files.limit_of(plan):
             return taken_files.too_large(plan)
-        return ""
+        return None
 
     async def _made(self, attached: Attached, plan: Plan, data: bytes, purse: Purse) -> Taken:
         if is_page(data[:HEAD_BYTES]) and attached.mime != "text/html":
-            raise NotFetched("a web page came in its place")
+            raise NotFetched(because(said.A_PAGE))
         match plan:
             case "picture":
                 made = await elsewhere(partial(picture_of, data))
@@ -169,17 +172,17 @@ class Files:
         """Where a file is now; raises NotFetched."""
         adapter = self._adapter_of(attached.account)
         if adapter is None:
-            raise NotFetched("its platform is not connected", again=True)
+            raise NotFetched(because(said.NOT_CONNECTED), again=True)
         try:
             return await adapter.locate(attached.to_attachment(), attached.message())
         except FileUnavailable as error:
-            why = _REASONS.get(error.reason, "its platform does not hand it out")
-            raise NotFetched(why) from error
+            why = _REASONS.get(error.reason, said.NOT_HANDED_OUT)
+            raise NotFetched(because(why)) from error
         except CredentialsRejected as error:
             log.warning("a file was not fetched: %s", error)
-            raise NotFetched("the gateway has no right to read it") from error
+            raise NotFetched(because(said.NO_RIGHT)) from error
         except PlatformError as error:
-            raise NotFetched("its platform did not say where it is", again=True) from error
+            raise NotFetched(because(said.NOT_FOUND), again=True) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,15 +207,15 @@ class _Size:
     def __init__(self) -> None:
         self._bytes: dict[int, int] = {}
 
-    def why_not(self, place: int, plan: Plan, count: int) -> str:
-        """Why a file may not have so many bytes; empty if it may."""
+    def why_not(self, place: int, plan: Plan, count: int) -> Why | None:
+        """Why a file may not have so many bytes; None if it may."""
         if count > taken_files.limit_of(plan):
             return taken_files.too_large(plan)
         others = sum(size for at, size in self._bytes.items() if at != place)
         if others + count > MESSAGE_MAX:
-            return "all files of the message together are too large"
+            return because(said.ALL_TOO_LARGE)
         self._bytes[place] = max(count, self._bytes.get(place, 0))
-        return ""
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +227,7 @@ class TurnFiles:
     store: Store
     clock: Clock
     signals: TurnSignals
+    reader: Reader
     desk: TurnDesk
 
     async def fetch(self) -> bool:
@@ -241,7 +245,7 @@ class TurnFiles:
 
     async def _put(self, place: Unfetched, taken: tuple[Taken, ...]) -> None:
         message = taken_files.with_files(place.message, taken)
-        note = self._note(place, taken_files.told_of(taken))
+        note = self._note(place, taken_files.told_of(taken, self.reader))
         now = self.clock.now()
 
         def unit(tx: Tx) -> tuple[OutboxRow, ...]:
@@ -261,7 +265,7 @@ class TurnFiles:
             for row in self.desk.model_spent(tx, each.paid_from, each.bill, exact=True)
         )
 
-    async def _put_aside(self, quote: Quote, model: str) -> PutAside | str:
+    async def _put_aside(self, quote: Quote, model: str) -> PutAside | Why:
         """Put aside what a call costs at most (D2), or say why it can't be paid for."""
         ident = self.clock.nonce() if quote.ceiling != 0 else None
         now = self.clock.now()
@@ -276,9 +280,9 @@ class TurnFiles:
             case None:
                 return PutAside(ident=ident)
             case Frozen():
-                return "spending is frozen here"
+                return because(said.FROZEN)
             case NoRoom() | Unknown():
-                return "the budget has no room to transcribe it"
+                return because(said.NO_ROOM)
 
     def _note(self, place: Unfetched, text: str) -> NewOutbox | None:
         if not text:

@@ -7,22 +7,34 @@ what was billed; and the recording is transcribed anew.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.costs import Quote
 from agent.journal import Bill
-from agent.transcription import HttpTranscriber, Transcriber, TranscriptionFailed
+from agent.transcription import Failure, HttpTranscriber, Transcriber, TranscriptionFailed
 from gateway import taken_files
 from gateway.attached import Attached
 from gateway.config import Config
 from gateway.recordings import seconds_of
 from gateway.sniffing import HEAD_BYTES, type_of
 from gateway.taken_files import Taken
+from gateway.words import files as said
+from gateway.words.files import Why, because
+from gateway.words.phrase import Phrase
 
 SECONDS_MAX: Final = 600
-_SILENT: Final = "it has no words in it"
+
+_FAILED: Final[Mapping[Failure, Phrase]] = {
+    "kind": said.UNHEARD_KIND,
+    "down": said.SERVICE_DOWN,
+    "broke": said.SERVICE_BROKE,
+    "key": said.SERVICE_KEY,
+    "busy": said.SERVICE_BUSY,
+    "refused": said.SERVICE_REFUSES,
+    "failed": said.SERVICE_FAILS,
+}
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +46,7 @@ class PutAside:
     ident: str | None
 
 
-Purse = Callable[[Quote, str], Awaitable[PutAside | str]]
+Purse = Callable[[Quote, str], Awaitable[PutAside | Why]]
 """Puts a call's ceiling aside for a turn, or says why it can't be paid for."""
 
 
@@ -67,19 +79,21 @@ class Hearing:
         if (seconds or attached.seconds or 0) > SECONDS_MAX:
             return taken_files.not_taken(attached, too_long())
         aside = await purse(self.quote(seconds), self.transcriber.model)
-        if isinstance(aside, str):
+        if isinstance(aside, Why):
             return taken_files.not_taken(attached, aside)
         try:
             transcript = await self.transcriber.transcribe(data, mime)
         except TranscriptionFailed as failed:
             log.warning("a recording was not transcribed: %s", failed)
             return _paid(
-                taken_files.not_taken(attached, failed.why), aside, Bill(began=failed.began)
+                taken_files.not_taken(attached, because(_FAILED[failed.reason])),
+                aside,
+                Bill(began=failed.began),
             )
         counted = transcript.seconds if transcript.seconds is not None else seconds
         bill = Bill(spent=self.cost(SECONDS_MAX if counted is None else counted))
         if not transcript.text:
-            return _paid(taken_files.not_taken(attached, _SILENT), aside, bill)
+            return _paid(taken_files.not_taken(attached, because(said.NO_WORDS)), aside, bill)
         length = attached.seconds if seconds is None else seconds
         return _paid(taken_files.transcribed(attached, transcript.text, length), aside, bill)
 
@@ -100,9 +114,9 @@ def hearing_of(config: Config) -> Hearing | None:
     )
 
 
-def too_long() -> str:
+def too_long() -> Why:
     """Why a recording is above the limit."""
-    return f"it is longer than {SECONDS_MAX // 60} minutes"
+    return because(said.TOO_LONG, minutes=SECONDS_MAX // 60)
 
 
 def _paid(taken: Taken, aside: PutAside, bill: Bill) -> Taken:

@@ -11,6 +11,8 @@ from agent.providers import shrinking
 from agent.providers.pictures import encoded_size, sides_of
 from agent.providers.rendering import PICTURES
 from gateway.sniffing import HEAD_BYTES, type_of
+from gateway.words import files as said
+from gateway.words.files import Why, because
 
 SIDE_MAX: Final = 4_096
 ENCODED_MAX: Final = 5_000_000
@@ -25,18 +27,17 @@ class Picture:
     data: bytes
 
 
-def picture_of(data: bytes) -> Picture | str:
+def picture_of(data: bytes) -> Picture | Why:
     """The picture, or why it can't be given to a model; takes up to seconds of a processor."""
     mime = type_of(data[:HEAD_BYTES])
     if mime not in PICTURES:
-        kind = f" ({mime})" if mime else ""
-        return f"it is no PNG, JPEG, GIF or WebP{kind}"
+        return because(said.OTHER_PICTURE, mime=mime) if mime else because(said.NO_PICTURE)
     if shrinking.is_moving(data):
         sides = sides_of(data)
         if sides is None or max(sides) > SIDE_MAX or encoded_size(data) > ENCODED_MAX:
-            return "it is an animation that is too large"
+            return because(said.LARGE_ANIMATION)
         return Picture(mime=mime, data=data)
     made = shrinking.remade(data, most_bytes=ENCODED_MAX, most_side=SIDE_MAX)
     if made is None:
-        return "it is damaged, or has too many pixels"
+        return because(said.DAMAGED)
     return Picture(mime=made[0], data=made[1])

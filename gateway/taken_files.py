@@ -6,11 +6,20 @@ from typing import Final, Literal
 from agent.journal import Bill
 from agent.messages import Media, UserMessage
 from gateway.attached import Attached, line, size_text
+from gateway.words import files as said
+from gateway.words.files import Why, because
+from gateway.words.phrase import Reader
 
 FILES_MAX: Final = 8
 FILE_MAX: Final = 20 * 1024 * 1024
 MESSAGE_MAX: Final = 40 * 1024 * 1024
 TEXT_MAX: Final = 100 * 1024
+
+_CALLED: Final = {
+    "image": said.PICTURE,
+    "audio": said.RECORDING,
+    "voice": said.VOICE_NOTE,
+}
 
 Plan = Literal["picture", "text", "voice", "named"]
 """A file is looked at as a picture, given as its words, transcribed, or only named."""
@@ -35,14 +44,14 @@ _TEXT: Final = (
 class Taken:
     """A file as it joins its message: as `media`, or as words in its place.
 
-    `told` is why the people in the chat should know that it does not; empty where it does. A
+    `told` is why the people in the chat should know that it does not; None where it does. A
     `bill` is what reading it has cost of the money that was put aside as `paid_from`.
     """
 
     attached: Attached
     media: Media | None = None
     words: str = ""
-    told: str = ""
+    told: Why | None = None
     bill: Bill | None = None
     paid_from: str = ""
 
@@ -83,14 +92,14 @@ def named(attached: Attached) -> Taken:
     return Taken(attached=attached, words=words)
 
 
-def not_taken(attached: Attached, why: str) -> Taken:
+def not_taken(attached: Attached, why: Why) -> Taken:
     """A file that should have been read and was not; `why` ends the sentence."""
     return Taken(attached=attached, words=line(attached, f"not read: {why}"), told=why)
 
 
-def too_large(plan: Plan) -> str:
+def too_large(plan: Plan) -> Why:
     """Why a file is above its limit."""
-    return f"it is larger than {size_text(limit_of(plan))}"
+    return because(said.TOO_LARGE, size=size_text(limit_of(plan)))
 
 
 def quoted(attached: Attached, text: str) -> Taken:
@@ -126,15 +135,21 @@ def with_files(message: UserMessage, taken: tuple[Taken, ...]) -> UserMessage:
     )
 
 
-def told_of(taken: tuple[Taken, ...]) -> str:
+def told_of(taken: tuple[Taken, ...], reader: Reader) -> str:
     """One line for the chat about files that were not read; empty if there is none."""
-    missed = [f"{_code(each.attached.label)} ({each.told})" for each in taken if each.told]
-    return f"Not read: {'; '.join(missed)}." if missed else ""
+    missed = [
+        f"{_label(each.attached, reader)} ({each.told.to(reader)})"
+        for each in taken
+        if each.told is not None
+    ]
+    return said.NOT_READ.to(reader, files="; ".join(missed)) if missed else ""
 
 
-def _code(label: str) -> str:
-    """A name that no markup is read in."""
-    return f"`{label.replace('`', '')}`" if "." in label else label
+def _label(attached: Attached, reader: Reader) -> str:
+    """What people call a file: its name, in which no markup is read, else what it is."""
+    if attached.name:
+        return f"`{attached.name.replace('`', '')}`"
+    return _CALLED.get(attached.kind, said.FILE).to(reader)
 
 
 def _longest_run(text: str, mark: str) -> int:

@@ -144,6 +144,7 @@ class TurnRuns:
             store=store,
             clock=self._clock,
             signals=signals,
+            reader=reply.reader,
             desk=self._agent.desk,
         )
         journal = StoredTurn(

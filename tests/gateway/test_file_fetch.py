@@ -11,6 +11,8 @@ from yarl import URL
 
 from gateway.file_fetch import FileFetcher, NotFetched, Patience, may_ask
 from gateway.store.blobs import Blobs
+from gateway.words import files as said
+from gateway.words.files import Why, because
 from platforms.files import FileAddress, KeptFile, Location
 from tests.gateway.fetching import at_once
 from tests.wire.server import Answer, HalfOpen, LoopbackServer
@@ -112,8 +114,8 @@ class Fetch:
         async def locate() -> Location:
             return where
 
-        def room(count: int) -> str:
-            return "it is too large" if count > most else ""
+        def room(count: int) -> Why | None:
+            return because(said.TOO_LARGE, size=most) if count > most else None
 
         return await self.fetcher.fetch(locate, room=room)
 
@@ -123,7 +125,7 @@ class Fetch:
         with pytest.raises(NotFetched) as refused:
             await self.of(replace(self.address, url=url), most)
         assert list(self.incoming.iterdir()) == []
-        return refused.value.why
+        return str(refused.value.why)
 
 
 @pytest.fixture
@@ -197,8 +199,8 @@ async def test_an_answer_that_ends_early_is_no_file(server: FileServer, fetch: F
 
 async def test_more_than_was_declared_is_not_read(fetch: Fetch) -> None:
     """The bytes are counted as they come: of an endless file only so many are read."""
-    assert await fetch.why_not("/endless") == "it is too large"
-    assert await fetch.why_not("/file", most=10) == "it is too large"
+    assert await fetch.why_not("/endless") == "it is larger than 10000"
+    assert await fetch.why_not("/file", most=10) == "it is larger than 10"
 
 
 async def test_a_slow_file_is_given_up(server: FileServer, tmp_path: Path) -> None:
@@ -215,7 +217,7 @@ async def test_what_came_with_its_message_is_read_from_what_is_kept(fetch: Fetch
     """Within the same bounds."""
     kept = KeptFile(blob=await fetch.blobs.put(DATA))
     assert await fetch.of(kept) == DATA
-    with pytest.raises(NotFetched, match="too large"):
+    with pytest.raises(NotFetched, match="larger than 10"):
         await fetch.of(kept, most=10)
     with pytest.raises(NotFetched, match="no longer there"):
         await fetch.of(KeptFile(blob="0" * 64))

@@ -104,7 +104,7 @@ async def test_a_voice_note_is_its_words_and_is_paid_for(make: Make, server: Ope
         (Answer(status=401), "the transcription service refuses its key", "released"),
         (Answer(status=429), "the transcription service is busy or out of credit", "released"),
         (Answer(status=400), "the transcription service does not take it", "released"),
-        (Answer(status=500), "the transcription service answered 500", "held"),
+        (Answer(status=500), "the transcription service gave no transcript", "held"),
         (Answer(status=200, body=b"no"), "the transcription service gave no transcript", "held"),
         (CutAfter(), "the transcription service broke off", "held"),
     ],

@@ -8,6 +8,9 @@ from gateway.attached import Attached, size_text
 from gateway.pictures import Picture, picture_of
 from gateway.sniffing import is_page, text_of, type_of
 from gateway.taken_files import Plan, plan_of, quoted, told_of, with_files
+from gateway.words import files as said
+from gateway.words.files import because
+from gateway.words.phrase import ENGLISH, Reader
 from platforms.events import Account, Attachment, ChatRef, MessageRef
 from tests.pictures import bomb, drawn, moving
 
@@ -106,7 +109,7 @@ def test_a_picture_is_made_anew() -> None:
 )
 def test_what_is_no_picture(data: bytes, why: str) -> None:
     """Neither is one that would fill the memory."""
-    assert picture_of(data) == why
+    assert str(picture_of(data)) == why
 
 
 def test_an_animation_stays_as_it_is() -> None:
@@ -129,17 +132,21 @@ def test_a_message_with_its_files() -> None:
     message = UserMessage(text="Look", author="Ann", media=(waiting.to_media(),))
     taken = (
         taken_files.kept(waiting, mime="image/png", blob="b", size=9),
-        taken_files.not_taken(Attached(kind="voice", seconds=3), "nobody listens"),
+        taken_files.not_taken(Attached(kind="voice", seconds=3), because(said.NO_WORDS)),
         taken_files.named(Attached(kind="document", name="b.pdf", mime="application/pdf")),
     )
     assert with_files(message, taken) == UserMessage(
-        text="Look\n\n[attached: a voice note (3 s); not read: nobody listens]\n\n"
+        text="Look\n\n[attached: a voice note (3 s); not read: it has no words in it]\n\n"
         "[attached: b.pdf (application/pdf); files of this kind can't be read here]",
         author="Ann",
         media=(Media(mime="image/png", data=b"", name="a.png", blob="b", kept_bytes=9),),
     )
-    assert told_of(taken) == "Not read: a voice note (nobody listens)."
-    assert told_of(taken[:1]) == ""
+    assert told_of(taken, ENGLISH) == "Not read: a voice note (it has no words in it)."
+    german = Reader(language="de")
+    assert told_of(taken, german) == (
+        "Nicht gelesen: eine Sprachnachricht (es sind keine Worte darin)."
+    )
+    assert told_of(taken[:1], ENGLISH) == ""
 
 
 def test_a_file_is_known_again_from_its_row() -> None:

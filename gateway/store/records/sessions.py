@@ -23,7 +23,7 @@ from agent.messages import (
     UserMessage,
 )
 from gateway import mailbox
-from gateway.attached import is_told, line
+from gateway.attached import line
 from gateway.errors import StoreError
 from gateway.store.base import Tx
 from gateway.store.records import (
@@ -452,7 +452,9 @@ def user_message(content: inbox.Content) -> UserMessage:
     text = content.args if content.kind == "command" else content.text
     if text:
         parts.append(text)
-    told = tuple(each for each in content.attachments if is_told(each))
+    stickers = (each for each in content.attachments if each.kind == "sticker" and each.name)
+    parts.extend(f"[sticker {each.name}]" for each in stickers)
+    told = tuple(each for each in content.attachments if each.kind != "sticker")
     parts.extend(line(each, "it can't be read any more") for each in told if not each.file)
     author = content.author_name if content.shared else ""
     media = tuple(each.to_media() for each in told if each.file)

@@ -242,6 +242,7 @@ CONTENT = arrival(1, "words").content
 
 
 STICKER = Attached(kind="sticker", file="s1")
+CAT = replace(STICKER, name="cat")
 OLD_FILE = Attached.from_fields("a.png")
 
 
@@ -258,8 +259,8 @@ OLD_FILE = Attached.from_fields("a.png")
         ),
         (replace(CONTENT, quote="one"), "[in reply to an earlier message]\n> one\n\nwords", ""),
         (
-            replace(CONTENT, text="", attachments=(STICKER, OLD_FILE)),
-            "[attached: a.png; it can't be read any more]",
+            replace(CONTENT, text="", attachments=(STICKER, CAT, OLD_FILE)),
+            "[sticker cat]\n\n[attached: a.png; it can't be read any more]",
             "",
         ),
     ],
