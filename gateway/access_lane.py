@@ -24,13 +24,13 @@ from gateway.store.records import explain, inbox, pairings
 from gateway.store.records.inbox import Waiting
 from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.pairings import Pairing
+from gateway.words import access as said
+from gateway.words.phrase import Reader
 from platforms.events import PlatformName
 
 PRESSED = ("pair ", "allow ", "leave ")
 """What a button's payload begins with that is one of these commands."""
 
-_PAIR = "Write `/pair list`, or `/pair allow CODE`, `deny` or `block`; an id does for a code."
-_NOT_YOURS = "You can ask about what you wrote yourself; owners about everything."
 _VERBS: tuple[Verb, ...] = get_args(Verb)
 
 
@@ -51,6 +51,7 @@ class AccessDesk:
         rights: Rights,
         roles: Roles,
         route: Callable[[Stored], None],
+        reader: Callable[[Waiting], Reader],
     ) -> None:
         """`route` is handed what may enter now, and what is to be sent.
 
@@ -68,6 +69,7 @@ class AccessDesk:
         self._rights = rights
         self._roles = roles
         self._route = route
+        self._reader = reader
 
     def handlers(self) -> dict[str, Callable[[Waiting], Awaitable[str]]]:
         """The commands this desk carries out."""
@@ -89,7 +91,7 @@ class AccessDesk:
             human=not row.content.barred,
         )
         if not standing.owner:
-            return "Only owners decide this."
+            return said.ONLY_OWNERS.to(self._reader(row))
         verb, _, words = row.content.args.partition(" ")
         return await self._carried_out(verb, words, row)
 
@@ -119,26 +121,26 @@ class AccessDesk:
                 what, _, whom = words.strip().partition(" ")
                 chosen = next((each for each in _VERBS if each == what.lower()), None)
                 if chosen is None or not whom:
-                    return _PAIR
+                    return said.PAIR_USAGE.to(self._reader(row))
                 by = row.content.author
                 return (await self._decide(chosen, whom, by=by, row=row)).text
             case "allow" | "leave":
                 return (await self._decide_chat(verb, words, row=row)).text
             case _:
-                return _PAIR
+                return said.PAIR_USAGE.to(self._reader(row))
 
     async def _pair(self, row: Waiting) -> str:
         words = row.content.args.strip()
         if words.lower() in ("", "list"):
             now = self._clock.now()
             lines = [listed_line(each, now=now) for each in await self._people()]
-            return "\n".join(lines) or "Nobody has asked to talk to me."
+            return "\n".join(lines) or said.NOBODY_ASKS.to(self._reader(row))
         return await self._carried_out("pair", words, row)
 
     async def _allow(self, row: Waiting) -> str:
         words = row.content.args.strip()
         if not words:
-            return "Write `/allow CHAT`, such as `/allow slack:T1/C1`."
+            return said.ALLOW_USAGE.to(self._reader(row))
         return await self._carried_out("allow", words, row)
 
     async def _leave(self, row: Waiting) -> str:
@@ -198,7 +200,7 @@ class AccessDesk:
     async def _why(self, row: Waiting) -> str:
         ident = row.content.args.strip().strip("`")
         if not ident:
-            return "Write `/why ID`; ids look like `e12`, `t5` or `telegram:-100200/55`."
+            return said.WHY_USAGE.to(self._reader(row))
         owner = self._rights.owns(row.content.author)
         mine = frozenset(self._rights.people.linked(row.content.author))
 
@@ -209,32 +211,28 @@ class AccessDesk:
 
         lines = await self._store.read(query)
         if lines is None:
-            return _NOT_YOURS
+            return said.WHY_NOT_YOURS.to(self._reader(row))
         if not lines:
-            return "Nothing here has this id."
+            return said.WHY_UNKNOWN.to(self._reader(row))
         return "```\n" + "\n".join(line.replace("`", "'") for line in lines) + "\n```"
 
     async def _privacy(self, row: Waiting) -> str:
-        return privacy_text(self._config, row)
+        return privacy_text(self._config, grouped=row.content.grouped, reader=self._reader(row))
 
 
-def privacy_text(config: Config, row: Waiting) -> str:
+def privacy_text(config: Config, *, grouped: bool, reader: Reader) -> str:
     """What is kept of what people write here, for how long, and who sees it."""
     days = config.gateway.retention_days
     models = ", ".join(dict.fromkeys(f"`{each.model}`" for each in config.providers))
-    where = "everybody in this chat" if row.content.grouped else "you"
-    return "\n".join(
-        [
-            f"- I keep what is addressed to me, and my answers, for {days} days; who decided what"
-            " and what it cost for 400 days.",
-            f"- It is given to the model that answers{f' ({models})' if models else ''}, and to"
-            " tools that a question needs.",
-            f"- My answers are seen by {where}; whoever runs this gateway can read all of it.",
-            "- In an allowed group, messages that don't address me are stored for the same time;"
-            " nobody answers them.",
-            "- `/new` starts afresh; the old session stays stored until it is that old.",
-        ]
+    kept = said.PRIVACY_KEPT if days else said.PRIVACY_KEPT_FOREVER
+    lines = (
+        kept.to(reader, days=days),
+        said.PRIVACY_GIVEN.to(reader, models=f" ({models})" if models else ""),
+        (said.PRIVACY_SEEN_HERE if grouped else said.PRIVACY_SEEN).to(reader),
+        said.PRIVACY_GROUPS.to(reader),
+        said.PRIVACY_ENDS.to(reader),
     )
+    return "\n".join(f"- {line}" for line in lines)
 
 
 __all__ = ("PRESSED", "AccessDesk", "privacy_text")

@@ -13,6 +13,7 @@ from gateway import commands, refs
 from gateway.config.values import AccessConfig, SessionsConfig
 from gateway.store.records.inbox import Lane
 from gateway.store.records.pairings import Pairing
+from gateway.words import access
 from gateway.words import replies as said
 from gateway.words.phrase import ENGLISH, Reader
 from platforms.events import (
@@ -294,8 +295,7 @@ def _sender(event: InboundEvent, facts: Facts) -> Ignored | Refused | Held | Non
         return Refused(
             session_key=session_key(event, facts.sessions),
             reason="anonymous_sender",
-            text="I can't tell who you are: you write as the group. Turn *Remain anonymous* off"
-            " in your admin rights, then write again.",
+            text=access.ANONYMOUS.to(facts.reader),
         )
     if is_listed_bot(event, facts.access):
         return None
@@ -362,8 +362,7 @@ def _message(event: MessageReceived, facts: Facts) -> Admission:
         return Refused(
             session_key=session_key(event, facts.sessions),
             reason="frozen",
-            text="Spending is stopped here, so I answer nothing; an owner lets it go on"
-            " (`/unfreeze`). Please send this again then.",
+            text=access.FROZEN.to(facts.reader),
         )
     if len(event.text) > TEXT_MAX:
         return Refused(

@@ -44,6 +44,7 @@ from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import allowances, cards, seals
 from gateway.turn_desk import TurnDesk
+from gateway.words.phrase import reader_of
 from platforms.errors import PlatformError, PlatformUnavailable
 
 OWNER_SPOT_AGAIN_S = 5.0
@@ -347,6 +348,7 @@ def access_desk(
         rights=rights,
         roles=parts.roles,
         route=route,
+        reader=lambda row: reader_of(row.content.language, deliveries.command_mark(row.account)),
     )
 
 

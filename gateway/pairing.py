@@ -26,6 +26,8 @@ from gateway.store.base import Tx
 from gateway.store.records import inbox, outbox, pairings
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.store.records.pairings import Pairing, PairingState
+from gateway.words import access as phrases
+from gateway.words.phrase import reader_of
 from platforms.blocks import Blocks, Paragraph, Quote, Spans
 from platforms.content import Button
 from platforms.markup import parse
@@ -215,7 +217,8 @@ class PairingDesk:
     def _told(
         self, tx: Tx, ident: int, arrival: inbox.Arrival, pairing: Pairing
     ) -> tuple[OutboxRow, ...]:
-        text = f"I have asked the owner; your code is {shown_code(pairing.code)}."
+        reader = reader_of(arrival.content.language)
+        text = phrases.ASKED.to(reader, code=shown_code(pairing.code))
         new = NewOutbox(
             dedupe_key=f"e{ident}:held",
             account=arrival.account,

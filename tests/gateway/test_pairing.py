@@ -1,6 +1,7 @@
 """Strangers who write directly: held, asked about, let in, answered; or not."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,13 @@ async def test_a_stranger_waits_for_an_owner(core: Core) -> None:
     assert await inbox_states(core.store) == {1: ("held", "pairing", None)}
     assert core.ingest.counts == {"held": 1}
     assert core.model.requests == []
+
+
+async def test_a_stranger_reads_their_own_language(core: Core) -> None:
+    """As their platform tells it, before anything is known of them."""
+    await core.take(replace(from_ben(number=10), author=replace(BEN, locale="de-DE")))
+    (told,) = await posted(core, "1002")
+    assert told.startswith("Ich habe den Eigentümer gefragt; dein Code ist ")
 
 
 async def test_allow_lets_in_what_was_held(core: Core) -> None:

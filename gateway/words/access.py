@@ -1,0 +1,111 @@
+"""What is said about who gets in, to strangers, to owners, and to whoever asks about themselves."""
+
+from typing import Final
+
+from gateway.words.phrase import Phrase
+
+ASKED: Final = Phrase(
+    en="I have asked the owner; your code is {code}.",
+    de="Ich habe den Eigentümer gefragt; dein Code ist {code}.",
+)
+ANONYMOUS: Final = Phrase(
+    en=(
+        "I can't tell who you are: you write as the group. Turn *Remain anonymous* off in your"
+        " admin rights, then write again."
+    ),
+    de=(
+        "Ich weiß nicht, wer du bist: du schreibst als die Gruppe. Schalte in deinen Adminrechten"
+        " *Anonym bleiben* aus und schreib dann noch einmal."
+    ),
+)
+FROZEN: Final = Phrase(
+    en=(
+        "Spending is stopped here, so I answer nothing; an owner lets it go on"
+        " (`{mark}unfreeze`). Please send this again then."
+    ),
+    de=(
+        "Ausgaben sind hier angehalten, deshalb antworte ich nicht; ein Eigentümer lässt sie wieder"
+        " zu (`{mark}unfreeze`). Schick das bitte dann noch einmal."
+    ),
+)
+ONLY_OWNERS: Final = Phrase(en="Only owners decide this.", de="Das entscheiden nur Eigentümer.")
+NOBODY_ASKS: Final = Phrase(
+    en="Nobody has asked to talk to me.", de="Niemand hat darum gebeten, mir zu schreiben."
+)
+PAIR_USAGE: Final = Phrase(
+    en=(
+        "Write `{mark}pair list`, or `{mark}pair allow CODE`, `deny` or `block`; an id does for a"
+        " code."
+    ),
+    de=(
+        "Schreib `{mark}pair list`, oder `{mark}pair allow CODE`, `deny` oder `block`; statt eines"
+        " Codes geht auch eine Kennung."
+    ),
+)
+ALLOW_USAGE: Final = Phrase(
+    en="Write `{mark}allow CHAT`, such as `{mark}allow slack:T1/C1`.",
+    de="Schreib `{mark}allow CHAT`, zum Beispiel `{mark}allow slack:T1/C1`.",
+)
+WHY_USAGE: Final = Phrase(
+    en="Write `{mark}why ID`; ids look like `e12`, `t5` or `telegram:-100200/55`.",
+    de="Schreib `{mark}why ID`; IDs sehen aus wie `e12`, `t5` oder `telegram:-100200/55`.",
+)
+WHY_NOT_YOURS: Final = Phrase(
+    en="You can ask about what you wrote yourself; owners about everything.",
+    de="Du kannst nach dem fragen, was du selbst geschrieben hast; Eigentümer nach allem.",
+)
+WHY_UNKNOWN: Final = Phrase(en="Nothing here has this id.", de="Nichts hat hier diese ID.")
+PRIVACY_KEPT: Final = Phrase(
+    en=(
+        "I keep what is addressed to me, and my answers, for {days} days; who decided what and what"
+        " it cost for 400 days."
+    ),
+    de=(
+        "Was an mich gerichtet ist, und meine Antworten behalte ich {days} Tage; wer was"
+        " entschieden hat und was es gekostet hat, 400 Tage."
+    ),
+)
+PRIVACY_KEPT_FOREVER: Final = Phrase(
+    en="I keep what is addressed to me, and my answers, until somebody deletes it.",
+    de="Was an mich gerichtet ist, und meine Antworten behalte ich, bis jemand es löscht.",
+)
+PRIVACY_GIVEN: Final = Phrase(
+    en="It is given to the model that answers{models}, and to tools that a question needs.",
+    de=(
+        "Das Modell, das antwortet{models}, bekommt es, und Werkzeuge, soweit eine Frage sie"
+        " braucht."
+    ),
+)
+PRIVACY_SEEN_HERE: Final = Phrase(
+    en=(
+        "My answers are seen by everybody in this chat; whoever runs this gateway can read all of"
+        " it."
+    ),
+    de=(
+        "Meine Antworten sehen alle in diesem Chat; wer dieses Gateway betreibt, kann alles lesen."
+    ),
+)
+PRIVACY_SEEN: Final = Phrase(
+    en="My answers are seen by you; whoever runs this gateway can read all of it.",
+    de="Meine Antworten siehst du; wer dieses Gateway betreibt, kann alles lesen.",
+)
+PRIVACY_GROUPS: Final = Phrase(
+    en=(
+        "In an allowed group, messages that don't address me are stored for the same time; nobody"
+        " answers them."
+    ),
+    de=(
+        "In einer zugelassenen Gruppe werden Nachrichten, die sich nicht an mich richten, ebenso"
+        " lange gespeichert; niemand beantwortet sie."
+    ),
+)
+PRIVACY_ENDS: Final = Phrase(
+    en=(
+        "`{mark}new` starts afresh, the old session stays stored until it is that old;"
+        " `{mark}forget` deletes what was said here, `{mark}export` gives you a copy."
+    ),
+    de=(
+        "`{mark}new` fängt neu an, die alte Sitzung bleibt so lange gespeichert; `{mark}forget`"
+        " löscht, was hier gesagt wurde, `{mark}export` gibt dir eine Kopie."
+    ),
+)
