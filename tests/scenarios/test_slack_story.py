@@ -108,6 +108,9 @@ class Story:
         self.told.does("ann", "writes: @gatepost since when?")
         answer = await self.stands("disk of the runner", GROUP, root)
         self.told.message("in a thread on her message", answer)
+        given = [str(m["content"]) for m in self.desk.model.asked[-1]["messages"]]
+        assert any("bob: The nightly build is red." in each for each in given)
+        self.told.sees("the model was given bob's words too, as a quote")
         self.desk.answers("About 40 GB of old images.")
         await self.server.say(chat=GROUP, user="U2", text="full of what?", thread=root)
         self.told.does("bob", "writes in that thread, without a mention: full of what?")
