@@ -16,7 +16,7 @@ from gateway import render
 from gateway.app import Gateway
 from gateway.cli.asking import ask
 from gateway.config import load
-from gateway.control_requests import AskStatus, KeepLogin, Request, SendText
+from gateway.control_requests import AskStatus, KeepLogin, Request, SendText, TriggerJob
 from gateway.equipment import providers
 from gateway.errors import GatewayError
 from gateway.store.base import Store
@@ -184,6 +184,10 @@ class Scene(Stage):
         """Let the operator send words to a chat, until the gateway says that they are stored."""
         address = chat or self.person.address
         await self._ask(SendText(chat=address, text=text, key="the-operators-word"))
+
+    async def trigger(self, job: str, *, key: str) -> None:
+        """Let the operator run a job, until the gateway says that its run is stored."""
+        await self._ask(TriggerJob(name=job, key=key, data=""))
 
     async def log_in(self) -> None:
         """Let the operator log in to an account, until the gateway says that it is kept."""
