@@ -42,6 +42,24 @@ Menus of Telegram and Discord and `/help` have these words for whoever uses them
 | --- | --- |
 """
 
+_LANGUAGES: Final = """
+## Languages
+
+With `[gateway] language = "auto"`, the default, everybody reads English or German where they alone
+read: in direct chats, and in answers to a native command or a button. The language is the one the
+platform tells: Telegram's app, Discord's client (with commands and buttons), the Slack profile, the
+browser's Accept-Language. What was told last is remembered for whoever is let in, for all their ids
+in `[people]`, and holds where a platform tells nothing. A group reads together: English, or what
+`language` names. `language = "en"` or `"de"` holds for everybody everywhere.
+
+In both languages: help, refusals, the answers of `/help`, `/new`, `/stop`, `/status`, `/model`,
+`/effort`, `/busy`, `/undo`, `/retry`, `/continue`, `/compact`, `/whoami`, `/export` and `/forget`,
+the signs of a busy session, and what stands under an answer or in its place. In English only:
+cards, the answers of the other commands, what is said after a restart or a failed delivery, notices
+to owners, the web pages, the command line and the log. The model answers in whatever language it is
+written to.
+"""
+
 _TAIL: Final = """
 ## More about some
 
@@ -75,6 +93,7 @@ def command_page() -> str:
             *(f"| {_usage(c)} | {c.summary} | {who_text(c)} | {c.lane} |\n" for c in COMMANDS),
             _GERMAN,
             *(f"| `/{c.name}` | {c.german} |\n" for c in COMMANDS),
+            _LANGUAGES,
             _TAIL,
         )
     )

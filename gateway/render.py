@@ -122,7 +122,7 @@ def reply_text(
     spoken = [text.strip() for text in (*words, end.text) if text.strip()]
     below = (
         notice_of(end, reference, until, reader),
-        *_undone_texts(undone),
+        *_undone_texts(undone, reader),
         _change_text(end, change, reader),
     )
     lines = [line for line in below if line]
@@ -250,16 +250,16 @@ def _change_text(end: TurnEnd, change: Change, reader: Reader) -> str:
             assert_never(unknown)
 
 
-def _undone_texts(undone: tuple[Undone, ...]) -> tuple[str, ...]:
+def _undone_texts(undone: tuple[Undone, ...], reader: Reader) -> tuple[str, ...]:
     """A line for each thing, the newest where there are too many."""
     told = tuple(dict.fromkeys(undone))
+    late = said.TOO_LATE.to(reader)
     lines = [
-        f"Not done for the coding agent: {_literal(each.what)}."
-        f" {_literal(each.why) or 'Approved too late, and not asked for again'}."
+        said.UNDONE.to(reader, what=_literal(each.what), why=_literal(each.why) or late)
         for each in told[-UNDONE_MAX:]
     ]
     if (more := len(told) - UNDONE_MAX) > 0:
-        lines.insert(0, f"{more} more things were not done for the coding agent.")
+        lines.insert(0, said.UNDONE_MORE.to(reader, count=more))
     return tuple(lines)
 
 

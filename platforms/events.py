@@ -51,7 +51,8 @@ class Author:
     """Who wrote or pressed.
 
     `external` is a member of another organisation, `guest` one with restricted rights; `roles`
-    are Discord role ids found in the payload; `locale` is a BCP 47 tag or None.
+    are Discord role ids found in the payload; `locale` is a BCP 47 tag, or what a browser
+    lists of them, the best first.
     """
 
     id: str

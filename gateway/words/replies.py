@@ -105,6 +105,18 @@ DOUBTS: Final = Phrase(
     en=" This was under way and may have taken effect: {doubts}.",
     de=" Das war im Gange und kann gewirkt haben: {doubts}.",
 )
+UNDONE: Final = Phrase(
+    en="Not done for the coding agent: {what}. {why}.",
+    de="Nicht getan für den Programmieragenten: {what}. {why}.",
+)
+TOO_LATE: Final = Phrase(
+    en="Approved too late, and not asked for again",
+    de="Zu spät genehmigt, und nicht noch einmal angefragt",
+)
+UNDONE_MORE: Final = Phrase(
+    en="{count} more things were not done for the coding agent.",
+    de="{count} weitere Dinge wurden für den Programmieragenten nicht getan.",
+)
 SWITCHED: Final = Phrase(
     en="Answered by {served}; {primary} is resting.",
     de="Beantwortet von {served}; {primary} ruht.",

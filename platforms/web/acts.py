@@ -21,7 +21,15 @@ from platforms.web.controls import FIELD_PREFIX, Filling
 from platforms.web.limits import PENDING_LIFE_S, UPLOADS_AT_ONCE
 from platforms.web.live import LiveMessage
 from platforms.web.page import Failure
-from platforms.web.parse import ACCOUNT, canonical_uuid, chat_of, parse, read_fields, shown_text
+from platforms.web.parse import (
+    ACCOUNT,
+    LANGUAGES_MAX,
+    canonical_uuid,
+    chat_of,
+    parse,
+    read_fields,
+    shown_text,
+)
 from platforms.web.site import Site, browser_of, conversation_in, json_answer
 from platforms.web.uploads import SentFile, UploadRefused, read_upload
 from platforms.web.viewer import VIEWER, Viewer
@@ -41,6 +49,9 @@ class _Act:
     conversation: str
     fields: Mapping[str, str]
     by_script: bool
+    languages: str = ""
+    """What the browser says its user reads."""
+
     files: tuple[SentFile, ...] = ()
 
     @property
@@ -263,6 +274,7 @@ class Acts:
             "user": act.viewer.user,
             "chat": act.conversation,
             "key": act.fields.get("key", ""),
+            "languages": act.languages,
             "at": now.isoformat(),
             "order": [int(now.timestamp() * 1_000_000), next(self._sequence)],
         }
@@ -301,6 +313,7 @@ def _without_fields(request: web.Request) -> _Act:
         conversation=conversation_in(request),
         fields={},
         by_script=request.content_type == "application/json",
+        languages=request.headers.get("Accept-Language", "")[:LANGUAGES_MAX],
     )
 
 

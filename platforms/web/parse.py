@@ -49,6 +49,9 @@ _KINDS: Final[Mapping[str, Literal["image", "audio", "video"]]] = {
 }
 PAYLOAD = re.compile(r"[\x20-\x7e]{1,64}")
 MAX_FIELDS = 64
+LANGUAGES_MAX = 100
+"""Characters of an Accept-Language header that are kept; browsers send far fewer."""
+
 USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -173,7 +176,11 @@ def _envelope(payload: Mapping[Any, Any]) -> _Envelope:
         account=ACCOUNT,
         chat=chat,
         reply_to=chat,
-        author=Author(id=user, name="you" if user == LOCAL_USER else user),
+        author=Author(
+            id=user,
+            name="you" if user == LOCAL_USER else user,
+            locale=_value(payload.get("languages", ""))[:LANGUAGES_MAX] or None,
+        ),
         delivery_key=key,
         logical_key=key,
         order=(micros, sequence),

@@ -13,7 +13,7 @@ async def test_questions_are_answered(surface: Surface, tmp_path: Path) -> None:
     """/help, /status, /model and /whoami say what there is, also before the first message."""
     async with Stage(surface, path=tmp_path) as stage:
         await surface.command("help")
-        await stage.sees("/whoami")
+        await stage.sees("whoami: your ids and this session")
         await surface.command("status")
         assert "loopback-1" in await stage.sees("nothing is running")
         await surface.command("model")
@@ -34,7 +34,7 @@ async def test_unknown_command_names_near_ones(surface: Surface, tmp_path: Path)
     """A slip of the keyboard is no question to the model."""
     async with Stage(surface, path=tmp_path) as stage:
         await surface.command("hlep")
-        await stage.sees("Did you mean /help?")
+        assert "help?" in await stage.sees("Did you mean")
 
 
 @pytest.mark.needs("has_strangers")

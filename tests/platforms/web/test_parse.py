@@ -29,6 +29,16 @@ def test_a_message_is_received() -> None:
     assert (event.author.id, event.order, event.occurred_at) == ("local", (1, 2), AT)
 
 
+def test_what_a_browser_reads_is_its_users_locale() -> None:
+    """As it lists it, cut where no browser goes; without one nobody knows."""
+    (event,) = _events({**ENVELOPE, "kind": "stop", "languages": "de-AT,de;q=0.9,en;q=0.8"})
+    assert event.author.locale == "de-AT,de;q=0.9,en;q=0.8"
+    (long,) = _events({**ENVELOPE, "kind": "stop", "languages": "x" * 500})
+    assert long.author.locale == "x" * 100
+    (silent,) = _events({**ENVELOPE, "kind": "stop"})
+    assert silent.author.locale is None
+
+
 def test_stop_is_a_command() -> None:
     """The button is the command `stop` in that chat."""
     (event,) = _events({**ENVELOPE, "kind": "stop"})
