@@ -146,15 +146,15 @@ def admit(event: InboundEvent, facts: Facts) -> Admission:
         case ButtonPressed() | FormSubmitted():
             return _admitted(event, facts, lane="press")
         case CommandInvoked():
-            return _entering(event, facts, lambda: _native_command(event, facts))
+            return _entering(event, facts, lambda at: _native_command(event, at))
         case MessageEdited() | MessageDeleted():
-            return Amends()
+            return Ignored(reason="blocked") if _is_blocked(facts) else Amends()
         case ReactionChanged():
             turned = _sender(event, facts)
             return turned if isinstance(turned, Ignored) else Ignored(reason="reaction")
         case MessageReceived():
             return _not_addressed(event, facts) or _entering(
-                event, facts, lambda: _too_late(event, facts) or _message(event, facts)
+                event, facts, lambda at: _too_late(event, at) or _message(event, at)
             )
         case _:
             assert_never(event)
@@ -274,13 +274,13 @@ def _begins_with_someone(mentions: tuple[Mention, ...]) -> bool:
     return any(mention.start == 0 and mention.kind is MentionKind.USER for mention in mentions)
 
 
-def _entering(event: InboundEvent, facts: Facts, then: Callable[[], Admission]) -> Admission:
+def _entering(event: InboundEvent, facts: Facts, then: Callable[[Facts], Admission]) -> Admission:
     """What becomes of words, if their sender may speak here."""
     turned = _sender(event, facts)
     if turned is None:
-        return then()
+        return then(facts)
     if isinstance(turned, Held):
-        after = then()
+        after = then(replace(facts, frozen=False))  # it is not answered now in any case
         return replace(turned, then=after if isinstance(after, Admitted) else None)
     return turned
 
@@ -289,7 +289,7 @@ def _sender(event: InboundEvent, facts: Facts) -> Ignored | Refused | Held | Non
     author, platform = event.author, event.account.platform
     if platform in OWN_SURFACES:
         return None
-    if facts.pairing is not None and facts.pairing.state == "blocked":
+    if _is_blocked(facts):
         return Ignored(reason="blocked")
     if author.kind == "anonymous_admin":
         return Refused(
@@ -320,6 +320,10 @@ def _sender(event: InboundEvent, facts: Facts) -> Ignored | Refused | Held | Non
             assert_never(rule)
 
 
+def _is_blocked(facts: Facts) -> bool:
+    return facts.pairing is not None and facts.pairing.state == "blocked"
+
+
 def _paired(event: InboundEvent, facts: Facts) -> Ignored | Held | None:
     """Whether an owner has let a stranger talk directly, or may be asked to."""
     pairing, now = facts.pairing, int(facts.now.timestamp() * 1_000_000)
@@ -341,7 +345,7 @@ def may_press(event: ButtonPressed | FormSubmitted, facts: Facts) -> bool:
     """Whether a message of whoever pressed would be admitted here; else they decide nothing."""
     author = event.author
     stranger = author.guest or author.external
-    if not stranger and _is_listed(event, facts):
+    if not stranger and not _is_blocked(facts) and _is_listed(event, facts):
         return True
     return _sender(event, facts) is None
 

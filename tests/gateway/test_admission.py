@@ -411,6 +411,16 @@ PAIRED: dict[str, tuple[InboundEvent, Facts, Admission]] = {
         replace(facts(), pairing=known("blocked")),
         Ignored(reason="blocked"),
     ),
+    "an edit of a blocked person": (
+        edited("x", author=BEN),
+        replace(facts(), pairing=known("blocked")),
+        Ignored(reason="blocked"),
+    ),
+    "held while spending is stopped": (
+        FROM_BEN,
+        replace(facts(dm="pairing"), frozen=True),
+        Held(session_key=DM_KEY, fresh=True, then=BENS_TURN),
+    ),
     "allowed, in a group nobody listed": (
         in_group(author=BEN, mentions=(OUR_MENTION,)),
         replace(facts(dm="pairing", chats=()), pairing=known("allowed")),
@@ -506,6 +516,9 @@ def test_whoever_waits_decides_nothing() -> None:
     asked = replace(facts(dm="pairing", chats=()), pairing=known("open", until=NOT_YET))
     assert not may_press(press(author=BEN), asked)
     assert may_press(press(author=BEN), replace(asked, pairing=known("allowed")))
+    in_a_listed_group = press(author=BEN, chat=GROUP)
+    assert may_press(in_a_listed_group, facts())
+    assert not may_press(in_a_listed_group, replace(facts(), pairing=known("blocked")))
 
 
 UNLISTED = Ignored(reason="sender_not_listed")
