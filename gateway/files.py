@@ -94,7 +94,7 @@ class Files:
         `purse` pays for what reading them costs.
         """
         waiting = [Attached.from_media(each) for each in message.media if each.source]
-        size = _Size()
+        size = MessageSize()
         room = self._rooms.setdefault(chat, _Room())
         reading = _Reading(slots=room.slots, purse=purse)
         room.users += 1
@@ -113,7 +113,7 @@ class Files:
                 del self._rooms[chat]
 
     async def _one(
-        self, attached: Attached, place: int, size: "_Size", reading: "_Reading"
+        self, attached: Attached, place: int, size: "MessageSize", reading: "_Reading"
     ) -> Taken:
         plan = taken_files.plan_of(attached)
         if plan == "named":
@@ -201,7 +201,7 @@ class _Room:
         self.users = 0
 
 
-class _Size:
+class MessageSize:
     """The bytes of one message's files by now."""
 
     def __init__(self) -> None:

@@ -22,6 +22,7 @@ from agent.messages import (
 from agent.providers.base import ModelRequest
 from agent.tools.base import CallContext, EffectClass, PreparedCall, ToolOutput
 from gateway import seeing
+from gateway.files import AT_ONCE, MessageSize
 from gateway.seeing import SeeingProvider, shown
 from gateway.store.base import Tx
 from gateway.store.blobs import Blobs
@@ -29,6 +30,7 @@ from gateway.store.records import forgetting, retention
 from gateway.store.sqlite import SqliteStore
 from platforms.errors import FileUnavailable, PlatformUnavailable
 from platforms.events import Attachment
+from platforms.files import KeptFile
 from tests.agent.scripted import ScriptedProvider, ScriptedTool, call
 from tests.gateway.core import Core, says
 from tests.gateway.events import message
@@ -285,3 +287,43 @@ async def test_what_joins_a_model_call_has_its_pictures(tmp_path: Path) -> None:
     assert await given.joins.take() == given.messages
     assert isinstance(given.messages[0], UserMessage)
     assert given.messages[0].media[0].data == b"1"
+
+
+async def test_only_so_many_files_of_a_chat_are_fetched_at_once(make: Make) -> None:
+    """Three; the next one begins when one is there."""
+    core = make()
+    await core.connect()
+    go, full = asyncio.Event(), asyncio.Event()
+    busy = most = 0
+
+    async def locate(attachment: Attachment, _: object) -> KeptFile:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        if busy == AT_ONCE:
+            full.set()
+        await go.wait()
+        busy -= 1
+        return KeptFile(blob=attachment.file)
+
+    core.adapter.locates = locate
+    files = [await picture(core, shade) for shade in range(5)]
+    core.answers("Five.")
+    await core.take(message("five", number=1, attachments=tuple(files)))
+    await full.wait()
+    go.set()
+    await core.shows("Five.")
+    assert most == AT_ONCE
+    assert len(seen(core, 0)[0][1]) == 5
+
+
+def test_all_files_of_a_message_share_their_bytes() -> None:
+    """Forty mebibytes, of which one may have twenty, a text far fewer; by what is counted."""
+    size, mebibyte = MessageSize(), 1 << 20
+    assert size.why_not(0, "picture", 20 * mebibyte) is None
+    assert str(size.why_not(1, "picture", 20 * mebibyte + 1)) == "it is larger than 20 MiB"
+    assert size.why_not(1, "picture", 15 * mebibyte) is None
+    assert size.why_not(1, "picture", 16 * mebibyte) is None
+    assert "together" in str(size.why_not(2, "picture", 5 * mebibyte))
+    assert size.why_not(2, "text", 100 * 1024) is None
+    assert str(size.why_not(3, "text", 100 * 1024 + 1)) == "it is larger than 100 KiB"
