@@ -425,3 +425,22 @@ async def test_signing_in(browser: Browser) -> None:
             assert isinstance(await received(page), MessageReceived)
             await tab.click("text=Sign out")
             await expect(tab).to_have_url(f"{page.url}/login")
+
+
+@pytest.mark.parametrize("script", [True, False])
+async def test_a_file_goes_along(browser: Browser, page: Running, *, script: bool) -> None:
+    """The browser sends it itself, with or without script, and the page names it."""
+    async with opened(browser, page.url, java_script_enabled=script) as tab:
+        if script:
+            await connected(tab)
+        await tab.locator("#files").set_input_files(
+            {"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG picture"}
+        )
+        await tab.locator("#text").fill("What is this?")
+        await tab.get_by_role("button", name="Send").click()
+        event = await received(page)
+        assert isinstance(event, MessageReceived)
+        assert event.text == "What is this?"
+        assert [each.name for each in event.attachments] == ["a.png"]
+        await expect(tab.locator(".message.user")).to_contain_text("a.png")
+        await expect(tab.locator("#text")).to_have_value("")
