@@ -38,6 +38,8 @@ from platforms.slack.limits import STATUS_MAX, UPLOAD_MAX_BYTES
 from platforms.slack.metadata import metadata_of
 
 UPLOADS_KEPT = 1_000
+THINKING = "is thinking..."
+"""The sign of life where nothing in particular goes on: an empty one would take it away."""
 _QUIET: Json = {"parse": "none", "link_names": False}
 """Said on every message: an update would look for names otherwise. Source: chat.update."""
 
@@ -64,7 +66,7 @@ async def perform(api: WebApi, operation: Operation, uploads: Uploads) -> Outcom
         case Upload():
             return await _upload(api, operation, uploads)
         case Typing(chat=chat, label=label, on=on):
-            return await _status(api, chat, label if on else "")
+            return await _status(api, chat, (label or THINKING) if on else "")
         case React():
             return await _react(api, operation)
         case AnswerPress(press=press, text=text):

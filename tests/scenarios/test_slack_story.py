@@ -3,6 +3,7 @@
 `GATEPOST_TRANSCRIPTS=1` writes the page anew.
 """
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.scenarios.deciding import Desk
 from tests.scenarios.slack import GROUP, SlackSurface
 from tests.scenarios.tools import train
 from tests.scenarios.transcript import Transcript
+from tests.wire.openai import Reply
 from tests.wire.slack import SlackServer
 from tests.wire.slack.interactions import NOT_IN_THREADS
 from tests.wire.slack.server import APP_TOKEN
@@ -89,11 +91,17 @@ class Story:
         await self.desk.until(lambda: place in self.server.world.prompts)
         self.told.sees("nothing is said; she is offered")
         self.told.controls(self.server.world.prompts[place])
-        self.desk.answers("Two pull requests wait for you: #12 and #15.")
+        thinks = asyncio.Event()
+        words = "Two pull requests wait for you: #12 and #15."
+        self.desk.model.reply(Reply(deltas=(thinks, words)))
         await self.server.say(chat=chat, user="U1", text="What waits for me?", thread=root)
         self.told.does("ann", "writes: What waits for me?")
+        await self.desk.until(lambda: bool(self.server.status(chat, root)))
+        self.told.sees("below it stands for now", f"gatepost {self.server.status(chat, root)}")
+        thinks.set()
         answer = await self.stands("#12 and #15", chat, root)
         self.told.message("the answer in that conversation", answer)
+        await self.desk.until(lambda: not self.server.status(chat, root))
         await self.desk.until(lambda: place in self.server.world.titles)
         assert self.server.world.titles[place] == "What waits for me?"
         self.told.sees("the conversation is now called", self.server.world.titles[place])

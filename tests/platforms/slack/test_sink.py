@@ -193,12 +193,13 @@ async def test_the_sign_of_life() -> None:
     async with SlackServer() as server, connected(server) as adapter:
         root = await server.say(chat=GENERAL, user=ADA, text="root")
         place = chat_of(server, GENERAL, root)
-        await adapter.perform(Typing(chat=place, label="is thinking..."))
-        assert server.status(GENERAL, root) == "is thinking..."
+        for label, shown in (("reads the log", "reads the log"), ("", "is thinking...")):
+            await adapter.perform(Typing(chat=place, label=label))
+            assert server.status(GENERAL, root) == shown
         await adapter.perform(Typing(chat=place, on=False))
         assert server.status(GENERAL, root) == ""
         await adapter.perform(Typing(chat=chat_of(server, GENERAL), label="x"))
-        assert len(server.requests("assistant.threads.setStatus")) == 2
+        assert len(server.requests("assistant.threads.setStatus")) == 3
         server.methods.scopes.discard("chat:write")
         assert isinstance(await adapter.perform(Typing(chat=place, label="x")), Done)
 
