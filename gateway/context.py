@@ -1,6 +1,7 @@
 """What was said in a group before somebody turned to us, as the turn that answers it reads it.
 
-Read once, when the turn opens, from the chat or thread of its first message: at most MESSAGES_MAX
+Read once, when the turn opens, from the chat or thread of its first message, or where a platform
+can't be read back from what came in the last 24 hours without turning to us: at most MESSAGES_MAX
 messages, none from before the last one that the session was given, since it knows those. Our own
 answers to others are among them, as ours; the session's own, cards and notices are not. The words
 are quoted, and taint the turn where somebody wrote them who may not decide. What can't be read in
@@ -16,11 +17,11 @@ from agent.messages import UserMessage
 from gateway import mailbox, refs
 from gateway.clock import Clock
 from gateway.store.base import Store, Tx
-from gateway.store.records import due, earlier, inbox, sessions
+from gateway.store.records import due, earlier, inbox, overheard, sessions
 from gateway.store.records.earlier import HEAD, Earlier
 from platforms.base import Adapter, History
 from platforms.errors import PlatformError
-from platforms.events import MessageRef, Said
+from platforms.events import Author, ChatRef, MessageRef, Said
 
 MESSAGES_MAX: Final = 20
 TEXT_MAX: Final = 500
@@ -44,14 +45,15 @@ async def read_before(
 
     `one_by_one` says whether a turn of the session takes one message only.
     """
-    if not isinstance(adapter, History):
-        return None
     now = clock.now()
     first = await store.read(lambda tx: _asked(tx, key, one_by_one=one_by_one(tx, key), now=now))
     if first is None or first.message_id is None or not first.content.grouped:
         return None
     account = refs.account_from(first.account)
     message = MessageRef(chat=refs.chat_from(first.chat, account), message_id=first.message_id)
+    if not isinstance(adapter, History):
+        kept = await store.read(lambda tx: _overheard(tx, key, first.id, message.chat, now=now))
+        return earlier_of(first.id, kept) if kept else None
     try:
         async with asyncio.timeout(READ_S):
             said = await adapter.earlier(message, MESSAGES_MAX)
@@ -87,6 +89,27 @@ def _asked(tx: Tx, key: str, *, one_by_one: bool, now: int) -> inbox.Waiting | N
         return None
     batch = mailbox.next_batch(inbox.waiting_in(tx, key), one_by_one=one_by_one)
     return batch[0] if batch and not batch[0].content.alone else None
+
+
+def _overheard(tx: Tx, key: str, row: int, chat: ChatRef, *, now: int) -> list[Said]:
+    """What is kept of a chat that can't be read back."""
+    since = now - overheard.KEPT_US
+    heard = overheard.before(tx, row, key, since=since, limit=MESSAGES_MAX)
+    return [_as_said(each, chat) for each in heard]
+
+
+def _as_said(heard: overheard.Overheard, chat: ChatRef) -> Said:
+    content = heard.content
+    files = (f"(file: {each.name or each.kind})" for each in content.attachments)
+    return Said(
+        author=Author(
+            id=refs.person_id(content.author),
+            space=refs.person_space(content.author),
+            name=content.author_name,
+        ),
+        text=" ".join(filter(None, (content.text, *files))),
+        message=MessageRef(chat=chat, message_id=heard.message_id),
+    )
 
 
 def _unknown(tx: Tx, key: str, said: Sequence[Said]) -> list[Said]:

@@ -6,6 +6,8 @@ of it.
 
     what                      words go                         the row goes
     inbox row, settled        payload and content              KEYS_DAYS later, with its keys
+    inbox row of what was     the same after a day             the same
+    not said to us
     outbox row, settled       content                          KEYS_DAYS later
     turn, ended               what its calls were given        KEYS_DAYS later, with steps, calls,
     and its cards             and ran, what cards showed,      cards and jobs; not before its last
@@ -46,7 +48,7 @@ from gateway.errors import StoreClosed, StoreFailed
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.blobs import SHARDS, Blobs
-from gateway.store.records import audit, retention, retention_money
+from gateway.store.records import audit, overheard, retention, retention_money
 from gateway.store.records.retention import START, UNIT_ROWS, Due
 
 T = TypeVar("T")
@@ -120,6 +122,8 @@ class Retention:
         """Make one whole pass; `now` in microseconds since 1970."""
         old = now - self._keep_days * DAY
         words = await self._each(retention.events_due, retention.forget_events, old, now)
+        heard = now - overheard.KEPT_US
+        words += await self._each(overheard.due, retention.forget_events, heard, now)
         words += await self._each(retention.sends_due, retention.forget_sends, old, now)
         words += await self._one_by_one(retention.turns_due, retention.forget_turn, old, now)
         messages, rows = await self._sessions(old)

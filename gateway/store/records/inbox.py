@@ -222,10 +222,11 @@ def holds(tx: Tx, *, account: str, chat: str, message_id: str) -> bool:
 def replace_text(
     tx: Tx, *, account: str, chat: str, message_id: str, author: str, text: str
 ) -> bool:
-    """Give a message that still waits its edited text; False if it no longer waits."""
+    """Give a message that still waits, or was said to others, its edited text; False if neither."""
     row = tx.row(
         "SELECT id, content FROM inbox WHERE account = ? AND chat = ? AND message_id = ?"
-        " AND author = ? AND state IN ('new', 'held') AND lane = 'turn'",
+        " AND author = ? AND pruned_at IS NULL AND (state IN ('new', 'held') AND lane = 'turn'"
+        " OR state = 'ignored' AND reason = 'not_addressed')",
         account,
         chat,
         message_id,
