@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import refs
 from gateway.config.ids import parse_user
 from gateway.delivery import Deliveries
 from gateway.notices import UNTOLD_KEPT, Notices
@@ -32,6 +33,14 @@ class Unknown(ScriptedAdapter):
     async def direct(self, person: str, space: str | None = None) -> ChatRef:
         """There is no chat with anybody."""
         raise ChatUnavailable("never spoke to me", reason="not_found")
+
+
+class Workspaces(ScriptedAdapter):
+    """A platform whose people are only their workspace's."""
+
+    async def direct(self, person: str, space: str | None = None) -> ChatRef:
+        """The chat with a person of that workspace."""
+        return ChatRef(account=self.account, space=space, chat_id=f"{space}-{person}")
 
 
 class Office:
@@ -105,6 +114,15 @@ async def core(
     made.notices, made.deliveries = office.told, office.deliveries
     yield made
     await made.close()
+
+
+async def test_owners_are_told_in_their_own_workspace(office: Office) -> None:
+    """Two people of one id are two people: each is written to where they are."""
+    office.open("slack:T1/U1", "slack:T2/U1")
+    slack = Workspaces(Account(platform="slack", id="A1"))
+    await office.connect(slack)
+    await office.tell()
+    assert set(slack.chats) == {"T1-U1", "T2-U1"}
 
 
 async def test_owners_elsewhere_are_told(office: Office) -> None:
@@ -278,3 +296,12 @@ async def test_an_unreachable_platform_is_no_matter_for_owners(office: Office, c
     assert office.discord.performed == []
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "ident", "space"),
+    [("slack:T1/U1", "U1", "T1"), ("telegram:1001", "1001", None), ("web:ann", "ann", None)],
+)
+def test_a_person_is_of_a_workspace_in_slack_only(text: str, ident: str, space: str | None) -> None:
+    """Both parts of a person come back."""
+    assert (refs.person_id(text), refs.person_space(text)) == (ident, space)

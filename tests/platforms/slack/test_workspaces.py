@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from platforms.blocks import plain
 from platforms.content import AnswerPress, Edit, Field, Form, OpenForm, Upload
 from platforms.errors import ChatUnavailable, CredentialsRejected
 from platforms.events import (
+    Account,
     CommandInvoked,
     FormSubmitted,
     Ignored,
@@ -18,6 +20,7 @@ from platforms.events import (
     MentionKind,
     MessageReceived,
 )
+from platforms.slack.reading import Identity, Index, Person, Reading, person_of
 from platforms.slack.workspaces import addressees
 from tests.platforms.slack.ground import Ground
 from tests.platforms.slack.journal import (
@@ -304,3 +307,31 @@ def test_the_surest_name_of_an_installation_comes_first(
 ) -> None:
     """In shared channels what stands on the envelope may be another organisation's."""
     assert next(iter(addressees(payload)), None) == first
+
+
+@pytest.mark.parametrize(
+    ("team", "person", "space", "external"),
+    [
+        ("T1", Person(enterprise="E1"), "E1", False),
+        ("T2", Person(enterprise="E1"), "E1", False),
+        ("T9", Person(enterprise="E9"), "T9", True),
+        ("T9", Person(), "T9", True),
+        (None, Person(), "E1", False),
+    ],
+)
+def test_in_a_shared_channel_the_whole_organisation_is_ours(
+    team: str | None, person: Person, space: str, external: bool
+) -> None:
+    """Whatever workspace of it somebody is in; other organisations are external by theirs."""
+    us = Identity(
+        account=Account(platform="slack", id="A1"),
+        space="E1",
+        teams=frozenset({"E1", "T1"}),
+        user_id="U0",
+        bot_id="B0",
+    )
+    index = Index(us=us, people={"W1": person})
+    reading = Reading(index=index, now=datetime.now(UTC), key="k", shared=True)
+    author = person_of({"id": "W1"}, team, reading)
+    assert author is not None
+    assert (author.space, author.external) == (space, external)
