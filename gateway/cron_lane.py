@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import tzinfo
 from typing import Final
 
-from gateway import cron_changes, cron_jobs
+from gateway import cron_changes, cron_jobs, refs
 from gateway.clock import Clock
 from gateway.cron import Cron
 from gateway.cron_changes import JobRefused, NewJob
@@ -61,7 +61,7 @@ class CronLane:
 
     def _list(self, tx: Tx, row: Waiting) -> str:
         owner = self._rights.owns(row.content.author)
-        here = {row.chat, row.content.reply_to}
+        here = {*refs.written_as(row.chat), *refs.written_as(row.content.reply_to)}
         jobs = [job for job in cron.every(tx) if owner or job.definition.deliver in here]
         lines = [self._line(job, elsewhere=job.definition.deliver not in here) for job in jobs]
         more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []

@@ -71,6 +71,18 @@ def root_text(chat: str) -> str:
     return chat_text(replace(place, thread_id=None))
 
 
+def written_as(chat: str) -> tuple[str, ...]:
+    """A chat in every form that configuration may give it, as it is first.
+
+    A Discord channel may be written without its guild: its id is unique by itself.
+    """
+    platform, _, rest = chat.partition(":")
+    parts = rest.split("/")
+    return (
+        (chat, f"{platform}:{parts[1]}") if platform == "discord" and len(parts) == 2 else (chat,)
+    )
+
+
 def person_text(author: Author, platform: PlatformName) -> str:
     """Write a person by immutable id."""
     if platform == "slack" and author.space is not None:

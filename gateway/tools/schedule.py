@@ -22,7 +22,7 @@ from agent.tools.base import (
     ToolOutput,
     Verdict,
 )
-from gateway import cron_changes, cron_jobs
+from gateway import cron_changes, cron_jobs, refs
 from gateway.clock import Clock
 from gateway.cron_changes import JobRefused, NewJob
 from gateway.store.base import Tx
@@ -265,7 +265,7 @@ def _prepared(operation: str, fields: dict[str, str]) -> PreparedCall:
 def _own(tx: Tx, name: str, chat: str) -> Job:
     """A job that was made for this chat; raises JobRefused."""
     job = cron_changes.find(tx, name)
-    if job.definition.deliver != chat:
+    if job.definition.deliver not in refs.written_as(chat):
         raise JobRefused(f"There is no job {name} in this chat.")
     if job.source == "config":
         raise JobRefused(f"{name} stands in the configuration: an owner changes it there.")
@@ -273,7 +273,7 @@ def _own(tx: Tx, name: str, chat: str) -> Job:
 
 
 def _listed(tx: Tx, chat: str) -> str:
-    jobs = [job for job in cron.every(tx) if job.definition.deliver == chat]
+    jobs = [job for job in cron.every(tx) if job.definition.deliver in refs.written_as(chat)]
     return "\n".join(_line(job) for job in jobs) or "(no jobs in this chat)"
 
 

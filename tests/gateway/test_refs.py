@@ -93,3 +93,18 @@ def test_a_message_is_its_chat_and_id() -> None:
         account=Account(platform="slack", id="A1"), space="T1", chat_id="C1", thread_id="170.1"
     )
     assert refs.message_text(MessageRef(chat=chat, message_id="171.2")) == "slack:T1/C1/170.1/171.2"
+
+
+@pytest.mark.parametrize(
+    ("chat", "forms"),
+    [
+        ("telegram:-100200/7", ("telegram:-100200/7",)),
+        ("slack:T1/C1", ("slack:T1/C1",)),
+        ("discord:9/42", ("discord:9/42", "discord:42")),
+        ("discord:9/42/77", ("discord:9/42/77",)),
+        ("discord:42", ("discord:42",)),
+    ],
+)
+def test_a_chat_is_known_as_configuration_may_write_it(chat: str, forms: tuple[str, ...]) -> None:
+    """A Discord channel with its guild and without."""
+    assert refs.written_as(chat) == forms

@@ -40,30 +40,38 @@ def unheard(
 def _posts(tx: Tx, row: inbox.Waiting, *, heard: int, now: int) -> list[Row]:
     """The last posts of jobs in the place of a message, oldest first."""
     place = row.content.reply_to or row.chat
-    posts = tx.rows(
-        "SELECT id, job, said, tainted FROM cron_fire WHERE account = ? AND chat = ? AND said <> ''"
-        " AND id > ? AND made_at > ? ORDER BY id DESC LIMIT ?",
-        row.account,
-        place,
-        heard,
-        now - YOUNG_US,
-        AT_MOST,
-    )
-    posts.reverse()
+    posts = {
+        int(post[0]): post
+        for form in refs.written_as(place)
+        for post in tx.rows(
+            "SELECT id, job, said, tainted FROM cron_fire WHERE account = ? AND chat = ?"
+            " AND said <> '' AND id > ? AND made_at > ? ORDER BY id DESC LIMIT ?",
+            row.account,
+            form,
+            heard,
+            now - YOUNG_US,
+            AT_MOST,
+        )
+    }
+    last = [posts[ident] for ident in sorted(posts)][-AT_MOST:]
     root = refs.root_text(place)
     if root == place:
-        return posts
-    above = tx.rows(
-        "SELECT cron_fire.id, cron_fire.job, cron_fire.said, cron_fire.tainted FROM outbox"
-        " JOIN cron_fire ON cron_fire.turn_id = outbox.turn_id WHERE outbox.account = ?"
-        " AND outbox.chat = ? AND outbox.message_id = ? AND cron_fire.said <> ''"
-        " AND cron_fire.id > ? LIMIT 1",
-        row.account,
-        root,
-        place.rpartition("/")[2],
-        heard,
-    )
-    return [*above, *(post for post in posts if post[0] not in {each[0] for each in above})]
+        return last
+    above = [
+        post
+        for form in refs.written_as(root)
+        for post in tx.rows(
+            "SELECT cron_fire.id, cron_fire.job, cron_fire.said, cron_fire.tainted FROM outbox"
+            " JOIN cron_fire ON cron_fire.turn_id = outbox.turn_id WHERE outbox.account = ?"
+            " AND outbox.chat = ? AND outbox.message_id = ? AND cron_fire.said <> ''"
+            " AND cron_fire.id > ? LIMIT 1",
+            row.account,
+            form,
+            place.rpartition("/")[2],
+            heard,
+        )
+    ]
+    return [*above, *(post for post in last if post not in above)]
 
 
 def _heard(
