@@ -32,11 +32,18 @@ class ListedChats:
         root = refs.chat_text(replace(chat, thread_id=None))
         if (account, root) in self._allowed:
             return True
+        if chat.space is not None and (account, whole(chat)) in self._allowed:
+            return True
         for old in self._olds.get((account, root), ()):
             place = refs.chat_from(old, chat.account)
             if (account, old) in self._allowed or chat_listed(place, access):
                 return True
         return False
+
+
+def whole(chat: ChatRef) -> str:
+    """All chats of the workspace or server that a chat is in."""
+    return f"{chat.account.platform}:{chat.space}/*"
 
 
 def _read(

@@ -26,6 +26,7 @@ ASK_EVERY_US = 24 * 3_600 * 1_000_000
 
 ChatVerb = Literal["allow", "leave"]
 
+_SPACED = frozenset({"slack", "discord"})
 _DEAD = {"blocked": "blocked", "we_left": "not a member", "archived": "archived"}
 
 
@@ -152,12 +153,14 @@ class Memberships:
 
 
 def chat_from(text: str) -> ChatPattern | None:
-    """One chat as people write it; None if it is none."""
+    """One chat as people write it, or all of a workspace or server; None if it is neither."""
     try:
         chat = parse_chat(text.strip().strip("`"))
     except Wrong:
         return None
-    return None if chat.star or not chat.parts else chat
+    if not chat.parts or (chat.star and (chat.platform not in _SPACED or len(chat.parts) > 1)):
+        return None
+    return chat
 
 
 def root_of(event: ChatMembershipChanged) -> str:

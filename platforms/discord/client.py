@@ -225,7 +225,8 @@ class DiscordAdapter:
     async def leave(self, chat: ChatRef) -> None:
         """A bot is in a whole server, not in one of its channels."""
         raise MessageRejected(
-            "a bot is in all of a server: take its View Channel right away in this channel"
+            "a bot is in all of a server: somebody who administers it removes it there, or takes"
+            " its right to see a channel away"
         )
 
     # History
@@ -314,6 +315,7 @@ class DiscordAdapter:
             get=self._get,
             answers=FirstAnswers(clock=self._clock),
             threads=self._threads,
+            now=self._clock.now,
         )
 
     def _begin_shard(

@@ -7,7 +7,10 @@ stored.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import orjson
 
 from platforms.base import Ingest
 from platforms.content import opens_form
@@ -17,6 +20,7 @@ from platforms.discord.directory import Directory
 from platforms.discord.fields import snowflake
 from platforms.discord.first_answers import FirstAnswers
 from platforms.discord.history import earlier
+from platforms.discord.membership import read_joined
 from platforms.discord.parse import KINDS, parse
 from platforms.discord.reading import Identity
 from platforms.discord.shards import Shard
@@ -56,7 +60,9 @@ class Intake:
         get: Get,
         answers: FirstAnswers,
         threads: bool,
+        now: Callable[[], datetime],
     ) -> None:
+        self._now = now
         self.threads = Threads(directory)
         self._directory = directory
         self._begins_threads = threads
@@ -102,11 +108,22 @@ class Intake:
                 if name in KINDS:  # told to the journal too, before it is forgotten here
                     await self._store(frame, ingest, group)
                 data = mapping(frame.event, "d")
+                if name == _GUILD:
+                    await self._joined(data, ingest)
                 self._directory.learn(name, data)
                 shard.backfill.see_guild(name, data)
             case _:
                 if await self._store(frame, ingest, group) and frame.replayed:
                     shard.gaps.count()
+
+    async def _joined(self, data: Body, ingest: Ingest) -> None:
+        """Tell of a guild that is new; the rest of what is told of it is no concern of others."""
+        event = read_joined(data, self._us, now=self._now())
+        if event is None:
+            return
+        told = {"t": _GUILD, "d": {name: data.get(name) for name in ("id", "name", "joined_at")}}
+        delivery = Delivery(account=self._us.account, raw=orjson.dumps(told), events=(event,))
+        await _offered(delivery, ingest)
 
     def _is_echo(self, frame: Frame) -> bool:
         """Our own, and no new message: a streamed answer has dozens of edits."""
@@ -187,6 +204,7 @@ class Intake:
 _LESSONS = Directory.LESSONS
 _SESSIONS = frozenset({"READY", "RESUMED"})
 _MESSAGE = "MESSAGE_CREATE"
+_GUILD = "GUILD_CREATE"
 
 
 def _channel(frame: Frame) -> str | None:

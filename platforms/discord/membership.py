@@ -1,11 +1,13 @@
 """Pure: what becomes of a channel, and what people think of a message. Total.
 
-A bot is let into a guild, which is no chat: every channel of it is one more place to be listed.
-Source: "Gateway Events", Message Reaction Add, Channel Delete.
+A bot is let into a whole guild, which is written as all of its channels (`chat_id` "*").
+Source: "Gateway Events", Message Reaction Add, Channel Delete, Guild Create.
 """
 
-from platforms.discord.fields import born, snowflake
-from platforms.discord.reading import Reading, Reason, chat_of
+from datetime import datetime, timedelta
+
+from platforms.discord.fields import born, moment, snowflake
+from platforms.discord.reading import Identity, Reading, Reason, chat_of
 from platforms.discord.words import display_name
 from platforms.events import (
     Author,
@@ -20,6 +22,11 @@ from platforms.fields import Body, integer, mapping, string, truth
 EMOJI_MAX = 64
 """Characters of an emoji's name that are kept."""
 
+JOINED_LATELY = timedelta(days=1)
+"""Every connection tells of every guild; this long after we were let in it is news."""
+
+ALL_CHANNELS = "*"
+
 _NOBODY = Author(id="0")
 _TEXT_KINDS = frozenset({0, 5, 15, 16})
 """Text, announcement, forum and media channels. Source: "Channel Types"."""
@@ -33,6 +40,28 @@ def read_added(data: Body, reading: Reading) -> InboundEvent | Reason:
 def read_removed(data: Body, reading: Reading) -> InboundEvent | Reason:
     """Somebody took theirs away."""
     return _reaction(data, reading, added=False)
+
+
+def read_joined(data: Body, us: Identity, *, now: datetime) -> ChatMembershipChanged | None:
+    """We were let into a guild a short while ago; None if this is no news."""
+    guild, joined = snowflake(data.get("id")), moment(data.get("joined_at"))
+    if guild is None or joined is None or abs(now - joined) > JOINED_LATELY:
+        return None
+    chat = ChatRef(account=us.account, space=guild, chat_id=ALL_CHANNELS)
+    key = f"joined:{guild}:{int(joined.timestamp())}"
+    return ChatMembershipChanged(
+        account=us.account,
+        chat=chat,
+        reply_to=chat,
+        author=_NOBODY,
+        delivery_key=key,
+        logical_key=key,
+        order=(0, int(joined.timestamp())),
+        occurred_at=joined,
+        subject=Author(id=us.user_id, kind="bot", is_us=True),
+        change="we_joined",
+        chat_kind="group",
+    )
 
 
 def read_channel_gone(data: Body, reading: Reading) -> InboundEvent | Reason:

@@ -8,10 +8,11 @@ import pytest
 from gateway.asking import Spot
 from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, Config, GatewayConfig
+from gateway.membership import chat_from
 from gateway.store.records import chats, listed, memory, outbox
 from gateway.store.sqlite import SqliteStore
 from platforms.content import Button, Post
-from platforms.events import ChatRef, Membership, Receipt
+from platforms.events import Account, ChatRef, Membership, Receipt
 from tests.gateway.core import Core
 from tests.gateway.events import (
     BEN,
@@ -29,6 +30,7 @@ from tests.gateway.events import (
 )
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.records.rows import inbox_states, new_outbox, write
+from tests.gateway.scripted_adapter import ScriptedAdapter
 
 OWNERS = (parse_user("telegram:1001"),)
 CONFIG = Config(
@@ -115,6 +117,49 @@ async def test_cards_of_chats_come_once_it_is_known_where_owners_are(core: Core)
     (card,) = await posted(core, "1001")
     assert card.startswith("I was added to telegram:-900.")
     assert payload(core, "Allow") == "allow telegram:-900"
+
+
+async def test_all_of_a_server_is_let_in(
+    store: SqliteStore, tmp_path: Path, clock: HandClock
+) -> None:
+    """Where a bot is added to a whole one: every channel of it, and of no other."""
+    account = Account(platform="discord", id="5")
+    adapter = ScriptedAdapter(account)
+    core = Core(store, tmp_path, clock, config=CONFIG, adapter=adapter)
+    await core.connect()
+    core.desk.owner_spot.spot = Spot(account="discord:5", chat="discord:1001", owners=True)
+    server = ChatRef(account=account, space="42", chat_id="*")
+    await core.take(changed("we_joined", chat=server))
+    await posted(core, "1001")
+    assert payload(core, "Allow") == "allow discord:42/*"
+    await write(
+        store,
+        lambda tx: core.access.memberships.decide(
+            tx, "allow", "discord:5", "discord:42/*", by="shell:ann"
+        ),
+    )
+    await core.access.listed.load(store)
+    for space, let_in in (("42", True), ("43", False)):
+        channel = ChatRef(account=account, space=space, chat_id="7", thread_id="8")
+        assert core.access.listed.lets_in(channel, CONFIG.access) is let_in
+    await core.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("slack:T1/C1", True),
+        ("slack:T1/*", True),
+        ("discord:42/*", True),
+        ("slack:*", False),
+        ("telegram:*", False),
+        ("telegram:-100200/*", False),
+        ("@team", False),
+    ],
+)
+def test_what_can_be_let_in(text: str, known: bool) -> None:
+    """One chat, or all of one workspace or server; never everything there is."""
+    assert (chat_from(text) is not None) is known
 
 
 async def test_only_owners_let_a_chat_in(core: Core) -> None:

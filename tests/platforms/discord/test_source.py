@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from platforms.errors import CredentialsRejected, PlatformUnavailable, RightsMis
 from platforms.events import (
     Account,
     ButtonPressed,
+    ChatMembershipChanged,
     ChatRef,
     CommandHelp,
     CommandInvoked,
@@ -189,6 +191,27 @@ async def test_edits_and_deletions() -> None:
         assert edited.text == "two"
         assert isinstance(deleted, MessageDeleted)
         assert deleted.messages == (edited.message,)
+
+
+async def test_a_guild_that_is_new_is_told_of() -> None:
+    """Once for each time we were let in; those we have been in for long are no news."""
+    async with DiscordServer() as server:
+        journal = Journal()
+        async with running(server, journal):
+            now = datetime.now(UTC).isoformat()
+            new = {"id": "41771983423143999", "name": "New", "joined_at": now, "channels": []}
+            old = {**new, "id": "41771983423143998", "joined_at": "2020-01-02T03:04:05+00:00"}
+            await server.send_event("GUILD_CREATE", old)
+            await server.send_event("GUILD_CREATE", new)
+            (delivery,) = await journal.count(1)
+        assert isinstance(delivery.events, tuple)
+        (event,) = delivery.events
+        assert isinstance(event, ChatMembershipChanged)
+        assert (event.change, event.chat.space, event.chat.chat_id) == (
+            "we_joined", "41771983423143999", "*",
+        )  # fmt: skip
+        assert event.subject.is_us
+        assert b"channels" not in delivery.raw
 
 
 async def test_a_poisoned_event_among_many() -> None:
