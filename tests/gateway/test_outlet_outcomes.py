@@ -240,6 +240,7 @@ async def test_a_chat_that_moved_is_followed(way: WayOut) -> None:
     ("error", "reason"),
     [
         (ChatUnavailable("bot was kicked", reason="kicked"), "kicked"),
+        (ChatUnavailable("no", reason="no_rights", remedy="Roles > bot"), "no_rights: Roles > bot"),
         (MessageRejected("no"), "no"),
         (PlatformError("odd"), "odd"),
     ],

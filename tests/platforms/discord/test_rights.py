@@ -1,8 +1,11 @@
 """What is missing is named with the way to it, click by click, where an operator looks."""
 
 import logging
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import discord
 import pytest
 
 from gateway import render
@@ -160,3 +163,23 @@ def test_owners_are_told_the_way() -> None:
     assert told.startswith("discord:4100/4101 can't be written to any more (no_rights); ")
     assert told.endswith("writes to me in it. Server Settings > Roles.")
     assert render.dead_chat_text("slack:T1/C1", "archived").endswith("writes to me in it.")
+
+
+def test_the_manual_asks_for_what_is_used() -> None:
+    """The number in the link is the sum of the rights it names, each with its bit."""
+    page = (Path(__file__).parents[3] / "docs" / "platforms.md").read_text(encoding="utf-8")
+    needed = discord.Permissions(
+        view_channel=True,
+        send_messages=True,
+        send_messages_in_threads=True,
+        read_message_history=True,
+        add_reactions=True,
+        attach_files=True,
+    )
+    assert f"without threads of its own {needed.value}." in page
+    needed.update(create_public_threads=True)
+    assert f"permissions={needed.value}" in page
+    table = dict(re.findall(r"^\| \*([A-Z][\w ]+)\* \| (\d+) \|", page, re.MULTILINE))
+    assert sum(map(int, table.values())) == needed.value
+    named = {rights.VIEW, rights.HISTORY, rights.THREADS, "Attach Files", "Add Reactions"}
+    assert named < table.keys()
