@@ -26,6 +26,8 @@ from gateway.store.records import cards, freezes, inbox, ledger, prompts, sessio
 from gateway.store.records.balances import Room
 from gateway.store.records.inbox import Waiting
 from gateway.tokens import Decision
+from gateway.words import desk as said
+from gateway.words.phrase import Reader, reader_of
 from platforms.content import OpenForm, Sent
 from platforms.errors import PlatformError
 
@@ -95,7 +97,7 @@ class DeskLane:
         answer = await self._desk.pressed(row.content.args, act)
         if answer.form is None:
             return answer.text
-        return None if await self._open(row, answer) else "The form could not be opened."
+        return None if await self._open(row, answer) else said.NO_FORM.to(self._reader(row))
 
     async def _open(self, row: Waiting, answer: Answer) -> bool:
         """Show a form to whoever pressed; where forms are replies, remember the prompt."""
@@ -139,27 +141,27 @@ class DeskLane:
     async def _approve(self, row: Waiting) -> str:
         codes = row.content.args.upper().split()
         if not codes or len(codes) > 2 or (len(codes) == 2 and codes[0] != codes[1]):
-            return "Write `/approve CODE`; twice the code where a second word is asked for."
+            return said.APPROVE_USAGE.to(self._reader(row))
         act = replace(self._act(row, Decision.APPROVE), confirmed=len(codes) == 2)
         return (await self._desk.typed(codes[0], act)).text
 
     async def _deny(self, row: Waiting) -> str:
         code, _, reason = row.content.args.strip().partition(" ")
         if not code:
-            return "Write `/deny CODE`, and why if you like."
+            return said.DENY_USAGE.to(self._reader(row))
         act = replace(self._act(row, Decision.DENY), values={"reason": reason})
         return (await self._desk.typed(code, act)).text
 
     async def _show(self, row: Waiting) -> str:
         code = row.content.args.strip()
         if not code:
-            return "Write `/show CODE`; `/approvals` lists the codes."
+            return said.SHOW_USAGE.to(self._reader(row))
         return (await self._desk.typed(code, self._act(row, Decision.SHOW))).text
 
     async def _answer(self, row: Waiting) -> str:
         code, _, words = row.content.args.strip().partition(" ")
         if not code or not words.strip():
-            return "Write `/answer CODE TEXT`."
+            return said.ANSWER_USAGE.to(self._reader(row))
         act = replace(self._act(row, Decision.ANSWER), values={"answer": words})
         return (await self._desk.typed(code, act)).text
 
@@ -170,14 +172,19 @@ class DeskLane:
                 for card in cards.pending_in_chat(tx, row.account, _place(row))
             ]
         )
+        reader = self._reader(row)
         lines = [
-            f"- `{card.code}` {items[0].tool} {items[0].operation}"
-            f"{f' and {len(items) - 1} more' if len(items) > 1 else ''},"
-            f" asked by {card.requester_name or card.requester}"
-            f"{', queued' if card.state == 'queued' else ''}"
+            said.ASKED.to(
+                reader,
+                code=card.code,
+                what=f"{items[0].tool} {items[0].operation}",
+                more=said.MORE.to(reader, count=len(items) - 1) if len(items) > 1 else "",
+                name=card.requester_name or card.requester,
+                queued=said.QUEUED.to(reader) if card.state == "queued" else "",
+            )
             for card, items in found
         ]
-        return "\n".join(lines) or "Nothing waits for a decision here."
+        return "\n".join(lines) or said.NOTHING_WAITS.to(reader)
 
     # -- leave for several calls
 
@@ -188,7 +195,7 @@ class DeskLane:
         def unit(tx: Tx) -> str:
             session = sessions.current(tx, row.session_key)
             if session is None:
-                return "Say something first; /auto is for a session."
+                return said.AUTO_NEEDS_SESSION.to(self._reader(row))
             here = Here(
                 session_id=session.id,
                 account=row.account,
@@ -211,7 +218,7 @@ class DeskLane:
         person = await self._person(row)
         ident = row.content.args.strip().strip("`")
         if not ident:
-            return "Write `/revoke ID`; `/grants` lists them."
+            return said.REVOKE_USAGE.to(self._reader(row))
         return await self._store.write(
             lambda tx: self._grants.revoke(tx, ident, person.standing, chat=_chat(row)),
             transition=transitions.ALLOWANCE_CHANGED,
@@ -243,9 +250,7 @@ class DeskLane:
         person = await self._person(row)
         amount = _dollars(words[1]) if len(words) == 2 else None
         if amount is None:
-            return (
-                "Write `/budget SCOPE $N`, for example `/budget chat_day $5`: it raises by so much."
-            )
+            return said.BUDGET_USAGE.to(self._reader(row))
         return await self._store.write(
             _once(row, lambda tx: self._raise(tx, row, words[0], amount, person)),
             transition=transitions.BUDGET_RAISED,
@@ -256,22 +261,32 @@ class DeskLane:
         room = next((r for r in rooms if r.scope.partition(":")[0] == scope), None)
         if room is None or room.scope.startswith("whole:"):
             known = ", ".join(r.scope.partition(":")[0] for r in rooms)
-            return f"No such limit can be raised here. There are: {known}."
+            return said.NO_LIMIT.to(self._reader(row), known=known)
         tier, standing = needed_to_raise(room.scope), person.standing
         rights = self._rules.rights
         if not may_approve(standing, tier, two_person=False, requester="", rights=rights):
-            return "Only owners raise it." if tier == "owner" else "Only approvers raise it."
+            phrase = said.OWNERS_RAISE if tier == "owner" else said.APPROVERS_RAISE
+            return phrase.to(self._reader(row))
         now = self._clock.now()
         ledger.raise_limit(
             tx, room.scope, room.window.span, amount, by=person.standing.person, now=now
         )
-        return f"The budget of {scope_name(room.scope)} is raised by {dollars(amount)}."
+        reader = self._reader(row)
+        scope = scope_name(room.scope, reader)
+        return said.RAISED.to(reader, scope=scope, amount=dollars(amount))
 
     def _limits_told(self, tx: Tx, row: Waiting) -> str:
+        reader = self._reader(row)
         lines = [
-            f"- `{r.scope.partition(':')[0]}` {scope_name(r.scope)}:"
-            f" {_money(r.settled)} spent, {_money(r.held)} held,"
-            f" {_money(r.left or 0)} left of {_money((r.limit or 0) + r.raised)}"
+            said.LIMIT.to(
+                reader,
+                kind=r.scope.partition(":")[0],
+                scope=scope_name(r.scope, reader),
+                spent=_money(r.settled),
+                held=_money(r.held),
+                left=_money(r.left or 0),
+                limit=_money((r.limit or 0) + r.raised),
+            )
             for r in self._rooms(tx, row)
         ]
         return "\n".join(lines)
@@ -294,7 +309,7 @@ class DeskLane:
         everywhere = row.content.args.strip() == "all"
         standing = person.standing
         if not (standing.owner or (standing.approver and not everywhere)):
-            return "Owners freeze spending; chat approvers freeze their chat."
+            return said.WHO_FREEZES.to(self._reader(row))
         scope = freezes.EVERYWHERE if everywhere else chat_scope(row.account, _chat(row))
         name = standing.name or standing.person
         freeze = freezes.Freeze(
@@ -305,13 +320,13 @@ class DeskLane:
             lambda tx: freezes.freeze(tx, freeze), transition=transitions.FREEZE_CHANGED
         )
         await self._freeze_now(scope, name)
-        where = "everywhere" if everywhere else "in this chat"
-        return f"Spending is frozen {where}. Deny works; /unfreeze lets it go on."
+        phrase = said.FROZEN_EVERYWHERE if everywhere else said.FROZEN_HERE
+        return phrase.to(self._reader(row))
 
     async def _unfreeze(self, row: Waiting) -> str:
         person = await self._person(row)
         if not person.standing.owner:
-            return "Only an owner can unfreeze."
+            return said.OWNER_UNFREEZES.to(self._reader(row))
         everywhere = row.content.args.strip() == "all"
         scope = freezes.EVERYWHERE if everywhere else chat_scope(row.account, _chat(row))
 
@@ -322,10 +337,13 @@ class DeskLane:
         lifted = await self._store.write(unit, transition=transitions.FREEZE_CHANGED)
         other = await self._store.read(lambda tx: freezes.standing(tx, row.account, _chat(row)))
         if other is not None:
-            return f"It is still frozen by {other.name} ({other.scope}): /unfreeze all."
-        return "Spending goes on." if lifted else "Nothing was frozen here."
+            return said.STILL_FROZEN.to(self._reader(row), name=other.name, scope=other.scope)
+        return (said.GOES_ON if lifted else said.WAS_NOT_FROZEN).to(self._reader(row))
 
     # -- who
+
+    def _reader(self, row: Waiting) -> Reader:
+        return reader_of(row.content.language, self._deliveries.command_mark(row.account))
 
     async def _person(self, row: Waiting) -> Person:
         standing = await self.standing(row)

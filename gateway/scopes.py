@@ -1,15 +1,20 @@
 """Pure: limits in a person's words."""
 
-_NAMES = {
-    "turn": "this turn",
-    "session": "this session",
-    "whole": "/auto",
-    "chat_day": "this chat today",
-    "user_day": "the requester today",
-    "org_month": "everybody this month",
-    "background_day": "scheduled jobs today",
-    "grant": "the grant",
-    "frozen": "spending",
+from collections.abc import Mapping
+
+from gateway.words import desk as said
+from gateway.words.phrase import ENGLISH, Phrase, Reader
+
+_NAMES: Mapping[str, Phrase] = {
+    "turn": said.THIS_TURN,
+    "session": said.THIS_SESSION,
+    "whole": said.WHOLE,
+    "chat_day": said.CHAT_TODAY,
+    "user_day": said.REQUESTER_TODAY,
+    "org_month": said.MONTH,
+    "background_day": said.JOBS_TODAY,
+    "grant": said.GRANT,
+    "frozen": said.SPENDING,
 }
 
 _BUDGETS = {
@@ -30,7 +35,7 @@ def budget_name(scope: str) -> str:
     return _BUDGETS.get(kind, kind)
 
 
-def scope_name(scope: str) -> str:
+def scope_name(scope: str, reader: Reader = ENGLISH) -> str:
     """Name the scope of a limit."""
     kind = scope.partition(":")[0]
-    return _NAMES.get(kind, kind)
+    return _NAMES[kind].to(reader) if kind in _NAMES else kind
