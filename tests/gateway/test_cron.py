@@ -14,7 +14,7 @@ from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, Config, GatewayConfig, SessionsConfig
 from gateway.cron_door import Fired, KeyConflict, Known, NoSuchJob
 from gateway.store import transitions
-from gateway.store.records import cron, explain, freezes
+from gateway.store.records import cron, explain, freezes, retention
 from gateway.store.records.freezes import Freeze
 from gateway.store.sqlite import SqliteStore
 from gateway.tools.schedule import ScheduleTool
@@ -417,6 +417,21 @@ async def test_a_job_ends_after_half_an_hour(make: Callable[..., CronHouse]) -> 
     await house.look()
     (fire,) = await house.fires()
     assert (fire.state, fire.attempt, fire.reason) == ("due", 2, "at work for 1800 s")
+
+
+async def test_what_a_fire_posted_goes_with_the_words_of_its_turn(
+    make: Callable[..., CronHouse],
+) -> None:
+    """As old as words may be, or when somebody has them forgotten."""
+    house = await make().open(job())
+    house.core.answers("The report.")
+    await house.cron.fire_now("standup", by="hook", data="build 7 is red")
+    await house.look()
+    (before,) = await house.fires()
+    assert (before.said, before.data) == ("The report.", "build 7 is red")
+    await write(house.store, lambda tx: retention.forget_turn(tx, 1, now=house.clock.now()))
+    (after,) = await house.fires()
+    assert (after.state, after.said, after.data) == ("delivered", "", "")
 
 
 async def test_why_tells_of_a_fire_and_its_turn(make: Callable[..., CronHouse]) -> None:

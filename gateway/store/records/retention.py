@@ -182,6 +182,8 @@ def turns_due(tx: Tx, *, before: int, after: Place) -> list[Due]:
 def forget_turn(tx: Tx, ident: int, *, now: int) -> int:
     """Take what the calls of a turn were given, and what its cards showed and people wrote.
 
+    Of a job's turn also what it posted, and the data it came with.
+
     How it went stays for `why`: who decided what when, by which rule, for how much.
     """
     ended = tx.run(
@@ -198,6 +200,9 @@ def forget_turn(tx: Tx, ident: int, *, now: int) -> int:
         ident,
     )
     changed += tx.run("UPDATE card SET detail = '{}', seen = '[]' WHERE turn_id = ?", ident)
+    changed += tx.run(
+        "UPDATE cron_fire SET said = '', data = '' WHERE turn_id = ? AND turn_id IS NOT NULL", ident
+    )
     return changed + tx.run(
         "UPDATE request SET arguments = '{}', detail = '{}', edited = '', words = ''"
         " WHERE card_id IN (SELECT id FROM card WHERE turn_id = ?)",
