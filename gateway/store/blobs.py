@@ -7,7 +7,7 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -44,7 +44,7 @@ class Blobs:
         return await asyncio.to_thread(self._put, data)
 
     async def incoming(self) -> Incoming:
-        """Begin a payload that comes in pieces; `keep` or `drop` ends it."""
+        """Begin what comes in pieces and is looked at before anything of it is kept."""
         return await asyncio.to_thread(self._incoming)
 
     def _incoming(self) -> Incoming:
@@ -53,16 +53,7 @@ class Blobs:
             file = os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE), "w+b")
         except OSError as exc:
             raise StoreError(f"cannot store a payload: {exc.strerror}; check the disk") from exc
-        return Incoming(path, file, self._keep)
-
-    def _keep(self, incoming: Path, name: str) -> None:
-        path = self._path(name)
-        _make(path.parent)
-        if self._freshened(path):
-            incoming.unlink()
-        else:
-            incoming.replace(path)
-        sync_directory(path.parent)
+        return Incoming(path, file)
 
     async def get(self, name: str) -> bytes:
         """The bytes of a name that `put` returned; StoreError if they are missing or changed."""
@@ -140,17 +131,15 @@ class Blobs:
 
 
 class Incoming:
-    """A payload on its way in, in a file that a crash leaves behind and the next start drops."""
+    """Bytes on their way in, in a file that a crash leaves behind and the next start drops."""
 
-    def __init__(self, path: Path, file: IO[bytes], kept: Callable[[Path, str], None]) -> None:
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
         self._path = path
         self._file = file
-        self._kept = kept
-        self._digest = hashlib.sha256()
         self.bytes = 0
 
     async def write(self, data: bytes) -> None:
-        """Add bytes to its end."""
+        """Add bytes to its end; StoreError where there is no room for them."""
         self.bytes += len(data)
         await asyncio.to_thread(self._write, data)
 
@@ -158,16 +147,11 @@ class Incoming:
         """All of it so far."""
         return await asyncio.to_thread(self._read)
 
-    async def keep(self) -> str:
-        """Store it as it is, on disk when this returns (D2), and return its name."""
-        return await asyncio.to_thread(self._keep)
-
     async def drop(self) -> None:
-        """Let go of it, unless it was kept; dropping twice is fine."""
+        """Let go of it; dropping twice is fine."""
         await asyncio.to_thread(self._drop)
 
     def _write(self, data: bytes) -> None:
-        self._digest.update(data)
         try:
             self._file.write(data)
         except OSError as exc:
@@ -178,17 +162,6 @@ class Incoming:
         data = self._file.read()
         self._file.seek(0, os.SEEK_END)
         return data
-
-    def _keep(self) -> str:
-        name = self._digest.hexdigest()
-        try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._kept(self._path, name)
-        except OSError as exc:
-            raise StoreError(f"cannot store a payload: {exc.strerror}; check the disk") from exc
-        return name
 
     def _drop(self) -> None:
         self._file.close()

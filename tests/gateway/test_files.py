@@ -173,6 +173,19 @@ async def test_too_many_files_and_too_large_ones_are_not_asked_for(make: Make) -
     assert seen(core, 0)[0][1] == tuple(f"{shade}.png" for shade in range(7))
 
 
+async def test_a_turn_tried_again_has_its_picture(make: Make) -> None:
+    """From what was kept; nothing is fetched anew."""
+    core = make()
+    await core.connect()
+    core.answers("Black.", "Grey.")
+    await core.take(message("one", number=1, attachments=(await picture(core),)))
+    await core.shows("Black.")
+    core.adapter.files.append(FileUnavailable("gone", reason="gone"))
+    await core.take(message("/retry", number=2))
+    await core.adapter.until(lambda: "Grey." in core.adapter.shown("1001"))
+    assert seen(core, 1) == [("one", ("9.png",))]
+
+
 def by_age(tx: Tx, now: int) -> None:
     """As time takes words away."""
     tx.run("UPDATE session SET closed_at = 1")

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from platforms.terminal.wire import Press, Say
+from platforms.terminal.wire import File, Press, Say
 from tests.scenarios.cards import Card, Hands
 from tests.scenarios.discord import DiscordSurface
 from tests.scenarios.slack import GROUP, PEOPLE, SlackHttpSurface, SlackSurface
@@ -23,7 +23,7 @@ from tests.scenarios.stage import WAIT_S
 from tests.scenarios.telegram import PEOPLE as PEOPLE_AT_TELEGRAM
 from tests.scenarios.telegram import TelegramSurface, TelegramWebhookSurface
 from tests.scenarios.terminal import TerminalSurface
-from tests.scenarios.web import WebSurface, Written
+from tests.scenarios.web import SENT, WebSurface, Written
 from tests.wire.discord.faults import rate_limited
 from tests.wire.discord.interactions import Interaction
 from tests.wire.discord.world import Message
@@ -71,10 +71,8 @@ class Person(Hands, Protocol):
     async def arrived(self) -> None:
         """Wait until the gateway has taken everything there was for it."""
 
-    sends_files: bool
-
     async def attach(self, text: str, name: str, data: bytes, mime: str = "image/png") -> None:
-        """Send words with a file; only where files can be sent."""
+        """Send words with a file, again if need be."""
 
     has_rates: bool
 
@@ -101,7 +99,6 @@ class _Rated:
 
     doubles = False
     private_answers = False
-    sends_files = True
     has_rates = True
     has_closed_doors = True
     reads_back = False
@@ -360,7 +357,6 @@ class WebPerson(_Rated, WebSurface):
     """The page keeps what was not stored and sends it again under its old key."""
 
     has_rates = False
-    sends_files = False
     has_closed_doors = False
 
     def __init__(self) -> None:
@@ -374,6 +370,15 @@ class WebPerson(_Rated, WebSurface):
     async def give(self, name: str, args: str = "") -> None:
         self.given += 1
         await self.command(name, args)
+
+    async def attach(self, text: str, name: str, data: bytes, mime: str = "image/png") -> None:
+        """What the browser could not send, its person sends again, with the page of then."""
+        key = str(uuid.uuid4())
+        while True:
+            with suppress(aiohttp.ClientError):
+                if await self.send_files(key, text, name, data, mime) == SENT:
+                    return
+            await asyncio.sleep(AGAIN_AFTER_S)
 
     async def choose(self, card: Card, words: str, *, by: str = "ann") -> None:
         self.given += 1
@@ -413,7 +418,6 @@ class TerminalPerson(_Rated, TerminalSurface):
     """The terminal keeps what was not stored and sends it again under its old key."""
 
     has_rates = False
-    sends_files = False
     has_closed_doors = False
 
     def __init__(self) -> None:
@@ -443,6 +447,13 @@ class TerminalPerson(_Rated, TerminalSurface):
         while key not in self._stored:
             await self.changed(self.position)
         return said
+
+    async def attach(self, text: str, name: str, data: bytes, mime: str = "image/png") -> None:
+        key = str(uuid.uuid4())
+        self._said[key] = Say(key=key, text=text, files=(File(name=name, mime=mime, data=data),))
+        self._talk.send(self._said[key])
+        while key not in self._stored:
+            await self.changed(self.position)
 
     async def choose(self, card: Card, words: str, *, by: str = "ann") -> None:
         self.given += 1

@@ -319,7 +319,6 @@ PLAIN_STORIES: tuple[Story, ...] = (
             Ending(texts=(Whole(words=FILES_TOLD), Whole(words=answer(ONE))), calls=1, turns=1),
         ),
         reply=knowing_the_file,
-        possible=lambda person: person.sends_files,
     ),
     Story(
         name="voice",
@@ -330,7 +329,6 @@ PLAIN_STORIES: tuple[Story, ...] = (
         endings=(PLAIN,),
         reply=knowing_the_words,
         config=HEARS,
-        possible=lambda person: person.sends_files,
     ),
     Story(
         name="tools",

@@ -89,3 +89,21 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
     """The sentence names the place."""
     with pytest.raises(StoreUnusable, match=str(tmp_path / "none" / "blobs")):
         Blobs(tmp_path / "none" / "blobs")
+
+
+async def test_what_comes_in_pieces_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Dropped by whoever looked at it, or by the next start."""
+    blobs = Blobs(tmp_path / "blobs")
+    incoming = await blobs.incoming()
+    await incoming.write(b"one ")
+    await incoming.write(b"two")
+    assert (await incoming.read(), incoming.bytes) == (b"one two", 7)
+    await incoming.write(b"!")
+    assert await incoming.read() == b"one two!"
+    await incoming.drop()
+    await incoming.drop()
+    cut = await blobs.incoming()
+    await cut.write(b"half")
+    Blobs(tmp_path / "blobs")
+    assert files(tmp_path) == []
+    await cut.drop()
