@@ -342,10 +342,14 @@ def _paired(event: InboundEvent, facts: Facts) -> Ignored | Held | None:
 
 
 def may_press(event: ButtonPressed | FormSubmitted, facts: Facts) -> bool:
-    """Whether a message of whoever pressed would be admitted here; else they decide nothing."""
+    """Whether a message of whoever pressed would be admitted here; else they decide nothing.
+
+    Whoever belongs to another organisation decides nothing, however they are listed.
+    """
     author = event.author
-    stranger = author.guest or author.external
-    if not stranger and not _is_blocked(facts) and _is_listed(event, facts):
+    if author.external:
+        return False
+    if not author.guest and not _is_blocked(facts) and _is_listed(event, facts):
         return True
     return _sender(event, facts) is None
 

@@ -36,6 +36,8 @@ def arrival_of(
     content = content_of(event)
     if isinstance(event, ButtonPressed | FormSubmitted):
         content = replace(content, barred=not admission.may_press(event, facts))
+    elif event.author.external:
+        content = replace(content, barred=True)
     arrival = inbox.Arrival(
         account=refs.account_text(event.account),
         delivery_key=event.delivery_key,

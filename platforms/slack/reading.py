@@ -142,13 +142,14 @@ def person_of(
         or not us.teams.isdisjoint({team, known.enterprise})
         or (us.space.startswith("E") and not reading.shared)
     )
+    beside = team in reading.teams  # another workspace of ours, met in a shared channel
     return Author(
         id=ident,
         space=us.space if ours else team,
         name=known.name or string(user, "name"),
         kind="service" if ident == SLACKBOT else kind,
         is_us=ident in reading.our_ids,
-        external=not ours,
+        external=not ours and not beside,
         guest=known.guest,
         locale=known.locale,
     )
@@ -174,7 +175,7 @@ def presser_of(user: Body, reading: Reading) -> Author | None:
         name=person.name or string(user, "name"),
         kind="service" if ident == SLACKBOT else kind,
         is_us=ident == us.user_id,
-        external=not ours,
+        external=not ours and team not in reading.teams,
         guest=person.guest,
         locale=person.locale,
     )

@@ -618,13 +618,13 @@ def test_a_press_never_waits(event: InboundEvent) -> None:
         (BEN, GROUP, {"chats": ()}, False),
         (GUEST, GROUP, {}, False),
         (FOREIGN, GROUP, {"dm": "open"}, False),
-        (LISTED_FOREIGN, GROUP, {}, True),
+        (LISTED_FOREIGN, GROUP, {}, False),
     ],
 )
 def test_who_may_press(
     make: Any, author: Author, chat: ChatRef, access: dict[str, Any], may: bool
 ) -> None:
-    """Whose message would be answered there, and nobody else."""
+    """Whose message would be answered there, and nobody else, nor other organisations' people."""
     assert may_press(make(author=author, chat=chat), facts(**access)) is may
 
 

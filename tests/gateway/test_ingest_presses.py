@@ -71,6 +71,8 @@ async def refusals(store: Store) -> list[str]:
         (OPEN, press(author=BEN), False),
         (OPEN, press(author=replace(BEN, guest=True)), True),
         (OPEN, press(author=replace(BEN, external=True)), True),
+        (CONFIG, press(author=replace(ANN, external=True)), True),
+        (CONFIG, form(author=replace(ANN, external=True)), True),
         (CONFIG, press(author=BEN, chat=GROUP), False),
         (CONFIG, press(author=BEN, chat=TOPIC), False),
         (CONFIG, press(author=replace(BEN, guest=True), chat=GROUP), True),

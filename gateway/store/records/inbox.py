@@ -49,7 +49,7 @@ class Content:
 
     roles: tuple[str, ...] = ()
     barred: bool = False
-    """Of a press or form: whoever it comes from is not admitted and may not decide."""
+    """Whoever it comes from may decide nothing: not admitted, or of another organisation."""
 
     album: str = ""
     forwarded: bool = False

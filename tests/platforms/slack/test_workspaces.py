@@ -196,6 +196,14 @@ async def test_a_shared_channel_seen_by_two_workspaces_is_one_act() -> None:
             assert len({each.delivery_key for each in found}) == 3
             assert {each.chat for each in found} == {chat_of(first, "C7")}
             assert {(each.author.space, each.author.external) for each in found} == {("T9", True)}
+            people = {"T1": ("T1", False), "T2": ("T2", False), "T9": ("T9", True)}
+            for number, (team, known) in enumerate(people.items()):
+                body = {"type": "message", "channel": "C7", "user": "U6", "user_team": team}
+                ts = f"179526250{number}.000100"
+                first.send_event({**body, "text": "x", "ts": ts}, shared=True)
+                await journal.count(journal.stored + 1)
+                author = journal.events[-1].author
+                assert (author.space, author.external) == known
             assert [each.kind for each in found[2].mentions] == [MentionKind.US]
 
 
