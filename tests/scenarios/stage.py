@@ -202,6 +202,7 @@ class Stage:
         *surfaces: Surface,
         path: Path,
         extra: str = "",
+        gateway: str = "",
         sessions: str = "",
         web: str = "",
         api_key: str = KEY,
@@ -214,7 +215,7 @@ class Stage:
         price: str = "",
         first: str = "",
     ) -> None:
-        """`extra` are further tables of the configuration, `sessions` and `web` lines of theirs.
+        """`extra` are further tables of the configuration, the others lines of theirs.
 
         `first` is a provider that is asked before all others, as TOML.
 
@@ -229,6 +230,7 @@ class Stage:
         self.spare = OpenAIServer(key=KEY, models=(SPARE,)) if spare else None
         self.workspace = path / "workspace"
         self._extra = extra
+        self._gateway_lines = gateway
         self._sessions = sessions
         self._web = web
         self._api_key = api_key
@@ -325,6 +327,7 @@ class Stage:
 state_dir = "{self.path}/state"
 drain_s = {self._drain_s}
 owners = {list(self._owners)}
+{self._gateway_lines}
 
 [web]
 listen = "127.0.0.1:{port}"

@@ -29,6 +29,19 @@ async def test_nothing_to_stop(surface: Surface, tmp_path: Path) -> None:
         await stage.sees("Nothing is running here.")
 
 
+async def test_one_language_for_everybody(few_surfaces: Surface, tmp_path: Path) -> None:
+    """Configured, commands and what stands under an answer are in it, whatever a client tells."""
+    surface, held = few_surfaces, asyncio.Event()
+    async with Stage(surface, path=tmp_path, gateway='language = "de"') as stage:
+        await surface.command("undo")
+        await stage.sees("Von dieser Sitzung gibt es nichts")
+        stage.model.reply(Reply(deltas=("This is my answer, and it is cut", held, " no more")))
+        await surface.say("Tell me.")
+        await stage.sees("This is my answer")
+        await surface.command("stop")
+        await stage.sees("Angehalten von")
+
+
 @pytest.mark.needs("has_any_commands")
 async def test_unknown_command_names_near_ones(surface: Surface, tmp_path: Path) -> None:
     """A slip of the keyboard is no question to the model."""
