@@ -45,8 +45,8 @@ os.environ.setdefault("PTB_TIMEDELTA", "1")
 BASE_URL = "https://api.telegram.org"
 _SENDING_CONNECTIONS = 32
 _PRIVACY_HINT = (
-    "privacy mode is on: in groups the bot hears only commands and replies to it. To change that,"
-    " turn it off at @BotFather (/setprivacy), then remove the bot from the group and add it again"
+    "in groups the bot hears only commands and replies to it; to change that, turn it off at"
+    " @BotFather (/setprivacy), then remove the bot from the group and add it again"
 )
 
 
@@ -147,9 +147,10 @@ class TelegramAdapter:
         account = Account(platform="telegram", id=str(me.id))
         self._us = Identity(account=account, username=me.username or "")
         hears_all = bool(me.can_read_all_group_messages)
-        self._facts = {"bot": f"@{me.username}", "privacy mode": "off" if hears_all else "on"}
+        privacy = "off" if hears_all else f"on: {_PRIVACY_HINT}"
+        self._facts = {"bot": f"@{me.username}", "privacy mode": privacy}
         if not hears_all:
-            log.info("@%s: %s", me.username, _PRIVACY_HINT)
+            log.info("@%s: privacy mode is on: %s", me.username, _PRIVACY_HINT)
         return account
 
     async def run(self, ingest: Ingest) -> None:

@@ -91,8 +91,8 @@ def read_reaction(body: Body, reading: Reading) -> tuple[InboundEvent, ...] | Re
             chat=head.chat,
             reply_to=head.chat,
             author=author,
-            delivery_key=f"{reading.key}:{'+' if added else '-'}{emoji}",
-            logical_key=f"x:{place}:{'+' if added else '-'}{emoji}",
+            delivery_key=f"{reading.key}:{_sign(emoji, added)}",
+            logical_key=f"x:{place}:{_sign(emoji, added)}",
             order=(head.number, 0),
             occurred_at=moment,
             message=head.ref,
@@ -102,6 +102,12 @@ def read_reaction(body: Body, reading: Reading) -> tuple[InboundEvent, ...] | Re
         )
         for emoji, added in changes
     )
+
+
+def _sign(emoji: str, added: bool) -> str:
+    """A change in a key, which is ASCII."""
+    plain = (each if each.isascii() else f"{ord(each):x}" for each in emoji)
+    return ("+" if added else "-") + "".join(plain)
 
 
 def _emoji(body: Body, name: str) -> Iterator[str]:

@@ -42,6 +42,7 @@ from platforms.telegram.words import Words, read_words
 
 QUOTE_MAX = 2_000
 TEXT_MAX_BYTES = 1 << 20
+_SOMEBODY_ELSES = frozenset({"business_connection_id", "guest_query_id"})
 _NUMBERED = frozenset({"message", "edited_message"})
 _SERVICE = frozenset(
     {
@@ -83,12 +84,21 @@ def parse(payload: object, us: Identity, *, now: datetime) -> tuple[InboundEvent
         return Ignored(delivery_key=_key_of_unknown(payload), reason="malformed")
     kind = next((kind for kind in KINDS if isinstance(payload.get(kind), Mapping)), None)
     key = _delivery_key(payload, kind)
-    if kind is None:
+    if kind is None or _in_somebody_elses_name(mapping(payload, kind)):
         return Ignored(delivery_key=key, reason="unsupported_kind")
     found = KINDS[kind](mapping(payload, kind), Reading(us=us, now=now, key=key))
     if isinstance(found, str):
         return Ignored(delivery_key=key, reason=found)
     return found if isinstance(found, tuple) else (found,)
+
+
+def _in_somebody_elses_name(body: Body) -> bool:
+    """Whether a message, or that of a press, is of a chat in which we would speak as a person.
+
+    Their kinds of update are not subscribed to; an answer would stand there as that person's own.
+    Source: core.telegram.org/bots/api#message, `business_connection_id`, `guest_query_id`.
+    """
+    return any(not _SOMEBODY_ELSES.isdisjoint(each) for each in (body, mapping(body, "message")))
 
 
 def _key_of_unknown(payload: object) -> str:

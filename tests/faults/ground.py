@@ -48,6 +48,12 @@ class Ground(Stage):
         """What `gatepost why` tells."""
         return "\n".join(await self.running.operator.why(ident))
 
+    async def story_tells(self, ident: str, words: str) -> None:
+        """Ask for a story until it holds these words: what is only stored nobody is shown."""
+        async with asyncio.timeout(WAIT_S):
+            while words not in await self.story(ident):
+                pass
+
 
 class Answers:
     """What the model says, by the last words it was told."""

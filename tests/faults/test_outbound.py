@@ -273,8 +273,7 @@ async def test_thrown_out(sender: Any, tmp_path: Path) -> None:
         told = await stage.owner_reads("can't be written to any more")
         assert sender.name in told
         assert sender.shown(group=True) == []
-        story = await stage.story("t1")
-        assert "dead" in story
+        await stage.story_tells("t1", "dead")
         await sender.admit_again()
         await sender.say("Are you back?", group=True, mention=True)
         await stage.until(lambda: sender.shown(group=True) == ["Back again."])
