@@ -292,8 +292,10 @@ class Cron:
     def _startable(self, tx: Tx, accounts: Mapping[str, str]) -> "list[tuple[Fire, Job | None]]":
         """Fires that may begin now, oldest first: one of a job at a time, as places are free."""
         now = self._clock.now()
-        places = PLACES - fires.places_taken(tx)
+        here = frozenset(accounts.values())
         work = fires.at_work(tx)
+        # What waits for its platform to come back keeps no other from its place.
+        places = PLACES - sum(opened or on in here for on, opened in fires.busy(tx))
         busy = {each.job for each in work if each.inbox_id is not None}
         found: list[tuple[Fire, Job | None]] = []
         for each in work:
@@ -302,7 +304,7 @@ class Cron:
             busy.add(each.job)
             job = cron.get(tx, each.job)
             if job is not None and not _account(job, accounts):
-                continue  # its platform was never connected
+                continue  # its platform is not connected
             if each.begin_at <= now:
                 found.append((each, job))
         return found
@@ -391,8 +393,8 @@ _PLATFORMS = ("slack", "discord", "telegram", "web", "terminal")
 
 
 def _account(job: Job, accounts: Mapping[str, str]) -> str:
-    """Through which account a job answers; one that is away is waited for by its turn."""
-    return accounts.get(job.definition.deliver.partition(":")[0], job.account)
+    """Through which account a job answers; empty while its platform is not connected."""
+    return accounts.get(job.definition.deliver.partition(":")[0], "")
 
 
 def _moved_on(tx: Tx, job: Job, stored: Job, passed: Passed) -> bool:

@@ -533,3 +533,22 @@ async def test_a_job_that_was_asked_for_in_words_runs_once_an_owner_agreed(
     await house.later(TO_THE_HOUR_S)
     assert await house.states("say-good-morning") == ["delivered"]
     assert "Good morning!" in house.core.adapter.shown("1001")
+
+
+async def test_a_job_waits_for_its_platform_and_keeps_no_other_waiting(
+    make: Callable[..., CronHouse],
+) -> None:
+    """Five jobs of a platform that is away are due; the one of another answers."""
+    access = AccessConfig(chats=(parse_chat("slack:T1/C1"), parse_chat("telegram:-100200")))
+    house = make(config=Config(access=access))
+    away = tuple(job(f"away{n}", deliver="slack:T1/C1") for n in range(5))
+    await house.open(*away, job("here"))
+    await nine(house, "Here.")
+    assert await house.states("here") == ["delivered"]
+    assert [await house.states(each.name) for each in away] == [["due"]] * 5
+    slack = ScriptedAdapter(SLACK)
+    await house.core.deliveries.attach(SLACK, slack)
+    house.core.answers(*["Back."] * 5)
+    for _ in range(3):
+        await house.look()
+    assert [await house.states(each.name) for each in away] == [["delivered"]] * 5

@@ -178,15 +178,16 @@ def any_sending(tx: Tx) -> bool:
     return found is not None
 
 
-def places_taken(tx: Tx) -> int:
-    """Fires that have begun and wait for nobody."""
-    row = tx.row(
-        "SELECT COUNT(*) FROM cron_fire LEFT JOIN turn ON turn.id = cron_fire.turn_id"
+def busy(tx: Tx) -> tuple[tuple[str, bool], ...]:
+    """Fires that have begun and wait for no people: their account, and whether a turn is open."""
+    rows = tx.rows(
+        "SELECT cron_fire.account, turn.id FROM cron_fire"
+        " LEFT JOIN turn ON turn.id = cron_fire.turn_id"
         " WHERE cron_fire.state IN ('due', 'running', 'sending')"
         " AND cron_fire.state <> 'sending' AND cron_fire.inbox_id IS NOT NULL"
         " AND (turn.state IS NULL OR turn.state <> 'waiting')"
     )
-    return int(row[0]) if row else 0
+    return tuple((str(account), turn is not None) for account, turn in rows)
 
 
 def begin(
