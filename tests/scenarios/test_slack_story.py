@@ -31,6 +31,7 @@ SECOND_TOKEN = "xoxb-0000000009-0000000009-TESTsecondOfNoRealBot"
 class Company(SlackSurface):
     """The app in two workspaces; channels of both are called C1."""
 
+    users = (*SlackSurface.users, "slack:T9/U7")
     chats = (f"slack:T1/{GROUP}", f"slack:T2/{GROUP}")
 
     def __init__(self) -> None:
@@ -39,6 +40,7 @@ class Company(SlackSurface):
             name="gatepost", team="T2", bot_user="U2BOT", bot_token=SECOND_TOKEN, beside=self.server
         )
         self.second.person("U9", "zoe")
+        self.server.person("U7", "eve", team="T9")
 
     def config(self) -> str:
         return f"""
@@ -193,6 +195,35 @@ class Story:
         assert "> Rotate the logs by Friday" in str(asked)
         assert all("compress" not in each.text for each in self.server.ours(GROUP))
 
+    async def shared(self) -> None:
+        """Somebody of another organisation is listed by id: they may ask, and decide nothing."""
+        self.told.scene("Another organisation in a shared channel")
+        self.desk.wants(train("evaluate.py"), words="I can evaluate it.")
+        root = await self.server.say(chat=GROUP, user="U7", text="@gatepost is the model any good?")
+        self.told.does("eve", "of a partner, writes: @gatepost is the model any good?")
+        await self.stands("Approval", GROUP, root)
+        card = self.company.cards(thread=root)[-1]
+        self.told.sees("a card in the thread", card.text.splitlines()[0])
+        for how in ("press", "type"):
+            told = len(self.server.ephemerals)
+            if how == "press":
+                value = card.payload("Approve once")
+                await self.server.press(chat=GROUP, ts=card.handle[1], user="U7", value=value)
+                self.told.does("eve", f"presses {card.label('Approve once')}")
+            else:
+                text = f"!approve {card.code}"
+                await self.server.say(chat=GROUP, user="U7", text=text, thread=root)
+                self.told.does("eve", "writes in the thread: !approve K7Q2F")
+            await self.desk.until(lambda known=told: len(self.server.ephemerals) > known)
+            assert self.server.ephemerals[-1].user == "U7"
+            self.told.sees("only she reads", self.server.ephemerals[-1].text)
+        assert self.desk.shop.names() == ["train"]
+        self.desk.answers("Then I only say: the loss is still falling.")
+        await self.company.choose(card, "Deny")
+        self.told.does("ann", "presses Deny")
+        self.told.message("in the thread", await self.stands("still falling", GROUP, root))
+        assert self.desk.shop.names() == ["train"]
+
     async def neighbours(self) -> None:
         """The second workspace has its own channel of the same id, and its own conversation."""
         self.told.scene("Another workspace")
@@ -218,6 +249,7 @@ async def test_a_day_in_slack_is_as_its_page_tells(tmp_path: Path) -> None:
         await story.card(root)
         await story.commands(root)
         await story.shortcuts()
+        await story.shared()
         await story.neighbours()
         assert company.pinged() == []
     if os.environ.get("GATEPOST_TRANSCRIPTS"):
