@@ -271,6 +271,20 @@ async def test_the_shell_says_the_same(core: Core) -> None:
     await core.finish()
 
 
+async def test_why_tells_of_a_request(core: Core) -> None:
+    """By its code, before and after it was decided."""
+    pairing = await ask(core)
+    code = f"{pairing.code[:4]}-{pairing.code[4:]}"
+    told = await core.operator.why(code)
+    assert told[0].startswith(f"request {code}: telegram:1002 asked to talk on telegram:77 ")
+    assert told[1] == "  open"
+    assert told[-1] == "  1 message held"
+    await core.access.answer(DecidePairing(verb="deny", whom=code), by="shell:ann")
+    told = await core.operator.why(pairing.code.lower())
+    assert told[1] == "  denied by shell:ann"
+    assert "pairing by shell:ann" in told[-1]
+
+
 async def test_an_owner_is_never_turned_away(core: Core) -> None:
     """Nor is a code that nobody asks under taken for a person."""
     said = await core.access.answer(

@@ -1,15 +1,16 @@
 """What became of an event, a turn or a message, in lines for `gatepost why`. Reads only.
 
 Ids: `e12` an inbox row, `t5` a turn, `o7` an outbox row, `f3` a fire of a job, `K7Q2F` an approval,
-a call or a hold by its own id, or a message as platforms name it (`telegram:-100200/55`,
-`slack:T1/C1/1699.2`). Of anything else the audit may know: a grant, a freeze.
+`K7QF-2M9P` somebody who asked to be let in, a call or a hold by its own id, or a message as
+platforms name it (`telegram:-100200/55`, `slack:T1/C1/1699.2`). Of anything else the audit may
+know: a grant, a freeze, a person or chat that was let in.
 """
 
 import re
 from datetime import UTC, tzinfo
 
 from gateway.store.base import Row, Tx
-from gateway.store.records import fire_story, fires, model_calls, retention, story
+from gateway.store.records import fire_story, fires, model_calls, pairings, retention, story
 from gateway.store.records.call_words import call_line
 from gateway.store.records.reasons import REASONS, ruled_by
 from gateway.store.records.retention import Kind
@@ -17,6 +18,8 @@ from gateway.store.records.story import time_text as _time
 
 _NUMBER = re.compile("[0-9]{1,18}")
 _CODE = re.compile("[2-9A-HJ-NP-Z]{5}")
+_REQUEST = re.compile("[2-9A-HJ-NP-Z]{8}")
+HELD_COUNTED = 10
 
 _RULED = frozenset({"ignored", "refused", "held"})
 _EVENT = (
@@ -50,6 +53,7 @@ def explain(tx: Tx, ident: str, zone: tzinfo = UTC) -> tuple[str, ...]:
                 return (_outbox_line(row, zone), *_of_turn(row[12]))
     return (
         (story.of_code(tx, ident.upper(), zone) if _CODE.fullmatch(ident.upper()) else ())
+        or _request_story(tx, ident, zone)
         or story.of_call(tx, ident, zone)
         or story.of_reservation(tx, ident, zone)
         or _message_story(tx, ident, zone)
@@ -92,6 +96,25 @@ def _fire_story(tx: Tx, ident: int, zone: tzinfo) -> tuple[str, ...]:
     turn = fire.turn_id if fire is not None else None
     told = fire_story.of_fire(tx, ident, zone)
     return (*told, *(_turn_story(tx, turn, zone) if turn is not None else ()))
+
+
+def _request_story(tx: Tx, text: str, zone: tzinfo) -> tuple[str, ...]:
+    """Somebody who asked to be let in, by their code."""
+    code = text.upper().replace("-", "")
+    found = pairings.by_code(tx, code) if _REQUEST.fullmatch(code) else None
+    if found is None:
+        return ()
+    held = pairings.held_count(tx, found.account, found.person, HELD_COUNTED)
+    lines = [
+        f"request {code[:4]}-{code[4:]}: {found.person} asked to talk on {found.account}"
+        f" {_time(found.asked_at, zone)}",
+        f"  {found.state}" + (f" by {found.decided_by}" if found.decided_by else ""),
+    ]
+    if found.state == "open":
+        lines.append(f"  lapses {_time(found.until_at, zone)}")
+    if held:
+        lines.append(f"  {_count(held, 'message')} held")
+    return (*lines, *story.of_subject(tx, found.person, zone)[1:])
 
 
 def _message_story(tx: Tx, ref: str, zone: tzinfo) -> tuple[str, ...]:
