@@ -20,6 +20,7 @@ from gateway.control_requests import AskStatus, KeepLogin, Request, SendText, Tr
 from gateway.equipment import providers
 from gateway.errors import GatewayError
 from gateway.store.base import Store
+from gateway.store.records.earlier import HEAD
 from tests.generous import generous
 from tests.kill import books, requests
 from tests.kill.effects import ASKED, NEVER_TWICE, STAMP, charged, counting_tools, runs
@@ -469,13 +470,15 @@ _UNKNOWN = "SELECT id, op, reason FROM outbox WHERE state = 'unknown'"
 def news(messages: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], bool]:
     """What people said since the last answer, and whether tools ran for it.
 
-    Words that were never answered come in one message with those after them.
+    Words that were never answered come in one message with those after them; what was said before
+    them in a group is no news.
     """
     said: list[str] = []
     tools_ran = False
     for message in reversed(messages):
         if message["role"] == "user":
-            said.extend(reversed(message["content"].split("\n\n")))
+            told = message["content"].split("\n\n")
+            said.extend(each for each in reversed(told) if not each.startswith(HEAD))
         elif message["role"] == "tool":
             tools_ran = True
         elif not message.get("tool_calls"):
