@@ -23,6 +23,7 @@ from gateway.store.records import calls, folds, inbox, transcript
 from gateway.store.records.cards import Card
 from gateway.store.records.earlier import HEAD
 from gateway.store.records.sessions import OpenTurn
+from gateway.taken_files import holds_others_words, parted
 
 _EARLIER: Final = "earlier in this session: "
 
@@ -100,11 +101,12 @@ def _words(
         return not (mine or rights.owns(person) or rights.is_named(person, approvers))
 
     others: dict[str, None] = {}
-    quoted = forwarded = earlier = False
+    quoted = forwarded = earlier = attached = False
     for content in given:
         earlier |= any(map(is_foreign, content.earlier_by))
         quoted |= bool(content.quote_by) and is_foreign(content.quote_by)
         forwarded |= content.forwarded
+        attached |= any(map(holds_others_words, content.attachments))
         if is_foreign(content.author):
             others[content.author_name or content.author] = None
     if others:
@@ -115,6 +117,8 @@ def _words(
         yield "forwarded text"
     if earlier:
         yield "earlier messages of the chat"
+    if attached:
+        yield "attached files"
 
 
 def _said(tx: Tx, session_id: int, since: int, urls: frozenset[str]) -> str:
@@ -148,14 +152,16 @@ def _said(tx: Tx, session_id: int, since: int, urls: frozenset[str]) -> str:
 
 
 def _parted(text: str) -> tuple[str, str]:
-    """What a message comes after or replies to, by whomever, and what was typed."""
+    """What a message comes after, replies to or brought along, by whomever, and what was typed."""
     if text.startswith(HEAD):
         return text, ""
+    text, attached = parted(text)
     if not text.startswith("[in reply to "):
-        return "", text
+        return attached, text
     lines = text.split("\n")
     end = next((n for n, line in enumerate(lines) if n and not line.startswith(">")), len(lines))
-    return "\n".join(line.removeprefix("> ") for line in lines[1:end]), "\n".join(lines[end:])
+    quoted = "\n".join(line.removeprefix("> ") for line in lines[1:end])
+    return f"{quoted}\n{attached}", "\n".join(lines[end:])
 
 
 def _written(message: AssistantMessage | PartialReply) -> str:

@@ -133,6 +133,8 @@ class FileFetcher:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=timeout,
                 trust_env=False,
+                auto_decompress=False,  # what is counted is what is kept
+                headers={"Accept-Encoding": "identity", "User-Agent": "gatepost"},
             ) as session:
                 await self._follow(session, address, incoming, room)
         except TimeoutError:
@@ -152,7 +154,9 @@ class FileFetcher:
         url, headers = URL(address.url), dict(address.headers)
         for _ in range(REDIRECTS_MAX + 1):
             if not may_ask(url, address):
-                raise NotFetched(because(said.ELSEWHERE))
+                # Whoever has no right is sent to another host's page to log in.
+                shut = address.pages and str(url) != address.url
+                raise NotFetched(because(said.NO_RIGHT if shut else said.ELSEWHERE))
             async with session.get(url, headers=headers, allow_redirects=False) as response:
                 leads = response.headers.get("Location")
                 if response.status in _REDIRECTS and leads:

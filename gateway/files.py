@@ -53,6 +53,8 @@ from platforms.markup import parse
 
 AT_ONCE: Final = 3
 """Downloads of one chat."""
+EVERYWHERE_AT_ONCE: Final = 8
+"""Downloads in all; each is in memory until it is looked at."""
 
 _REASONS: Final[Mapping[str, Phrase]] = {
     "gone": said.GONE,
@@ -82,6 +84,7 @@ class Files:
         self._blobs = blobs
         self._fetcher = fetcher
         self._adapter_of = adapter_of
+        self._everywhere = asyncio.Semaphore(EVERYWHERE_AT_ONCE)
         self._rooms: dict[str, _Room] = {}
 
     def seeing(self, provider: Provider) -> SeeingProvider:
@@ -121,9 +124,11 @@ class Files:
         if why := self._unread(attached, plan, place):
             return taken_files.not_taken(attached, why)
         try:
-            async with reading.slots:
-                room = partial(size.why_not, place, plan)
+            room = partial(size.why_not, place, plan)
+            async with reading.slots, self._everywhere:
                 data = await self._fetcher.fetch(partial(self._located, attached), room=room)
+                if plan != "voice":
+                    return await self._made(attached, plan, data, reading.purse)
             return await self._made(attached, plan, data, reading.purse)
         except NotFetched as failed:
             log.info("a file was not fetched: %s", failed.why)

@@ -1,5 +1,6 @@
 """Pure: what becomes of one file that came with a message, and what is said of it."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -38,6 +39,10 @@ _TEXT: Final = (
     "application/x-python-code",
     "application/octet-stream",
 )
+
+
+_ATTACHED: Final = re.compile(r"(?:\A|\n\n)\[(?:attached: |recording[,\]])")
+"""How what stands of a file begins; a person who types it has less that counts as typed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,14 +130,26 @@ def kept(attached: Attached, *, mime: str, blob: str, size: int) -> Taken:
 
 
 def with_files(message: UserMessage, taken: tuple[Taken, ...]) -> UserMessage:
-    """A message with what became of the files that waited in it."""
-    words = (message.text, *(each.words for each in taken))
+    """A message with what became of the files that waited in it; what a person said comes first."""
+    own = [each.words for each in taken if not holds_others_words(each.attached)]
+    others = [each.words for each in taken if holds_others_words(each.attached)]
     media = tuple(each for each in message.media if not each.source)
     return replace(
         message,
-        text="\n\n".join(filter(None, words)),
+        text="\n\n".join(filter(None, (message.text, *own, *others))),
         media=(*media, *(each.media for each in taken if each.media is not None)),
     )
+
+
+def holds_others_words(attached: Attached) -> bool:
+    """Whether a file holds what the person who sent it has neither typed nor said."""
+    return attached.kind != "voice" and plan_of(attached) != "named"
+
+
+def parted(text: str) -> tuple[str, str]:
+    """What a person typed or said in a message, and what stands in it of its files."""
+    found = _ATTACHED.search(text)
+    return (text, "") if found is None else (text[: found.start()], text[found.start() :])
 
 
 def told_of(taken: tuple[Taken, ...], reader: Reader) -> str:

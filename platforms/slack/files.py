@@ -26,5 +26,5 @@ def locate(attachment: Attachment, *, token: str, base_url: str) -> FileAddress:
         hosts=_HOSTS,
         origin=origin,
         headers={"Authorization": f"Bearer {token}"},
-        pages=True,
+        pages=attachment.mime != "text/html",
     )

@@ -148,9 +148,14 @@ async def test_credentials_go_with_the_first_request_alone(
 async def test_no_redirect_leads_off_the_platform(
     server: FileServer, fetch: Fetch, to: str
 ) -> None:
-    """Neither to this machine, nor to a cloud's own address, nor to a file."""
+    """Neither to this machine, nor to a cloud's own address, nor to a file.
+
+    Where pages to log in are shown, another host's is one.
+    """
+    assert await fetch.why_not(f"/away?to={to}") == "the gateway has no right to read it"
+    fetch.address = replace(fetch.address, pages=False)
     assert await fetch.why_not(f"/away?to={to}") == "it is served from somewhere else"
-    assert len(server.record) == 1
+    assert len(server.record) == 2
 
 
 async def test_a_name_that_leads_to_a_private_network_is_refused(fetch: Fetch) -> None:

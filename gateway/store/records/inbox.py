@@ -312,20 +312,22 @@ def given(tx: Tx, session_id: int, *, since: int, but_of: str) -> list[tuple[int
     """What turns answered, each with its turn, oldest first; not what `but_of` just typed.
 
     Of the turns that a session's messages from `since` on belong to. A person's own message is
-    among them where it quotes or is passed on.
+    among them where it quotes, is passed on or came with files.
     """
     rows = tx.rows(
         "SELECT turn_id, content FROM inbox WHERE turn_id IN"
         " (SELECT turn_id FROM message WHERE session_id = ? AND sequence >= ?)"
         " AND content IS NOT NULL AND state IN ('claimed', 'done')"
         " AND (author <> ?"
-        " OR replace(replace(replace(content, ?, ''), ?, ''), ?, '') <> content) ORDER BY id",
+        " OR replace(replace(replace(replace(content, ?, ''), ?, ''), ?, ''), ?, '') <> content)"
+        " ORDER BY id",
         session_id,
         since,
         but_of,
         '"quote_by":',
         '"forwarded":',
         '"earlier_by":',
+        '"attachments":',
     )
     return [(int(turn_id), Content.from_json(content)) for turn_id, content in rows]
 
