@@ -119,4 +119,19 @@ async def test_a_picture_goes_with_what_is_said_at_a_terminal(tmp_path: Path) ->
     assert '"data"' not in raw
 
 
+async def test_a_model_that_takes_no_pictures_is_told_of_them(tmp_path: Path) -> None:
+    """It is asked again with a line in the place of the picture; nobody has to do anything."""
+    surface = TelegramSurface()
+    async with Stage(surface, path=tmp_path) as stage:
+        stage.model.reply(Answer(status=400, body=BLIND))
+        stage.answers("I can't see it.")
+        await surface.attach("What is this?", "a.png", drawn())
+        await stage.reads("I can't see it.")
+        (asked,) = stage.model.asked
+        said = asked["messages"][-1]["content"]
+        assert said.startswith("What is this?")
+        assert "[A picture a.png (image/png, 1 KiB) is left out here:" in said
+
+
+BLIND = b'{"error":{"message":"This model does not support image input."}}'
 GONE = b'{"ok":false,"error_code":400,"description":"Bad Request: wrong file_id"}'
