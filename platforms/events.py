@@ -353,7 +353,7 @@ class Liveness:
     `last_frame_at` is the last completed poll, pong, heartbeat or frame, never a message.
     `gap_since` is when the transport was lost whose events are not all read back yet. `alarm` is
     a sentence for the operator about something that needs a person although we go on, such as
-    another process on the same token.
+    another process on the same token, `detail` one about the connection itself.
     """
 
     connected: bool

@@ -210,10 +210,11 @@ def _surface(surface: Fields) -> Iterator[Finding]:
     name = str(surface["platform"])
     if not surface["connected"]:
         stopped = surface["state"] == "stopped"
+        why = surface["problem"] or surface["detail"] or "no reason yet"
         yield Finding(
             check=name,
             severity="error",
-            finding=f"not connected ({surface['state']}): {surface['problem'] or 'no reason yet'}",
+            finding=f"not connected ({surface['state']}): {why}",
             remedy="mend its credentials and restart" if stopped else "it tries again by itself",
         )
     elif surface["problem"]:

@@ -224,7 +224,8 @@ def remarks(platform: Fields) -> str:
     """What there is to say of a platform beside its state."""
     gap = platform["gap_age_s"]
     lost = "" if gap is None else f"what came since {age(gap)} ago is not read back yet"
-    return "; ".join(text for text in (platform["problem"], platform["alarm"], lost) if text)
+    told = (platform["problem"], platform["alarm"], platform["detail"], lost)
+    return "; ".join(text for text in told if text)
 
 
 def size(count: int) -> str:

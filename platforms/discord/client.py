@@ -188,7 +188,8 @@ class DiscordAdapter:
             last_frame_at=shards.last_frame_at(self._shards),
             gap_since=shards.gap_since(self._shards),
             alarm="; ".join(alarm for alarm in alarms if alarm),
-            facts={"waiting": str(len(self._backlog)), **self._connections()},
+            detail=self._connections(),
+            facts={"waiting": str(len(self._backlog))},
         )
 
     async def close(self) -> None:
@@ -267,12 +268,12 @@ class DiscordAdapter:
     def _on_lost(self, number: int, cause: str) -> None:
         self._shards[number].lose("backlog full" if self._backlog.full else cause)
 
-    def _connections(self) -> dict[str, str]:
+    def _connections(self) -> str:
         """What there is to say of them where there are several."""
         if len(self._shards) < 2:
-            return {}
+            return ""
         standing = sum(shard.connected for shard in self._shards)
-        return {"shards": f"{standing} of {len(self._shards)} connected"}
+        return f"{standing} of {len(self._shards)} shards connected"
 
     def _new_client(self, number: int) -> GatewayClient:
         return GatewayClient(

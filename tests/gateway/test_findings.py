@@ -17,6 +17,7 @@ from gateway.cli.findings import (
     of_status,
     worst,
 )
+from gateway.cli.status import remarks
 from gateway.store.examine import Place
 from tests.gateway.shown_status import (
     CARD,
@@ -132,6 +133,14 @@ def test_the_last_backup(at: int | None, severity: str) -> None:
 def test_the_running_gateway(fields: dict[str, Any], expected: list[tuple[str, str]]) -> None:
     """Its surfaces, writer and loop."""
     assert severities(of_status({**STATUS, **fields})) == expected
+
+
+def test_what_of_a_surface_is_missing_is_told() -> None:
+    """One of several connections is down: that is the reason, in `status` too."""
+    half = {**PLATFORM, "connected": False, "detail": "1 of 2 shards connected"}
+    found = [each.finding for each in of_status({**STATUS, "platforms": [half]})]
+    assert "not connected (running): 1 of 2 shards connected" in found
+    assert remarks(half) == "1 of 2 shards connected"
 
 
 AMISS = {

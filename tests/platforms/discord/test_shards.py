@@ -75,7 +75,7 @@ async def test_every_guild_is_heard_once_over_its_own_connection(
             await posted(adapter, post(chat, "heard", f"n{chat.id}"))
         await journal.heard_own(3)
         alive = adapter.liveness()
-        assert (alive.connected, alive.facts["shards"]) == (True, "2 of 2 connected")
+        assert (alive.connected, alive.detail) == (True, "2 of 2 shards connected")
     assert shards_seen(server) == [[0, 2], [1, 2]]
     assert sorted(journal.texts()) == ["in ada", "in afar", "in general"]
     assert len(journal.own) == 3
@@ -95,7 +95,7 @@ async def test_a_lost_connection_is_resumed_while_the_other_goes_on(
         await server.say(server.general, server.ada, "still heard")
         await journal.count(1)
         assert not adapter.liveness().connected
-        assert adapter.liveness().facts["shards"] == "1 of 2 connected"
+        assert adapter.liveness().detail == "1 of 2 shards connected"
         assert adapter.liveness().gap_since is not None
         server.gateway.release()
         gap = await gaps.next()
