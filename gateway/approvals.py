@@ -34,10 +34,11 @@ from gateway.store.records import cards, cron, due, outbox
 from gateway.store.records.cards import Card, Request
 from gateway.store.records.outbox import OutboxRow
 from gateway.tokens import Decision, opened
+from gateway.words import decisions as said
+from gateway.words.phrase import ENGLISH, Line, Reader, Told, spoken
 from platforms.content import Form
 
-NOTHING = "There is nothing to decide here (any more)."
-CHANGED = "The card changed; look again."
+NOTHING = said.NOTHING.en
 WEB = "web"
 """Where a decision came from that was made on a page of the web."""
 
@@ -87,6 +88,8 @@ class Act:
     anywhere: bool = False
     """From the shell or the page, which stand in no chat."""
 
+    reader: Reader = ENGLISH
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -132,7 +135,7 @@ class Desk:
             payload, keys=self._painter.keys, account=act.account, chat=refs.root_text(act.chat)
         )
         if token is None:
-            return await self._refused(act, None, "no token of ours", NOTHING)
+            return await self._refused(act, None, "no token of ours", said.NOTHING.of())
         answer = await self._decide(
             token.id, replace(act, decision=token.decision, option=token.option, rev=token.rev)
         )
@@ -144,13 +147,13 @@ class Desk:
         """Carry out a decision by a card's code."""
         card = await self._store.read(lambda tx: cards.by_code(tx, code.strip().upper()))
         if card is None:
-            return await self._refused(act, None, "no such code", NOTHING)
+            return await self._refused(act, None, "no such code", said.NOTHING.of())
         return await self._decide(card.id, act)
 
     async def _decide(self, card_id: str, act: Act) -> Answer:
         card = await self._store.read(lambda tx: cards.get(tx, card_id))
         if card is None or not await self._store.read(lambda tx: self._is_here(tx, card, act)):
-            return await self._refused(act, card, "not of this chat", NOTHING)
+            return await self._refused(act, card, "not of this chat", said.NOTHING.of())
         standing = await self._roles.standing(
             account=card.origin_account,
             chat=card.origin,
@@ -170,7 +173,7 @@ class Desk:
         if form := await self._form(card, act, standing):
             return form
         if refusal := self._entitled(card, act, standing):
-            return await self._refused(act, card, refusal, refusal)
+            return await self._refused(act, card, refusal.to(ENGLISH), refusal)
         edited = await self._edits.of(card, act.decision, option=act.option, values=act.values)
         if isinstance(edited, str):
             return Answer(text=edited)
@@ -182,7 +185,7 @@ class Desk:
         self._enqueue(tuple(done.rows))
         for key in done.wake:
             self._wake(key)
-        return Answer(text=done.text)
+        return Answer(text=spoken(done.text, act.reader))
 
     def _is_here(self, tx: Tx, card: Card, act: Act) -> bool:
         """Whether somebody acted where this card stands, or where it was asked from."""
@@ -216,7 +219,7 @@ class Desk:
         """Steps 6 to 12, over the row as it is now."""
         card = cards.get(tx, card_id)
         if card is None:
-            return Outcome(text=NOTHING)
+            return Outcome(text=said.NOTHING.of())
         person = Person(standing=standing, source=act.source, at=act.at)
         pending = [r for r in cards.requests_of(tx, card.id) if r.state == "pending"]
         if refusal := self._entitled(card, act, standing):
@@ -227,14 +230,14 @@ class Desk:
             return Outcome(text=self._ended(tx, card, act, standing))
         if not due.is_open(tx, card.turn_id):
             rows = self._decisions.of_ended_turn(tx, card)
-            return Outcome(text="Its turn has ended; there is nothing to decide.", rows=list(rows))
+            return Outcome(text=said.TURN_ENDED.of(), rows=list(rows))
         if card.state == "queued":
-            return Outcome(text="It waits until others in this chat are decided.")
+            return Outcome(text=said.IN_QUEUE.of())
         if card.expires_at is not None and act.at >= card.expires_at:
             rows = self._decisions.halt(tx, card, "expired", "nobody decided in time")
-            return Outcome(text="Its time is over.", rows=list(rows), wake={card.session_key})
+            return Outcome(text=said.TIME_OVER.of(), rows=list(rows), wake={card.session_key})
         if act.rev is not None and act.rev < card.rev and act.decision not in _VIEWS:
-            return self._turned_away(tx, card, act, CHANGED)
+            return self._turned_away(tx, card, act, said.CHANGED.of())
         done = self._carry_out(
             tx,
             card,
@@ -248,8 +251,8 @@ class Desk:
             self._turned_away(tx, card, act, done.text)
         return done
 
-    def _entitled(self, card: Card, act: Act, standing: Standing) -> str:
-        """Why a person may not do this; empty if they may."""
+    def _entitled(self, card: Card, act: Act, standing: Standing) -> Line | None:
+        """Why a person may not do this, if they may not."""
         if act.decision in _LESS_THAN_YES:
             may = may_deny(standing, card, rights=self._rules.rights)
         else:
@@ -261,8 +264,8 @@ class Desk:
                 rights=self._rules.rights,
             )
         if may is None:
-            return "Nobody could look up what you may decide here; try again."
-        return "" if may else _who(card)
+            return said.NOT_LOOKED_UP.of()
+        return None if may else _who(card)
 
     def _carry_out(
         self,
@@ -310,17 +313,17 @@ class Desk:
                 return wait
             typed = _amount(act.values.get("amount", "")) if decision is Decision.CEILING else None
             if decision is Decision.CEILING and typed is None:
-                return Outcome(text="Write an amount in dollars, such as 2.50.")
+                return Outcome(text=said.AMOUNT_USAGE.of())
             known = sum(request.ceiling or 0 for request in pending)
             if typed is not None and typed < known:
-                return Outcome(text=f"It may cost up to {dollars(known)}, which is more.")
+                return Outcome(text=said.COSTS_MORE.of(amount=dollars(known)))
             return self._decisions.approve(
                 tx, card, option=act.option, person=person, groups=groups, typed=typed
             )
         if edited is not None:
             was = edited.request
             if not any((r.id, r.fingerprint) == (was.id, was.fingerprint) for r in pending):
-                return Outcome(text=CHANGED)  # while its tool looked at the new contents
+                return Outcome(text=said.CHANGED.of())  # while its tool looked at the new contents
             facts = self._facts(tx, card, groups, edited.prepared)
             weighed = self._gate.reweigh(tx, edited.prepared, facts)
             return self._decisions.revise(
@@ -329,7 +332,7 @@ class Desk:
         if decision is Decision.ANSWER:
             words = _words(act.values.get("answer", ""), ANSWER_MAX)
             if not words:
-                return Outcome(text="Write what the model is to read.")
+                return Outcome(text=said.WRITE_ANSWER.of())
             return self._decisions.answer(tx, card, person, words)
         if decision in _GRANTS and (wait := self._precondition(tx, card, pending, act, person)):
             return wait
@@ -341,19 +344,19 @@ class Desk:
         """What has to come before a yes: seen in full where cut, and a second word where due."""
         view = self._painter.view(tx, card, Look(item=act.option))
         if len(pending) > 1 and (view.ceiling_wanted or not view.approvable):
-            return Outcome(text="Not all of it has a known price: decide it one by one.")
+            return Outcome(text=said.ONE_BY_ONE.of())
         if not view.approvable:
-            return Outcome(text="Nothing bounds what it costs: edit it, or deny it.")
+            return Outcome(text=said.UNBOUNDED.of())
         if view.ceiling_wanted and act.decision is not Decision.CEILING:
-            return Outcome(text="Its price is unknown: an owner has to say what it may cost.")
+            return Outcome(text=said.PRICE_UNKNOWN.of())
         if unseen := self._unseen(view, card, act, person):
             return Outcome(text=unseen)
         second = card.two_person or any(not _SECOND_ASKED.isdisjoint(r.tags) for r in pending)
         if second and act.decision in _APPROVALS and not act.confirmed:
             if act.message is None:
-                return Outcome(text=f"To be sure, write: /approve {card.code} {card.code}")
+                return Outcome(text=said.SURE_CODE.of(code=card.code))
             rows = self._painter.repaint(tx, card.id, Look(confirm="approve", item=act.option))
-            return Outcome(text="Press once more to be sure.", rows=list(rows))
+            return Outcome(text=said.SURE_PRESS.of(), rows=list(rows))
         return None
 
     def _unseen(self, view: CardView, card: Card, act: Act, person: Person) -> str:
@@ -377,7 +380,7 @@ class Desk:
             cards.mark_seen(tx, card, person.standing.person)
             self._keep(tx, card, act, kind="shown", because="")
             rows = self._painter.in_full(tx, card)
-            return Outcome(text="All of it stands below.", rows=list(rows), accepted=True)
+            return Outcome(text=said.STANDS_BELOW.of(), rows=list(rows), accepted=True)
         look = {
             Decision.MORE: Look(more=True),
             Decision.BACK: Look(),
@@ -403,17 +406,17 @@ class Desk:
                     words = str(options[int(words) - 1])
                 if words:
                     return self._decisions.answer(tx, card, person, words)
-        return Outcome(text=f"Write your answer: /answer {card.code} TEXT")
+        return Outcome(text=said.QUESTION_USAGE.of(code=card.code))
 
     def _raise(self, tx: Tx, card: Card, request: Request, act: Act, person: Person) -> Outcome:
         if act.decision not in (Decision.RAISE, Decision.APPROVE):
-            return Outcome(text="Raise it, or stop.")
+            return Outcome(text=said.RAISE_OR_STOP.of())
         amounts = {1: int(request.detail["short_by"]), 2: FIVE, 3: TWENTY}
         if act.option == 4 and str(request.detail["scope"]).startswith("whole:"):
             return self._decisions.end_auto(tx, card, person)
         amount = amounts.get(act.option or 1)
         if amount is None:
-            return Outcome(text=NOTHING)
+            return Outcome(text=said.NOTHING.of())
         return self._decisions.raise_limit(
             tx, card, max(amount, int(request.detail["short_by"])), person
         )
@@ -425,29 +428,29 @@ class Desk:
             return self._decisions.settle_doubt(tx, card, words, person)
         if act.decision is Decision.EVIDENCE:
             rows = self._painter.evidence(tx, card)
-            text = "What is known is in the chat." if rows else "It stands in the chat already."
-            return Outcome(text=text, rows=list(rows), accepted=True)
+            phrase = said.EVIDENCE if rows else said.EVIDENCE_THERE
+            return Outcome(text=phrase.of(), rows=list(rows), accepted=True)
         if act.decision not in choices:
-            return Outcome(text="Choose: mark done, run again, or skip.")
+            return Outcome(text=said.DOUBT_USAGE.of())
         return self._decisions.settle_doubt(tx, card, choices[act.decision], person)
 
-    def _ended(self, tx: Tx, card: Card, act: Act, standing: Standing) -> str:
+    def _ended(self, tx: Tx, card: Card, act: Act, standing: Standing) -> Told:
         """What became of a card; who repeats their own decision reads what they read then."""
         ended = cards.requests_of(tx, card.id)
         for request in [r for r in ended if r.ordinal + 1 == act.option] or ended:
             mine = request.decided_by == standing.person
             if mine and request.state == "approved" and act.decision in _APPROVALS | _CONFIRMED:
-                return "Approved."
+                return said.APPROVED.of()
             if mine and request.state == "denied" and act.decision in _DENIALS:
-                return "Denied."
+                return said.DENIED.of()
             who = request.decided_name or "nobody"
             when = self._painter.time(request.decided_at)
             return f"This is decided already: {request.state} by {who} {when}."
-        return NOTHING
+        return said.NOTHING.of()
 
-    def _turned_away(self, tx: Tx, card: Card, act: Act, text: str) -> Outcome:
-        self._keep(tx, card, act, kind="refused press", because=text)
-        return Outcome(text=text)
+    def _turned_away(self, tx: Tx, card: Card, act: Act, told: Told) -> Outcome:
+        self._keep(tx, card, act, kind="refused press", because=spoken(told, ENGLISH))
+        return Outcome(text=told)
 
     def _keep(self, tx: Tx, card: Card, act: Act, *, kind: str, because: str) -> None:
         """Put into the audit what somebody did without deciding anything."""
@@ -463,7 +466,7 @@ class Desk:
             detail={**detail, **({"because": because} if because else {})},
         )
 
-    async def _refused(self, act: Act, card: Card | None, why: str, text: str) -> Answer:
+    async def _refused(self, act: Act, card: Card | None, why: str, told: Line) -> Answer:
         """Turn somebody away before any row is theirs; that is kept too."""
 
         def unit(tx: Tx) -> None:
@@ -479,7 +482,7 @@ class Desk:
             )
 
         await self._store.write(unit, transition=transitions.PRESS_REFUSED)
-        return Answer(text=text)
+        return Answer(text=told.to(act.reader))
 
     def _facts(
         self, tx: Tx, card: Card, groups: Mapping[str, bool | None], prepared: PreparedCall
@@ -498,9 +501,14 @@ class Desk:
         return Answer(form=form_for(card, request, act.decision))
 
 
-def _who(card: Card) -> str:
-    who = {"requester": "whoever asked, or an approver,", "approver": "chat approvers"}
-    return f"Only {who.get(card.tier, 'owners')} can decide this."
+def _who(card: Card) -> Line:
+    match card.tier:
+        case "requester":
+            return said.ONLY_REQUESTER.of()
+        case "approver":
+            return said.ONLY_APPROVERS.of()
+        case "owner":
+            return said.ONLY_OWNERS.of()
 
 
 def _words(text: str, most: int) -> str:

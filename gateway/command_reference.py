@@ -52,11 +52,11 @@ browser's Accept-Language. What was told last is remembered for whoever is let i
 in `[people]`, and holds where a platform tells nothing. A group reads together: English, or what
 `language` names. `language = "en"` or `"de"` holds for everybody everywhere.
 
-In both languages: `/help`, refusals, the answers of commands (but for the lists of `/spend`,
-`/grants`, `/auto`, `/cron` and `/why`, and what a decision comes to), what strangers and askers
+In both languages: `/help`, refusals, what a press or a decision comes to, the answers of commands
+(but for the lists of `/spend`, `/grants`, `/auto`, `/cron` and `/why`), what strangers and askers
 read, the signs of a busy session, and what stands under an answer or in its place. In English
 only: cards, what is said after a restart or a failed delivery, notices to owners, the web pages,
-the command line and the log. The model answers in whatever language it is written to.
+the command line, the log and the audit. The model answers in whatever language it is written to.
 """
 
 _TAIL: Final = """

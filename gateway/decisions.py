@@ -31,19 +31,20 @@ from gateway.looks import looks
 from gateway.money import Spender, spender_in
 from gateway.painting import Look, Painter
 from gateway.quotes import ceiling_from, quote_from, quote_row, unknown_row
-from gateway.scopes import scope_name
+from gateway.scopes import scope_line
 from gateway.store.base import Tx
 from gateway.store.records import allowances, calls, cards, freezes, ledger, unowned
 from gateway.store.records.cards import Card, Decided, Request
 from gateway.store.records.ledger import Frozen, NoRoom, Reserved
 from gateway.store.records.outbox import OutboxRow
+from gateway.words import decisions as said
+from gateway.words.desk import RAISED
+from gateway.words.phrase import Told
 
 WHOLE = 0
 """The option that means every item of a card."""
 
 DIFFERENCE_MAX = 2_000
-VOTED = "Your yes is noted; one more person has to approve it."
-OTHER_AMOUNT = "The yes before was to another amount and does not count for this one."
 DOUBT = "This was cut off while it ran, so it may or may not have taken effect."
 LASTING_TAGS = frozenset({RiskTag.DESTRUCTIVE, RiskTag.RECURRING, RiskTag.OUTWARD})
 """Tags that looking at the world may have given; the others follow from price and turn."""
@@ -53,7 +54,7 @@ LASTING_TAGS = frozenset({RiskTag.DESTRUCTIVE, RiskTag.RECURRING, RiskTag.OUTWAR
 class Outcome:
     """What a decision led to: words for whoever decided, rows to send, sessions to wake."""
 
-    text: str = ""
+    text: Told = ""
     rows: list[OutboxRow] = field(default_factory=list)
     wake: set[str] = field(default_factory=set)
     accepted: bool = False
@@ -112,7 +113,7 @@ class Decisions:
         """
         done = Outcome()
         if frozen := self._rules.money.frozen(tx, _spender(card)):
-            done.text = f"Not approved: spending is frozen by {frozen.name}. Deny still works."
+            done.text = said.FROZEN.of(name=frozen.name)
             return done
         found = self._whole(tx, card, option, groups, done)
         if not found:
@@ -131,8 +132,8 @@ class Decisions:
                 break
             approved += 1
         if 0 < approved < asked:
-            rest = done.text if approved < len(found) else VOTED
-            done.text = f"{approved} of {asked} approved. {rest}"
+            rest = done.text if approved < len(found) else said.VOTED.of()
+            done.text = said.SOME_APPROVED.of(approved=approved, asked=asked, rest=rest)
         if done.accepted:
             self._finish(tx, card, done)
         else:
@@ -159,7 +160,7 @@ class Decisions:
             unowned.mark_stopped(tx, card.turn_id, named)
             if not waited:  # it runs now, and reads its rows before it calls the model again
                 unowned.halt(tx, card.turn_id, f"Stopped by {named}.")
-        done.text = "Denied, and the turn is stopped." if stop else "Denied."
+        done.text = (said.DENIED_STOPPED if stop else said.DENIED).of()
         return done
 
     def revise(
@@ -180,7 +181,7 @@ class Decisions:
         edited = "\n".join(filter(None, (request.edited, difference)))[:DIFFERENCE_MAX]
         self._store_revision(tx, card, request, item, edited=edited, by=by.standing.name)
         self._note(tx, card, request, "revised", by, difference=difference)
-        done.text = "The card shows it now; it still needs its own approval."
+        done.text = said.SHOWS_NOW.of()
         self._show_changed(tx, card, done)
         return done
 
@@ -188,7 +189,7 @@ class Decisions:
 
     def answer(self, tx: Tx, card: Card, person: Person, words: str) -> Outcome:
         """Make a person's words the result; nothing runs."""
-        done = Outcome(accepted=True, text="Answered.")
+        done = Outcome(accepted=True, text=said.ANSWERED.of())
         named = person.standing.name or "someone"
         for request in _meant(cards.requests_of(tx, card.id), WHOLE):
             if cards.decide(tx, request.id, "answered", person.decided(words)):
@@ -216,7 +217,7 @@ class Decisions:
                 return self.end_auto(tx, card, person)
             most = self._rules.rights.approvals.auto_max
             if auto.cap + amount > most and not person.standing.owner:
-                done.text = f"/auto goes up to {dollars(most)} without an owner; go on asking."
+                done.text = said.AUTO_MOST.of(amount=dollars(most))
                 return done
             allowances.enlarge(tx, auto.id, cap=auto.cap + amount, until_at=auto.until_at)
         else:
@@ -225,17 +226,15 @@ class Decisions:
         self._note(tx, card, request, "raised", person, amount=amount, scope=scope)
         self._finish(tx, card, done)
         done.accepted = True
-        done.text = f"The budget of {scope_name(scope)} is raised by {dollars(amount)}."
+        done.text = RAISED.of(scope=scope_line(scope), amount=dollars(amount))
         return done
 
     def _thaw(self, tx: Tx, card: Card, request: Request, person: Person) -> Outcome:
         """Let a turn go on that waited for a freeze to be lifted."""
         if frozen := self._rules.money.frozen(tx, _spender(card)):
             where = " all" if frozen.scope == freezes.EVERYWHERE else ""
-            return Outcome(
-                text=f"Spending is still frozen by {frozen.name}: an owner writes /unfreeze{where}."
-            )
-        done = Outcome(accepted=True, text="It goes on.")
+            return Outcome(text=said.STILL_FROZEN.of(name=frozen.name, where=where))
+        done = Outcome(accepted=True, text=said.GOES_ON.of())
         cards.decide(tx, request.id, "approved", person.decided("go on"))
         self._note(tx, card, request, "go on", person)
         self._finish(tx, card, done)
@@ -243,7 +242,7 @@ class Decisions:
 
     def end_auto(self, tx: Tx, card: Card, person: Person) -> Outcome:
         """Go on asking in place of `/auto`, whose cap is used up."""
-        done = Outcome(accepted=True, text="/auto has ended; each call is asked again.")
+        done = Outcome(accepted=True, text=said.AUTO_ENDED.of())
         (request,) = cards.requests_of(tx, card.id)
         now = self._clock.now()
         allowances.end_of_session(tx, card.session_id, because="its cap was reached", now=now)
@@ -264,15 +263,15 @@ class Decisions:
                 state = "answered"
                 text = f"This was cut off while it ran. {named} confirmed that it took effect;"
                 status, text = ResultStatus.DONE, text + " its output was lost."
-                done.text = "Noted as done."
+                done.text = said.NOTED_DONE.of()
             case "skip":
                 state = "denied"
                 status = ResultStatus.UNKNOWN
                 text = f"{DOUBT} {named} decided not to run it again."
-                done.text = "Skipped."
+                done.text = said.SKIPPED.of()
             case _:
                 state, status, text = "approved", None, ""
-                done.text = "It is judged anew, as a new call."
+                done.text = said.JUDGED_ANEW.of()
         if cards.decide(tx, request.id, state, person.decided(choice)):
             if status is None:
                 calls.propose_again(tx, str(request.call_id))
@@ -426,7 +425,7 @@ class Decisions:
             self._store_revision(tx, card, each.request, each.item, edited=edited, by="")
         if not changed:
             return None
-        done.text = "The price changed; the card shows it now. Look again and decide."
+        done.text = said.PRICE_CHANGED.of()
         self._show_changed(tx, card, done)
         return done
 
@@ -533,7 +532,9 @@ class Decisions:
                 cards.vote(tx, each.request, person.standing.person, typed=typed)
                 self._note(tx, card, each.request, "vote", person, amount=typed)
             done.accepted = True
-            done.text = VOTED if votes or not each.request.votes else f"{OTHER_AMOUNT} {VOTED}"
+            voted = said.VOTED.of()
+            first = votes or not each.request.votes
+            done.text = voted if first else said.OTHER_AMOUNT.of(voted=voted)
         return twice
 
     def _approve_one(
@@ -563,7 +564,7 @@ class Decisions:
                     done.text = f"{text} An owner can raise it with /budget."
                     return False
                 case Frozen(by=by):
-                    done.text = f"Not approved: spending is frozen by {by}. Deny still works."
+                    done.text = said.FROZEN.of(name=by)
                     return False
         decided = cards.decide(tx, each.request.id, "approved", person.decided())
         if not decided or not calls.approve(
@@ -576,7 +577,7 @@ class Decisions:
             raise ValueError(f"{each.request.call_id} was decided in between")
         self._note(tx, card, each.request, "approved", person, reservation=reservation)
         done.accepted = True
-        done.text = "Approved."
+        done.text = said.APPROVED.of()
         return True
 
     def _break(self, tx: Tx, card: Card, request: Request, done: Outcome, why: str) -> None:

@@ -373,6 +373,7 @@ class DeskLane:
             decision=decision,
             human=not content.barred,
             roles=frozenset(content.roles),
+            reader=self._reader(row),
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.words import desk as said
-from gateway.words.phrase import ENGLISH, Phrase, Reader
+from gateway.words.phrase import ENGLISH, Phrase, Reader, Told, spoken
 
 _NAMES: Mapping[str, Phrase] = {
     "turn": said.THIS_TURN,
@@ -35,7 +35,12 @@ def budget_name(scope: str) -> str:
     return _BUDGETS.get(kind, kind)
 
 
+def scope_line(scope: str) -> Told:
+    """The name of a scope, to be said later."""
+    kind = scope.partition(":")[0]
+    return _NAMES[kind].of() if kind in _NAMES else kind
+
+
 def scope_name(scope: str, reader: Reader = ENGLISH) -> str:
     """Name the scope of a limit."""
-    kind = scope.partition(":")[0]
-    return _NAMES[kind].to(reader) if kind in _NAMES else kind
+    return spoken(scope_line(scope), reader)

@@ -41,6 +41,10 @@ class Phrase:
         """Say it to a reader; KeyError where a field is missing."""
         return self.form(reader.language).format_map({"mark": reader.mark, **fields})
 
+    def of(self, **fields: object) -> "Line":
+        """The sentence with its fields, to be said to somebody later."""
+        return Line(phrase=self, fields=fields)
+
     def form(self, language: Language) -> str:
         """The sentence of a language, its fields still in braces."""
         match language:
@@ -51,10 +55,31 @@ class Phrase:
             case unknown:
                 assert_never(unknown)
 
-    @property
-    def by_language(self) -> Mapping[str, str]:
-        """All of them; for what has no fields."""
-        return {language: self.form(language) for language in LANGUAGES}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A sentence that is not said yet; a field may be a line itself."""
+
+    phrase: Phrase
+    fields: Mapping[str, object]
+
+    def to(self, reader: Reader) -> str:
+        """Say it to a reader."""
+        given = {name: _said(value, reader) for name, value in self.fields.items()}
+        return self.phrase.to(reader, **given)
+
+
+Told = str | Line
+"""What somebody is told: words as they are, or a line in their language."""
+
+
+def spoken(told: Told, reader: Reader) -> str:
+    """What a reader reads."""
+    return told.to(reader) if isinstance(told, Line) else told
+
+
+def _said(value: object, reader: Reader) -> object:
+    return value.to(reader) if isinstance(value, Line) else value
 
 
 def language_of(locale: str | None) -> Language | None:

@@ -76,3 +76,15 @@ async def test_linked_people_share_the_budget_of_a_day(house: House) -> None:
     spent = [next(line for line in text.splitlines() if "user_day" in line) for text in told]
     assert "$0.45 spent" in spent[0] and "$0.00 spent" in spent[1]
     assert "Spent in this chat today: $0.45" in await house.command("status")
+
+
+async def test_whoever_presses_reads_their_language(house: House) -> None:
+    """Also in a group, where they alone read it; the audit keeps one language."""
+    await house.asks("tells")
+    german = [replace(author, locale="de") for author in (ANN, BEN)]
+    told = [await house.press("Approve once", author=author) for author in german]
+    assert told == ["Nur Genehmiger dieses Chats können das entscheiden.", "Genehmigt."]
+    kept = await house.store.read(
+        lambda tx: tx.rows("SELECT detail FROM audit WHERE kind = 'refused press'")
+    )
+    assert "Only chat approvers can decide this." in str(kept)

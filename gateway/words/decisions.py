@@ -1,0 +1,142 @@
+"""What whoever presses or types a decision reads. The audit keeps the English of it."""
+
+from typing import Final
+
+from gateway.words.phrase import Phrase
+
+NOTHING: Final = Phrase(
+    en="There is nothing to decide here (any more).",
+    de="Hier ist nichts (mehr) zu entscheiden.",
+)
+CHANGED: Final = Phrase(
+    en="The card changed; look again.",
+    de="Die Karte hat sich geändert; sieh noch einmal hin.",
+)
+TURN_ENDED: Final = Phrase(
+    en="Its turn has ended; there is nothing to decide.",
+    de="Die Antwort, zu der sie gehört, ist zu Ende; es gibt nichts zu entscheiden.",
+)
+IN_QUEUE: Final = Phrase(
+    en="It waits until others in this chat are decided.",
+    de="Sie wartet, bis andere in diesem Chat entschieden sind.",
+)
+TIME_OVER: Final = Phrase(en="Its time is over.", de="Ihre Zeit ist abgelaufen.")
+NOT_LOOKED_UP: Final = Phrase(
+    en="Nobody could look up what you may decide here; try again.",
+    de="Was du hier entscheiden darfst, ließ sich nicht nachsehen; versuch es noch einmal.",
+)
+ONLY_REQUESTER: Final = Phrase(
+    en="Only whoever asked, or an approver, can decide this.",
+    de="Nur wer gefragt hat, oder ein Genehmiger, kann das entscheiden.",
+)
+ONLY_APPROVERS: Final = Phrase(
+    en="Only chat approvers can decide this.",
+    de="Nur Genehmiger dieses Chats können das entscheiden.",
+)
+ONLY_OWNERS: Final = Phrase(
+    en="Only owners can decide this.",
+    de="Nur Eigentümer können das entscheiden.",
+)
+AMOUNT_USAGE: Final = Phrase(
+    en="Write an amount in dollars, such as 2.50.",
+    de="Schreib einen Betrag in Dollar, etwa 2.50.",
+)
+COSTS_MORE: Final = Phrase(
+    en="It may cost up to {amount}, which is more.",
+    de="Es kann bis zu {amount} kosten, und das ist mehr.",
+)
+WRITE_ANSWER: Final = Phrase(
+    en="Write what the model is to read.",
+    de="Schreib, was das Modell lesen soll.",
+)
+ONE_BY_ONE: Final = Phrase(
+    en="Not all of it has a known price: decide it one by one.",
+    de="Nicht alles davon hat einen bekannten Preis: entscheide es einzeln.",
+)
+UNBOUNDED: Final = Phrase(
+    en="Nothing bounds what it costs: edit it, or deny it.",
+    de="Nichts begrenzt, was es kostet: ändere es, oder lehn es ab.",
+)
+PRICE_UNKNOWN: Final = Phrase(
+    en="Its price is unknown: an owner has to say what it may cost.",
+    de="Sein Preis ist unbekannt: ein Eigentümer muss sagen, was es kosten darf.",
+)
+SURE_CODE: Final = Phrase(
+    en="To be sure, write: {mark}approve {code} {code}",
+    de="Um sicher zu sein, schreib: {mark}approve {code} {code}",
+)
+SURE_PRESS: Final = Phrase(
+    en="Press once more to be sure.",
+    de="Drück noch einmal, um sicher zu sein.",
+)
+STANDS_BELOW: Final = Phrase(en="All of it stands below.", de="Alles davon steht unten.")
+QUESTION_USAGE: Final = Phrase(
+    en="Write your answer: {mark}answer {code} TEXT",
+    de="Schreib deine Antwort: {mark}answer {code} TEXT",
+)
+RAISE_OR_STOP: Final = Phrase(en="Raise it, or stop.", de="Erhöhe es, oder halt an.")
+EVIDENCE: Final = Phrase(
+    en="What is known is in the chat.",
+    de="Was bekannt ist, steht im Chat.",
+)
+EVIDENCE_THERE: Final = Phrase(
+    en="It stands in the chat already.",
+    de="Es steht schon im Chat.",
+)
+DOUBT_USAGE: Final = Phrase(
+    en="Choose: mark done, run again, or skip.",
+    de="Wähle: als getan vermerken, noch einmal ausführen, oder auslassen.",
+)
+APPROVED: Final = Phrase(en="Approved.", de="Genehmigt.")
+DENIED: Final = Phrase(en="Denied.", de="Abgelehnt.")
+DENIED_STOPPED: Final = Phrase(
+    en="Denied, and the turn is stopped.",
+    de="Abgelehnt, und die Antwort ist angehalten.",
+)
+SHOWS_NOW: Final = Phrase(
+    en="The card shows it now; it still needs its own approval.",
+    de="Die Karte zeigt es jetzt; es braucht noch seine eigene Genehmigung.",
+)
+ANSWERED: Final = Phrase(en="Answered.", de="Beantwortet.")
+AUTO_MOST: Final = Phrase(
+    en="{mark}auto goes up to {amount} without an owner; go on asking.",
+    de="{mark}auto geht ohne Eigentümer bis {amount}; frag weiter.",
+)
+STILL_FROZEN: Final = Phrase(
+    en="Spending is still frozen by {name}: an owner writes {mark}unfreeze{where}.",
+    de="Ausgaben sind noch angehalten von {name}: ein Eigentümer schreibt {mark}unfreeze{where}.",
+)
+GOES_ON: Final = Phrase(en="It goes on.", de="Es geht weiter.")
+AUTO_ENDED: Final = Phrase(
+    en="{mark}auto has ended; each call is asked again.",
+    de="{mark}auto ist zu Ende; jeder Aufruf wird wieder angefragt.",
+)
+NOTED_DONE: Final = Phrase(en="Noted as done.", de="Als getan vermerkt.")
+SKIPPED: Final = Phrase(en="Skipped.", de="Ausgelassen.")
+JUDGED_ANEW: Final = Phrase(
+    en="It is judged anew, as a new call.",
+    de="Es wird neu beurteilt, als neuer Aufruf.",
+)
+PRICE_CHANGED: Final = Phrase(
+    en="The price changed; the card shows it now. Look again and decide.",
+    de=(
+        "Der Preis hat sich geändert; die Karte zeigt ihn jetzt. Sieh noch einmal hin und"
+        " entscheide."
+    ),
+)
+VOTED: Final = Phrase(
+    en="Your yes is noted; one more person has to approve it.",
+    de="Dein Ja ist vermerkt; noch jemand muss es genehmigen.",
+)
+OTHER_AMOUNT: Final = Phrase(
+    en="The yes before was to another amount and does not count for this one. {voted}",
+    de="Das Ja davor galt einem anderen Betrag und zählt für diesen nicht. {voted}",
+)
+SOME_APPROVED: Final = Phrase(
+    en="{approved} of {asked} approved. {rest}",
+    de="{approved} von {asked} genehmigt. {rest}",
+)
+FROZEN: Final = Phrase(
+    en="Not approved: spending is frozen by {name}. Deny still works.",
+    de="Nicht genehmigt: Ausgaben sind angehalten von {name}. Ablehnen geht.",
+)
