@@ -38,7 +38,8 @@ _CONNECTIONS = 64
 class WebApi:
     """Calls with one bot token. Opens its session with the first call after `close`.
 
-    `refused` is set by any call whose token was refused.
+    `refused` is set by any call whose token was refused; `scopes` are the rights of the token, as
+    the last answer named them.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class WebApi:
         )
         self.client.proxy = None
         self.refused = asyncio.Event()
+        self.scopes: frozenset[str] = frozenset()
         base = urlsplit(self.client.base_url)
         self._origin = (base.scheme, base.netloc)
         self._timeout = aiohttp.ClientTimeout(
@@ -76,6 +78,8 @@ class WebApi:
             if isinstance(failure, CredentialsRejected) and not isinstance(failure, RightsMissing):
                 self.refused.set()
             raise failure from error
+        named = str((response.headers or {}).get("X-OAuth-Scopes", ""))
+        self.scopes = frozenset(filter(None, map(str.strip, named.split(","))))
         data = response.data
         return data if isinstance(data, dict) else {}
 

@@ -188,7 +188,7 @@ def _read_message(event: Body, reading: Reading) -> InboundEvent | Reason:
         message=head.ref,
         text="\n\n".join(filter(None, (words.text, shared))),
         chat_kind=head.kind,
-        thread_kind=_thread_kind(event, head),
+        thread_kind=_thread_kind(event, head, reading),
         mentions=words.mentions,
         attachments=read_attachments(event),
         quote=_quote(event, head, reading),
@@ -256,10 +256,12 @@ def _read_deletion(event: Body, reading: Reading) -> InboundEvent | Reason:
 # -- people and places
 
 
-def _thread_kind(event: Body, head: Head) -> Literal["none", "reply", "topic"]:
+def _thread_kind(event: Body, head: Head, reading: Reading) -> Literal["none", "reply", "topic"]:
+    """With the assistant view each thread of a direct message is a conversation of its own."""
     if head.chat.thread_id is None:
         return "none"
-    return "topic" if head.kind == "dm" and mapping(event, "assistant_thread") else "reply"
+    assistant = reading.index.us.assistant or bool(mapping(event, "assistant_thread"))
+    return "topic" if head.kind == "dm" and assistant else "reply"
 
 
 def _author(message: Body, reading: Reading) -> Author | None:

@@ -32,7 +32,8 @@ class Person:
 class Identity:
     """Who we are. `teams` are the ids our own workspace goes by, `space` the one we use.
 
-    `elsewhere` are our users and bots of other workspaces: they may meet us in shared channels.
+    With `assistant` the app has the assistant view, where each thread of a direct message is a
+    conversation. `elsewhere` are our users and bots of other workspaces, met in shared channels.
     """
 
     account: Account
@@ -42,6 +43,7 @@ class Identity:
     bot_id: str
     name: str = ""
     threads: bool = True
+    assistant: bool = False
     elsewhere: frozenset[str] = frozenset()
 
 

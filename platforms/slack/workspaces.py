@@ -24,6 +24,9 @@ from platforms.slack.reading import Identity
 
 log = logging.getLogger(__name__)
 
+ASSISTANT_RIGHT = "assistant:write"
+"""An app with the assistant view has it. Source: docs.slack.dev/ai/developing-ai-apps."""
+
 _SEVERAL_APPS = "Slack's bot tokens belong to several apps: each app needs a gateway of its own"
 
 
@@ -141,6 +144,7 @@ class Workspaces:
 async def identify(api: WebApi, *, threads: bool) -> Identity:
     """Who a token says we are; raises CredentialsRejected or PlatformUnavailable."""
     me = await ask(api, "auth.test", {})
+    rights = api.scopes
     bot, user = identifier(me, "bot_id"), identifier(me, "user_id")
     team, enterprise = identifier(me, "team_id"), identifier(me, "enterprise_id")
     if user is None or team is None:
@@ -160,6 +164,7 @@ async def identify(api: WebApi, *, threads: bool) -> Identity:
         bot_id=bot,
         name=string(me, "user"),
         threads=threads,
+        assistant=ASSISTANT_RIGHT in rights,
     )
 
 

@@ -31,8 +31,8 @@ class SlackSurface(ServerSurface):
     users = ("slack:T1/U1", "slack:T1/U2")
     chats = (f"slack:T1/{GROUP}",)
 
-    def __init__(self) -> None:
-        self.server: SlackServer = SlackServer(name=BOT)
+    def __init__(self, *, assistant: bool = False) -> None:
+        self.server: SlackServer = SlackServer(name=BOT, assistant=assistant)
         for name, user in PEOPLE.items():
             self.server.person(user, name)
         self._started = 0

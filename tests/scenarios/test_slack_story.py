@@ -35,7 +35,7 @@ class Company(SlackSurface):
     chats = (f"slack:T1/{GROUP}", f"slack:T2/{GROUP}")
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(assistant=True)
         self.second = SlackServer(
             name="gatepost", team="T2", bot_user="U2BOT", bot_token=SECOND_TOKEN, beside=self.server
         )

@@ -18,7 +18,7 @@ TITLED, PROMPTED = "assistant.threads.setTitle", "assistant.threads.setSuggested
 
 async def test_a_thread_of_the_assistant_view_is_a_topic_with_prompts_and_a_title() -> None:
     """Opening it says nothing and shows prompts; the first words are its title, later ones not."""
-    async with SlackServer() as server:
+    async with SlackServer(assistant=True) as server:
         journal = Journal()
         async with running(server, journal, prompts=(HELP, STATUS)) as adapter:
             chat, root = await server.open_assistant(user=ADA, viewed="C1")
@@ -48,9 +48,27 @@ async def test_a_thread_of_the_assistant_view_is_a_topic_with_prompts_and_a_titl
             assert shown == ["reads the log", "x" * STATUS_MAX, ""]
 
 
+@pytest.mark.parametrize(("assistant", "kind"), [(True, "topic"), (False, "reply")])
+async def test_threads_of_direct_messages_are_topics_in_the_assistant_view_only(
+    assistant: bool, kind: str
+) -> None:
+    """The rights of the token tell, also where a message itself does not."""
+    async with SlackServer(assistant=assistant) as server:
+        journal = Journal()
+        async with running(server, journal):
+            root = await server.say(chat="D1", user=ADA, text="root")
+            await server.say(chat="D1", user=ADA, text="reply", thread=root)
+            await server.say(chat="C1", user=ADA, text="channel", thread=root)
+            await journal.count(3)
+            found = {
+                e.text: e.thread_kind for e in journal.events if isinstance(e, MessageReceived)
+            }
+            assert found == {"root": "none", "reply": kind, "channel": "reply"}
+
+
 async def test_prompts_speak_the_language_of_who_opened_the_thread() -> None:
     """By the locale Slack knows of them; what has no words in it stays as it is."""
-    async with SlackServer() as server:
+    async with SlackServer(assistant=True) as server:
         server.person(ADA, "ada").locale = "de-DE"
         async with running(server, Journal(), prompts=(HELP, STATUS)):
             place = await server.open_assistant(user=ADA)
@@ -61,7 +79,7 @@ async def test_prompts_speak_the_language_of_who_opened_the_thread() -> None:
 async def test_without_the_right_a_thread_stays_bare(caplog: pytest.LogCaptureFixture) -> None:
     """It is said once which right is missing, and everything else goes on."""
     caplog.set_level(logging.WARNING)
-    async with SlackServer() as server:
+    async with SlackServer(assistant=True) as server:
         server.methods.scopes.discard("assistant:write")
         journal = Journal()
         async with running(server, journal, prompts=(HELP,)):
@@ -78,7 +96,7 @@ async def test_without_the_right_a_thread_stays_bare(caplog: pytest.LogCaptureFi
 async def test_no_more_prompts_than_slack_takes() -> None:
     """One too many is left out rather than all refused."""
     many = tuple(CommandHelp(name=f"c{n}", summary=f"S{n}") for n in range(PROMPTS_MAX + 1))
-    async with SlackServer() as server, running(server, Journal(), prompts=many):
+    async with SlackServer(assistant=True) as server, running(server, Journal(), prompts=many):
         place = await server.open_assistant(user=ADA)
         await server.seen(lambda seen: seen.operation == PROMPTED)
         assert len(server.world.prompts[place]) == PROMPTS_MAX == 4

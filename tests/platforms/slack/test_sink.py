@@ -29,7 +29,6 @@ from tests.platforms.slack.journal import (
     DM,
     GENERAL,
     Journal,
-    adapter_of,
     chat_of,
     connected,
     post,
@@ -179,13 +178,12 @@ async def test_a_large_file_is_uploaded_whole() -> None:
 )
 async def test_files_slack_would_not_take(data: bytes, error: type[Exception]) -> None:
     """They are refused before anything is sent."""
-    async with SlackServer() as server:
-        adapter = adapter_of(server)
+    async with SlackServer() as server, connected(server) as adapter:
+        asked = len(server.record)
         upload = Upload(chat=chat_of(server, GENERAL), data=data, name="a", mime="x/y", nonce="n")
         with pytest.raises(error):
             await adapter.perform(upload)
-        assert server.record == []
-        await adapter.close()
+        assert server.record[asked:] == []
 
 
 async def test_the_sign_of_life() -> None:

@@ -12,7 +12,7 @@ from tests.wire.slack.checks import Json, Refusal
 from tests.wire.slack.paging import is_true, page_of
 from tests.wire.slack.rates import Rates
 from tests.wire.slack.rules import TEXT_MAX, UPDATE_TEXT_MAX, check_blocks, check_metadata, pings
-from tests.wire.slack.scopes import HISTORY_SCOPES, SCOPES
+from tests.wire.slack.scopes import ASSISTANT_SCOPE, HISTORY_SCOPES, SCOPES
 from tests.wire.slack.world import Channel, Ephemeral, File, Message, Version, World
 
 Method = Callable[[Json], Json]
@@ -50,7 +50,7 @@ class Methods:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.world = world
-        self.scopes = {*SCOPES.values(), *HISTORY_SCOPES.values()}
+        self.scopes = {*SCOPES.values(), *HISTORY_SCOPES.values()} - {ASSISTANT_SCOPE}
         self.token_error: str | None = None
         self.app_token_error: str | None = None
         self.edit_window_closed = False

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+ASSISTANT_SCOPE = "assistant:write"
+"""Only an app with the assistant view has it."""
+
 SCOPES: Mapping[str, str] = MappingProxyType(
     {
         "chat.postMessage": "chat:write",
@@ -21,8 +24,8 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "files.info": "files:read",
         "files.delete": "files:write",
         "assistant.threads.setStatus": "chat:write",
-        "assistant.threads.setSuggestedPrompts": "assistant:write",
-        "assistant.threads.setTitle": "assistant:write",
+        "assistant.threads.setSuggestedPrompts": ASSISTANT_SCOPE,
+        "assistant.threads.setTitle": ASSISTANT_SCOPE,
         "usergroups.users.list": "usergroups:read",
     }
 )

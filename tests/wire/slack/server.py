@@ -15,6 +15,7 @@ from tests.wire.slack.interactions import Interactions, Modal
 from tests.wire.slack.methods import Methods
 from tests.wire.slack.rates import Rates
 from tests.wire.slack.requests import read_arguments, read_upload
+from tests.wire.slack.scopes import ASSISTANT_SCOPE
 from tests.wire.slack.transport import Delivery, Kind, Transport
 from tests.wire.slack.usergroups import Usergroups
 from tests.wire.slack.world import Channel, Ephemeral, File, Message, Person, Shown, Version, World
@@ -36,7 +37,8 @@ class SlackServer(LoopbackServer):
 
     `beside` another server it is one more workspace with the same app: its people act here, while
     the calls, sockets and deliveries of both are the other's. With `enterprise` the workspace
-    belongs to an organisation, with `whole` the app is installed in all of it.
+    belongs to an organisation, with `whole` the app is installed in all of it. With `assistant` the
+    app has the assistant view.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class SlackServer(LoopbackServer):
         retries_in_real_time: bool = False,
         enterprise: str | None = None,
         whole: bool = False,
+        assistant: bool = False,
         beside: "SlackServer | None" = None,
     ) -> None:
         super().__init__(host=host, port=port)
@@ -104,6 +107,8 @@ class SlackServer(LoopbackServer):
             rates=rates,
             clock=clock,
         )
+        if assistant:
+            self.methods.scopes.add(ASSISTANT_SCOPE)
         self.forgetful = False
         self.socket_root: str | None = None
         self._echoes = echoes
@@ -180,7 +185,8 @@ class SlackServer(LoopbackServer):
             self.note(method, arguments, exc.status, {"error": exc.error})
             return refused(exc)
         self.note(method, arguments, 200)
-        return web.json_response(answer)
+        scopes = ",".join(sorted(methods.scopes))
+        return web.json_response(answer, headers={"x-oauth-scopes": scopes})
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         """A private file; whoever may not have it is led to the page to sign in."""
