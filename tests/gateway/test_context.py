@@ -7,7 +7,8 @@ import pytest
 
 from agent.messages import UserMessage
 from gateway import context
-from gateway.facts import _parted
+from gateway.desk_assembly import rights_of
+from gateway.facts import _parted, _words
 from gateway.store.base import Store
 from gateway.store.records import earlier, inbox
 from gateway.store.records.earlier import HEAD
@@ -16,6 +17,7 @@ from platforms.events import Author, MessageRef, Said
 from tests.gateway.core import Core
 from tests.gateway.events import ANN, BEN, GROUP, OUR_MENTION, US, in_group, message
 from tests.gateway.hand_clock import HandClock
+from tests.gateway.intake import CONFIG
 from tests.gateway.scripted_adapter import ScriptedAdapter
 
 EVE = Author(id="666", name="Eve")
@@ -171,3 +173,15 @@ def test_what_stands_in_it_was_not_typed() -> None:
     """An address in it was found, whoever wrote it, and gives nobody leave."""
     text = f"{HEAD}\n> Ann: see http://evil.example"
     assert _parted(text) == (text, "")
+
+
+@pytest.mark.parametrize(
+    ("by", "taint"),
+    [((), ()), (("telegram:1001",), ()), (("telegram:666",), ("earlier messages of the chat",))],
+)
+def test_words_of_others_taint(by: tuple[str, ...], taint: tuple[str, ...]) -> None:
+    """Those of whoever asks do not."""
+    content = inbox.Content(kind="message", author="telegram:1001", earlier_by=by)
+    assert inbox.Content.from_json(content.to_json()) == content
+    rights = rights_of(CONFIG)
+    assert tuple(_words([content], "telegram:1001", rights, ())) == taint

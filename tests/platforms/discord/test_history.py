@@ -1,5 +1,6 @@
 """What was said before a message: one call, oldest first, with whose words they are."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -17,7 +18,8 @@ from tests.platforms.discord.journal import (
     running,
 )
 from tests.wire.discord import DiscordServer, refusal
-from tests.wire.discord.world import UploadedFile
+from tests.wire.discord.world import FORUM, UploadedFile
+from tests.wire.server import Answer
 
 PAGE = "GET /channels/{channel}/messages"
 
@@ -64,12 +66,37 @@ async def test_no_more_than_asked_for(server: DiscordServer, adapter: DiscordAda
 
 
 async def test_a_thread_is_read_by_itself(server: DiscordServer, adapter: DiscordAdapter) -> None:
-    """Of a forum post its first message too; of the channel around a thread nothing."""
+    """Of the channel around it nothing, of a forum post its first message too."""
     await server.say(server.general, server.ada, "outside")
     thread = await server.start_thread(server.general, "plans")
     await server.say(thread, server.ada, "inside")
     asked = await server.say(thread, server.ada, "and now?")
     assert [said.text for said in await adapter.earlier(ref_of(asked), 20)] == ["inside"]
+    begun = await server.begin_post(
+        server.add_channel("help", kind=FORUM), server.ada, "Disk", "it is full"
+    )
+    asked = await server.say(begun.channel, server.ada, "and now?")
+    assert [said.text for said in await adapter.earlier(ref_of(asked), 20)] == ["it is full"]
+
+
+async def test_what_is_no_word_of_people_is_left_out(
+    server: DiscordServer, adapter: DiscordAdapter
+) -> None:
+    """Service messages and what makes no sense; a thread's starter stands for its message."""
+    asked = await server.say(server.general, server.ada, "and now?")
+    author = {"id": "42", "username": "ada"}
+    starter = {"id": "5", "type": 0, "channel_id": "4101", "content": "so it began"}
+    page = [
+        {"id": "9", "type": 7, "channel_id": "4101", "author": author, "content": ""},
+        {"id": "x", "type": 0},
+        {"id": "8", "type": 0, "channel_id": "4101", "author": author, "content": "hello"},
+        {"id": "7", "type": 21, "channel_id": "4101", "referenced_message": None},
+        {"id": "6", "type": 21, "referenced_message": {**starter, "author": author}},
+        "nonsense",
+    ]
+    server.faults.add(PAGE, Answer(status=200, body=json.dumps(page).encode()))
+    found = await adapter.earlier(ref_of(asked), 20)
+    assert [said.text for said in found] == ["so it began", "hello"]
 
 
 async def test_what_can_not_be_read_is_an_error(server: DiscordServer) -> None:
