@@ -145,6 +145,14 @@ async def freeze(scene: Scene) -> None:
     await scene.sees(answer(TWO))
 
 
+async def let_somebody_in(scene: Scene) -> None:
+    """A stranger writes, and an owner says that they may; what they wrote is answered."""
+    await scene.person.say(ONE, by="mallory")
+    await scene.holds(HELD)
+    await scene.person.give("pair", f"allow {scene.person.person('mallory')}")
+    await scene.holds(LET_IN)
+
+
 async def turn_somebody_away(scene: Scene) -> None:
     """An owner says of a person that they are to be ignored."""
     await scene.person.give("pair", f"block {scene.person.person('bob')}")
@@ -211,6 +219,14 @@ AUTO = Aside(phrases=("/auto is on",), answers=True)
 RECEIPT = Aside(phrases=("/auto: buy",), repeats=False)
 FROZEN = Aside(phrases=("Spending is frozen in this chat",), answers=True)
 THAWED = Aside(phrases=("Spending goes on", "Nothing was frozen here"), answers=True)
+PAIRING = "".join(f'[access.{name}]\ndm = "pairing"\n' for name in ("telegram", "slack", "discord"))
+HELD = "SELECT 1 FROM pairing WHERE state IN ('open', 'allowed')"
+LET_IN = (
+    "SELECT 1 FROM pairing JOIN turn ON turn.requester = pairing.person"
+    " WHERE pairing.state = 'allowed' AND turn.state = 'done'"
+)
+ASKED_ABOUT = Aside(phrases=("Somebody new writes to me", "allowed by"), repeats=False)
+MAY_TALK = Aside(phrases=("may talk to me directly",), answers=True)
 BLOCKED = "SELECT 1 FROM pairing WHERE state = 'blocked'"
 TURNED_AWAY = Aside(phrases=("is ignored from now on",), answers=True)
 RAISED = Aside(phrases=("is raised by $5.00",), answers=True)
@@ -367,6 +383,19 @@ CARD_STORIES: tuple[Story, ...] = (
         reply=plainly,
         asides=(FROZEN, THAWED),
         told=True,
+    ),
+    Story(
+        name="let in",
+        passes=passes_by(*[transitions.EVENT_STORED] * 2, transitions.ACCESS_CHANGED),
+        play=let_somebody_in,
+        endings=(Ending(texts=(), calls=1, turns=1),),
+        reply=plainly,
+        asides=(ASKED_ABOUT, MAY_TALK),
+        told=True,
+        config=PAIRING,
+        leaves=LET_IN,
+        # What is read back after a death is read from chats that are known.
+        possible=lambda person: person.has_closed_doors and not person.reads_back,
     ),
     Story(
         name="turned away",

@@ -410,7 +410,8 @@ class Scene(Stage):
 
     def _wrong_cards(self) -> list[str]:
         stored = requests.read(self._database)
-        shown = [(card.code, card.text, card.is_open) for card in self.person.cards()]
+        cards = [card for card in self.person.cards() if card.code]
+        shown = [(card.code, card.text, card.is_open) for card in cards]
         extra = self._deaths if self.person.doubles else 0
         return requests.problems(stored, shown, extra=extra)
 

@@ -29,10 +29,10 @@ class Card:
 
     @property
     def code(self) -> str:
-        """The code by which a command names it."""
+        """The code by which a command names it; empty for a card that belongs to no turn."""
         found = _CARD.match(self.text)
-        assert found is not None
-        return found[2]
+        assert found is not None or is_card(self.text)
+        return found[2] if found is not None else ""
 
     @property
     def is_open(self) -> bool:
