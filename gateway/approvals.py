@@ -39,6 +39,7 @@ from gateway.words.phrase import ENGLISH, Line, Reader, Told, spoken
 from platforms.content import Form
 
 NOTHING = said.NOTHING.en
+CHANGED = said.CHANGED.en
 WEB = "web"
 """Where a decision came from that was made on a page of the web."""
 
