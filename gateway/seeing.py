@@ -94,6 +94,11 @@ def media_of(message: Message) -> tuple[Media, ...]:
     return message.media if isinstance(message, UserMessage | ToolResult) else ()
 
 
+def waits_for_files(message: Message) -> bool:
+    """Whether a message has files that are still to be fetched."""
+    return any(each.source for each in media_of(message))
+
+
 def _waits(media: Media) -> bool:
     return bool(media.source) or (bool(media.blob) and not media.data)
 

@@ -22,6 +22,7 @@ from gateway.gate import Verdicts
 from gateway.money import spender_of
 from gateway.render import Change, Undone
 from gateway.reply import Reply
+from gateway.seeing import waits_for_files
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import (
@@ -394,15 +395,16 @@ class StoredTurn(TurnJournal):
         drained = await self._store.write(
             lambda tx: sessions.drain(tx, self._turn, now=now), transition=transitions.INBOX_DRAINED
         )
-        if not drained or not await self._fetch():
+        if not any(map(waits_for_files, drained)) or not await self._fetch():
             return drained
         own = await self._store.read(lambda tx: transcript.of_turn(tx, self._turn.turn_id))
         return own[-len(drained) :]
 
     async def with_files(self) -> TurnRows:
         """The turn's rows once the files of its messages are fetched."""
-        if not await self._fetch():
-            return self._turn.rows
+        rows = self._turn.rows
+        if not any(map(waits_for_files, rows.own)) or not await self._fetch():
+            return rows
         return await self._store.read(lambda tx: sessions.rows_of(tx, self._turn.turn_id))
 
     async def closed(self, end: TurnEnd) -> None:
