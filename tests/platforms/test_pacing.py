@@ -245,6 +245,6 @@ def test_memory_is_bounded() -> None:
     for number in range(10_000):
         ask(limiter, number / 1_000, chat=number, group=True)
         limiter.penalise("post", number, scope="chat", group=True, until=12.0, now=10.0)
-    ask(limiter, 200.0)
+    ask(limiter, 400.0)
     assert len(limiter._buckets) == 1
     assert not limiter._closed
