@@ -101,16 +101,16 @@ class Files:
         room = self._rooms.setdefault(chat, _Room())
         reading = _Reading(slots=room.slots, purse=purse)
         room.users += 1
+        tasks = [
+            asyncio.create_task(self._one(attached, place, size, reading))
+            for place, attached in enumerate(waiting)
+        ]
         try:
-            return tuple(
-                await asyncio.gather(
-                    *(
-                        self._one(attached, place, size, reading)
-                        for place, attached in enumerate(waiting)
-                    )
-                )
-            )
+            return tuple(await asyncio.gather(*tasks))
         finally:
+            for task in tasks:  # one that can't be stored ends the others too
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             room.users -= 1
             if not room.users:
                 del self._rooms[chat]

@@ -22,6 +22,7 @@ from agent.messages import (
 from agent.providers.base import ModelRequest
 from agent.tools.base import CallContext, EffectClass, PreparedCall, ToolOutput
 from gateway import seeing
+from gateway.errors import StoreError
 from gateway.files import AT_ONCE, MessageSize
 from gateway.seeing import SeeingProvider, shown
 from gateway.store.base import Tx
@@ -328,6 +329,31 @@ async def test_only_so_many_files_of_a_chat_are_fetched_at_once(make: Make) -> N
     await core.shows("Five.")
     assert most == AT_ONCE
     assert len(seen(core, 0)[0][1]) == 5
+
+
+async def test_what_can_not_be_stored_ends_the_rest_too(make: Make) -> None:
+    """Nothing is fetched on for a message whose turn has failed; the next one is as ever."""
+    core = make()
+    await core.connect()
+    cut = asyncio.Event()
+
+    async def locate(attachment: Attachment, _: object) -> KeptFile:
+        if attachment.id == "1":
+            raise StoreError("the disk is full")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cut.set()
+        raise AssertionError
+
+    core.adapter.locates = locate
+    files = [await picture(core, shade) for shade in (1, 2)]
+    await core.take(message("two", number=1, attachments=tuple(files)))
+    async with asyncio.timeout(10):
+        await cut.wait()
+    core.answers("Back.")
+    await core.take(message("again", number=2))
+    await core.adapter.until(lambda: "Back." in core.adapter.shown("1001"))
 
 
 def test_all_files_of_a_message_share_their_bytes() -> None:
