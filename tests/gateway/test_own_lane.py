@@ -14,7 +14,7 @@ from agent.messages import Note, UserMessage
 from agent.tools.base import EffectClass
 from gateway.config.ids import parse_user
 from gateway.config.values import GatewayConfig
-from gateway.store.base import Store
+from gateway.store.base import Row, Store, Tx
 from gateway.store.sqlite import SqliteStore
 from platforms.content import Upload
 from tests.agent.scripted import ScriptedTool, call
@@ -128,7 +128,7 @@ async def test_words_are_deleted_after_asking_twice(core: Core, store: Store) ->
     assert "Nobody can bring it back" in await answer(core, f"/forget {code.lower()}")
     assert (await answer(core, f"/forget {code} {code}")).startswith("Forgotten.")
 
-    def left(tx: object) -> dict[str, list[tuple[object, ...]]]:
+    def left(tx: Tx) -> dict[str, list[Row]]:
         asked = {
             "messages": "SELECT body FROM message",
             "calls": "SELECT arguments, state FROM tool_call",
@@ -138,7 +138,7 @@ async def test_words_are_deleted_after_asking_twice(core: Core, store: Store) ->
             "turns": "SELECT state FROM turn ORDER BY id",
             "audit": "SELECT actor, subject FROM audit WHERE kind = 'forget'",
         }
-        return {name: store_rows(tx, sql) for name, sql in asked.items()}
+        return {name: tx.rows(sql) for name, sql in asked.items()}
 
     found = await store.read(left)
     assert found["messages"] == []
@@ -153,11 +153,6 @@ async def test_words_are_deleted_after_asking_twice(core: Core, store: Store) ->
     assert await answer(core, "three") == "Fresh."
     said = [m.text for m in core.model.requests[-1].messages if isinstance(m, UserMessage | Note)]
     assert said == ["three"]
-
-
-def store_rows(tx: object, sql: str) -> list[tuple[object, ...]]:
-    """Rows of a statement of this test."""
-    return [tuple(row) for row in tx.rows(sql)]  # type: ignore[attr-defined]
 
 
 async def test_what_was_said_meanwhile_is_asked_about_anew(core: Core, store: Store) -> None:
