@@ -18,6 +18,7 @@ from tests.platforms.discord.journal import (
     posted,
     running,
 )
+from tests.platforms.discord.test_gaps import Gaps, broken_off
 from tests.wire.discord import BOT_ID, Channel, DiscordServer
 from tests.wire.discord.world import FORUM
 
@@ -119,3 +120,21 @@ async def test_a_thread_is_called_by_its_first_line(words: str, name: str) -> No
             assert event.reply_to.thread_id == str(asked.id)
             await posted(adapter, Post(chat=event.reply_to, body=plain("an answer"), nonce="n1"))
         assert server.world.channels[asked.id].name == name
+
+
+async def test_a_forum_post_begun_while_we_were_away_is_read_back() -> None:
+    """The new session tells of its thread; its first message comes late, under its forum."""
+    async with DiscordServer() as server:
+        forum = server.add_channel("help", kind=FORUM)
+        journal, gaps = Journal(), Gaps()
+        async with running(server, journal, on_gap=gaps, listed=lambda _: True):
+            await server.say(server.general, server.ada, "before")
+            await journal.count(1)
+            await broken_off(server)
+            begun = await server.begin_post(forum, server.ada, "Disk full", "what now?")
+            server.gateway.release()
+            gap = await gaps.next()
+        event = await journal.event(2)
+        assert isinstance(event, MessageReceived)
+        assert (event.text, event.late, gap.recovered) == ("what now?", True, 1)
+        assert event.chat == chat_of(begun.channel)
