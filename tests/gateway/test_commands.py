@@ -19,8 +19,10 @@ from gateway.commands import (
     unknown_text,
     usable,
 )
-from gateway.words.phrase import Reader
+from gateway.words.phrase import LANGUAGES, Language, Reader
+from platforms.discord.limits import PRIVATE_MAX
 from platforms.markup import parse
+from platforms.measure import utf16_len
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -145,6 +147,12 @@ def test_every_command_is_told_in_german() -> None:
         assert not command.german.endswith(".")
         assert f"`/{command.name}" in help_text(command.name, reader=german)
     assert "das Modell dieser Sitzung" in help_text(reader=german)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_help_fits_one_private_answer(language: Language) -> None:
+    """Discord's is the smallest that it is given in; a longer one would lose its end."""
+    assert utf16_len(help_text(reader=Reader(language=language))) <= PRIVATE_MAX
 
 
 def test_the_manual_is_current() -> None:
