@@ -12,7 +12,7 @@ from tests.platforms.slack.ground import HISTORY, REPLIES, Ground
 from tests.platforms.slack.journal import ADA, GENERAL, chat_of, connected, post
 from tests.platforms.slack.moments import Moments
 from tests.wire.slack import SlackServer
-from tests.wire.slack.methods import RATION
+from tests.wire.slack.rates import RATION
 from tests.wire.slack.world import File
 
 MOST = 20

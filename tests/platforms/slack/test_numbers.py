@@ -4,7 +4,7 @@ import pytest
 
 from platforms.slack import limits
 from platforms.slack.api import CONNECT_TIMEOUT_S, TOTAL_TIMEOUT_S
-from tests.wire.slack import controls, interactions, methods, rules, transport, views
+from tests.wire.slack import assistant, controls, interactions, rules, transport, views
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from tests.wire.slack import controls, interactions, methods, rules, transport, 
         (limits.FORM_TITLE_MAX, 24, views.TITLE_MAX),
         (limits.FIELD_MAX, 3_000, views.INPUT_MAX),
         (limits.RESPONSE_URL_LIFE_S, 1_800, interactions.RESPONSE_URL_LIFE_S),
-        (limits.PROMPTS_MAX, 4, methods.PROMPTS_MAX),
+        (limits.PROMPTS_MAX, 4, assistant.PROMPTS_MAX),
         (limits.STATUS_REFRESH_S, 90.0, 120.0),
         (limits.UPLOAD_MAX_BYTES, 50 << 20, 1 << 30),
         (limits.PING_INTERVAL_S, 5.0, 5.0),

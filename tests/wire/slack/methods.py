@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from typing import Any
 
 from tests.wire.slack.checks import Json, Refusal
 from tests.wire.slack.paging import is_true, page_of
-from tests.wire.slack.rates import Rates
+from tests.wire.slack.rates import RATION, RATIONED, Rates, Ration
 from tests.wire.slack.rules import TEXT_MAX, UPDATE_TEXT_MAX, check_blocks, check_metadata, pings
 from tests.wire.slack.scopes import ASSISTANT_SCOPE, HISTORY_SCOPES, SCOPES
 from tests.wire.slack.world import Channel, Ephemeral, File, Message, Version, World
@@ -18,10 +17,6 @@ from tests.wire.slack.world import Channel, Ephemeral, File, Message, Version, W
 Method = Callable[[Json], Json]
 Changed = Callable[[str, Message, Message | None], None]
 
-PROMPTS_MAX = 4
-RATIONED = ("conversations.history", "conversations.replies")
-RATION, RATION_S = 15, 60.0
-"""Source: docs.slack.dev/changelog/2025/05/29/tos-updates (rate limits of non-Marketplace apps)."""
 
 _TS = re.compile(r"\d{9,10}\.\d{6}")
 _EMOJI = re.compile(r"[a-z0-9_+'-]{1,100}(::skin-tone-[2-6])?")
@@ -55,7 +50,7 @@ class Methods:
         self.app_token_error: str | None = None
         self.edit_window_closed = False
         self.rationed = False
-        self._read_at: dict[str, float] = {}
+        self._ration = Ration()
         self.post_errors: dict[str, str] = {}
         self.tickets: set[str] = set()
         self.rates = rates
@@ -87,8 +82,6 @@ class Methods:
             "files.info": self.file_info,
             "files.delete": self.file_delete,
             "assistant.threads.setStatus": self.set_status,
-            "assistant.threads.setSuggestedPrompts": self.set_prompts,
-            "assistant.threads.setTitle": self.set_title,
             **more,
         }
 
@@ -101,16 +94,9 @@ class Methods:
         if self.rates is not None:
             self.rates.check(method, str(arguments.get("channel", "")), time.monotonic())
         if self.rationed and method in RATIONED:
-            self._ration(method)
+            self._ration.check(method, self._clock())
             arguments = arguments | {"limit": min(int(arguments.get("limit", 100)), RATION)}
         return {"ok": True} | self._table[method](arguments)
-
-    def _ration(self, method: str) -> None:
-        now = self._clock()
-        wait = self._read_at.get(method, 0.0) + RATION_S - now
-        if wait > 0:
-            raise Refusal("ratelimited", status=429, retry_after=math.ceil(wait))
-        self._read_at[method] = now
 
     @property
     def token(self) -> str:
@@ -473,30 +459,6 @@ class Methods:
         else:
             self.world.statuses.pop((channel.id, thread), None)
         return {}
-
-    def set_prompts(self, arguments: Json) -> Json:
-        """What a thread of the assistant view offers; at most four, each with both texts."""
-        place, prompts = self._assistant_thread(arguments), arguments.get("prompts")
-        if not isinstance(prompts, list) or not 1 <= len(prompts) <= PROMPTS_MAX:
-            raise Refusal("invalid_arguments")
-        if not all(set(each) == {"title", "message"} and all(each.values()) for each in prompts):
-            raise Refusal("invalid_arguments")
-        self.world.prompts[place] = {each["title"]: each["message"] for each in prompts}
-        return {}
-
-    def set_title(self, arguments: Json) -> Json:
-        """What a thread of the assistant view is called."""
-        place, title = self._assistant_thread(arguments), str(arguments.get("title", ""))
-        if not title.strip():
-            raise Refusal("invalid_arguments")
-        self.world.titles[place] = title
-        return {}
-
-    def _assistant_thread(self, arguments: Json) -> tuple[str, str]:
-        place = (self._writable(arguments).id, str(arguments.get("thread_ts", "")))
-        if place not in self.world.assistant_threads:
-            raise Refusal("invalid_thread_ts")
-        return place
 
     # -- files
 

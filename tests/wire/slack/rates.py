@@ -38,6 +38,11 @@ PER_MINUTE: Mapping[str, float] = MappingProxyType(
 )
 
 
+RATIONED = ("conversations.history", "conversations.replies")
+RATION, RATION_S = 15, 60.0
+"""Messages a call. Source: docs.slack.dev/changelog/2025/05/29/tos-updates."""
+
+
 @dataclass(slots=True)
 class Rates:
     """The documented rules, `scale` times as generous; `clock` counts seconds.
@@ -79,3 +84,17 @@ class Rates:
 class _Bucket:
     level: float
     at: float
+
+
+@dataclass(slots=True)
+class Ration:
+    """What an app outside the Marketplace gets of history: one call a minute and method."""
+
+    _read_at: dict[str, float] = field(default_factory=dict)
+
+    def check(self, method: str, now: float) -> None:
+        """Counts one call; raises Refusal when it comes too soon."""
+        wait = self._read_at.get(method, 0.0) + RATION_S - now
+        if wait > 0:
+            raise Refusal("ratelimited", status=429, retry_after=math.ceil(wait))
+        self._read_at[method] = now

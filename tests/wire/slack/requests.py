@@ -1,10 +1,10 @@
-"""What a request to the server carries, in whichever of the forms Slack takes."""
+"""What a request to the server carries, in whichever form Slack takes it, and a refusal of it."""
 
 import json
 
 from aiohttp import web
 
-from tests.wire.slack.checks import Json
+from tests.wire.slack.checks import Json, Refusal
 
 
 async def read_upload(request: web.Request) -> bytes:
@@ -27,3 +27,15 @@ async def read_arguments(request: web.Request) -> Json:
     for name, value in (await request.post()).items():
         arguments[name] = value
     return arguments
+
+
+def refused(refusal: Refusal) -> web.Response:
+    """An answer with `ok: false`."""
+    body: Json = {"ok": False, "error": refusal.error} | refusal.more
+    headers = {}
+    if refusal.errors:
+        body |= {"errors": list(refusal.errors)}
+        body["response_metadata"] = {"messages": [f"[ERROR] {each}" for each in refusal.errors]}
+    if "retry_after" in body:
+        headers["Retry-After"] = str(body.pop("retry_after"))
+    return web.json_response(body, status=refusal.status, headers=headers)

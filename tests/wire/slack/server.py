@@ -10,15 +10,17 @@ from aiohttp import web
 
 from tests.wire.server import LoopbackServer
 from tests.wire.slack import page, payloads
+from tests.wire.slack.acts import Acts, Standing
+from tests.wire.slack.assistant import Assistant
 from tests.wire.slack.checks import Json, Refusal
-from tests.wire.slack.interactions import Interactions, Modal
+from tests.wire.slack.interactions import Interactions
 from tests.wire.slack.methods import Methods
 from tests.wire.slack.rates import Rates
-from tests.wire.slack.requests import read_arguments, read_upload
+from tests.wire.slack.requests import read_arguments, read_upload, refused
 from tests.wire.slack.scopes import ASSISTANT_SCOPE
 from tests.wire.slack.transport import Delivery, Kind, Transport
 from tests.wire.slack.usergroups import Usergroups
-from tests.wire.slack.world import Channel, Ephemeral, File, Message, Person, Shown, Version, World
+from tests.wire.slack.world import Channel, File, Message, Person, Version, World
 
 BOT_TOKEN = "xoxb-0000000001-0000000002-TESTtokenOfNoRealBot"
 APP_TOKEN = "xapp-1-A0APP-0000000003-testtokenofnorealapp"
@@ -26,7 +28,7 @@ SIGNING_SECRET = "0123456789abcdef0123456789abcdef"
 TICK_S = 1.0
 
 
-class SlackServer(LoopbackServer):
+class SlackServer(Acts, Standing, LoopbackServer):
     """`/api/METHOD` below `url`, Socket Mode, signed events, and a page for people at `/`.
 
     Channels exist from their first use, with the bot in them: `C...`, private `G...` (a group
@@ -93,6 +95,7 @@ class SlackServer(LoopbackServer):
             clock=clock,
             unexpected=serving.unexpected.append,
         )
+        view = Assistant(self.world)
         self.methods = Methods(
             world=self.world,
             bot_token=bot_token,
@@ -103,6 +106,8 @@ class SlackServer(LoopbackServer):
             more={
                 "usergroups.users.list": self.usergroups.users_list,
                 "views.open": self.interactions.open,
+                "assistant.threads.setSuggestedPrompts": view.set_prompts,
+                "assistant.threads.setTitle": view.set_title,
             },
             rates=rates,
             clock=clock,
@@ -467,88 +472,6 @@ class SlackServer(LoopbackServer):
         self.send_event(payloads.assistant_event(self.world, channel, user, root.ts, viewed))
         return channel.id, root.ts
 
-    async def press(
-        self, *, chat: str, ts: str, user: str, label: str = "", value: str = ""
-    ) -> Delivery:
-        """A person presses the button with this label or value; asked, they say yes."""
-        message = self.world.channels[chat].messages[ts]
-        return self.interactions.press(message, user=user, label=label, value=value)
-
-    async def decline(self, *, chat: str, ts: str, label: str) -> str:
-        """A person presses a button and says no to its question: nothing comes of it."""
-        return self.interactions.decline(self.world.channels[chat].messages[ts], label=label)
-
-    async def choose(
-        self, *, chat: str, ts: str, user: str, option: str = "", value: str = ""
-    ) -> Delivery:
-        """A person chooses from a menu by an option's label or value; asked, they say yes."""
-        message = self.world.channels[chat].messages[ts]
-        return self.interactions.choose(message, user=user, option=option, value=value)
-
-    async def command(
-        self,
-        *,
-        chat: str,
-        user: str,
-        text: str,
-        name: str = "/gatepost",
-        thread: str | None = None,
-    ) -> Delivery:
-        """A person enters a slash command."""
-        return self.interactions.command(chat, user=user, text=text, name=name, thread=thread)
-
-    async def shortcut(
-        self, *, user: str, callback_id: str = "ask", chat: str = "", ts: str = ""
-    ) -> Delivery:
-        """A person chooses a shortcut, under a message if one is named."""
-        message = self.world.channels[chat].messages[ts] if ts else None
-        return self.interactions.shortcut(user=user, callback_id=callback_id, message=message)
-
-    def modal(self, user: str) -> Modal:
-        """The form that stands before a person."""
-        return self.interactions.standing(user)
-
-    async def submit(self, user: str, values: Mapping[str, str]) -> Delivery:
-        """A person fills in fields of the form before them and sends it."""
-        return self.interactions.submit(user, values)
-
-    async def cancel(self, user: str) -> None:
-        """A person closes the form before them."""
-        self.interactions.cancel(user)
-
-    # -- what stands in the channels
-
-    def messages(self, chat: str, thread: str | None = None) -> tuple[Shown, ...]:
-        """The messages of a channel, or of one thread with its root, oldest first."""
-        found = self.world.visible_messages(chat, thread)
-        return tuple(self.world.shown(message) for message in found)
-
-    def ours(self, chat: str, thread: str | None = None) -> tuple[Shown, ...]:
-        """The bot's messages of a channel as they stand now."""
-        return tuple(message for message in self.messages(chat, thread) if message.ours)
-
-    def pings(self) -> tuple[str, ...]:
-        """Whom any message of ours ever notified, in any state, standing or not."""
-        return tuple(
-            dict.fromkeys(
-                who
-                for channel in self.world.channels.values()
-                for message in channel.messages.values()
-                if message.user == self.world.bot_user
-                for version in message.versions
-                for who in version.pings
-            )
-        )
-
-    @property
-    def ephemerals(self) -> list[Ephemeral]:
-        """What only one person was shown."""
-        return self.world.ephemerals
-
-    def status(self, chat: str, thread: str) -> str:
-        """The sign of life under a thread now."""
-        return self.world.statuses.get((chat, thread), "")
-
     # -- the page for people
 
     async def _page(self, request: web.Request) -> web.Response:
@@ -575,15 +498,3 @@ class SlackServer(LoopbackServer):
         elif action == "cancel":
             await self.cancel(user)
         raise web.HTTPSeeOther(location="/")
-
-
-def refused(refusal: Refusal) -> web.Response:
-    """An answer with `ok: false`."""
-    body: Json = {"ok": False, "error": refusal.error} | refusal.more
-    headers = {}
-    if refusal.errors:
-        body |= {"errors": list(refusal.errors)}
-        body["response_metadata"] = {"messages": [f"[ERROR] {each}" for each in refusal.errors]}
-    if "retry_after" in body:
-        headers["Retry-After"] = str(body.pop("retry_after"))
-    return web.json_response(body, status=refusal.status, headers=headers)
