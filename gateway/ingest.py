@@ -311,7 +311,10 @@ class Ingest:
             outcome = admission.Admitted(session_key=key, lane="press")
         ident = inbox.insert(tx, arrival)
         if ident is None:
-            return Stored(outcomes=("duplicate",))
+            # Both addresses of a chat tell of a move: whoever comes second may be let in only once
+            # the list in memory knows it, and what came first may not have read that yet.
+            moved = isinstance(event, ChatMembershipChanged) and event.moved_to is not None
+            return Stored(outcomes=("duplicate",), reload=moved)
         if isinstance(event, MessageReceived):
             self._note_author(event, outcome)
             inbox.needs(tx, ident, (each.file for each in event.attachments if each.kept))

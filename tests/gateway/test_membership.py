@@ -29,6 +29,7 @@ from tests.gateway.events import (
     reaction,
 )
 from tests.gateway.hand_clock import HandClock
+from tests.gateway.intake import Intake
 from tests.gateway.records.rows import inbox_states, new_outbox, write
 from tests.gateway.scripted_adapter import ScriptedAdapter
 
@@ -288,3 +289,16 @@ async def test_a_reaction_is_kept_and_does_nothing(core: Core) -> None:
     await core.take(reaction())
     assert await inbox_states(core.store) == {1: ("ignored", "reaction", None)}
     assert await core.ingest(delivery(reaction(chat=NEW, number=2))) is Receipt.UNWANTED
+
+
+async def test_whoever_hears_of_a_move_second_lets_the_chat_in_too(
+    store: SqliteStore, tmp_path: Path, clock: HandClock
+) -> None:
+    """Both addresses tell it, side by side: words right behind the second are not lost."""
+    intake = Intake(store, tmp_path, clock)
+    await intake.take(changed("moved", moved_to=NEW))
+    behind = intake.made()  # its lists are as they were before
+    again = changed("moved", moved_to=NEW, delivery_key="other")
+    assert await behind(delivery(again)) is Receipt.STORED
+    said = in_group("hello?", chat=NEW, mentions=(OUR_MENTION,), number=4)
+    assert await behind(delivery(said)) is Receipt.STORED
