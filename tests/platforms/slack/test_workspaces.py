@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,16 +11,19 @@ import pytest
 
 from platforms.blocks import plain
 from platforms.content import AnswerPress, Edit, Field, Form, OpenForm, Upload
-from platforms.errors import ChatUnavailable, CredentialsRejected
+from platforms.errors import ChatUnavailable, CredentialsRejected, FileUnavailable
 from platforms.events import (
     Account,
+    Attachment,
     CommandInvoked,
     FormSubmitted,
     Ignored,
     InboundEvent,
     MentionKind,
     MessageReceived,
+    MessageRef,
 )
+from platforms.files import FileAddress
 from platforms.slack.reading import Identity, Index, Person, Reading, person_of
 from platforms.slack.workspaces import addressees
 from tests.platforms.slack.ground import Ground
@@ -29,6 +33,7 @@ from tests.platforms.slack.journal import (
     Journal,
     adapter_of,
     chat_of,
+    connected,
     post,
     posted,
     running,
@@ -88,6 +93,27 @@ async def test_the_same_chat_id_in_two_workspaces_never_mixes() -> None:
             )
             await adapter.perform(upload)
             assert [len(each.ours(GENERAL)) for each in (first, second)] == [1, 2]
+
+
+async def test_files_and_earlier_words_are_read_by_their_workspaces_token() -> None:
+    """What lies in the second one is not asked for with the token of the first."""
+    async with (
+        two() as (first, second),
+        connected(first, bot_token=tokens(first, second)) as adapter,
+    ):
+        file = Attachment(id="F1", kind="document", file="https://files.slack.com/F1")
+        for server, space in ((first, "T1"), (second, "T2")):
+            await server.say(chat=GENERAL, user=ADA, text=f"before in {space}")
+            ts = await server.say(chat=GENERAL, user=ADA, text="now")
+            message = MessageRef(chat=chat_of(server, GENERAL), message_id=ts)
+            place = await adapter.locate(file, message)
+            assert isinstance(place, FileAddress)
+            assert place.headers["Authorization"] == f"Bearer {server.bot_token}"
+            told = await adapter.earlier(message, 20)
+            assert [each.text for each in told] == [f"before in {space}"]
+        elsewhere = replace(message, chat=replace(message.chat, space="T3"))
+        with pytest.raises(FileUnavailable):
+            await adapter.locate(file, elsewhere)
 
 
 async def test_a_command_press_and_form_are_of_their_workspace() -> None:
