@@ -225,11 +225,12 @@ def privacy_text(config: Config, *, grouped: bool, reader: Reader) -> str:
     days = config.gateway.retention_days
     models = ", ".join(dict.fromkeys(f"`{each.model}`" for each in config.providers))
     kept = said.PRIVACY_KEPT if days else said.PRIVACY_KEPT_FOREVER
+    groups = said.PRIVACY_GROUPS if days else said.PRIVACY_GROUPS_FOREVER
     lines = (
         kept.to(reader, days=days),
         said.PRIVACY_GIVEN.to(reader, models=f" ({models})" if models else ""),
         (said.PRIVACY_SEEN_HERE if grouped else said.PRIVACY_SEEN).to(reader),
-        said.PRIVACY_GROUPS.to(reader),
+        groups.to(reader),
         said.PRIVACY_ENDS.to(reader),
     )
     return "\n".join(f"- {line}" for line in lines)

@@ -104,7 +104,8 @@ class GatewaySection(Section):
     retention_days: int = key(
         "Days that words are kept: messages in and out, payloads, transcripts. A session in use"
         " keeps what a model may be shown; one idle for so long begins afresh. What became of a"
-        " message is told for a week more. `0` keeps everything.",
+        " message is told for a week more. What people of a group say to each other is kept for 24"
+        " hours. `0` keeps everything.",
         _GATEWAY.retention_days,
         ge=0,
         le=36500,

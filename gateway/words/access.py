@@ -91,12 +91,24 @@ PRIVACY_SEEN: Final = Phrase(
 )
 PRIVACY_GROUPS: Final = Phrase(
     en=(
-        "In an allowed group, messages that don't address me are stored for the same time; nobody"
-        " answers them."
+        "In an allowed group, messages that don't address me are kept for 24 hours; nobody answers"
+        " them, but when somebody turns to me the model reads the last of them."
     ),
     de=(
-        "In einer zugelassenen Gruppe werden Nachrichten, die sich nicht an mich richten, ebenso"
-        " lange gespeichert; niemand beantwortet sie."
+        "In einer zugelassenen Gruppe werden Nachrichten, die nicht an mich gerichtet sind, 24"
+        " Stunden behalten; niemand beantwortet sie, aber wenn sich jemand an mich wendet, liest das"
+        " Modell die letzten davon."
+    ),
+)
+PRIVACY_GROUPS_FOREVER: Final = Phrase(
+    en=(
+        "In an allowed group, messages that don't address me are kept as well; nobody answers"
+        " them, but when somebody turns to me the model reads the last of them."
+    ),
+    de=(
+        "In einer zugelassenen Gruppe werden auch Nachrichten behalten, die nicht an mich gerichtet"
+        " sind; niemand beantwortet sie, aber wenn sich jemand an mich wendet, liest das Modell"
+        " die letzten davon."
     ),
 )
 PRIVACY_ENDS: Final = Phrase(

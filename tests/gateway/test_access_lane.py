@@ -79,7 +79,9 @@ def test_what_is_kept_is_told() -> None:
     alone = privacy_text(CONFIG, grouped=False, reader=Reader(language="de", mark="!"))
     assert "90 Tage" in alone and "`!new`" in alone
     forever = replace(CONFIG, gateway=replace(CONFIG.gateway, retention_days=0))
-    assert "until somebody deletes it" in privacy_text(forever, grouped=False, reader=ENGLISH)
+    without_end = privacy_text(forever, grouped=False, reader=ENGLISH)
+    assert "until somebody deletes it" in without_end
+    assert "24 hours" in text and "24 hours" not in without_end
 
 
 async def test_who_may_read_what_in_a_shared_chat(core: Core) -> None:
