@@ -96,8 +96,8 @@ PRIVACY_GROUPS: Final = Phrase(
     ),
     de=(
         "In einer zugelassenen Gruppe werden Nachrichten, die nicht an mich gerichtet sind, 24"
-        " Stunden behalten; niemand beantwortet sie, aber wenn sich jemand an mich wendet, liest das"
-        " Modell die letzten davon."
+        " Stunden behalten; niemand beantwortet sie, aber wenn sich jemand an mich wendet, liest"
+        " das Modell die letzten davon."
     ),
 )
 PRIVACY_GROUPS_FOREVER: Final = Phrase(
