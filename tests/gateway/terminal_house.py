@@ -52,7 +52,7 @@ class Desk:
     async def questioned(self) -> None:
         """Return once somebody asks anew."""
         self.asked.clear()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self.asked.wait()
 
 

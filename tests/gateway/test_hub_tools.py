@@ -207,7 +207,7 @@ async def test_a_start_that_was_cut_after_the_launch_is_found(house: HubHouse) -
 
 async def cut(house: HubHouse, state: str) -> None:
     """End the run once a call is in a state, and begin the next one."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await house.rows("SELECT state FROM tool_call") != [(state,)]:
             pass
     await house.close()

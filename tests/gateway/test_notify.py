@@ -236,7 +236,7 @@ class Steps:
 
     async def slept(self) -> None:
         """Wait until the watch sleeps."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self._began.wait()
 
     async def next(self) -> None:

@@ -265,7 +265,7 @@ async def test_a_flood_in_one_chat_delays_others_by_one_start(make: Make, clock:
 
 async def waiting_at_the_gate(core: Core, count: int) -> None:
     """Wait until so many sessions wait for a place."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while core.sessions.queued < count:
             await core.store.read(lambda tx: tx.row("SELECT 1"))
 

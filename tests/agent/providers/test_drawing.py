@@ -33,33 +33,33 @@ def asking(picture: Media, adjustments: Adjustments = LIMITS) -> ModelRequest:
     )
 
 
-class Ticking:
-    """Counts how often the loop comes round while something is done."""
-
-    def __init__(self) -> None:
-        self.ticks = 0
-
-    async def run(self) -> None:
-        while True:
-            await asyncio.sleep(0.002)
-            self.ticks += 1
-
-
 @pytest.fixture
-async def ticking() -> AsyncIterator[Ticking]:
-    ticking = Ticking()
-    task = asyncio.create_task(ticking.run())
-    yield ticking
-    task.cancel()
+async def held() -> AsyncIterator[threading.Event]:
+    """Keeps the thread that makes pictures busy until it is set."""
+    gate = threading.Event()
+    holding = asyncio.ensure_future(elsewhere(lambda: gate.wait(30)))
+    yield gate
+    gate.set()
+    await holding
 
 
-async def test_the_loop_goes_on_while_a_picture_is_made(ticking: Ticking) -> None:
+async def test_the_loop_goes_on_while_a_picture_is_made(held: threading.Event) -> None:
     """Whoever renders it next finds it made."""
-    picture = noisy(1_200, 900)
-    assert shrinks(asking(picture).messages, LIMITS) == (picture,)
-    before = ticking.ticks
-    await draw(asking(picture))
-    assert ticking.ticks - before > 5
+    picture = noisy(600, 450)
+    small = Adjustments(image_bytes=40_000)
+    assert shrinks(asking(picture, small).messages, small) == (picture,)
+    drawing = asyncio.ensure_future(draw(asking(picture, small)))
+    await refused()
+    assert not drawing.done()
+    held.set()
+    await drawing
+
+
+async def refused() -> None:
+    """Let the loop come round as often as for requests to somebody who is not there."""
+    for _ in range(3):
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", 9)
 
 
 def providers() -> tuple[OpenAIChat | OpenAIResponses | AnthropicMessages, ...]:
@@ -80,13 +80,20 @@ async def nothing_sent(provider: Provider, request: ModelRequest) -> None:
                 pass
 
 
-async def test_every_wire_makes_them_so(ticking: Ticking) -> None:
-    """Chat completions, responses, messages."""
-    for width, provider in enumerate(providers(), start=1_200):
-        before = ticking.ticks
-        await nothing_sent(provider, asking(noisy(width, 900)))
-        assert ticking.ticks - before > 5, provider.origin
+async def test_every_wire_makes_them_so(held: threading.Event) -> None:
+    """Chat completions, responses, messages: each waits for its picture, and the loop does not."""
+    small = Adjustments(image_bytes=40_000)
+    asked = [
+        (provider, asyncio.ensure_future(nothing_sent(provider, asking(noisy(width, 450), small))))
+        for width, provider in enumerate(providers(), start=600)
+    ]
+    await refused()
+    waiting = [not task.done() for _, task in asked]
+    held.set()
+    for provider, task in asked:
+        await task
         await provider.close()
+    assert waiting == [True, True, True]
 
 
 def test_what_fits_costs_nothing() -> None:

@@ -192,7 +192,7 @@ class Gateway:
         before = self.heartbeats
         for connection in list(self.connections):
             await connection.send({"op": HEARTBEAT, "d": None})
-        async with asyncio.timeout(5), self._changed:
+        async with asyncio.timeout(20), self._changed:
             await self._changed.wait_for(lambda: self.heartbeats > before)
 
     async def send_raw(self, payload: Json | str) -> None:
