@@ -6,8 +6,8 @@ of it.
 
     what                      words go                         the row goes
     inbox row, settled        payload and content              KEYS_DAYS later, with its keys
-    inbox row of what was     the same after a day             the same
-    not said to us
+    inbox row of what was     the same after a day, looked     the same
+    not said to us            for every hour
     outbox row, settled       content                          KEYS_DAYS later
     turn, ended               what its calls were given        KEYS_DAYS later, with steps, calls,
     and its cards             and ran, what cards showed,      cards and jobs; not before its last
@@ -41,6 +41,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import TypeVar
 
 from gateway.clock import Clock
@@ -57,7 +58,7 @@ KEYS_DAYS = 7
 DAY = 86_400_000_000  # microseconds
 MONEY_DAYS = audit.KEPT_US // DAY
 FIRST_AFTER_S = 600.0  # a start has better things to do
-EVERY_S = 86_400.0
+EVERY_S = 3_600.0
 PAUSE_S = 0.02  # after each unit; other writers go first
 BLOB_REST_S = 3600.0
 """A payload is stored before the row that names it; one as young as this may still get its row."""
@@ -103,27 +104,30 @@ class Retention:
         self._sleep = sleep
 
     async def run(self) -> None:
-        """Prune once a day until cancelled; returns at once if everything is kept."""
+        """Prune once a day until cancelled; returns at once if everything is kept.
+
+        What was not said to us goes every hour.
+        """
         if self._keep_days == 0:
             return
         await self._sleep(FIRST_AFTER_S)
-        while True:
+        for hour in count():
             try:
-                pruned = await self.prune(now=self._clock.now())
+                if hour % 24:
+                    await self._overheard(self._clock.now())
+                else:
+                    log.info("pruned %s", await self.prune(now=self._clock.now()))
             except (StoreFailed, StoreClosed):
                 return  # whoever opened the store knows
             except Exception:
                 log.exception("pruning stopped; it goes on tomorrow, all else is unaffected")
-            else:
-                log.info("pruned %s", pruned)
             await self._sleep(EVERY_S)
 
     async def prune(self, *, now: int) -> Pruned:
         """Make one whole pass; `now` in microseconds since 1970."""
         old = now - self._keep_days * DAY
         words = await self._each(retention.events_due, retention.forget_events, old, now)
-        heard = now - overheard.KEPT_US
-        words += await self._each(overheard.due, retention.forget_events, heard, now)
+        words += await self._overheard(now)
         words += await self._each(retention.sends_due, retention.forget_sends, old, now)
         words += await self._one_by_one(retention.turns_due, retention.forget_turn, old, now)
         messages, rows = await self._sessions(old)
@@ -145,6 +149,11 @@ class Retention:
             money=money,
             audit=audited,
         )
+
+    async def _overheard(self, now: int) -> int:
+        """What people of a group said to each other a day ago; returns how many rows lost it."""
+        heard = now - overheard.KEPT_US
+        return await self._each(overheard.due, retention.forget_events, heard, now)
 
     async def _money(self, now: int) -> tuple[int, int]:
         """What is too old of money and of the audit; returns how many rows of each went."""

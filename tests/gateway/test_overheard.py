@@ -1,9 +1,10 @@
 """Where nothing can be read back: what was said to others in a group is kept for a day."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.retention import DAY, Retention
+from gateway.retention import DAY, EVERY_S, FIRST_AFTER_S, Retention
 from gateway.store.base import Store
 from gateway.store.blobs import Blobs
 from gateway.store.records import overheard
@@ -17,6 +18,7 @@ from tests.gateway.test_context import given
 
 EVE = Author(id="666", name="Eve")
 PHOTO = Attachment(id="u1", kind="image", file="f1", name="disk.png")
+HOUR_US = 3_600_000_000
 GROUP_KEY = f"{ACCOUNT}|telegram:-100200|telegram:1001"
 
 
@@ -89,3 +91,26 @@ async def test_the_words_go_after_a_day(store: Store, tmp_path: Path) -> None:
     assert (await pruning.prune(now=NOW + DAY + 1)).words == 1
     rows = await store.read(lambda tx: tx.rows("SELECT id FROM inbox WHERE content IS NULL"))
     assert rows == [(1,)]
+
+
+async def test_every_hour_it_is_looked_whether_a_day_is_over(
+    store: Store, tmp_path: Path, clock: HandClock
+) -> None:
+    """What was said an hour after the daily pass does not wait for the next one."""
+    said = {"state": "ignored", "reason": "not_addressed", "lane": None}
+    await arrived(store, arrival(1, received_at=clock.now() - 23 * HOUR_US, **said))
+
+    async def sleep(seconds: float) -> None:
+        if seconds >= 1:
+            await clock.sleep(seconds)
+
+    pruning = Retention(store=store, blobs=Blobs(tmp_path), clock=clock, keep_days=90, sleep=sleep)
+    running = asyncio.create_task(pruning.run())
+    found = []
+    for seconds in (FIRST_AFTER_S, EVERY_S):
+        await clock.asleep()
+        clock.advance(seconds)
+        await clock.asleep()
+        found += await store.read(lambda tx: tx.rows("SELECT content IS NULL FROM inbox"))
+    running.cancel()
+    assert [bool(gone) for (gone,) in found] == [False, True]
