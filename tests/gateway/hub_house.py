@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+import agent.hub_client  # noqa: F401 - on first use it would take its time from a call's bound
 from agent.messages import ToolResult
 from agent.tools.base import CallContext, InspectingTool, PreparedCall
 from gateway.approvals import Act
