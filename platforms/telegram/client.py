@@ -20,9 +20,12 @@ from platforms.events import (
     Attachment,
     ChatRef,
     CommandHelp,
+    Delivery,
+    Ignored,
     Liveness,
     MessageRef,
     PlatformName,
+    Receipt,
 )
 from platforms.files import Location
 from platforms.telegram import files, outbound
@@ -30,7 +33,7 @@ from platforms.telegram.errors import as_connection
 from platforms.telegram.format import fits
 from platforms.telegram.intake import Intake
 from platforms.telegram.limits import CAPABILITIES
-from platforms.telegram.menus import menus
+from platforms.telegram.menus import Menu, menus
 from platforms.telegram.polling import Pace, Poller, Sleep
 from platforms.telegram.reading import Identity, is_person
 from platforms.telegram.request import READ_TIMEOUT_S, AiohttpRequest
@@ -120,6 +123,7 @@ class TelegramAdapter:
         self._commands = commands
         self._owners = owners
         self._menus_set = False
+        self._owed: dict[str, list[Menu]] = {}
         self._now = now
         self._us: Identity | None = None
         self._intake: Intake | None = None
@@ -157,7 +161,7 @@ class TelegramAdapter:
         """Take updates until cancelled."""
         if self._us is None:
             raise PlatformUnavailable("run was called before connect")
-        intake = Intake(self._us, ingest, now=self._now)
+        intake = Intake(self._us, self._meeting_owners(ingest), now=self._now)
         self._intake = intake
         await self._register_commands()
         if self._webhook is not None:
@@ -194,21 +198,42 @@ class TelegramAdapter:
         """Tell Telegram's menus what there is, once; the gateway works without them."""
         if self._menus_set:
             return
+        self._owed.clear()
         for menu in menus(self._commands, self._owners):
-            chat = {} if menu.chat is None else {"chat_id": int(menu.chat)}
-            scope = BotCommandScope(menu.scope, api_kwargs=chat)
             try:
-                await self._bot.set_my_commands(
-                    menu.commands, scope=scope, language_code=menu.language or None
-                )
-            except InvalidToken as error:
-                raise as_connection(error) from error
+                await self._set_menu(menu)
             except BadRequest as error:  # such as an owner who has never written
                 log.info("no command menu for %s: %s", menu.scope, error)
+                if menu.chat is not None:
+                    self._owed.setdefault(menu.chat, []).append(menu)
+            except InvalidToken as error:
+                raise as_connection(error) from error
             except TelegramError as error:
                 log.warning("the command menu could not be registered: %s", error)
                 return
         self._menus_set = True
+
+    async def _set_menu(self, menu: Menu) -> None:
+        chat = {} if menu.chat is None else {"chat_id": int(menu.chat)}
+        scope = BotCommandScope(menu.scope, api_kwargs=chat)
+        language = menu.language or None
+        await self._bot.set_my_commands(menu.commands, scope=scope, language_code=language)
+
+    def _meeting_owners(self, ingest: Ingest) -> Ingest:
+        """The same, but an owner who writes for the first time gets the menu that was refused."""
+
+        async def meet(delivery: Delivery) -> Receipt:
+            receipt = await ingest(delivery)
+            events = () if isinstance(delivery.events, Ignored) else delivery.events
+            for event in events:
+                for menu in self._owed.pop(event.chat.chat_id, ()):
+                    try:
+                        await self._set_menu(menu)
+                    except TelegramError as error:
+                        log.info("no command menu for %s: %s", menu.scope, error)
+            return receipt
+
+        return meet
 
     # Sink
 

@@ -279,6 +279,21 @@ async def test_start_registers_commands_and_takes_polling() -> None:
         )
 
 
+async def test_an_owner_who_writes_later_gets_their_menu() -> None:
+    """Telegram knows no chat with them before; one request a language, and never again."""
+    async with TelegramServer() as server:
+        commands = (CommandHelp(name="pair", summary="who may talk", tier="owner"),)
+        async with running(server, Journal(), commands=commands, owners=(str(ADA),)):
+            await server.seen(lambda seen: seen.operation == "getUpdates")
+            assert server.methods.menus == {}
+            await server.say(chat=ADA, user=ADA, text="hello")
+            await server.seen(lambda seen: seen.operation == "setMyCommands" and seen.status == 200)
+            await server.say(chat=ADA, user=ADA, text="again")
+            await server.seen(poll_from(100_003))
+        assert list(server.methods.menus) == [(f"chat {ADA}", "")]
+        assert len(server.requests("setMyCommands")) == 2
+
+
 async def test_a_refused_menu_does_not_stop_anything() -> None:
     """Commands work without the menu, so its failure is only logged."""
     async with TelegramServer() as server:
