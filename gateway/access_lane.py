@@ -201,7 +201,7 @@ class AccessDesk:
         ident = row.content.args.strip().strip("`")
         if not ident:
             return said.WHY_USAGE.to(self._reader(row))
-        owner = self._rights.owns(row.content.author)
+        owner = self._rights.owns(row.content.author) and not row.content.barred
         mine = frozenset(self._rights.people.linked(row.content.author))
 
         def query(tx: Tx) -> tuple[str, ...] | None:

@@ -60,7 +60,7 @@ class CronLane:
                 return USAGE
 
     def _list(self, tx: Tx, row: Waiting) -> str:
-        owner = self._rights.owns(row.content.author)
+        owner = self._owns(row)
         here = {*refs.written_as(row.chat), *refs.written_as(row.content.reply_to)}
         jobs = [job for job in cron.every(tx) if owner or job.definition.deliver in here]
         lines = [self._line(job, elsewhere=job.definition.deliver not in here) for job in jobs]
@@ -128,7 +128,7 @@ class CronLane:
         found = _ADD.fullmatch(args)
         if found is None:
             return 'Write `/cron add "0 9 * * mon-fri" TEXT`: when, in quotes, and what to do.'
-        if not self._rights.owns(row.content.author):
+        if not self._owns(row):
             return (
                 "Only owners add jobs by command. Ask me for it in words: I then ask the owners,"
                 " if I have the tool for it."
@@ -172,11 +172,14 @@ class CronLane:
         except JobRefused as refused:
             return str(refused)
 
+    def _owns(self, row: Waiting) -> bool:
+        return self._rights.owns(row.content.author) and not row.content.barred
+
     def _may(self, job: Job, row: Waiting) -> None:
         """Raise JobRefused unless whoever gave the command is an owner or made the job."""
         author = row.content.author
         mine = job.maker and self._rights.person(job.maker) == self._rights.person(author)
-        if not (mine or self._rights.owns(author)):
+        if not ((mine and not row.content.barred) or self._owns(row)):
             who = "owners, and whoever made it," if job.maker else "owners"
             raise JobRefused(f"Only {who} may do that to {job.name}.")
 

@@ -356,6 +356,7 @@ class DeskLane:
             chat=_place(row),
             person=row.content.author,
             name=row.content.author_name,
+            human=not row.content.barred,
             fresh=fresh,
             held=frozenset(row.content.roles),
         )

@@ -9,6 +9,7 @@ import pytest
 from gateway.access_lane import privacy_text
 from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, Config, GatewayConfig, ProviderConfig
+from gateway.store.records import listed
 from gateway.store.sqlite import SqliteStore
 from gateway.words.phrase import ENGLISH, Reader
 from tests.gateway.core import Core
@@ -64,6 +65,32 @@ async def test_why_of_others_words_is_for_owners(core: Core) -> None:
     assert "not_addressed" in await answer(core, "/why e1", number=30, author=ANN)
     assert await answer(core, "/why e99", number=31, author=ANN) == "Nothing here has this id."
     assert "ids look like" in await answer(core, "/why", number=32)
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        ("/pair list", "Only owners of this gateway can use /pair."),
+        ("/allow telegram:-900", "Only owners of this gateway can use /allow."),
+        ("/budget user_day $90", None),
+        ("/unfreeze", None),
+    ],
+)
+async def test_people_of_another_organisation_give_no_owners_word(
+    core: Core, words: str, refused: str | None
+) -> None:
+    """Not even one who is an owner here: they read what whoever is none reads."""
+    told = await answer(core, words, number=20, author=replace(ANN, external=True))
+    assert told == (refused or await answer(core, words, number=21, author=BEN))
+    assert await core.store.read(listed.everything) == []
+    assert told != await answer(core, words, number=22, author=ANN)
+
+
+async def test_people_of_another_organisation_ask_about_their_own_words(core: Core) -> None:
+    """Others' words are none of theirs, whoever they are here."""
+    await core.take(in_group("hello", author=BEN, number=7))
+    refused = "You can ask about what you wrote yourself; owners about everything."
+    assert await answer(core, "/why e1", number=20, author=replace(ANN, external=True)) == refused
 
 
 def test_what_is_kept_is_told() -> None:

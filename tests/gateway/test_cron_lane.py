@@ -33,12 +33,23 @@ class Lane:
         self._given = 0
 
     async def says(
-        self, words: str, *, by: str = OWNER, chat: str = CHAT, again: bool = False
+        self,
+        words: str,
+        *,
+        by: str = OWNER,
+        chat: str = CHAT,
+        again: bool = False,
+        barred: bool = False,
     ) -> str:
-        """The answer to `/cron WORDS`; `again`: a crash came before the last was answered."""
+        """The answer to `/cron WORDS`; `again`: a crash came before the last was answered.
+
+        `barred`: whoever gives it belongs to another organisation.
+        """
         self._given += not again
         row = await self._row(words, by, chat)
-        return await self._lane.handle(row)
+        return await self._lane.handle(
+            replace(row, content=replace(row.content, barred=barred)) if barred else row
+        )
 
     async def _row(self, words: str, by: str, chat: str) -> Waiting:
         content = Content(
@@ -103,6 +114,18 @@ async def test_who_did_not_make_a_job_changes_nothing_of_it(lane: Lane, verb: st
     assert refused == "Only owners may do that to standup."
     assert (await lane.house.job()).state == "active"
     assert await lane.house.fires() == []
+
+
+async def test_an_owner_in_another_organisation_changes_nothing(lane: Lane) -> None:
+    """However they are listed; what is for other chats is not shown to them either."""
+    refused = "Only owners may do that to standup."
+    assert await lane.says("pause standup", barred=True) == refused
+    assert await lane.says('add "0 9 * * *" Hello', barred=True) == (
+        "Only owners add jobs by command. Ask me for it in words: I then ask the owners, if I have"
+        " the tool for it."
+    )
+    assert await lane.says("list", chat="telegram:1001", barred=True) == "There are no jobs here."
+    assert (await lane.house.job()).state == "active"
 
 
 async def test_an_owner_adds_runs_pauses_resumes_and_removes(lane: Lane) -> None:
