@@ -1,7 +1,8 @@
 """The chats that owners have let in, beside the configured ones, and the ones that moved.
 
 Read for every event, so it is kept in memory; rows change first, then `load` is called. A chat
-under a new address is let in if any of its old ones was.
+under a new address is let in if any of its old ones was, and one of a server that is let in is;
+but a word that it be left is stronger than both, until another one lets it in.
 """
 
 from collections import defaultdict
@@ -20,11 +21,12 @@ class ListedChats:
 
     def __init__(self) -> None:
         self._allowed: frozenset[tuple[str, str]] = frozenset()
+        self._left: frozenset[tuple[str, str]] = frozenset()
         self._olds: dict[tuple[str, str], tuple[str, ...]] = {}
 
     async def load(self, store: Store) -> None:
         """Read the rows anew."""
-        self._allowed, self._olds = await store.read(_read)
+        self._allowed, self._left, self._olds = await store.read(_read)
 
     def lets_in(self, chat: ChatRef, access: AccessConfig) -> bool:
         """Whether a word of an owner, or an old address, lets a chat in."""
@@ -32,6 +34,8 @@ class ListedChats:
         root = refs.chat_text(replace(chat, thread_id=None))
         if (account, root) in self._allowed:
             return True
+        if (account, root) in self._left:
+            return False
         if chat.space is not None and (account, whole(chat)) in self._allowed:
             return True
         for old in self._olds.get((account, root), ()):
@@ -46,13 +50,19 @@ def whole(chat: ChatRef) -> str:
     return f"{chat.account.platform}:{chat.space}/*"
 
 
-def _read(
-    tx: Tx,
-) -> tuple[frozenset[tuple[str, str]], dict[tuple[str, str], tuple[str, ...]]]:
-    allowed = frozenset(
-        (each.account, each.chat) for each in listed.everything(tx) if each.state == "allowed"
+_Places = frozenset[tuple[str, str]]
+
+
+def _read(tx: Tx) -> tuple[_Places, _Places, dict[tuple[str, str], tuple[str, ...]]]:
+    known = listed.everything(tx)
+    allowed = frozenset((each.account, each.chat) for each in known if each.state == "allowed")
+    left = frozenset(
+        (each.account, each.chat)
+        for each in known
+        # Owners who are asked again have not taken back what they said.
+        if each.state == "left" or (each.state == "asked" and each.decided_by is not None)
     )
     olds: defaultdict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
     for alias in listed.aliases(tx):
         olds[alias.account, alias.new] += (alias.old,)
-    return allowed, dict(olds)
+    return allowed, left, dict(olds)

@@ -143,6 +143,16 @@ async def test_all_of_a_server_is_let_in(
     for space, let_in in (("42", True), ("43", False)):
         channel = ChatRef(account=account, space=space, chat_id="7", thread_id="8")
         assert core.access.listed.lets_in(channel, CONFIG.access) is let_in
+    await write(
+        store,
+        lambda tx: core.access.memberships.decide(
+            tx, "leave", "discord:5", "discord:42/7", by="shell:ann"
+        ),
+    )
+    await core.access.listed.load(store)
+    for chat_id, let_in in (("7", False), ("9", True)):
+        channel = ChatRef(account=account, space="42", chat_id=chat_id)
+        assert core.access.listed.lets_in(channel, CONFIG.access) is let_in
     await core.close()
 
 
@@ -282,6 +292,22 @@ async def test_a_move_told_twice_is_one(core: Core) -> None:
     assert core.access.listed.lets_in(further, CONFIG.access)
     moved = await core.store.read(lambda tx: listed.address(tx, "telegram:77", "telegram:-100200"))
     assert moved == "telegram:-901"
+
+
+async def test_a_chat_that_was_left_after_its_move_stays_left(core: Core, clock: HandClock) -> None:
+    """Its old address does not let it in against that word, nor does being added once more."""
+    await core.take(changed("moved", moved_to=NEW))
+    await core.take(message("/leave telegram:-900", number=12))
+    await core.router.settled()
+    assert not core.access.listed.lets_in(NEW, CONFIG.access)
+    clock.advance(DAY_S)
+    await core.take(changed("we_joined", chat=NEW, number=13))
+    await core.access.listed.load(core.store)
+    assert not core.access.listed.lets_in(NEW, CONFIG.access)
+    assert "I was added to telegram:-900" in (await posted(core, "1001"))[-1]
+    await core.take(press(payload(core, "Allow"), number=14))
+    await core.router.settled()
+    assert core.access.listed.lets_in(NEW, CONFIG.access)
 
 
 async def test_a_reaction_is_kept_and_does_nothing(core: Core) -> None:
