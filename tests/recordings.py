@@ -12,6 +12,14 @@ def voice(seconds: float, words: bytes = b"words") -> bytes:
     return head + struct.pack("<4sBBqIII", b"OggS", 0, 4, samples, 1, 1, 0) + b"\x00"
 
 
+def spoken(seconds: int, *, told: int, streams: int = 1) -> bytes:
+    """As many seconds of Opus packets, whose last page tells of `told`."""
+    head = struct.pack("<4sBBqIIIBB", b"OggS", 0, 2, 0, 1, 0, 0, 1, 19) + b"OpusHead" + bytes(11)
+    packet = bytes((0b01001_0_00, 7))  # 20 ms
+    page = struct.pack("<4sBBqIIIB", b"OggS", 0, 0, told * 48_000, 1, 1, 0, 50)
+    return head * streams + (page + b"\x02" * 50 + packet * 50) * seconds
+
+
 def waved(seconds: int) -> bytes:
     """A WAV file of silence."""
     out = io.BytesIO()

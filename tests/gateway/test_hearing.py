@@ -19,7 +19,7 @@ from tests.gateway.core import Core
 from tests.gateway.events import message
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.intake import CONFIG
-from tests.recordings import movie, voice, waved
+from tests.recordings import movie, spoken, voice, waved
 from tests.wire.openai import OpenAIServer
 from tests.wire.openai.server import TRANSCRIBE
 from tests.wire.server import Answer, CutAfter
@@ -173,6 +173,10 @@ async def test_a_service_that_is_down_costs_nothing(make: Make) -> None:
     ("data", "mime", "seconds"),
     [
         (voice(12.2), "audio/ogg", 13),
+        (spoken(4, told=4), "audio/ogg", 4),
+        (spoken(90, told=1), "audio/ogg", 90),
+        (spoken(2, told=1, streams=2), "audio/ogg", None),
+        (spoken(2_000, told=1), "audio/ogg", None),
         (waved(4), "audio/wav", 4),
         (movie(7), "audio/mp4", 7),
         (movie(8, long=True), "audio/mp4", 8),
@@ -182,7 +186,7 @@ async def test_a_service_that_is_down_costs_nothing(make: Make) -> None:
     ],
 )
 def test_how_long_a_recording_lasts(data: bytes, mime: str, seconds: int | None) -> None:
-    """By its own bytes, rounded up."""
+    """By its own bytes, rounded up; what it tells of itself counts no less than what it holds."""
     assert type_of(data) == mime
     assert seconds_of(data, mime) == seconds
 
