@@ -184,10 +184,15 @@ class PairingDesk:
         return Decided(text=text, done=True, released=tuple(released), rows=rows)
 
     def _person(self, tx: Tx, whom: str) -> Pairing | None:
-        """Whoever has an id, whether they have written or not; None if it is no id."""
+        """Whoever has an id, whether they have written or not; None if it is no id.
+
+        What an account of before knows of them is no word about the one they write to now.
+        """
         known = pairings.anywhere(tx, whom)
-        if known:
-            return known[0]
+        connected = self._account_of(whom.partition(":")[0])
+        for each in known:
+            if connected in (None, each.account):
+                return each
         try:
             user = parse_user(whom)
         except Wrong:

@@ -25,7 +25,7 @@ from platforms.events import Author, ButtonPressed, ChatRef, MessageReceived
 from tests.gateway.core import Core
 from tests.gateway.events import BEN, TELEGRAM, deleted, edited, message, press
 from tests.gateway.hand_clock import HandClock
-from tests.gateway.records.rows import inbox_states
+from tests.gateway.records.rows import inbox_states, write
 
 OWNERS = (parse_user("telegram:1001"),)
 CONFIG = Config(
@@ -306,6 +306,23 @@ async def test_a_blocked_person_is_ignored_in_groups_too(core: Core) -> None:
     core.answers("Hello.")
     await core.take(from_ben(number=11))
     await core.shows("Hello.", chat="1002")
+
+
+async def test_a_person_is_blocked_where_they_write_now(core: Core) -> None:
+    """The account of before, which knew them too, was another bot's."""
+    before = Pairing(
+        account="telegram:76",
+        person=BEN_ID,
+        state="allowed",
+        code="AAAAAAAA",
+        chat=BEN_ID,
+        asked_at=1,
+    )
+    await write(core.store, lambda tx: pairings.put(tx, before))
+    await core.take(message(f"/pair block {BEN_ID}", number=10))
+    await core.router.settled()
+    await core.take(from_ben(number=11))
+    assert (await inbox_states(core.store))[2] == ("ignored", "blocked", None)
 
 
 async def test_cards_come_once_it_is_known_where_owners_are(core: Core) -> None:
