@@ -66,6 +66,9 @@ class Hands(Surface, Protocol):
     asks_twice: bool
     """Whether a second confirmation is asked before the press, not by a second button."""
 
+    mark: str
+    """What a command begins with in what the gateway says of it."""
+
     has_menu: bool
     """Whether further choices fold out; elsewhere `More` swaps the keyboard."""
 

@@ -24,6 +24,7 @@ class DiscordSurface(ServerSurface):
     has_any_commands = True
     form = "modal"
     asks_twice = False
+    mark = "/"
     has_menu = True
 
     def __init__(self) -> None:

@@ -26,6 +26,7 @@ class SlackSurface(ServerSurface):
     has_any_commands = True
     form = "modal"
     asks_twice = True
+    mark = "!"
     has_menu = True
     me = "slack:T1/U1"
     users = ("slack:T1/U1", "slack:T1/U2")

@@ -25,6 +25,7 @@ class TelegramSurface(ServerSurface):
     has_any_commands = True
     form = "reply"
     asks_twice = False
+    mark = "/"
     has_menu = False
     me = "telegram:1001"
     users = ("telegram:1001", "telegram:1002")

@@ -32,6 +32,7 @@ class TerminalSurface(OwnSurface):
     name = "terminal"
     form = None
     asks_twice = False
+    mark = "/"
     has_menu = False
     me = f"terminal:{os.getuid()}"
 

@@ -109,7 +109,7 @@ async def test_destructive_calls_are_typed_twice(few_surfaces: Hands, tmp_path: 
     async with Desk(surface, path=tmp_path) as desk:
         card = await desk.asked_for(wipe())
         await surface.typed("approve", card.code)
-        await desk.reads_or_hears(f"/approve {card.code} {card.code}")
+        await desk.reads_or_hears(f"{surface.mark}approve {card.code} {card.code}")
         assert desk.shop.ran == []
         desk.answers("It is gone.")
         await surface.typed("approve", f"{card.code} {card.code}")

@@ -36,6 +36,7 @@ class WebSurface(OwnSurface):
     name = "web"
     form = "page"
     asks_twice = True
+    mark = "/"
     has_menu = True
     me = "web:local"
 

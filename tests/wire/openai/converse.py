@@ -11,6 +11,8 @@ from tests.wire.openai.script import CallTool, Reply
 
 Json = Mapping[str, Any]
 PARAGRAPHS = 60
+BEFORE = "[said here before"
+"""How the paragraph begins that a gateway puts before words said in a group."""
 
 
 def converse(request: Json) -> Reply:
@@ -92,8 +94,10 @@ _AT_WORDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 
 def last_user_text(messages: Sequence[Json]) -> str:
-    """The last words of a person in a request's messages."""
-    return next((words_of(m) for m in reversed(messages) if m["role"] == "user"), "")
+    """The last words of a person in a request's messages, without what others said before."""
+    said = next((words_of(m) for m in reversed(messages) if m["role"] == "user"), "")
+    paragraphs = said.split("\n\n")
+    return "\n\n".join(each for each in paragraphs if not each.startswith(BEFORE))
 
 
 def words_of(message: Json) -> str:
