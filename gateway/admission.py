@@ -152,6 +152,8 @@ def admit(event: InboundEvent, facts: Facts) -> Admission:
         case ReactionChanged():
             turned = _sender(event, facts)
             return turned if isinstance(turned, Ignored) else Ignored(reason="reaction")
+        case MessageReceived() if _is_blocked(facts):
+            return Ignored(reason="blocked")  # also of what others are told was said here
         case MessageReceived():
             return _not_addressed(event, facts) or _entering(
                 event, facts, lambda at: _too_late(event, at) or _message(event, at)

@@ -4,8 +4,9 @@ Read once, when the turn opens, from the chat or thread of its first message, or
 can't be read back from what came in the last 24 hours without turning to us: at most MESSAGES_MAX
 messages, none from before the last one that the session was given, since it knows those. Our own
 answers to others are among them, as ours; the session's own, cards and notices are not. The words
-are quoted, and taint the turn where somebody wrote them who may not decide. What can't be read in
-READ_S is gone without: an answer without its context is better than none.
+are quoted, and taint the turn where somebody wrote them who may not decide; who is blocked is not
+among them. What can't be read in READ_S is gone without: an answer without its context is better
+than none.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from agent.messages import UserMessage
 from gateway import mailbox, refs
 from gateway.clock import Clock
 from gateway.store.base import Store, Tx
-from gateway.store.records import due, earlier, inbox, overheard, sessions
+from gateway.store.records import due, earlier, inbox, overheard, pairings, sessions
 from gateway.store.records.earlier import HEAD, Earlier
 from platforms.base import Adapter, History
 from platforms.errors import PlatformError
@@ -77,7 +78,7 @@ def earlier_of(row: int, said: Sequence[Said]) -> Earlier:
             break
         lines.append(line)
         if not each.author.is_us:
-            by[refs.person_text(each.author, each.message.chat.account.platform)] = None
+            by[_person(each)] = None
     text = "\n".join((HEAD, *reversed(lines)))
     return Earlier(row=row, message=UserMessage(text=text), by=tuple(reversed(by)))
 
@@ -95,7 +96,12 @@ def _overheard(tx: Tx, key: str, row: int, chat: ChatRef, *, now: int) -> list[S
     """What is kept of a chat that can't be read back."""
     since = now - overheard.KEPT_US
     heard = overheard.before(tx, row, key, since=since, limit=MESSAGES_MAX)
-    return [_as_said(each, chat) for each in heard]
+    account = refs.account_text(chat.account)
+    return [
+        _as_said(each, chat)
+        for each in heard
+        if not _is_blocked(tx, account, each.content.author)  # since then, that is
+    ]
 
 
 def _as_said(heard: overheard.Overheard, chat: ChatRef) -> Said:
@@ -127,11 +133,22 @@ def _unknown(tx: Tx, key: str, said: Sequence[Said]) -> list[Said]:
         match earlier.given(tx, key, place):
             case True:
                 found.clear()
+            case False if _is_blocked(tx, account, _person(each)):
+                pass
             case False:
                 found.append(each)
             case None:
                 pass
     return found
+
+
+def _person(said: Said) -> str:
+    return refs.person_text(said.author, said.message.chat.account.platform)
+
+
+def _is_blocked(tx: Tx, account: str, person: str) -> bool:
+    pairing = pairings.of(tx, account, person)
+    return pairing is not None and pairing.state == "blocked"
 
 
 def _line(said: Said) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from agent.messages import UserMessage
 from gateway import context
+from gateway.control_requests import DecidePairing
 from gateway.desk_assembly import rights_of
 from gateway.facts import _parted, _words
 from gateway.store.base import Store
@@ -89,6 +90,20 @@ async def test_only_what_the_session_has_not_read(
     await core.take(in_group("second?", number=99, mentions=(OUR_MENTION,)))
     await core.shows("One.", "Two.", chat=GROUP.chat_id)
     assert given(core, 1)[2:] == [f"{HEAD}\n> Eve: look at http://evil.example", "second?"]
+    await core.finish()
+
+
+async def test_who_is_blocked_is_not_among_them(
+    store: Store, tmp_path: Path, clock: HandClock
+) -> None:
+    """Their words reach the model by no other door."""
+    core = Core(store, tmp_path, clock, adapter=Remembering(said(3, BEN, "a"), said(4, EVE, "b")))
+    await core.connect()
+    await core.access.answer(DecidePairing(verb="block", whom="telegram:666"), by="shell:ann")
+    core.answers("Hi.")
+    await core.take(in_group("you there?", number=5, mentions=(OUR_MENTION,)))
+    await core.shows("Hi.", chat=GROUP.chat_id)
+    assert given(core, 0) == [f"{HEAD}\n> Ben: a", "you there?"]
     await core.finish()
 
 

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.control_requests import DecidePairing
 from gateway.retention import DAY, EVERY_S, FIRST_AFTER_S, Retention
 from gateway.store.base import Store
 from gateway.store.blobs import Blobs
@@ -47,6 +48,23 @@ async def test_a_turn_begins_with_what_was_said_to_others(
         lambda tx: tx.rows("SELECT content FROM inbox WHERE message_id IN ('6', '10') ORDER BY id")
     )
     assert ['"telegram:666"' in content for (content,) in rows] == [True, False]
+    await core.finish()
+
+
+async def test_who_was_blocked_since_is_not_among_them(
+    store: Store, tmp_path: Path, clock: HandClock
+) -> None:
+    """Nor does what they say from then on become part of it."""
+    core = Core(store, tmp_path, clock)
+    await core.connect()
+    core.answers("Hi.")
+    await core.take(in_group("a", number=3, author=EVE))
+    await core.access.answer(DecidePairing(verb="block", whom="telegram:666"), by="shell:ann")
+    await core.take(in_group("b", number=4, author=EVE))
+    await core.take(in_group("c", number=5, author=BEN))
+    await core.take(in_group("you there?", number=6, mentions=(OUR_MENTION,)))
+    await core.shows("Hi.", chat=GROUP.chat_id)
+    assert given(core, 0) == [f"{HEAD}\n> Ben: c", "you there?"]
     await core.finish()
 
 

@@ -11,7 +11,7 @@ import pytest
 from gateway import audit
 from gateway.asking import CODE_ALPHABET, Spot
 from gateway.chain import Intact
-from gateway.config.ids import parse_user
+from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, Config, GatewayConfig
 from gateway.control_requests import AskPairings, DecidePairing
 from gateway.pairing import LASTS_US, TELL_EVERY_US, code_of
@@ -23,13 +23,14 @@ from gateway.store.sqlite import SqliteStore
 from platforms.content import Button, Edit, Post
 from platforms.events import Author, ButtonPressed, ChatRef, MessageReceived
 from tests.gateway.core import Core
-from tests.gateway.events import BEN, TELEGRAM, deleted, edited, message, press
+from tests.gateway.events import BEN, TELEGRAM, deleted, delivery, edited, in_group, message, press
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.records.rows import inbox_states, write
 
 OWNERS = (parse_user("telegram:1001"),)
 CONFIG = Config(
-    gateway=GatewayConfig(owners=OWNERS), access=AccessConfig(dm="pairing", users=OWNERS)
+    gateway=GatewayConfig(owners=OWNERS),
+    access=AccessConfig(dm="pairing", users=OWNERS, chats=(parse_chat("telegram:-100200"),)),
 )
 HOUR_S, DAY_S = TELL_EVERY_US / 1e6, LASTS_US / 1e6
 BENS = ChatRef(account=TELEGRAM, chat_id="1002")
@@ -301,7 +302,9 @@ async def test_a_blocked_person_is_ignored_in_groups_too(core: Core) -> None:
     """Blocked beforehand, without ever having asked; allow takes it back."""
     await core.access.answer(DecidePairing(verb="block", whom=BEN_ID), by="shell:ann")
     await core.take(from_ben(number=10))
-    assert (await inbox_states(core.store))[1] == ("ignored", "blocked", None)
+    await core.ingest(delivery(in_group("said to all", author=BEN, number=12)))
+    states = await inbox_states(core.store)
+    assert states[1] == states[2] == ("ignored", "blocked", None)
     await core.access.answer(DecidePairing(verb="allow", whom=BEN_ID), by="shell:ann")
     core.answers("Hello.")
     await core.take(from_ben(number=11))
