@@ -176,7 +176,6 @@ class Sink(Protocol):
         knows, and that is never a yes.
         """
 
-
     async def leave(self, chat: ChatRef) -> None:
         """Leave a chat of several people; leaving one we are not in is success.
 

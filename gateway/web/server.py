@@ -158,7 +158,6 @@ class WebServer:
             timer.cancel()
             release()
 
-
     def _takes_files(self, request: web.Request) -> bool:
         """Whether files may come with a request, as far as its path and its type tell."""
         resource = request.match_info.route.resource
