@@ -97,8 +97,11 @@ class CronLane:
         refusal = await self._said(self._store.read(allowed))
         if refusal:
             return refusal
-        # The command's own id is the key: a crash before its answer runs nothing twice.
-        outcome = await self._cron.fire_now(name, by=row.content.author, key=f"e{row.id}", data="")
+        # The command's own id is the key: a crash before its answer runs nothing twice. No key of
+        # a hook has a space.
+        outcome = await self._cron.fire_now(
+            name, by=row.content.author, key=f"row {row.id}", data=""
+        )
         match outcome:
             case Fired(fire=fire) | Known(fire=fire):
                 return f"{name} runs now (f{fire})."

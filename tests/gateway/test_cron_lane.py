@@ -9,6 +9,7 @@ import pytest
 from gateway.config.ids import parse_user
 from gateway.config.values import GatewayConfig
 from gateway.cron_assembly import lane_of_jobs
+from gateway.cron_door import Fired
 from gateway.cron_lane import USAGE
 from gateway.desk_assembly import Ground
 from gateway.store.records import cron, inbox
@@ -147,6 +148,16 @@ async def test_an_owner_adds_runs_pauses_resumes_and_removes(lane: Lane) -> None
     removed = await lane.says("remove say-good-morning")
     assert removed == "say-good-morning is removed. What runs of it goes on to its end."
     assert "good-morning" not in await lane.says("list")
+
+
+async def test_no_key_from_outside_is_that_of_a_command(lane: Lane) -> None:
+    """Whoever signs for a hook can't take a command's place with a key that looks like its row."""
+    lane.house.core.answers(*["Done."] * 16)
+    for number in range(1, 6):
+        for key in (f"e{number}", f"row{number}", f"row_{number}"):
+            taken = await lane.house.cron.fire_now("standup", by="hook", key=key, data="x")
+            assert isinstance(taken, Fired)
+    assert (await lane.says("run standup")).startswith("standup runs now")
 
 
 async def test_a_configured_job_is_removed_where_it_stands(lane: Lane) -> None:
