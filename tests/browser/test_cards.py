@@ -128,8 +128,10 @@ async def test_a_question_is_asked_first(browser: Browser, page: Running) -> Non
         found = await card(tab, page)
         await found.get_by_text("More").click()
         await found.locator("summary", has_text="Deny and stop").dblclick()
-        await expect(found.get_by_text("End the whole turn?")).to_be_hidden()
-        await found.locator("summary", has_text="Deny and stop").click()
+        assert len(page.gateway.deliveries) == 1
+        # What folds out is scrolled to, so that the second press may not be on it any more.
+        if not await found.get_by_text("End the whole turn?").is_visible():
+            await found.locator("summary", has_text="Deny and stop").click()
         await expect(found.get_by_text("End the whole turn?")).to_be_visible()
         await expect(found.get_by_text("Not now")).to_be_visible()
         assert len(page.gateway.deliveries) == 1
