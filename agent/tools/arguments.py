@@ -89,6 +89,23 @@ def checked(
     return complete
 
 
+def by_operation(
+    arguments: JsonObject,
+    properties: Mapping[str, JsonObject],
+    *,
+    fields: Mapping[str, tuple[str, ...]],
+    required: Mapping[str, tuple[str, ...]],
+) -> tuple[str, JsonObject] | Malformed:
+    """The operation a call names and its fields as `checked` gives them; both go by its name."""
+    named = arguments.get("operation")
+    operation = normalised_name(named) if isinstance(named, str) else ""
+    if operation not in fields:
+        return Malformed(text=f"The field 'operation' must be one of {', '.join(fields)}.")
+    given = {name: value for name, value in arguments.items() if name != "operation"}
+    complete = checked(given, properties, fields=fields[operation], required=required[operation])
+    return complete if isinstance(complete, Malformed) else (operation, complete)
+
+
 def _by_field(
     arguments: JsonObject, fields: tuple[str, ...], aliases: Mapping[str, str]
 ) -> JsonObject | Malformed:

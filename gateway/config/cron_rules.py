@@ -10,7 +10,7 @@ from gateway.config.destination_rules import (
     chat_named,
     names,
 )
-from gateway.config.facts import Broken, Facts
+from gateway.config.facts import Broken, Facts, name_taken
 from gateway.config.faults import KeyPath, Wrong
 from gateway.config.ids import ChatPattern, parse_chat
 from gateway.config.values import HOOK
@@ -24,14 +24,7 @@ def broken_jobs(facts: Facts) -> Iterator[Broken]:
         here: KeyPath = ("cron", index)
         if not isinstance(entry, dict) or not facts.known(here):
             continue
-        name = (*here, "name")
-        if facts.known(name) and facts.has(name):
-            if facts.get(name) in seen:
-                yield (
-                    name,
-                    Wrong(f'"{facts.get(name)}" is taken by a job above', "choose another"),
-                )
-            seen.add(facts.get(name))
+        yield from name_taken(facts, here, seen, by="a job")
         yield from _trigger(facts, here)
         yield from _place(facts, here)
         yield from _approver(facts, here)

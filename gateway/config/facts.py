@@ -1,6 +1,6 @@
 """Pure: a file's own values as rules between keys see them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.config.faults import KeyPath, Wrong
@@ -33,3 +33,14 @@ class Facts:
     def has(self, path: KeyPath) -> bool:
         """Whether the file has that key or table."""
         return self.get(path) is not None
+
+
+def name_taken(facts: Facts, here: KeyPath, seen: set[str], *, by: str) -> Iterator[Broken]:
+    """Yield that an entry's name is one of `seen`, if it is; from then on it is."""
+    key = (*here, "name")
+    name = facts.get(key)
+    if not facts.known(key) or name is None:
+        return
+    if name in seen:
+        yield key, Wrong(f'"{name}" is taken by {by} above', "choose another")
+    seen.add(name)

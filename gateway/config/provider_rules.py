@@ -5,7 +5,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.config import values
-from gateway.config.facts import Broken, Facts
+from gateway.config.facts import Broken, Facts, name_taken
 from gateway.config.faults import KeyPath, Wrong
 
 OPENAI: Final = "openai-chat", "openai-responses"
@@ -54,12 +54,7 @@ def broken_providers(facts: Facts) -> Iterator[Broken]:
     for index in range(len(entries) if isinstance(entries, list) else 0):
         here: KeyPath = ("providers", index)
         yield from _entry(facts, here)
-        name = facts.get((*here, "name"))
-        if not facts.known((*here, "name")) or name is None:
-            continue
-        if name in seen:
-            yield (*here, "name"), Wrong(f'"{name}" is taken by an entry above', "choose another")
-        seen.add(name)
+        yield from name_taken(facts, here, seen, by="an entry")
 
 
 def _entry(facts: Facts, here: KeyPath) -> Iterator[Broken]:

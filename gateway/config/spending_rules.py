@@ -6,7 +6,7 @@ from typing import Any
 from agent.rules import Layer
 from agent.tools.base import Verdict
 from gateway.config import reading, values
-from gateway.config.facts import Broken, Facts
+from gateway.config.facts import Broken, Facts, name_taken
 from gateway.config.faults import KeyPath, Wrong
 from gateway.config.ids import parse_chat
 from gateway.config.policy import rule_id
@@ -140,14 +140,7 @@ def _mcp(facts: Facts) -> Iterator[Broken]:
         here: KeyPath = ("mcp", index)
         if not isinstance(entry, dict) or not facts.known(here):
             continue
-        name = (*here, "name")
-        if facts.known(name) and facts.has(name):
-            if facts.get(name) in seen:
-                yield (
-                    name,
-                    Wrong(f'"{facts.get(name)}" is taken by an entry above', "choose another"),
-                )
-            seen.add(facts.get(name))
+        yield from name_taken(facts, here, seen, by="an entry")
         yield from _mcp_server(facts, here)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from agent.errors import ToolError
 from agent.messages import JsonObject
 from agent.providers.base import ToolSpec
-from agent.tools.arguments import checked, normalised_name
+from agent.tools.arguments import by_operation
 from agent.tools.base import CallContext, EffectClass, Malformed, PreparedCall, ToolOutput, Verdict
 from gateway import refs
 from gateway.clock import Clock
@@ -72,16 +72,10 @@ class MemoryTool:
 
     def prepare(self, arguments: JsonObject) -> PreparedCall | Malformed:
         """Normalise one call; see Tool."""
-        named = arguments.get("operation")
-        operation = normalised_name(named) if isinstance(named, str) else ""
-        if operation not in _FIELDS:
-            return Malformed(text=f"The field 'operation' must be one of {', '.join(_FIELDS)}.")
-        given = {name: value for name, value in arguments.items() if name != "operation"}
-        complete = checked(
-            given, _PROPERTIES, fields=_FIELDS[operation], required=_REQUIRED[operation]
-        )
-        if isinstance(complete, Malformed):
-            return complete
+        named = by_operation(arguments, _PROPERTIES, fields=_FIELDS, required=_REQUIRED)
+        if isinstance(named, Malformed):
+            return named
+        operation, complete = named
         fields = {k: " ".join(v.split()) if isinstance(v, str) else v for k, v in complete.items()}
         if not fields.get("text", "x"):
             return Malformed(text="The field 'text' is empty.")

@@ -12,7 +12,7 @@ from typing import Any, Final
 from agent.errors import ToolError
 from agent.messages import JsonObject
 from agent.providers.base import ToolSpec
-from agent.tools.arguments import checked, normalised_name
+from agent.tools.arguments import by_operation
 from agent.tools.base import (
     CallContext,
     EffectClass,
@@ -107,16 +107,10 @@ class ScheduleTool:
 
     def prepare(self, arguments: JsonObject) -> PreparedCall | Malformed:
         """Normalise one call; see Tool."""
-        named = arguments.get("operation")
-        operation = normalised_name(named) if isinstance(named, str) else ""
-        if operation not in _FIELDS:
-            return Malformed(text=f"The field 'operation' must be one of {', '.join(_FIELDS)}.")
-        given = {name: value for name, value in arguments.items() if name != "operation"}
-        complete = checked(
-            given, _PROPERTIES, fields=_FIELDS[operation], required=_REQUIRED[operation]
-        )
-        if isinstance(complete, Malformed):
-            return complete
+        named = by_operation(arguments, _PROPERTIES, fields=_FIELDS, required=_REQUIRED)
+        if isinstance(named, Malformed):
+            return named
+        operation, complete = named
         fields = {name: value.strip() for name, value in complete.items() if value.strip()}
         if missing := [name for name in _REQUIRED[operation] if name not in fields]:
             return Malformed(text=f"The field {missing[0]!r} is empty.")

@@ -14,41 +14,26 @@ def follow(tx: Tx, account: str, old: str, new: str, *, now: int) -> None:
     cut = len(old) + 1
     for low, high in _below(old):
         _sessions(tx, account, (old, new), (low, high), now)
+        move = (new, cut, account, low, high)
         tx.run(
             "UPDATE outbox SET chat = ? || substr(chat, ?) WHERE state = 'pending'"
             " AND account = ? AND chat >= ? AND chat < ?",
-            new,
-            cut,
-            account,
-            low,
-            high,
+            *move,
         )
         tx.run(
             "UPDATE allowance SET chat = ? || substr(chat, ?) WHERE state = 'live'"
             " AND account = ? AND chat >= ? AND chat < ?",
-            new,
-            cut,
-            account,
-            low,
-            high,
+            *move,
         )
         tx.run(
             "UPDATE card SET chat = ? || substr(chat, ?) WHERE state IN ('queued', 'open')"
             " AND account = ? AND chat >= ? AND chat < ?",
-            new,
-            cut,
-            account,
-            low,
-            high,
+            *move,
         )
         tx.run(
             "UPDATE card SET origin = ? || substr(origin, ?) WHERE state IN ('queued', 'open')"
             " AND origin_account = ? AND origin >= ? AND origin < ?",
-            new,
-            cut,
-            account,
-            low,
-            high,
+            *move,
         )
     _waiting(tx, f"{account}|{old}", f"{account}|{new}", old, new)
     _places(tx, f"{account}|{old}", f"{account}|{new}")
