@@ -101,7 +101,7 @@ class FileFetcher:
     async def _once(self, where: Location, room: Room) -> bytes:
         if isinstance(where, KeptFile):
             return await self._kept(where, room)
-        incoming = await self._blobs.incoming()
+        incoming = self._blobs.incoming()
         try:
             await self._read(where, incoming, room)
             return await incoming.read()

@@ -43,17 +43,9 @@ class Blobs:
         """
         return await asyncio.to_thread(self._put, data)
 
-    async def incoming(self) -> Incoming:
+    def incoming(self) -> Incoming:
         """Begin what comes in pieces and is looked at before anything of it is kept."""
-        return await asyncio.to_thread(self._incoming)
-
-    def _incoming(self) -> Incoming:
-        path = self._folder / _INCOMING / secrets.token_hex(16)
-        try:
-            file = os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE), "w+b")
-        except OSError as exc:
-            raise StoreError(f"cannot store a payload: {exc.strerror}; check the disk") from exc
-        return Incoming(path, file)
+        return Incoming(self._folder / _INCOMING / secrets.token_hex(16))
 
     async def get(self, name: str) -> bytes:
         """The bytes of a name that `put` returned; StoreError if they are missing or changed."""
@@ -131,11 +123,16 @@ class Blobs:
 
 
 class Incoming:
-    """Bytes on their way in, in a file that a crash leaves behind and the next start drops."""
+    """Bytes on their way in, in a file that a crash leaves behind and the next start drops.
 
-    def __init__(self, path: Path, file: IO[bytes]) -> None:
+    Whoever is cut while a thread is at work on it may drop it all the same: nothing is left.
+    """
+
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = file
+        self._file: IO[bytes] | None = None
+        self._dropped = False
+        self._lock = threading.Lock()  # a thread that goes on after its caller was cut
         self.bytes = 0
 
     async def write(self, data: bytes) -> None:
@@ -152,20 +149,32 @@ class Incoming:
         await asyncio.to_thread(self._drop)
 
     def _write(self, data: bytes) -> None:
-        try:
-            self._file.write(data)
-        except OSError as exc:
-            raise StoreError(f"cannot store a payload: {exc.strerror}; check the disk") from exc
+        with self._lock:
+            if self._dropped:
+                return
+            try:
+                if self._file is None:
+                    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR
+                    self._file = os.fdopen(os.open(self._path, flags, FILE_MODE), "w+b")
+                self._file.write(data)
+            except OSError as exc:
+                raise StoreError(f"cannot store a payload: {exc.strerror}; check the disk") from exc
 
     def _read(self) -> bytes:
-        self._file.seek(0)
-        data = self._file.read()
-        self._file.seek(0, os.SEEK_END)
-        return data
+        with self._lock:
+            if self._file is None or self._dropped:
+                return b""
+            self._file.seek(0)
+            data = self._file.read()
+            self._file.seek(0, os.SEEK_END)
+            return data
 
     def _drop(self) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        with self._lock:
+            self._dropped = True
+            if self._file is not None:
+                self._file.close()
+                self._path.unlink(missing_ok=True)
 
 
 def _make(folder: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,7 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
 async def test_what_comes_in_pieces_leaves_nothing_behind(tmp_path: Path) -> None:
     """Dropped by whoever looked at it, or by the next start."""
     blobs = Blobs(tmp_path / "blobs")
-    incoming = await blobs.incoming()
+    incoming = blobs.incoming()
     await incoming.write(b"one ")
     await incoming.write(b"two")
     assert (await incoming.read(), incoming.bytes) == (b"one two", 7)
@@ -102,8 +103,27 @@ async def test_what_comes_in_pieces_leaves_nothing_behind(tmp_path: Path) -> Non
     assert await incoming.read() == b"one two!"
     await incoming.drop()
     await incoming.drop()
-    cut = await blobs.incoming()
+    cut = blobs.incoming()
     await cut.write(b"half")
     Blobs(tmp_path / "blobs")
     assert files(tmp_path) == []
     await cut.drop()
+
+
+async def test_what_is_cut_while_a_thread_writes_leaves_nothing(tmp_path: Path) -> None:
+    """The thread may open its file after whoever asked it was cut, even after the drop."""
+    blobs = Blobs(tmp_path / "blobs")
+    dropped = []
+    for _ in range(30):
+        incoming = blobs.incoming()
+        writing = asyncio.create_task(incoming.write(b"x" * 4_096))
+        await asyncio.sleep(0)
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await writing
+        await incoming.drop()
+        dropped.append(incoming)
+    for incoming in dropped:
+        await incoming.write(b"late")  # what a thread does that comes after the drop
+        assert await incoming.read() == b""
+    assert list((tmp_path / "blobs" / "incoming").iterdir()) == []
