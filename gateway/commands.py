@@ -245,7 +245,7 @@ COMMANDS: tuple[Command, ...] = (
         summary="what I do at certain times",
         german="was ich zu bestimmten Zeiten tue",
         lane="now",
-        args="[list, next, run, pause, resume, remove NAME]",
+        args='[list, next, run, pause, resume, remove NAME; add "SCHEDULE" TEXT]',
         shows=True,
         rule=said.RULE_CRON,
     ),

@@ -145,8 +145,13 @@ def find(tx: Tx, name: str) -> Job:
     """A job that is not removed; raises JobRefused."""
     job = cron.get(tx, name)
     if job is None or job.state == "removed":
-        raise JobRefused(f"There is no job {name}." if name else "Name the job.")
+        raise no_job(name)
     return job
+
+
+def no_job(name: str) -> JobRefused:
+    """What whoever asks for a job reads that does not exist, or that is none of their business."""
+    return JobRefused(f"There is no job {name}." if name else "Name the job.")
 
 
 def state_text(job: Job) -> str:

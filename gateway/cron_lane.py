@@ -30,7 +30,11 @@ _ADD: Final = re.compile(
 
 
 class CronLane:
-    """Carries `/cron` out. Anyone lists; owners change, and whoever made a job changes that one."""
+    """Carries `/cron` out. Owners change jobs, and whoever made one changes that one.
+
+    People know of the jobs that post in the chat they write in, and of their own; for them no
+    others exist. Owners know of all.
+    """
 
     def __init__(
         self, *, store: Store, clock: Clock, cron: Cron, rights: Rights, zone_name: str
@@ -60,10 +64,8 @@ class CronLane:
                 return USAGE
 
     def _list(self, tx: Tx, row: Waiting) -> str:
-        owner = self._owns(row)
-        here = {*refs.written_as(row.chat), *refs.written_as(row.content.reply_to)}
-        jobs = [job for job in cron.every(tx) if owner or job.definition.deliver in here]
-        lines = [self._line(job, elsewhere=job.definition.deliver not in here) for job in jobs]
+        jobs = [job for job in cron.every(tx) if self._is_known(job, row)]
+        lines = [self._line(job, elsewhere=not _is_here(job, row)) for job in jobs]
         more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
         return "\n".join([*lines[:SHOWN], *more]) or "There are no jobs here."
 
@@ -80,7 +82,7 @@ class CronLane:
         now = self._clock.now()
 
         def query(tx: Tx) -> str:
-            job = cron_changes.find(tx, name)
+            job = self._find(tx, name, row)
             if job.state != "active":
                 return f"{job.name}: {cron_changes.state_text(job)}."
             slots = cron_changes.next_slots(job, now=now)
@@ -91,7 +93,7 @@ class CronLane:
 
     async def _run(self, row: Waiting, name: str) -> str:
         def allowed(tx: Tx) -> str:
-            self._may(cron_changes.find(tx, name), row)
+            self._may(self._find(tx, name, row), row)
             return ""
 
         refusal = await self._said(self._store.read(allowed))
@@ -114,7 +116,7 @@ class CronLane:
         now = self._clock.now()
 
         def unit(tx: Tx) -> str:
-            job = cron_changes.find(tx, name)
+            job = self._find(tx, name, row)
             self._may(job, row)
             match change:
                 case "pause":
@@ -178,13 +180,33 @@ class CronLane:
     def _owns(self, row: Waiting) -> bool:
         return self._rights.owns(row.content.author) and not row.content.barred
 
+    def _made(self, job: Job, row: Waiting) -> bool:
+        person = self._rights.person
+        mine = bool(job.maker) and person(job.maker) == person(row.content.author)
+        return mine and not row.content.barred
+
+    def _is_known(self, job: Job, row: Waiting) -> bool:
+        """Whether whoever gave the command may know of a job."""
+        return _is_here(job, row) or self._made(job, row) or self._owns(row)
+
+    def _find(self, tx: Tx, name: str, row: Waiting) -> Job:
+        """A job by its name; JobRefused if there is none that whoever asks may know of."""
+        job = cron_changes.find(tx, name)
+        if not self._is_known(job, row):
+            raise cron_changes.no_job(name)
+        return job
+
     def _may(self, job: Job, row: Waiting) -> None:
         """Raise JobRefused unless whoever gave the command is an owner or made the job."""
-        author = row.content.author
-        mine = job.maker and self._rights.person(job.maker) == self._rights.person(author)
-        if not ((mine and not row.content.barred) or self._owns(row)):
+        if not (self._made(job, row) or self._owns(row)):
             who = "owners, and whoever made it," if job.maker else "owners"
             raise JobRefused(f"Only {who} may do that to {job.name}.")
+
+
+def _is_here(job: Job, row: Waiting) -> bool:
+    """Whether a job posts where the command was given."""
+    places = {*refs.written_as(row.chat), *refs.written_as(row.content.reply_to)}
+    return job.definition.deliver in places
 
 
 def zone_of(job: Job) -> tzinfo:

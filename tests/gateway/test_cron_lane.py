@@ -20,7 +20,7 @@ from tests.gateway.hand_clock import START, HandClock
 from tests.gateway.intake import CONFIG
 from tests.gateway.records.rows import write
 
-OWNER, OTHER = "telegram:1001", "telegram:1002"
+OWNER, OTHER, THIRD = "telegram:1001", "telegram:1002", "telegram:1003"
 CONFIGURED = replace(CONFIG, gateway=GatewayConfig(owners=(parse_user(OWNER),)))
 
 
@@ -108,7 +108,37 @@ async def test_the_next_times_of_a_job(lane: Lane) -> None:
     assert await lane.says("next nobody") == "There is no job nobody."
 
 
-@pytest.mark.parametrize("verb", ["run", "pause", "resume", "remove"])
+VERBS = ("next", "run", "pause", "resume", "remove")
+ELSEWHERE = "telegram:-100300"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_job_of_another_chat_does_not_exist(lane: Lane, verb: str) -> None:
+    """What there is and what there is not are answered alike; owners know of it everywhere."""
+    for name in ("standup", "nobody"):
+        said = await lane.says(f"{verb} {name}", by=OTHER, chat=ELSEWHERE)
+        assert said == f"There is no job {name}."
+    barred = await lane.says(f"{verb} standup", chat=ELSEWHERE, barred=True)
+    assert barred == "There is no job standup."
+    assert (await lane.house.job()).state == "active"
+    assert await lane.house.fires() == []
+    assert "no job" not in await lane.says(f"{verb} standup", chat=ELSEWHERE)
+
+
+async def test_whoever_made_a_job_knows_of_it_in_every_chat(lane: Lane) -> None:
+    """Their own is listed, shown and changed where it does not post; for others it is not there."""
+    made = replace(await lane.house.job(), name="mine", source="chat", maker=OTHER)
+    await write(lane.house.store, lambda tx: cron.put(tx, made))
+    here = {"by": OTHER, "chat": ELSEWHERE}
+    line = "- `mine` (0 * * * *, Europe/Berlin): next Thu 2025-10-09 11:00 CEST"
+    assert await lane.says("", **here) == f"{line}, for {CHAT}"
+    assert await lane.says("", by=THIRD, chat=ELSEWHERE) == "There are no jobs here."
+    assert await lane.says("next mine", by=THIRD, chat=ELSEWHERE) == "There is no job mine."
+    assert (await lane.says("next mine", **here)).startswith("- Thu 2025-10-09 11:00 CEST\n")
+    assert (await lane.says("pause mine", **here)).startswith("mine is paused")
+
+
+@pytest.mark.parametrize("verb", VERBS[1:])
 async def test_who_did_not_make_a_job_changes_nothing_of_it(lane: Lane, verb: str) -> None:
     """Only owners, where it stands in the configuration."""
     refused = await lane.says(f"{verb} standup", by=OTHER)
