@@ -75,7 +75,7 @@ class ListedJournal:
 
     async def stored(self, name: str, count: int = 1) -> None:
         """Wait until so many rows of a name are stored."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self.named(name)) < count:
                 self._changed.clear()
                 await self._changed.wait()

@@ -99,7 +99,7 @@ class Turn:
 
     async def told(self, wanted: Callable[[TurnEvent], bool]) -> TurnEvent:
         """Wait for an event."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 for event in self.events:
                     if wanted(event):

@@ -21,7 +21,7 @@ FLAGS = (
 EXPECTED = ("Failed to load resource", "net::ERR_")
 """What the browser itself logs about an answer that is not 2xx, or none; tests cause these."""
 
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 """A browser beside other tests on two cores is slow at times."""
 
 PHONE: dict[str, Any] = {

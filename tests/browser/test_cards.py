@@ -69,7 +69,7 @@ async def page(browser: Browser) -> AsyncIterator[Running]:
 
 async def event(page: Running, number: int) -> InboundEvent:
     """An event the page has sent."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await page.gateway.event(number)
 
 

@@ -79,7 +79,7 @@ async def page(browser: Browser) -> AsyncIterator[Running]:
 
 async def received(page: Running, number: int = 0) -> InboundEvent:
     """An event the page has sent."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await page.gateway.event(number)
 
 

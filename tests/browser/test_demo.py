@@ -16,7 +16,7 @@ from tests.browser.conftest import opened, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-START_WITHIN_S = 30
+START_WITHIN_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

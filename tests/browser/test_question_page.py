@@ -53,7 +53,7 @@ async def test_a_call_in_doubt_is_decided_at_the_page(
     gateway.model.reply(Reply(calls=(CallTool(name="mail", arguments="{}"),)))
     async with opened(browser, gateway.url) as tab:
         await write(tab, "Mail the report to Ben")
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await mail.began.wait()
         await gateway.halt()
         await gateway.start()

@@ -14,7 +14,7 @@ from tests.generous import generous
 from tests.scenarios.stage import hurried
 from tests.wire.openai import OpenAIServer, Reply
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 MODELS = {"main": "loopback-1"}
 
 

@@ -56,7 +56,7 @@ class Sent:
     async def file(self, data: bytes, name: str = "a.png", mime: str = "image/png") -> Attached:
         """What the gateway hears of a file that a person sends."""
         await self.surface.attach("Look", name, data, mime)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             event = await self.heard.get()
         (attachment,) = event.attachments
         return Attached.of(attachment, event.message)

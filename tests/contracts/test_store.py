@@ -113,7 +113,7 @@ class Gate:
 
     async def entered(self) -> None:
         """Return once the unit runs."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self._entered.wait()
 
     def open(self) -> None:

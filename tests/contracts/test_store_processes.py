@@ -16,7 +16,7 @@ from tests.contracts.test_store import ENGINES, add, names
 from tests.transitions import SYNCED
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 @asynccontextmanager

@@ -107,7 +107,7 @@ class Story:
         if approve:
             (card,) = await self.cards()
             await self.press(card, "Approve once")
-        await asyncio.wait_for(self.fatal.began.wait(), 5)
+        await asyncio.wait_for(self.fatal.began.wait(), 60)
         return await self.restarted()
 
     async def restarted(self) -> Core:
@@ -154,7 +154,7 @@ class Story:
     async def idle(self, event: Any) -> None:
         """Wait until nothing is left to be done now in the session of an event."""
         key = admission.session_key(event, CONFIG.sessions)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while self.made[-1].sessions.stoppable(key):
                 await self.turns()
 

@@ -64,7 +64,7 @@ class HandClock:
 
     async def asleep(self, count: int = 1) -> list[float]:
         """Wait until so many sleep; for how long each meant to."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self._sleepers) < count:
                 self._changed.clear()
                 await self._changed.wait()
@@ -72,7 +72,7 @@ class HandClock:
 
     async def asleep_until(self, moment: float) -> None:
         """Wait until somebody sleeps to this moment of running time."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while all(abs(sleeper.until - moment) > 1e-4 for sleeper in self._sleepers):
                 self._changed.clear()
                 await self._changed.wait()

@@ -19,7 +19,7 @@ import pytest
 from tests.gateway.terminal_screen import TerminalScreen
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 CONFIG = """\
 [gateway]

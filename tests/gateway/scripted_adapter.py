@@ -95,7 +95,7 @@ class ScriptedAdapter:
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait, operation by operation, until something holds."""
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not holds():
                     self._changed.clear()
                     await self._changed.wait()

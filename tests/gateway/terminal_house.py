@@ -52,7 +52,7 @@ class Desk:
     async def questioned(self) -> None:
         """Return once somebody asks anew."""
         self.asked.clear()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.asked.wait()
 
 

@@ -130,7 +130,7 @@ async def test_a_named_chat_hears_of_a_turn_that_failed(tmp_path: Path) -> None:
     gateway = Gateway(load(given.source, {}))
     await gateway.start(await providers(given))
     told: list[tuple[str]] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not told:
             told = await gateway._store.read(
                 lambda tx: tx.rows("SELECT content FROM outbox WHERE chat = 'terminal:7'")

@@ -163,7 +163,7 @@ async def test_a_decision_under_way_when_the_next_comes(story: Story) -> None:
     await story.waits()
     story.fatal.cuts, story.fatal.began = 1, asyncio.Event()
     await story.press(card, "Run again")
-    await asyncio.wait_for(story.fatal.began.wait(), 5)
+    await asyncio.wait_for(story.fatal.began.wait(), 60)
     assert "decided already" in await story.press(card, "Skip")
     assert len(story.fatal.ids) == 2
     assert core.model.requests == []
@@ -176,7 +176,7 @@ async def test_dying_in_what_runs_again_asks_anew(story: Story) -> None:
     await story.waits()
     story.fatal.cuts, story.fatal.began = 1, asyncio.Event()
     await story.press(first, "Run again")
-    await asyncio.wait_for(story.fatal.began.wait(), 5)
+    await asyncio.wait_for(story.fatal.began.wait(), 60)
     core = await story.restarted()
     _, second = await story.cards(2)
     assert code_of(first) != code_of(second)
@@ -245,7 +245,7 @@ async def test_a_stop_before_a_death_in_a_call_asks_nobody(story: Story) -> None
     await core.connect()
     core.answers(says("Look.", calls=(call("once"),)))
     await core.take(message("do it", number=1))
-    await asyncio.wait_for(story.fatal.began.wait(), 5)
+    await asyncio.wait_for(story.fatal.began.wait(), 60)
     await story.store.write(lambda tx: unowned.mark_stopped(tx, 1, "Ann"), transition=SYNCED)
     core = await story.restarted()
     await story.says(
@@ -275,7 +275,7 @@ async def test_a_tool_that_is_gone_meanwhile(
     await core.connect()
     core.answers(says("Look.", calls=(call("once"),)))
     await core.take(message("do it", number=1))
-    await asyncio.wait_for(story.fatal.began.wait(), 5)
+    await asyncio.wait_for(story.fatal.began.wait(), 60)
     del story.tools["once"]
     core = await story.restarted()
     (card,) = await story.cards()

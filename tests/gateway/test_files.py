@@ -349,7 +349,7 @@ async def test_what_can_not_be_stored_ends_the_rest_too(make: Make) -> None:
     core.adapter.locates = locate
     files = [await picture(core, shade) for shade in (1, 2)]
     await core.take(message("two", number=1, attachments=tuple(files)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await cut.wait()
     core.answers("Back.")
     await core.take(message("again", number=2))

@@ -207,7 +207,7 @@ async def test_a_start_that_was_cut_after_the_launch_is_found(house: HubHouse) -
 
 async def cut(house: HubHouse, state: str) -> None:
     """End the run once a call is in a state, and begin the next one."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await house.rows("SELECT state FROM tool_call") != [(state,)]:
             pass
     await house.close()
@@ -287,7 +287,7 @@ async def test_a_sandbox_made_before_a_crash_is_found(house: HubHouse, died_at: 
     """Whether or not it stood in a row: one machine, one hold, one result."""
     house.store.halts_at = died_at
     await house.asks("hf_sandbox", operation="create")
-    await asyncio.wait_for(house.store.reached.wait(), 5)
+    await asyncio.wait_for(house.store.reached.wait(), 60)
     await house.close()
     house.store.halts_at = ""
     await house.open()

@@ -74,7 +74,7 @@ async def test_an_adapter_that_stops_waiting_takes_nothing_back(
         await taking
     gate.open()
     await holding
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await intake.routing.wait()
     assert len(intake.entered) == 1
     assert await intake.take(message()) is Receipt.STORED

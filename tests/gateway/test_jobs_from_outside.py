@@ -109,7 +109,7 @@ async def test_a_hook_runs_its_job_with_what_it_brought_as_a_quotation(tmp_path:
         house.model.script(says(gate, "Deployed."))
         status, said = await house.call(INJECTION.encode(), key="build-512")
         assert (status, said) == (202, {"fire": "f1"})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await house.model.waits.wait()
         assert await house.call(INJECTION.encode(), key="build-512") == (200, {"fire": "f1"})
         status, said = await house.call(b"something else", key="build-512")
@@ -121,7 +121,7 @@ async def test_a_hook_runs_its_job_with_what_it_brought_as_a_quotation(tmp_path:
         assert "\nSay in one line what was deployed." in text
         assert SECRET not in str(request)
         gate.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await house.posts() != [("Deployed.", "sent")]:
                 pass
         async with aiohttp.ClientSession() as page, page.get(f"{house.url}/jobs") as answer:
@@ -163,7 +163,7 @@ async def test_a_job_is_run_from_a_shell(
         arguments = ("trigger", "yearly", "--key", "k1", "--data", str(report))
         assert await house.run(*arguments) == 0
         assert capsys.readouterr().out == "stored; what becomes of it: gatepost why f1\n"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await house.model.waits.wait()
         (told,) = house.model.requests[0].messages
         assert "all green" in getattr(told, "text", "")

@@ -38,7 +38,7 @@ class Journal:
         self.path = str(path)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
-        self.socket.settimeout(5)
+        self.socket.settimeout(60)
 
     def entry(self) -> dict[str, str]:
         """The next entry."""

@@ -20,7 +20,7 @@ from tests.wire.telegram import TOKEN as TELEGRAM_TOKEN
 from tests.wire.telegram import TelegramServer
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30
+PATIENCE_S = 60
 KEY = "sk-secret-of-the-loopback"
 PAGE_TOKEN = "page-token-that-is-long-enough-to-be-one"
 SECRETS = (TELEGRAM_TOKEN, BOT_TOKEN, APP_TOKEN, DISCORD_TOKEN, KEY, PAGE_TOKEN)

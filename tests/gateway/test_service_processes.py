@@ -19,7 +19,7 @@ from tests.wire.openai.server import OpenAIServer
 from tests.wire.telegram.server import TelegramServer
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 CONFIG = """\
 [gateway]

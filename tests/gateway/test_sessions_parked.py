@@ -102,7 +102,7 @@ async def turns(core: Core) -> list[str]:
 
 async def idle(core: Core) -> None:
     """Wait until no turn runs."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while core.sessions.running():
             await turns(core)
 

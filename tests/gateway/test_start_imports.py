@@ -14,7 +14,7 @@ from tests.wire.openai import OpenAIServer
 from tests.wire.slack import SlackServer
 from tests.wire.telegram import TelegramServer
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 ROOT = Path(__file__).parents[2]
 
 SDKS = frozenset(

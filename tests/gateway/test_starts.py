@@ -351,7 +351,7 @@ async def test_a_call_of_a_quarantined_turn_is_in_doubt(runs: Runs) -> None:
 
 async def asked_for(core: Core, count: int) -> None:
     """Wait until the model was asked so often."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(core.model.requests) < count:
             await core.store.read(lambda tx: tx.row("SELECT 1"))
 

@@ -35,7 +35,7 @@ price = "included"
 [tools]
 enabled = []
 """
-PATIENCE_S = 30
+PATIENCE_S = 60
 EXIT_RESTART = 75
 CHATS = range(2001, 2021)
 

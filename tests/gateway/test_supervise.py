@@ -38,7 +38,7 @@ class Watched:
     async def start(self) -> None:
         """Run it, and wait until its first attempt is decided."""
         self._task = asyncio.create_task(self.supervisor.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.supervisor.settled.wait()
 
     async def runs(self, times: int = 1) -> None:
@@ -49,7 +49,7 @@ class Watched:
     async def ended(self) -> None:
         """Wait until it has stopped for good."""
         assert self._task is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self._task
 
     async def stop(self) -> None:

@@ -206,7 +206,7 @@ async def _until_label(scene: Scene, words: str) -> None:
             for card in person.cards()
             for label in (*card.buttons, *card.choices)
         ),
-        timeout=40.0,
+        timeout=60.0,
     )
 
 

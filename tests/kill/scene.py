@@ -37,8 +37,8 @@ from tests.wire.openai.server import TRANSCRIBE
 if TYPE_CHECKING:
     from tests.kill.story import Story
 
-WAIT_S = 40.0
-LATE_S = 10.0
+WAIT_S = 60.0
+LATE_S = 60.0
 """From the last thing people see of a story to the last write it makes."""
 
 GREETING, PARTING = "good day", "that was all"

@@ -20,7 +20,7 @@ from tests.generous import generous
 from tests.wire.openai import OpenAIServer, Reply
 from tests.wire.server import LoopbackServer
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 KEY = "sk-loopback"
 MODEL = "loopback-1"
 SPARE = "loopback-2"

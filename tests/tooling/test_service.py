@@ -45,7 +45,7 @@ def analyze(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[
         [ANALYZE, *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
         env={**os.environ, **(environ or {})},
     )

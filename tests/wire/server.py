@@ -151,7 +151,7 @@ class LoopbackServer:
         return [seen for seen in self.record if seen.operation == operation]
 
     async def seen(
-        self, wanted: Callable[[Seen], bool], timeout: float = 20.0, *, since: int = 0
+        self, wanted: Callable[[Seen], bool], timeout: float = 60.0, *, since: int = 0
     ) -> Seen:
         """The first request from position `since` on that is wanted, waiting for it if need be."""
         return await self._record.wait(wanted, timeout=timeout, since=since)

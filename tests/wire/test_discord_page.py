@@ -14,7 +14,7 @@ from platforms.events import ButtonPressed, FormSubmitted
 from tests.platforms.discord.journal import Journal, post, posted, running
 from tests.wire.discord import DiscordServer
 
-PATIENCE_MS = 10_000
+PATIENCE_MS = 60_000
 CONTROLS = (
     (
         Button(label="Approve once", payload="ap:1", style="primary"),

@@ -34,7 +34,7 @@ async def connected(
 
 
 async def next_message(heard: asyncio.Queue[hikari.Event]) -> hikari.MessageCreateEvent:
-    event = await asyncio.wait_for(heard.get(), 10)
+    event = await asyncio.wait_for(heard.get(), 60)
     assert isinstance(event, hikari.MessageCreateEvent)
     return event
 
@@ -78,7 +78,7 @@ async def test_a_press_is_answered_in_private() -> None:
         await bot.rest.create_message(server.general.id, "card", component=row)
         await next_message(heard)
         await server.press(server.bot_messages(server.general)[0], server.ada, "dn:1")
-        event = await asyncio.wait_for(heard.get(), 10)
+        event = await asyncio.wait_for(heard.get(), 60)
         assert isinstance(event, hikari.InteractionCreateEvent)
         press = event.interaction
         assert isinstance(press, hikari.ComponentInteraction)
@@ -100,7 +100,7 @@ async def test_commands_threads_and_direct_messages() -> None:
         command = bot.rest.slash_command_builder("status", "What is going on").add_option(option)
         await bot.rest.set_application_commands(application, [command])
         await server.invoke(server.general, server.ada, "status", "all")
-        event = await asyncio.wait_for(heard.get(), 10)
+        event = await asyncio.wait_for(heard.get(), 60)
         assert isinstance(event, hikari.InteractionCreateEvent)
         used = event.interaction
         assert isinstance(used, hikari.CommandInteraction)
@@ -147,7 +147,7 @@ async def test_a_menu_opens_a_form_that_is_sent() -> None:
         await bot.rest.create_message(server.general.id, "card", component=row)
         await next_message(heard)
         opening = await server.choose(server.bot_messages(server.general)[0], server.ada, "dn:1")
-        event = await asyncio.wait_for(heard.get(), 10)
+        event = await asyncio.wait_for(heard.get(), 60)
         assert isinstance(event, hikari.InteractionCreateEvent)
         chosen = event.interaction
         assert isinstance(chosen, hikari.ComponentInteraction)
@@ -156,7 +156,7 @@ async def test_a_menu_opens_a_form_that_is_sent() -> None:
         fields.add_text_input("reason", "Why?", required=True, max_length=500)
         await chosen.create_modal_response("Deny", "form:1", component=fields)
         await server.fill(opening, {"reason": "too dear"})
-        event = await asyncio.wait_for(heard.get(), 10)
+        event = await asyncio.wait_for(heard.get(), 60)
         assert isinstance(event, hikari.InteractionCreateEvent)
         sent = event.interaction
         assert isinstance(sent, hikari.ModalInteraction)

@@ -306,7 +306,7 @@ class Socket:
         self.binary = False
 
     async def next(self) -> Json:
-        frame = await self.socket.receive(timeout=5)
+        frame = await self.socket.receive(timeout=60)
         if frame.type is aiohttp.WSMsgType.BINARY:
             self.binary = True
             return json.loads(self._inflate.decompress(frame.data))  # type: ignore[no-any-return]
@@ -321,7 +321,7 @@ class Socket:
         await self.send(2, {"token": token, "intents": intents, "properties": {}})
 
     async def closed(self) -> int | None:
-        frame = await self.socket.receive(timeout=5)
+        frame = await self.socket.receive(timeout=60)
         assert frame.type is aiohttp.WSMsgType.CLOSE, frame
         return self.socket.close_code
 

@@ -30,7 +30,7 @@ async def test_all_servers_start_as_a_program(tmp_path: Path) -> None:
     assert fakes.stdout is not None
     printed = ""
     while "another terminal" not in printed:
-        printed += (await asyncio.wait_for(fakes.stdout.readline(), 30)).decode()
+        printed += (await asyncio.wait_for(fakes.stdout.readline(), 60)).decode()
     urls = re.findall(r"http://127\.0\.0\.1:\d+/", printed)
     assert len(urls) == 5
     async with aiohttp.ClientSession() as session:
@@ -43,13 +43,13 @@ async def test_all_servers_start_as_a_program(tmp_path: Path) -> None:
     checked = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "gateway", "check", "--config", str(file)
     )
-    assert await asyncio.wait_for(checked.wait(), 30) == 0
+    assert await asyncio.wait_for(checked.wait(), 60) == 0
     port = urls[0].rpartition(":")[2].strip("/")
     again = await started("--first-port", port, "--file", str(tmp_path / "other.toml"))
-    _, complaint = await asyncio.wait_for(again.communicate(), 30)
+    _, complaint = await asyncio.wait_for(again.communicate(), 60)
     assert again.returncode == 1
     assert b"can't be started" in complaint
     assert complaint.count(b"\n") == 1
     fakes.send_signal(signal.SIGINT)
-    _, errors = await asyncio.wait_for(fakes.communicate(), 30)
+    _, errors = await asyncio.wait_for(fakes.communicate(), 60)
     assert (fakes.returncode, errors) == (0, b"")

@@ -30,7 +30,7 @@ async def server() -> AsyncIterator[OpenAIServer]:
 @pytest.fixture
 async def client(server: OpenAIServer) -> AsyncIterator[AsyncOpenAI]:
     async with AsyncOpenAI(
-        base_url=server.base_url, api_key="sk-loopback", max_retries=0, timeout=5
+        base_url=server.base_url, api_key="sk-loopback", max_retries=0, timeout=60
     ) as client:
         yield client
 

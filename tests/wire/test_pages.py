@@ -15,7 +15,7 @@ from tests.generous import generous
 from tests.wire.fakes import TEAM, Fakes
 from tests.wire.server import LoopbackServer
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 
 pytestmark = pytest.mark.slow  # a browser and a whole gateway with every SDK
 

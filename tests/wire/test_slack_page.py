@@ -14,7 +14,7 @@ from platforms.events import ButtonPressed, FormSubmitted, InboundEvent
 from tests.platforms.slack.journal import ADA, GENERAL, Journal, chat_of, post, posted, running
 from tests.wire.slack import SlackServer
 
-PATIENCE_MS = 10_000
+PATIENCE_MS = 60_000
 CONTROLS = (
     (
         Button(label="Approve once, at most $2.09", payload="ap", style="primary"),

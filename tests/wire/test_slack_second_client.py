@@ -208,7 +208,7 @@ def node_modules() -> Path:
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=50,
+            timeout=100,
             check=False,
         )
         if made.returncode != 0:
@@ -238,7 +238,7 @@ async def test_slacks_node_sdk_answers_a_message_and_a_press() -> None:
 
         async def line() -> str:
             assert node.stdout is not None
-            return (await asyncio.wait_for(node.stdout.readline(), 20)).decode().strip()
+            return (await asyncio.wait_for(node.stdout.readline(), 60)).decode().strip()
 
         try:
             assert await line() == "refused invalid_auth"

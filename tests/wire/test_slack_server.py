@@ -490,7 +490,7 @@ async def test_the_page_shows_and_speaks(server: SlackServer, client: Client) ->
     form = {"chat": "D1", "user": ADA, "text": "hello"}
     async with client.session.post(f"{server.url}/page/say", data=form) as response:
         assert response.status == 200
-    envelope = await asyncio.wait_for(ws.receive_json(), 5)
+    envelope = await asyncio.wait_for(ws.receive_json(), 60)
     assert envelope["payload"]["event"]["channel_type"] == "im"
     await ws.send_json({"envelope_id": envelope["envelope_id"]})
     async with client.session.get(f"{server.url}/page/state") as response:

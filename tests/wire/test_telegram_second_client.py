@@ -65,7 +65,7 @@ async def test_aiogram_answers_a_message_and_a_press() -> None:
         (shown,) = server.ours(ADA)
         assert (shown.text, shown.reply_to) == ("you said hello", said)
         callback = await server.press(chat=ADA, user=ADA, message_id=shown.message_id, label="Go")
-        await asyncio.wait_for(pressed.wait(), 5)
+        await asyncio.wait_for(pressed.wait(), 60)
         (shown,) = server.ours(ADA)
         assert [state.text for state in shown.history] == ["you said hello", "done"]
         assert server.answer(callback).text == "gone"

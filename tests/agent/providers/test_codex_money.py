@@ -133,7 +133,7 @@ async def test_a_turn_that_is_left_is_interrupted_at_once(tmp_path: Path) -> Non
         history = await approved(here)
         here.provider.leave("other")
         here.provider.leave("s1")
-        await here.until(lambda stage: "turn/interrupt" in stage.methods(), within_s=5)
+        await here.until(lambda stage: "turn/interrupt" in stage.methods())
         second = await step(here.provider, request(*history))
         assert len(here.started()) == 1
         told = here.requests("turn/start")[1]["input"][0]["text"]
@@ -173,7 +173,7 @@ async def test_a_left_child_that_does_not_let_go_is_killed(tmp_path: Path) -> No
         await approved(here)
         here.provider.leave("s1")
         pid = here.started()[0]["started"]
-        await here.until(lambda _: not alive(pid), within_s=5)
+        await here.until(lambda _: not alive(pid))
 
 
 async def test_what_a_child_did_before_it_died_between_steps_is_told(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ async def main() -> None:
 
 asyncio.run(main())
 """
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def group_of(leader: int) -> list[int]:

@@ -287,7 +287,7 @@ async def test_what_came_meanwhile_is_said_in_the_turn(tmp_path: Path) -> None:
         message, output = await run(here, first)
         more = UserMessage(text="and b too")
         ended = request(QUESTION, message, result(message, output), more)
-        await asyncio.wait_for(step(here.provider, ended), 10)
+        await asyncio.wait_for(step(here.provider, ended), 60)
         said = [each["input"][0]["text"] for each in here.requests("turn/steer")]
         begun = [each["input"][0]["text"] for each in here.requests("turn/start")]
     # The turn may be over by then: then a further one begins with these words.

@@ -98,7 +98,7 @@ async def test_a_silent_server_costs_no_more_than_the_bound() -> None:
     async with OpenAIServer(key=None) as server:
         server.faults.add(MODELS, HalfOpen(), HalfOpen())
         began = time.monotonic()
-        assert await asyncio.wait_for(probe_local([server.base_url] * 2), 5) is None
+        assert await asyncio.wait_for(probe_local([server.base_url] * 2), 60) is None
         assert time.monotonic() - began < 2
 
 
@@ -108,4 +108,4 @@ def test_the_sdk_is_not_imported_before_it_is_needed() -> None:
         "import sys, agent.providers.openai_chat, agent.providers.demo, agent.providers.models\n"
         "sys.exit('openai' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -22,7 +22,7 @@ SERVER = Path(__file__).parents[2] / "wire" / "mcp_server.py"
 QUICK = Patience(
     backoff_s=(0.01, 0.02, 0.05), wait_s=5.0, probe_s=0.3, connect_s=5.0, close_s=1.0, grace_s=0.2
 )
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 @dataclass

@@ -423,7 +423,7 @@ async def test_pipes_and_sockets_are_not_opened(
     try:
         for name in ("pipe", "sock"):
             for operation, more in (("read", {}), ("write", {"content": "x"})):
-                output = await asyncio.wait_for(use(tool, operation, path=name, **more), 5)
+                output = await asyncio.wait_for(use(tool, operation, path=name, **more), 60)
                 assert "neither a file nor a directory" in output.text
         assert (await use(tool, "search", query="x")).status is ResultStatus.DONE
     finally:

@@ -156,7 +156,7 @@ async def test_a_broken_off_call_leaves_the_session_usable(tmp_path: Path) -> No
         hold = Hold(released=asyncio.Event())
         server.faults.add("tools/call", hold)
         calling = asyncio.create_task(ground.use("echo", text="hello"))
-        await asyncio.wait_for(server.holding.wait(), 5)
+        await asyncio.wait_for(server.holding.wait(), 60)
         calling.cancel()
         with pytest.raises(asyncio.CancelledError):
             await calling
@@ -246,11 +246,11 @@ async def test_the_sdks_own_server_at_an_address(tmp_path: Path) -> None:
             call = tool.prepare({})
             assert isinstance(call, PreparedCall)
             waiting = asyncio.create_task(tool.run(call, CONTEXT))
-            await asyncio.wait_for(begun.wait(), 10)
+            await asyncio.wait_for(begun.wait(), 60)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
-            await asyncio.wait_for(ended.wait(), 10)
+            await asyncio.wait_for(ended.wait(), 60)
             said = ground.tool("say", "third")
             call = said.prepare({"text": "hello"})
             assert isinstance(call, PreparedCall)

@@ -503,7 +503,7 @@ async def gone(handle: int) -> None:
     loop = asyncio.get_running_loop()
     loop.add_reader(handle, ended.set)
     try:
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 60)
     finally:
         loop.remove_reader(handle)
         os.close(handle)

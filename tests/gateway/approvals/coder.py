@@ -82,7 +82,7 @@ class Coder:
 
     async def until(self, seen: Callable[["Coder"], bool]) -> None:
         """Wait until something has reached the agent; another process logs it."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not seen(self):  # noqa: ASYNC110 - there is no event in a file
                 await asyncio.sleep(0.005)
 

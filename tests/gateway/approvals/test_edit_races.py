@@ -61,7 +61,7 @@ async def editing(house: House, *, option: int) -> tuple[Card, SlowTool, asyncio
     ((card, _),) = await house.cards()
     edit = act(house, ANN, Decision.EDIT, option=option, values={"text": "other"})
     task = asyncio.create_task(house.now.desk.desk.typed(card.code, edit))
-    await asyncio.wait_for(tool.looks.wait(), 5)
+    await asyncio.wait_for(tool.looks.wait(), 60)
     return card, tool, task
 
 

@@ -361,7 +361,7 @@ async def test_i15_money_is_held_before_anything_can_cost(house: House) -> None:
     house.tools["paid"].waits = asyncio.Event()
     card = await house.asks("paid")
     await house.take(house.event_of(card.button("Approve once"), card, BEN))
-    await asyncio.wait_for(house.tools["paid"].began.wait(), 5)
+    await asyncio.wait_for(house.tools["paid"].began.wait(), 60)
     assert await house.held() == 500_000
     rows = await house.rows("SELECT kind, amount FROM ledger ORDER BY seq")
     assert rows == [("hold", 500_000)]

@@ -32,7 +32,7 @@ async def cut(house: House, tool: HouseTool, *calls: str, by: Author | None) -> 
         await house.rest()
         card = house.card()
         await house.take(house.event_of(card.button("Approve once"), card, by))
-    await asyncio.wait_for(tool.began.wait(), 5)
+    await asyncio.wait_for(tool.began.wait(), 60)
     await house.shut()
     tool.waits = None
     assert await house.calls() == ["intent"]
@@ -201,7 +201,7 @@ async def _approved_late(house: House) -> None:
     await house.restart()
     house.model_calls("slow", "box")
     await house.take(house.words("do it"))
-    await asyncio.wait_for(slow.began.wait(), 5)
+    await asyncio.wait_for(slow.began.wait(), 60)
     await house.until(lambda: bool(house.shown()))
     for label in ("Approve once", "Yes: Approve"):
         await house.until(_is_shown(house, label))
@@ -253,7 +253,7 @@ async def test_only_a_rules_leave_spares_a_harmless_call_its_check(
         says("a", calls=made_calls(first)), says("b", calls=made_calls("slow", second)), "done"
     )
     await house.take(house.words("do it"))
-    await asyncio.wait_for(slow.began.wait(), 5)
+    await asyncio.wait_for(slow.began.wait(), 60)
     if asked:
         await house.until(lambda: bool(house.shown()))
         card = house.card()

@@ -450,7 +450,7 @@ async def test_a_stream_that_was_stopped_costs_what_came_of_it(house: House) -> 
     paid_model(house, ceiling=9 * DOLLAR, actual=9 * DOLLAR)
     house.model_says(says("A few words", asyncio.Event()))
     await house.take(house.words("go"))
-    await asyncio.wait_for(house.model.waits.wait(), 5)
+    await asyncio.wait_for(house.model.waits.wait(), 60)
     await house.command("stop")
     house.model.waits.clear()
     assert await house.held() == 9 * DOLLAR
@@ -479,7 +479,7 @@ async def test_thirty_model_calls_without_a_price_freeze_a_chat(house: House) ->
     for author in (ANN, BEN):
         house.model.waits.clear()
         await house.take(house.words("go", author=author))
-        await asyncio.wait_for(house.model.waits.wait(), 5)
+        await asyncio.wait_for(house.model.waits.wait(), 60)
     house.clock.advance(1)
     held.set()
     await house.rest()

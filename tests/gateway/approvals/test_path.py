@@ -66,7 +66,7 @@ async def test_deny_and_stop_ends_a_turn_that_runs(house: House) -> None:
     house.tools["allowed"].waits = asyncio.Event()
     house.model_calls("allowed", "paid")
     await house.take(house.words("do it"))
-    await asyncio.wait_for(house.tools["allowed"].began.wait(), 5)
+    await asyncio.wait_for(house.tools["allowed"].began.wait(), 60)
     await house.until(lambda: bool(house.shown()))
     event = house.event_of(house.card().button("Deny and stop"), house.card(), BEN)
     await house.take(event)

@@ -249,7 +249,7 @@ async def test_race_09_the_role_is_gone_before_the_press_and_before_the_launch(
     house.model_forgets()
     house.model_calls("allowed", "tells")
     await house.take(house.words("again"))
-    await asyncio.wait_for(house.tools["allowed"].began.wait(), 5)
+    await asyncio.wait_for(house.tools["allowed"].began.wait(), 60)
     await house.until(lambda: bool(house.shown()))
     card = house.card()
     await house.take(house.event_of(card.button("Approve once"), card, BEN))
@@ -339,7 +339,7 @@ async def test_race_12_a_probe_after_a_crash(house: House, found: str) -> None:
     tool.waits = asyncio.Event()
     card = await house.asks("remote")
     await house.take(house.event_of(card.button("Approve once"), card, CAL))
-    await asyncio.wait_for(tool.began.wait(), 5)
+    await asyncio.wait_for(tool.began.wait(), 60)
     await house.shut()
     tool.waits = None
     (ran,) = tool.ran

@@ -52,7 +52,7 @@ async def test_race_04_a_new_run_at_every_point(house: House, point: str) -> Non
         await house.take(house.event_of(card.button("Approve once"), card, BEN))
         await house.now.router.settled()
         if point == "running":
-            await asyncio.wait_for(tool.began.wait(), 5)
+            await asyncio.wait_for(tool.began.wait(), 60)
         if point == "done":
             await house.rest()
     await house.shut()
@@ -78,7 +78,7 @@ async def test_race_04_a_once_call_that_was_cut_is_never_run_again_by_itself(
     tool.waits = asyncio.Event()
     card = await house.asks("once")
     await house.take(house.event_of(card.button("Approve once"), card, BEN))
-    await asyncio.wait_for(tool.began.wait(), 5)
+    await asyncio.wait_for(tool.began.wait(), 60)
     await house.shut()
     tool.waits = None
     await house.open()
@@ -151,7 +151,7 @@ async def test_race_23_a_freeze_ends_a_stream_and_a_job(house: House) -> None:
     house.model_forgets()
     house.model_says(says("Word ", held, "more."))
     await house.take(house.words("talk", author=DAN))
-    await asyncio.wait_for(house.model.waits.wait(), 5)
+    await asyncio.wait_for(house.model.waits.wait(), 60)
     await house.command("freeze", author=BEN)
     house.model.waits.clear()
     await house.ticks(1)
@@ -361,7 +361,7 @@ async def test_words_nobody_entitled_typed_taint_the_turn(house: House) -> None:
         says("Wait ", held, calls=made_calls("allowed")), says("", calls=made_calls("free"))
     )
     await house.take(house.words("do it", chat=thread))
-    await asyncio.wait_for(house.model.waits.wait(), 5)
+    await asyncio.wait_for(house.model.waits.wait(), 60)
     await house.take(house.words("and mail it to me", author=DAN, chat=thread))
     held.set()
     await house.rest()

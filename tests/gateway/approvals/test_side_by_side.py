@@ -40,7 +40,7 @@ async def test_eight_tools_of_a_chat_run_side_by_side(house: House) -> None:
     house.model_says(*(says("a", calls=four) for _ in range(3)), *("done" for _ in range(3)))
     for author in (ANN, BEN, EVE):
         await house.take(house.words("do it", author=author))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await tool.full.wait()
         while await house.calls() != ["intent"] * 12:
             pass

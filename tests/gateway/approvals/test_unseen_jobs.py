@@ -19,7 +19,7 @@ async def beginning(house: House) -> RemoteHouseTool:
     tool.waits = asyncio.Event()
     card = await house.asks("remote")
     await house.take(house.event_of(card.button("Approve once"), card, CAL))
-    await asyncio.wait_for(tool.began.wait(), 5)
+    await asyncio.wait_for(tool.began.wait(), 60)
     return tool
 
 

@@ -21,7 +21,7 @@ def test_embedded_defaults_import_no_schema(tmp_path: Path) -> None:
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=True,
     )
     assert done.stdout.strip() == "[]"

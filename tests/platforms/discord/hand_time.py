@@ -42,7 +42,7 @@ class HandTime:
         await self._until(lambda found: found != seconds and 0.8 <= found / seconds <= 1.2)
 
     async def _until(self, wanted: Callable[[float], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not any(wanted(sleeper.seconds) for sleeper in self._sleepers):
                 self._changed.clear()
                 await self._changed.wait()

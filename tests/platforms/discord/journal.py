@@ -51,13 +51,13 @@ class Journal:
             await self.held.wait()
         return self.next_receipts.popleft() if self.next_receipts else Receipt.STORED
 
-    async def count(self, number: int, timeout: float = 8.0) -> list[Delivery]:
+    async def count(self, number: int, timeout: float = 60.0) -> list[Delivery]:
         """The deliveries, once there are that many."""
         async with self._changed, asyncio.timeout(timeout):
             await self._changed.wait_for(lambda: len(self.deliveries) >= number)
         return self.deliveries
 
-    async def heard_own(self, number: int, timeout: float = 8.0) -> list[MessageReceived]:
+    async def heard_own(self, number: int, timeout: float = 60.0) -> list[MessageReceived]:
         """Our own messages, once there are that many."""
         async with self._changed, asyncio.timeout(timeout):
             await self._changed.wait_for(lambda: len(self.own) >= number)

@@ -350,7 +350,7 @@ async def test_a_token_refused_over_rest_stops_the_run(server: DiscordServer) ->
         with pytest.raises(CredentialsRejected, match="Reset Token"):
             await adapter.direct(str(server.ada.id))
         with pytest.raises(CredentialsRejected, match="Reset Token"):
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 60)
 
 
 async def test_a_token_refused_while_resuming_stops_the_run(server: DiscordServer) -> None:
@@ -361,7 +361,7 @@ async def test_a_token_refused_while_resuming_stops_the_run(server: DiscordServe
         server.gateway._token = "another"
         await server.gateway.close(4000)
         with pytest.raises(CredentialsRejected, match="Reset Token"):
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 60)
         assert not adapter.liveness().connected
 
 

@@ -49,7 +49,7 @@ class Gaps:
         self.over.put_nowait(gap)
 
     async def next(self) -> Gap:
-        return await asyncio.wait_for(self.over.get(), 5)
+        return await asyncio.wait_for(self.over.get(), 60)
 
 
 @pytest.fixture

@@ -163,7 +163,7 @@ async def test_a_final_close_of_one_stops_both(server: DiscordServer) -> None:
     async with connected(server) as adapter:
         server.gateway.refuse_identify(4014)
         with pytest.raises(RightsMissing):
-            await asyncio.wait_for(adapter.run(Journal()), 5)
+            await asyncio.wait_for(adapter.run(Journal()), 60)
         await server.gateway.gone()
 
 
@@ -176,7 +176,7 @@ async def test_a_shard_of_too_many_guilds_is_refused(server: DiscordServer) -> N
     server.world.add_guild("one too many", server.ada, ident=GUILD_ID + 1)
     async with connected(server) as adapter:
         with pytest.raises(CredentialsRejected, match="Restart the gateway"):
-            await asyncio.wait_for(adapter.run(Journal()), 5)
+            await asyncio.wait_for(adapter.run(Journal()), 60)
 
 
 def test_more_connections_than_one_process_keeps() -> None:

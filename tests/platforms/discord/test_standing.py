@@ -266,7 +266,7 @@ async def test_a_press_whose_answer_hangs_is_given_up(server: DiscordServer) -> 
         await server.press(server.bot_messages(server.general)[-1], server.ada, "go:1")
         event = await journal.event()
         assert isinstance(event, ButtonPressed)
-        await asyncio.wait_for(adapter.perform(AnswerPress(press=event.press)), 3)
+        await asyncio.wait_for(adapter.perform(AnswerPress(press=event.press)), 60)
 
 
 async def _operation(

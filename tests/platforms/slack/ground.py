@@ -86,7 +86,7 @@ class Ground:
 
     async def reported(self, number: int = 1) -> Gap:
         """The gap with that number, once it is over."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self.gaps) < number:
                 await self.time.advance(0.5)
         return self.gaps[number - 1]

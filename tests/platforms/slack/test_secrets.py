@@ -114,7 +114,7 @@ async def test_a_broken_socket_mode_start_shows_no_ticket(
     async with SlackServer() as server, connected(server, stale_s=0.3) as adapter:
         server.faults.add("socket", *[Answer(status=403)] * 20)
         with suppress(PlatformError):
-            await asyncio.wait_for(adapter.run(Journal()), 5)
+            await asyncio.wait_for(adapter.run(Journal()), 60)
         assert "could not be opened (WSServerHandshakeError)" in shown(caplog)
         assert TICKET not in shown(caplog)
 

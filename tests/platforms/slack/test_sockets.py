@@ -43,7 +43,7 @@ class Ground:
     async def end(self) -> None:
         """The run ends by itself; raises what it raises."""
         self.ended = True
-        await asyncio.wait_for(self.run, 5)
+        await asyncio.wait_for(self.run, 60)
 
     async def both_sockets(self) -> None:
         """Both places are taken."""
@@ -370,7 +370,7 @@ async def test_a_handshake_nobody_answers_is_tried_again() -> None:
         server.faults.add("socket", HalfOpen())
         run = asyncio.create_task(adapter.run(Journal()))
         with pytest.raises(PlatformUnavailable):
-            await asyncio.wait_for(run, 5)
+            await asyncio.wait_for(run, 60)
         run = asyncio.create_task(adapter.run(Journal()))
         await server.connected()
         run.cancel()

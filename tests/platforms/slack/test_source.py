@@ -253,7 +253,7 @@ async def test_without_any_socket_the_caller_is_told() -> None:
     async with SlackServer() as server, connected(server, stale_s=0.3) as adapter:
         server.faults.add("socket", *[CutBefore()] * 50)
         with pytest.raises(PlatformUnavailable):
-            await asyncio.wait_for(adapter.run(Journal()), 5)
+            await asyncio.wait_for(adapter.run(Journal()), 60)
         assert not adapter.liveness().connected
 
 
@@ -265,7 +265,7 @@ async def test_a_socket_lost_for_good_ends_the_run() -> None:
         server.faults.add("socket", *[CutBefore()] * 50)
         server.transport.cut()
         with pytest.raises(PlatformUnavailable):
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 60)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ async def test_the_end_of_our_access_ends_the_run(body: dict[str, object], error
         assert not task.done()
         server.send_event(body)
         with pytest.raises(CredentialsRejected, match=error):
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 60)
         assert journal.stored == 2
 
 
@@ -310,7 +310,7 @@ async def test_a_wrong_app_token_is_refused_at_once() -> None:
     """The SDK alone would ask again for ever."""
     async with SlackServer() as server, connected(server, app_token="xapp-wrong") as adapter:
         with pytest.raises(CredentialsRejected, match="app-level token"):
-            await asyncio.wait_for(adapter.run(Journal()), 5)
+            await asyncio.wait_for(adapter.run(Journal()), 60)
         assert len(server.requests("apps.connections.open")) == 1
 
 

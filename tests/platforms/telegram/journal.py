@@ -38,7 +38,7 @@ class Journal:
 
     async def count(self, number: int) -> list[Delivery]:
         """The deliveries, once there are that many."""
-        async with self._changed, asyncio.timeout(20):
+        async with self._changed, asyncio.timeout(60):
             await self._changed.wait_for(lambda: len(self.deliveries) >= number)
         return self.deliveries
 

@@ -45,7 +45,7 @@ class Times:
 
     async def told(self) -> None:
         """Wait until a gap was told."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self._told.wait()
 
     async def sleep(self, seconds: float) -> None:
@@ -59,7 +59,7 @@ class Times:
 
     async def sleeps(self, seconds: float) -> None:
         """Wait until the adapter pauses for exactly so long."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while seconds not in self._pauses:
                 self._paused.clear()
                 await self._paused.wait()

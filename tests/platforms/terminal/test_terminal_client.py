@@ -78,13 +78,13 @@ class Terminal:
 
     async def see(self) -> Push:
         """The next line."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return read_push(await self._reader.readline())
 
     async def hang_up(self) -> None:
         """Close and wait until the adapter has let go."""
         self.writer.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.served
 
 
@@ -308,7 +308,7 @@ async def test_closing_writes_what_is_left_and_takes_no_more(adapter: TerminalAd
         await adapter.perform(post("last words"))
         await adapter.close()
         assert await ann.see() == shown("last words")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await ann.served
     with pytest.raises(PlatformUnavailable):
         await adapter.perform(post("too late"))
@@ -352,7 +352,7 @@ async def test_a_dead_reader_is_dropped_with_what_it_was_sent() -> None:
             big = plain("x" * 900_000)
             await adapter.perform(Post(chat=CHAT, body=big, nonce="n1"))
             assert await other.see() == MessageShown(message_id="n1", body=big)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await served
         assert adapter.liveness().facts == {"open terminals": "0"}
         transport = writer.transport
@@ -402,7 +402,7 @@ async def test_who_takes_no_answers_is_not_listened_to(
                     sent += 50
         taken = len(journal.deliveries)
         assert 0 < taken < sent
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(journal.deliveries) == taken:  # as it reads, it is heard again
                 await loop.sock_recv(ours, 65_536)
     writer.transport.abort()

@@ -50,7 +50,7 @@ class Keeper:
     async def noted(self) -> None:
         """Wait for one more note."""
         self._noted.clear()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self._noted.wait()
 
 
@@ -66,13 +66,13 @@ class Terminal:
 
     async def see(self) -> Push:
         """The next line."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return read_push(await self._reader.readline())
 
     async def hang_up(self) -> None:
         """Close and wait until the adapter has let go."""
         self._writer.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.served
 
 
@@ -218,7 +218,7 @@ async def test_closing_notes_the_last_words(adapter: TerminalAdapter, keeper: Ke
         await say(adapter, "last words", "n1")
         await adapter.close()
         assert await ann.see() == shown("last words", "n1")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await ann.served
     assert keeper.notes == ["1000"]
 

@@ -33,7 +33,7 @@ class Reader:
 
     async def until(self, name: str) -> Event:
         """Read on to the next event of this name and take everything on the way."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 while self._waiting:
                     event = self._waiting.pop(0)

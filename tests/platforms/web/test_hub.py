@@ -30,7 +30,7 @@ async def test_a_sign_of_life_ends_by_itself() -> None:
     hub.work("c", "files list", life_s=0.01)
     reader = hub.open("c", "c", after=hub.cursor("c"))
     assert label(hub) == "files list"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await reader.wake.wait()
     assert label(hub) is None
 

@@ -70,7 +70,7 @@ class AnthropicServer(LoopbackServer):
         """The bodies of all accepted requests, oldest first."""
         return [seen.arguments for seen in self.requests(MESSAGES) if seen.status == 200]
 
-    async def hung_up(self, timeout: float = 20.0) -> None:
+    async def hung_up(self, timeout: float = 60.0) -> None:
         """Returns once a client has closed its socket during an answer."""
         await self.seen(lambda seen: seen.operation == HUNG_UP, timeout)
 

@@ -49,7 +49,7 @@ class Stage:
         """The messages that reached any child, in order."""
         return [entry["in"] for entry in self.log() if "in" in entry]
 
-    async def until(self, seen: Callable[["Stage"], bool], *, within_s: float = 10.0) -> None:
+    async def until(self, seen: Callable[["Stage"], bool], *, within_s: float = 60.0) -> None:
         """Wait until the children's log shows something; another process writes it."""
         async with asyncio.timeout(within_s):
             while not seen(self):  # noqa: ASYNC110 - there is no event in a file

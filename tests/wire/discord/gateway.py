@@ -192,7 +192,7 @@ class Gateway:
         before = self.heartbeats
         for connection in list(self.connections):
             await connection.send({"op": HEARTBEAT, "d": None})
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(lambda: self.heartbeats > before)
 
     async def send_raw(self, payload: Json | str) -> None:
@@ -217,19 +217,19 @@ class Gateway:
             if connection.transport is not None:
                 connection.transport.write(b"\x81\x7e\x10\x00" + b'{"op":0,"t":"MESS')
 
-    async def ready(self, count: int = 1, timeout: float = 10.0) -> None:
+    async def ready(self, count: int = 1, timeout: float = 60.0) -> None:
         """Waits until so many sessions are connected."""
         async with asyncio.timeout(timeout), self._changed:
             await self._changed.wait_for(
                 lambda: sum(c.session is not None for c in self.connections) >= count
             )
 
-    async def knocked(self, timeout: float = 10.0) -> None:
+    async def knocked(self, timeout: float = 60.0) -> None:
         """Waits until someone came while nobody was let in."""
         async with asyncio.timeout(timeout), self._changed:
             await self._changed.wait_for(lambda: self.at_the_door > 0)
 
-    async def gone(self, timeout: float = 10.0) -> None:
+    async def gone(self, timeout: float = 60.0) -> None:
         """Waits until no connection is left."""
         async with asyncio.timeout(timeout), self._changed:
             await self._changed.wait_for(lambda: not self.connections)

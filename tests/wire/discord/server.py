@@ -239,7 +239,7 @@ class DiscordServer(LoopbackServer):
         """The person closes the form unsent, which nobody is told."""
         opened_by.modal = None
 
-    async def form_of(self, opened_by: Interaction, timeout: float = 20.0) -> Json:
+    async def form_of(self, opened_by: Interaction, timeout: float = 60.0) -> Json:
         """The form that answered an interaction, waiting until it is open."""
         await self.seen(
             lambda seen: (

@@ -271,14 +271,14 @@ class SlackServer(Acts, Standing, LoopbackServer):
         """Moves the retry clock on."""
         await self.transport.advance(seconds)
 
-    async def settled(self, timeout: float = 20.0) -> None:
+    async def settled(self, timeout: float = 60.0) -> None:
         """Waits until every delivery was acknowledged or given up."""
         deliveries = self.transport.deliveries
         await self.transport.wait(
             lambda: all(each.state in {"done", "lost"} for each in deliveries), timeout
         )
 
-    async def connected(self, count: int = 1, *, opened: int = 0, timeout: float = 20.0) -> None:
+    async def connected(self, count: int = 1, *, opened: int = 0, timeout: float = 60.0) -> None:
         """Waits until that many sockets are open, and `opened` were ever opened."""
         await self.transport.wait(
             lambda: len(self.transport.sockets) == count and self.transport.opened >= opened,
