@@ -1,7 +1,7 @@
 """Voice notes as words: a transcription is a call that is paid for like any other.
 
-Theory of operation. What it can cost at most is put aside before the recording leaves, by its
-length as its own bytes tell it. The words are stored in one unit with what they cost. A crash in
+Theory of operation. What it can cost at most is put aside before the recording leaves, by as
+much as its own bytes can sound. The words are stored in one unit with what they cost. A crash in
 between leaves the money held until its time is over, then it is charged in full, for nobody knows
 what was billed; and the recording is transcribed anew.
 """
@@ -17,7 +17,7 @@ from agent.transcription import Failure, HttpTranscriber, Transcriber, Transcrip
 from gateway import taken_files
 from gateway.attached import Attached
 from gateway.config import Config
-from gateway.recordings import seconds_of
+from gateway.recordings import length_of
 from gateway.sniffing import HEAD_BYTES, type_of
 from gateway.taken_files import Taken
 from gateway.words import files as said
@@ -57,9 +57,9 @@ class Hearing:
     transcriber: Transcriber
     price: int
 
-    def quote(self, seconds: int | None) -> Quote:
-        """What a recording costs at most, by its length or the longest there may be."""
-        counted = SECONDS_MAX if seconds is None else seconds + 1
+    def quote(self, seconds: int) -> Quote:
+        """What a recording costs at most that lasts no longer."""
+        counted = seconds + 1
         return Quote(
             ceiling=self.cost(counted),
             unit="second",
@@ -75,10 +75,12 @@ class Hearing:
     async def heard(self, attached: Attached, data: bytes, purse: Purse) -> Taken:
         """A recording as words, or why not."""
         mime = type_of(data[:HEAD_BYTES])
-        seconds = seconds_of(data, mime)
-        if (seconds or attached.seconds or 0) > SECONDS_MAX:
+        length = length_of(data, mime)
+        declared = attached.seconds or 0
+        if max(length.seconds or 0, declared) > SECONDS_MAX:
             return taken_files.not_taken(attached, too_long())
-        aside = await purse(self.quote(seconds), self.transcriber.model)
+        at_most = max(length.at_most, declared)
+        aside = await purse(self.quote(at_most), self.transcriber.model)
         if isinstance(aside, Why):
             return taken_files.not_taken(attached, aside)
         try:
@@ -90,12 +92,12 @@ class Hearing:
                 aside,
                 Bill(began=failed.began),
             )
-        counted = transcript.seconds if transcript.seconds is not None else seconds
-        bill = Bill(spent=self.cost(SECONDS_MAX if counted is None else counted))
+        counted = transcript.seconds if transcript.seconds is not None else at_most
+        bill = Bill(spent=self.cost(counted))
         if not transcript.text:
             return _paid(taken_files.not_taken(attached, because(said.NO_WORDS)), aside, bill)
-        length = attached.seconds if seconds is None else seconds
-        return _paid(taken_files.transcribed(attached, transcript.text, length), aside, bill)
+        lasts = attached.seconds if length.seconds is None else length.seconds
+        return _paid(taken_files.transcribed(attached, transcript.text, lasts), aside, bill)
 
 
 def hearing_of(config: Config) -> Hearing | None:

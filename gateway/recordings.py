@@ -1,11 +1,24 @@
-"""Pure: how long a recording lasts, read from its own bytes."""
+"""Pure: how long a recording lasts, read from its own bytes.
+
+A header may tell anything, while whoever transcribes hears, and charges for, all there is. So what
+sounds is counted where that can be done: packets of Opus, frames of MP3 and AAC, samples of WAV.
+Elsewhere a recording may last as long as its bytes would at the lowest rate of any codec.
+"""
 
 import math
+import struct
+from dataclasses import dataclass
 from typing import Final
 
-_OPUS_RATE: Final = 48_000
+BYTES_A_SECOND: Final = 750
+"""6 kbit/s, the least that Opus is made for; no other codec goes lower. Source: RFC 6716 2.1.1."""
+
+ENDLESS: Final = 1_000_000
+"""Seconds that stand for more pieces than are counted."""
+
 _PIECES_MAX: Final = 100_000
-"""Pages and packets that are counted; ten minutes of a messenger have a third of it."""
+"""Pages, packets and frames that are counted; ten minutes of a messenger have a third of it."""
+_OPUS_RATE: Final = 48_000
 _FRAMES_MS: Final = (
     *(10, 20, 40, 60) * 3,
     *(10, 20) * 2,
@@ -13,50 +26,85 @@ _FRAMES_MS: Final = (
 )
 """How long a frame is, by the upper five bits of a packet. Source: RFC 6716, table 2."""
 
+_PCM: Final = frozenset({1, 3, 6, 7})
+"""WAV formats of so many bytes a sample: integers, floats, A-law, mu-law."""
+_EXTENSIBLE: Final = 0xFFFE
+_PCM_MAX: Final = 48_000 * 2 * 4
+"""Bytes a second of the most that a microphone records; who tells of more is not believed."""
 
-def seconds_of(data: bytes, mime: str) -> int | None:
-    """Seconds of an Ogg, WAV or MP4 recording, rounded up; None where its bytes do not tell."""
+_MP3_KBITS: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_MP3_KBITS_LOW: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_MP3_RATES: Final = (44_100, 48_000, 32_000)
+_MP3_HALVED: Final = {3: 0, 2: 1, 0: 2}
+"""Of layer III, by the fields of a frame's head. Source: ISO/IEC 11172-3 and 13818-3, 2.4.2.3."""
+
+_AAC_RATES: Final = (
+    *(96_000, 88_200, 64_000, 48_000, 44_100, 32_000),
+    *(24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350),
+)
+"""By the index of a decoder's configuration. Source: ISO/IEC 14496-3 1.6.3.4."""
+_AAC_KINDS: Final = frozenset({1, 2, 5, 29})
+"""Main, LC, and LC with what HE adds, whose rate is that of the LC in it."""
+_AAC_SAMPLES: Final = 1_024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Length:
+    """Seconds, rounded up: as counted or told, None where nothing tells, and what may be charged.
+
+    `at_most` is never less than `seconds`.
+    """
+
+    seconds: int | None
+    at_most: int
+
+
+def length_of(data: bytes, mime: str) -> Length:
+    """How long a recording lasts."""
+    told = counted = None
     match mime:
         case "audio/ogg":
-            found = _ogg(data)
+            told, counted = _ogg(data), _opus(data)
+            if told is not None and counted is not None and told <= counted <= told + 1:
+                counted = told  # the end of the last packet is cut
         case "audio/wav":
-            found = _wav(data)
+            counted = _wav(data)
+        case "audio/mpeg":
+            counted = _mp3(data)
         case "audio/mp4" | "video/mp4":
-            found = _mp4(data)
-        case _:
-            return None
-    return None if found is None or found < 0 else math.ceil(found)
+            told, counted = _mp4(data), _aac(data)
+    known = [math.ceil(each) for each in (told, counted) if each is not None]
+    seconds = max(known) if known else None
+    bound = 0 if counted is not None else -(-len(data) // BYTES_A_SECOND)
+    return Length(seconds=seconds, at_most=max(bound, seconds or 0))
 
 
 def _ogg(data: bytes) -> float | None:
-    """The last page tells how many samples there were. Source: RFC 3533, RFC 7845 4.
-
-    Nothing holds it to what it tells, and whoever transcribes hears all there is: Opus is counted.
-    """
+    """The last page tells how many samples there were. Source: RFC 3533, RFC 7845 4."""
     at = data.rfind(b"OggS")
     if at < 0 or len(data) < at + 14:
         return None
     samples = int.from_bytes(data[at + 6 : at + 14], "little", signed=True)
-    opus = b"OpusHead" in data
     head = data.find(b"\x01vorbis", 0, 200)
-    if head >= 0 and not opus:
+    rate = _OPUS_RATE
+    if head >= 0 and b"OpusHead" not in data:
         rate = int.from_bytes(data[head + 12 : head + 16], "little")
-        return samples / rate if rate else None
-    told, counted = samples / _OPUS_RATE, _opus(data) if opus else 0
-    if counted is None or told < 0:
-        return None
-    return counted if counted > told + 1 else told  # the end of a last packet may be cut
+    return samples / rate if rate and samples >= 0 else None
 
 
 def _opus(data: bytes) -> float | None:
-    """Seconds of all Opus packets; None where there are too many to count, or several streams."""
+    """Seconds of all Opus packets; None where there are none, or several streams."""
+    if b"OpusHead" not in data:
+        return None
     sound_ms, pieces, streams, at = 0.0, 0, 0, -1
     while (at := data.find(b"OggS", at + 1)) >= 0 and at + 27 <= len(data):
         streams += bool(data[at + 5] & 2)
         goes_on = bool(data[at + 5] & 1)
         table = data[at + 27 : at + 27 + data[at + 26]]
         pieces += 1 + len(table)
-        if pieces > _PIECES_MAX or streams > 1:
+        if pieces > _PIECES_MAX:
+            return ENDLESS
+        if streams > 1:
             return None
         where = at + 27 + len(table)
         for length in table:
@@ -82,9 +130,68 @@ def _packet_ms(head: bytes) -> float:
 
 
 def _wav(data: bytes) -> float | None:
-    """Bytes of sound by bytes a second."""
-    rate = int.from_bytes(data[28:32], "little")
-    return (len(data) - 44) / rate if rate else None
+    """All that follows the head of the samples, at the lowest rate that the format tells.
+
+    None for samples that are no plain numbers. Source: Microsoft's RIFF WAVE, WAVEFORMATEXTENSIBLE.
+    """
+    formats: list[int] = []
+    at = 12
+    while at + 8 <= len(data) and data[at : at + 4] != b"data":
+        if data[at : at + 4] == b"fmt ":
+            formats.append(at + 8)
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2
+    if len(formats) != 1 or at + 8 > len(data) or formats[0] + 16 > len(data):
+        return None
+    head = formats[0]
+    kind, channels, rate, told, frame, bits = struct.unpack_from("<HHIIHH", data, head)
+    if kind == _EXTENSIBLE:
+        kind = int.from_bytes(data[head + 24 : head + 26], "little")
+    slowest: int = min(told, rate * frame, rate * channels * bits // 8, _PCM_MAX)
+    return (len(data) - at - 8) / slowest if kind in _PCM and slowest else None
+
+
+def _mp3(data: bytes) -> float | None:
+    """Seconds of all frames; bytes that are in none count as sound at the lowest rate."""
+    at = start = _tag_end(data)
+    seconds, covered, frames = 0.0, 0, 0
+    while (at := data.find(b"\xff", at)) >= 0:
+        frame = _mp3_frame(data[at : at + 4])
+        if frame is None:
+            at += 1
+            continue
+        length, lasts = frame
+        frames += 1
+        if frames > _PIECES_MAX:
+            return ENDLESS
+        seconds, covered, at = seconds + lasts, covered + length, at + length
+    if not frames:
+        return None
+    return seconds + max(0, len(data) - start - covered) / BYTES_A_SECOND
+
+
+def _tag_end(data: bytes) -> int:
+    """Where a tag before the sound ends. Source: id3.org/id3v2.4.0-structure, 3.1."""
+    if data[:3] != b"ID3" or len(data) < 10:
+        return 0
+    size = 0
+    for each in data[6:10]:
+        size = size << 7 | each & 127
+    return 10 + size
+
+
+def _mp3_frame(head: bytes) -> tuple[int, float] | None:
+    """Bytes and seconds of the frame that begins with this head; None where none of MP3 does."""
+    if len(head) < 4 or head[1] & 0xE6 != 0xE2:  # the mark and layer III
+        return None
+    halved = _MP3_HALVED.get(head[1] >> 3 & 3)
+    bits, rate = head[2] >> 4, head[2] >> 2 & 3
+    if halved is None or bits in {0, 15} or rate == 3:
+        return None
+    kbits = (_MP3_KBITS_LOW if halved else _MP3_KBITS)[bits]
+    hertz = _MP3_RATES[rate] >> halved
+    samples = 576 if halved else 1_152
+    return samples // 8 * kbits * 1_000 // hertz + (head[2] >> 1 & 1), samples / hertz
 
 
 def _mp4(data: bytes) -> float | None:
@@ -99,6 +206,73 @@ def _mp4(data: bytes) -> float | None:
     scale = int.from_bytes(data[scale_at : scale_at + 4], "big")
     length = int.from_bytes(data[scale_at + 4 : scale_at + 4 + size], "big")
     return length / scale if scale else None
+
+
+def _aac(data: bytes) -> float | None:
+    """Seconds of all AAC frames of the one track that sounds; None where that can't be counted.
+
+    Whatever times a file gives its frames, each of them is heard for its 1,024 samples.
+    Source: ISO/IEC 14496-12 8.7.3; a fragmented file has further frames elsewhere (8.8).
+    """
+    moov = _box(data, 0, len(data), b"moov")
+    if moov is None or _box(data, *moov, b"mvex") or _box(data, 0, len(data), b"moof"):
+        return None
+    sounding = []
+    at = moov[0]
+    while trak := _box(data, at, moov[1], b"trak"):
+        at = trak[1]
+        media = _box(data, *trak, b"mdia")
+        kind = _box(data, *media, b"hdlr") if media else None
+        if media and kind and data[kind[0] + 8 : kind[0] + 12] == b"soun":
+            sounding.append(media)
+    if len(sounding) != 1:
+        return None
+    table = _within(data, sounding[0], b"minf", b"stbl")
+    sizes = _box(data, *table, b"stsz") if table else None
+    described = _box(data, *table, b"stsd") if table else None
+    rate = _aac_rate(data, *described) if described else None
+    if sizes is None or rate is None:
+        return None
+    return int.from_bytes(data[sizes[0] + 8 : sizes[0] + 12], "big") * _AAC_SAMPLES / rate
+
+
+def _aac_rate(data: bytes, start: int, end: int) -> int | None:
+    """Samples a second as the decoder is told; None where it is none of AAC.
+
+    Source: ISO/IEC 14496-12 8.5.2, 14496-1 7.2.6 (descriptors in each other), 14496-3 1.6.2.1.
+    """
+    entry = _box(data, start + 8, end, b"mp4a")
+    found = _box(data, entry[0] + 28, entry[1], b"esds") if entry else None
+    if found is None or int.from_bytes(data[start + 4 : start + 8], "big") != 1:
+        return None
+    stream = _descriptor(data, found[0] + 4, 3)
+    if stream is None or data[stream + 2 : stream + 3] > b"\x1f":  # nothing optional stands there
+        return None
+    decoder = _descriptor(data, stream + 3, 4)
+    at = _descriptor(data, decoder + 13, 5) if decoder else None
+    if at is None:
+        return None
+    config = int.from_bytes(data[at : at + 2], "big")
+    kind, rate = config >> 11, config >> 7 & 15
+    return _AAC_RATES[rate] if kind in _AAC_KINDS and rate < len(_AAC_RATES) else None
+
+
+def _descriptor(data: bytes, at: int, tag: int) -> int | None:
+    """Where what a descriptor holds begins; None where there is another one."""
+    if data[at : at + 1] != bytes((tag,)):
+        return None
+    at += 1
+    while at < len(data) and data[at] & 128:
+        at += 1
+    return at + 1 if at + 2 < len(data) else None
+
+
+def _within(data: bytes, place: tuple[int, int], *names: bytes) -> tuple[int, int] | None:
+    """Where the inside of the last of nested boxes begins and ends."""
+    found: tuple[int, int] | None = place
+    for name in names:
+        found = _box(data, *found, name) if found else None
+    return found
 
 
 def _box(data: bytes, start: int, end: int, name: bytes) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ import pytest
 from agent.messages import UserMessage
 from agent.transcription import HttpTranscriber
 from gateway.hearing import SECONDS_MAX, Hearing
-from gateway.recordings import seconds_of
+from gateway.recordings import BYTES_A_SECOND, length_of
 from gateway.sniffing import type_of
 from gateway.store.records import reservations
 from gateway.store.sqlite import SqliteStore
@@ -19,7 +19,16 @@ from tests.gateway.core import Core
 from tests.gateway.events import message
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.intake import CONFIG
-from tests.recordings import movie, spoken, voice, waved
+from tests.recordings import (
+    movie,
+    mp3,
+    spoken,
+    spoken_movie,
+    told_to_last,
+    voice,
+    vorbis,
+    waved,
+)
 from tests.wire.openai import OpenAIServer
 from tests.wire.openai.server import TRANSCRIBE
 from tests.wire.server import Answer, CutAfter
@@ -174,21 +183,67 @@ async def test_a_service_that_is_down_costs_nothing(make: Make) -> None:
     [
         (voice(12.2), "audio/ogg", 13),
         (spoken(4, told=4), "audio/ogg", 4),
-        (spoken(90, told=1), "audio/ogg", 90),
-        (spoken(2, told=1, streams=2), "audio/ogg", None),
-        (spoken(2_000, told=1), "audio/ogg", None),
         (waved(4), "audio/wav", 4),
+        (mp3(9), "audio/mpeg", 9),
+        (mp3(9, low=True, tag=b"\xff\xf3\x24\xc0" * 900), "audio/mpeg", 9),
         (movie(7), "audio/mp4", 7),
         (movie(8, long=True), "audio/mp4", 8),
+        (spoken_movie(9, told=9), "audio/mp4", 9),
         (b"ID3\x03\x00", "audio/mpeg", None),
         (b"OggS", "audio/ogg", None),
         (movie(7)[:30], "audio/mp4", None),
     ],
 )
 def test_how_long_a_recording_lasts(data: bytes, mime: str, seconds: int | None) -> None:
-    """By its own bytes, rounded up; what it tells of itself counts no less than what it holds."""
+    """By its own bytes, rounded up, give or take a frame."""
     assert type_of(data) == mime
-    assert seconds_of(data, mime) == seconds
+    length = length_of(data, mime)
+    assert length.seconds in ({seconds, seconds + 1} if seconds else {None})
+    assert length.at_most == (length.seconds or 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "sounds"),
+    [
+        (spoken(90, told=1), 90),
+        (spoken(90, told=-1), 90),
+        (spoken(2_000, told=1), SECONDS_MAX + 1),  # more pieces than are counted
+        (told_to_last(waved(90), bytes_a_second=4_000_000), 90),
+        (told_to_last(waved(90), bytes_a_second=0), -(-9_000 // BYTES_A_SECOND)),
+        (waved(90).replace(b"fmt ", b"fmx ", 1), -(-9_000 // BYTES_A_SECOND)),
+        (mp3(90, low=True), 90),
+        (mp3(1) + bytes(90_000), 90_000 // BYTES_A_SECOND),
+        (vorbis(1, 90_000), 90_000 // BYTES_A_SECOND),
+        (spoken_movie(90, told=1), 90),
+        (spoken_movie(90, told=1, rate=44_100), 90),
+        (spoken_movie(1, told=1, fragments=True) + bytes(90_000), 90_000 // BYTES_A_SECOND),
+        (movie(1) + bytes(90_000), 90_000 // BYTES_A_SECOND),
+        (b"fLaC" + bytes(90_000), 90_000 // BYTES_A_SECOND),
+        (spoken(1, told=1, streams=2) + bytes(90_000), 90_000 // BYTES_A_SECOND),
+    ],
+)
+def test_a_recording_that_lies_is_paid_for_as_long_as_it_sounds(data: bytes, sounds: int) -> None:
+    """What it tells of itself counts no less than what is heard, counted or by its bytes."""
+    assert length_of(data, type_of(data)).at_most >= sounds
+
+
+@pytest.mark.parametrize("data", [mp3(SECONDS_MAX + 2), spoken_movie(SECONDS_MAX + 2, told=3)])
+async def test_a_lie_does_not_get_a_voice_note_in(
+    make: Make, server: OpenAIServer, data: bytes
+) -> None:
+    """Longer than ten minutes is longer than ten minutes, whatever its head tells."""
+    assert "longer than 10 minutes" in await given(make(), data)
+    assert server.record == []
+
+
+async def test_what_a_recording_hides_is_put_aside(make: Make, server: OpenAIServer) -> None:
+    """Where its length can't be counted, by its bytes; the service tells what it really was."""
+    data = vorbis(2, 90_000)
+    server.spoken[data] = "Hidden."
+    server.spoken_seconds = 100
+    core = make()
+    await given(core, data)
+    assert await booked(core) == [("whisper-1", "settled", 12_100, 10_000)]
 
 
 def test_a_price_is_rounded_up() -> None:
@@ -196,7 +251,7 @@ def test_a_price_is_rounded_up() -> None:
     hears = Hearing(transcriber=HttpTranscriber(base_url="http://h", model="m"), price=PRICE)
     assert [hears.cost(seconds) for seconds in (0, 1, 59, 60, 61)] == [0, 100, 5_900, 6_000, 6_100]
     assert replace(hears, price=1).cost(1) == 1
-    assert hears.quote(None).ceiling == 60_000
+    assert hears.quote(599).ceiling == 60_000
 
 
 def test_no_key_is_shown() -> None:
