@@ -178,6 +178,11 @@ async def test_a_service_that_is_down_costs_nothing(make: Make) -> None:
     assert [state for _, state, _, _ in await booked(core)] == ["released"]
 
 
+def _named(value: object) -> str:
+    """What a case is called: not by all its bytes."""
+    return value[:4].hex() if isinstance(value, bytes) else str(value)
+
+
 @pytest.mark.parametrize(
     ("data", "mime", "seconds"),
     [
@@ -193,6 +198,7 @@ async def test_a_service_that_is_down_costs_nothing(make: Make) -> None:
         (b"OggS", "audio/ogg", None),
         (movie(7)[:30], "audio/mp4", None),
     ],
+    ids=_named,
 )
 def test_how_long_a_recording_lasts(data: bytes, mime: str, seconds: int | None) -> None:
     """By its own bytes, rounded up, give or take a frame."""
@@ -221,13 +227,16 @@ def test_how_long_a_recording_lasts(data: bytes, mime: str, seconds: int | None)
         (b"fLaC" + bytes(90_000), 90_000 // BYTES_A_SECOND),
         (spoken(1, told=1, streams=2) + bytes(90_000), 90_000 // BYTES_A_SECOND),
     ],
+    ids=_named,
 )
 def test_a_recording_that_lies_is_paid_for_as_long_as_it_sounds(data: bytes, sounds: int) -> None:
     """What it tells of itself counts no less than what is heard, counted or by its bytes."""
     assert length_of(data, type_of(data)).at_most >= sounds
 
 
-@pytest.mark.parametrize("data", [mp3(SECONDS_MAX + 2), spoken_movie(SECONDS_MAX + 2, told=3)])
+@pytest.mark.parametrize(
+    "data", [mp3(SECONDS_MAX + 2), spoken_movie(SECONDS_MAX + 2, told=3)], ids=["mp3", "mp4"]
+)
 async def test_a_lie_does_not_get_a_voice_note_in(
     make: Make, server: OpenAIServer, data: bytes
 ) -> None:
