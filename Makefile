@@ -91,8 +91,11 @@ system:
 	    apt-get -qq install --yes --no-install-recommends $$want; } >$$log 2>&1 \
 	  || echo "system: apt-get could not install $$want (see $$log); their tests will be skipped"
 
+# Real processes, sockets and browsers on a busy machine: a test that fails is run once more, three
+# at most in all, each shown with its first failure. `make soak` and a bare `pytest` forgive none.
 test: setup system lint
-	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal \
+	  --reruns=1 --max-suite-reruns=3 --rerun-show-tracebacks $(ARGS)
 
 soak: setup
 	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal \

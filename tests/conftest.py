@@ -4,6 +4,7 @@ import gc
 import ipaddress
 import os
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -48,7 +49,18 @@ MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 4 << 30
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Files of tests lie in memory; workers send what they tell each other at once."""
+    _put_files_in_memory()
+    # pytest-rerunfailures writes twice, then reads: 40 ms a test while the second write waits for
+    # the first to be acknowledged.
+    sock = getattr(getattr(config, "failures_db", None), "sock", None)
+    if isinstance(sock, socket.socket):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _put_files_in_memory() -> None:
     """Let the files of tests lie in memory where there is room: what they wait for is no disk.
 
     A process that is killed leaves there what it left on a disk; what a power cut leaves is shown
