@@ -135,6 +135,8 @@ class Message:
     silent: bool = False
     file: File | None = None
     reactions: tuple[str, ...] = ()
+    moods: dict[int, str] = field(default_factory=dict)
+    """What people, by id, reacted with."""
     asks: ForcedReply | None = None
     edited: int | None = None
     extra: Json = field(default_factory=dict)
