@@ -27,6 +27,11 @@ class KeyConflict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignedBefore:
+    """The signed request came with another key before; nothing was done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoSuchJob:
     """No job has this name."""
 
@@ -36,7 +41,15 @@ class TooMany:
     """So many runs of the job wait that no further one is taken; nothing was done."""
 
 
-FireOutcome = Fired | Known | KeyConflict | NoSuchJob | TooMany
+FireOutcome = Fired | Known | KeyConflict | SignedBefore | NoSuchJob | TooMany
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """What tells a signed request from others, and how long (us since 1970) its signature holds."""
+
+    digest: str
+    good_until: int
 
 
 class CronDoor(Protocol):
@@ -49,12 +62,14 @@ class CronDoor(Protocol):
         by: str,
         key: str | None = None,
         data: str = "",
+        signed: Signed | None = None,
         though_paused: bool = True,
     ) -> FireOutcome:
         """Store a fire of its own (D2). Raises StoreError when it can't be stored.
 
         `by` is who asks, for people. `data` is text that the model is given as quoted words of
-        nobody; it taints the turn. `key` is known for 24 hours. A paused job runs only
-        `though_paused`, as when a person asks; else the fire is stored as skipped.
+        nobody; it taints the turn. `key` is known for 24 hours; what is `signed` is good for the
+        one it came with. A paused job runs only `though_paused`, as when a person asks; else the
+        fire is stored as skipped.
         """
         ...

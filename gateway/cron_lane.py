@@ -9,7 +9,7 @@ from gateway import cron_changes, cron_jobs, refs
 from gateway.clock import Clock
 from gateway.cron import Cron
 from gateway.cron_changes import JobRefused, NewJob
-from gateway.cron_door import Fired, KeyConflict, Known, NoSuchJob, TooMany
+from gateway.cron_door import Fired, KeyConflict, Known, NoSuchJob, SignedBefore, TooMany
 from gateway.entitled import Rights
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
@@ -109,7 +109,7 @@ class CronLane:
                 return f"{name} runs now (f{fire})."
             case TooMany():
                 return f"So many runs of {name} wait already that no further one is taken."
-            case NoSuchJob() | KeyConflict():
+            case NoSuchJob() | KeyConflict() | SignedBefore():
                 return f"There is no job {name}."
 
     async def _change(self, row: Waiting, change: str, name: str) -> str:
