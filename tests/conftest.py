@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ("tests.kill.matrix",)
+pytest_plugins = ("tests.kill.matrix", "tests.loops")
 
 
 class NetworkRefusedError(RuntimeError):

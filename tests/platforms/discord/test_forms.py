@@ -345,12 +345,13 @@ async def test_words_whose_answer_was_lost_stand_once(
     assert [message.content for message in seen] == ["card", "Not you."]
 
 
+@pytest.mark.warp
 async def test_a_form_that_hangs_holds_up_nothing_for_long(
     server: DiscordServer, time: HandTime
 ) -> None:
     """It is in doubt after a while, and words come behind it."""
     journal = Journal()
-    async with running(server, journal, clock=time.clock, answer_s=-29.5) as adapter:
+    async with running(server, journal, clock=time.clock) as adapter:
         _, event = await _press(server, adapter, journal)
         server.faults.add(CALLBACK, HalfOpen())
         opening = asyncio.create_task(adapter.perform(_opening(event)))

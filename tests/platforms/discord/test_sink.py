@@ -240,9 +240,10 @@ async def test_signs_of_life_and_reactions(server: DiscordServer, adapter: Disco
     assert said.reactions == {"👀": set()}
 
 
+@pytest.mark.warp
 async def test_a_hanging_answer_is_given_up(server: DiscordServer) -> None:
     """A post nobody answers is uncertain after the deadline."""
-    async with connected(server, answer_s=-29.9) as adapter:
+    async with connected(server) as adapter:
         server.faults.add(POST, HalfOpen())
         with pytest.raises(SendUncertain):
             await adapter.perform(post(server.general, "hello"))

@@ -38,8 +38,6 @@ from tests.wire.server import CutAfter, CutBefore, HalfOpen
 
 POST = "POST /channels/{channel}/messages"
 EDIT = "PATCH /channels/{channel}/messages/{message}"
-SHORT = -29.9
-"""Of an answer, so that a call takes a tenth of a second: the SDK's own sleep is added to it."""
 
 
 @pytest.fixture
@@ -56,11 +54,12 @@ def time() -> HandTime:
 # Cuts: what was written may stand, what was not can't.
 
 
+@pytest.mark.warp
 @pytest.mark.parametrize("cut", ["before the effect", "after it", "in the body", "while dripping"])
 @pytest.mark.parametrize("what", ["post", "edit"])
 async def test_after_the_write_nobody_knows(server: DiscordServer, cut: str, what: str) -> None:
     """Wherever the answer is lost, the request was written."""
-    async with connected(server, answer_s=-29.0 if cut == "while dripping" else 15.0) as adapter:
+    async with connected(server) as adapter:
         operation, name = await _operation(server, adapter, what)
         match cut:
             case "before the effect":
@@ -100,9 +99,10 @@ async def test_an_earlier_attempt_is_not_forgotten(server: DiscordServer) -> Non
             await performing
 
 
+@pytest.mark.warp
 async def test_a_call_that_never_left_was_not_sent(server: DiscordServer) -> None:
     """Cut short while it waits for its turn in a full bucket."""
-    async with DiscordServer(rates=1.0) as limited, connected(limited, answer_s=SHORT) as adapter:
+    async with DiscordServer(rates=1.0) as limited, connected(limited, answer_s=-29.9) as adapter:
         sent = refused = 0
         for number in range(7):
             try:
@@ -131,20 +131,22 @@ async def test_a_429_without_a_hint_is_a_limit(server: DiscordServer) -> None:
     assert len(server.bot_messages(server.general)) == 1
 
 
+@pytest.mark.warp
 async def test_a_429_the_sdk_sleeps_out_for_too_long(server: DiscordServer) -> None:
     """Our deadline comes while it sleeps: a limit, not a doubt."""
-    async with connected(server, answer_s=SHORT) as adapter:
-        server.faults.add(POST, rate_limited(9.0))
+    async with connected(server) as adapter:
+        server.faults.add(POST, rate_limited(90.0))
         with pytest.raises(RateLimited) as caught:
             await adapter.perform(post(server.general, "x"))
-        assert caught.value.retry_after_s == 9.0
+        assert caught.value.retry_after_s == 90.0
         await posted(adapter, post(server.general, "x"))
 
 
+@pytest.mark.warp
 async def test_a_global_429_cut_short_locks_nobody_out(server: DiscordServer) -> None:
     """The SDK makes every request wait for the one that sleeps; that one may be cancelled."""
-    async with connected(server, answer_s=SHORT) as adapter:
-        server.faults.add(POST, rate_limited(9.0, scope="global"))
+    async with connected(server) as adapter:
+        server.faults.add(POST, rate_limited(90.0, scope="global"))
         with pytest.raises(RateLimited):
             await adapter.perform(post(server.general, "x"))
         await posted(adapter, post(server.dm(server.ada), "goes through"))
@@ -256,10 +258,11 @@ async def test_the_limits_of_others_are_not_our_refusals(
         assert len(adapter._rest._refused_at) == 1
 
 
+@pytest.mark.warp
 async def test_a_press_whose_answer_hangs_is_given_up(server: DiscordServer) -> None:
     """The words behind it follow, late as they are."""
     journal = Journal()
-    async with running(server, journal, answer_s=SHORT) as adapter:
+    async with running(server, journal) as adapter:
         controls = ((Button(label="Go", payload="go:1"),),)
         await posted(adapter, post(server.general, "card", controls=controls))
         server.faults.add("POST /interactions/{interaction}/{token}/callback", HalfOpen())

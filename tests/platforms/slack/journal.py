@@ -18,7 +18,8 @@ from tests.wire.slack import SlackServer
 ADA = "U1"
 GENERAL = "C1"
 DM = "D1"
-PING_S = 0.2
+PING_S, STALE_S = 0.2, 60.0
+"""Often asked, and given long to answer: what a slow machine says late is no silence."""
 
 
 class Journal:
@@ -63,10 +64,16 @@ def adapter_of(server: SlackServer, *, http: bool = False, **settings: Any) -> S
     if http:
         way: dict[str, Any] = {"signing_secret": server.signing_secret}
     else:
-        way = {"app_token": server.app_token, "ping_interval_s": PING_S, "stale_s": 15 * PING_S}
+        way = {"app_token": server.app_token, "ping_interval_s": PING_S, "stale_s": STALE_S}
     return SlackAdapter(
         **({"bot_token": server.bot_token, "base_url": f"{server.url}/api/"} | way | settings)
     )
+
+
+def warping() -> dict[str, Any]:
+    """Settings of an adapter on a loop whose clock jumps: as in earnest, by that clock."""
+    clock = asyncio.get_running_loop().time
+    return {"clock": clock, "ping_interval_s": 5.0, "stale_s": 20.0}
 
 
 @asynccontextmanager

@@ -204,6 +204,7 @@ async def test_an_acknowledgement_lost_at_a_refresh_is_a_duplicate() -> None:
 # -- the way out
 
 
+@pytest.mark.warp
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
@@ -223,7 +224,7 @@ async def test_a_fault_of_a_post_is_told_once_and_is_over(
     fault: Answer | CutBefore | CutAfter | HalfOpen, error: type[Exception]
 ) -> None:
     """One request, one class; a 429 says how long, if need be a guess; the next one succeeds."""
-    async with SlackServer() as server, connected(server, total_timeout_s=0.3) as adapter:
+    async with SlackServer() as server, connected(server) as adapter:
         server.channel(GENERAL)
         server.faults.add("chat.postMessage", fault)
         operation = post(chat_of(server, GENERAL), "words")
@@ -252,22 +253,25 @@ async def test_a_storm_of_429_is_only_told() -> None:
         assert server.ours(GENERAL) == ()
 
 
+@pytest.mark.warp
 @pytest.mark.parametrize("after", [0, 9, 40, 200], ids=["nothing", "status", "head", "body"])
 @pytest.mark.parametrize("how", ["cut", "stop"])
 async def test_an_answer_that_breaks_off_leaves_a_post_in_doubt(how: str, after: int) -> None:
     """Wherever it breaks after the request was written, the message may stand, and does."""
-    async with SlackServer() as server, Line(server.url) as line:
-        settings = {"base_url": f"{line.url}/api/", "total_timeout_s": 0.4}
-        async with connected(server, **settings) as adapter:
-            server.channel(GENERAL)
-            if how == "cut":
-                line.cut_answer(after=after)
-            else:
-                line.stop_answer(after=after)
-            with pytest.raises(SendUncertain):
-                await adapter.perform(post(chat_of(server, GENERAL), "words"))
-            assert [message.text for message in server.ours(GENERAL)] == ["words"]
-            assert len(server.requests("chat.postMessage")) == 1
+    async with (
+        SlackServer() as server,
+        Line(server.url) as line,
+        connected(server, base_url=f"{line.url}/api/") as adapter,
+    ):
+        server.channel(GENERAL)
+        if how == "cut":
+            line.cut_answer(after=after)
+        else:
+            line.stop_answer(after=after)
+        with pytest.raises(SendUncertain):
+            await adapter.perform(post(chat_of(server, GENERAL), "words"))
+        assert [message.text for message in server.ours(GENERAL)] == ["words"]
+        assert len(server.requests("chat.postMessage")) == 1
 
 
 async def test_an_edit_that_broke_off_can_be_made_again() -> None:

@@ -25,6 +25,7 @@ from tests.platforms.slack.journal import (
     post,
     posted,
     running,
+    warping,
 )
 from tests.platforms.slack.test_http import BODY, send, signed
 from tests.wire.server import Answer, CutBefore
@@ -106,12 +107,13 @@ async def test_refused_tokens_are_not_repeated(
         await adapter.close()
 
 
+@pytest.mark.warp
 async def test_a_broken_socket_mode_start_shows_no_ticket(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The address that could not be opened is not in the log; what went wrong is."""
     caplog.set_level(logging.DEBUG)
-    async with SlackServer() as server, connected(server, stale_s=0.3) as adapter:
+    async with SlackServer() as server, connected(server, **warping()) as adapter:
         server.faults.add("socket", *[Answer(status=403)] * 20)
         with suppress(PlatformError):
             await asyncio.wait_for(adapter.run(Journal()), 60)

@@ -29,6 +29,7 @@ from tests.platforms.slack.journal import (
     post,
     posted,
     running,
+    warping,
 )
 from tests.wire.server import Answer, CutBefore, HalfOpen
 from tests.wire.slack import Rates, SlackServer
@@ -67,13 +68,14 @@ async def test_busy_is_delivered_again(http: bool) -> None:
             assert (journal.stored, server.deliveries[0].tries) == (1, 2)
 
 
+@pytest.mark.warp
 @BOTH
 async def test_a_journal_that_takes_too_long_is_busy(http: bool) -> None:
     """Past our share of Slack's three seconds nothing is acknowledged any more."""
     async with SlackServer() as server:
         journal = Journal()
         journal.held = asyncio.Event()
-        async with running(server, journal, http=http, ack_limit_s=0.05):
+        async with running(server, journal, http=http):
             delivery = await server.send_raw({"type": "event_callback", "event_id": "Ev1"})
             await journal.count(1)
             journal.held = None
@@ -234,32 +236,35 @@ async def test_a_socket_that_breaks_is_replaced() -> None:
             await server.settled()
 
 
+@pytest.mark.warp
 async def test_a_deaf_socket_is_replaced() -> None:
     """A connection that is open but answers no ping is given up for a new one."""
     async with SlackServer() as server:
         journal = Journal()
-        async with running(server, journal) as adapter:
+        async with running(server, journal, **warping()) as adapter:
             server.transport.deafen()
             await server.say(chat=DM, user=ADA, text="into the void")
-            await server.transport.wait(lambda: server.transport.opened >= 2, 10)
+            await server.transport.wait(lambda: server.transport.opened >= 2, 60)
             await server.advance(3)
             await journal.count(1)
             await server.settled()
             assert adapter.liveness().last_frame_at is not None
 
 
+@pytest.mark.warp
 async def test_without_any_socket_the_caller_is_told() -> None:
     """When no connection can be had, `run` ends, so that its caller can begin anew."""
-    async with SlackServer() as server, connected(server, stale_s=0.3) as adapter:
+    async with SlackServer() as server, connected(server, **warping()) as adapter:
         server.faults.add("socket", *[CutBefore()] * 50)
         with pytest.raises(PlatformUnavailable):
             await asyncio.wait_for(adapter.run(Journal()), 60)
         assert not adapter.liveness().connected
 
 
+@pytest.mark.warp
 async def test_a_socket_lost_for_good_ends_the_run() -> None:
     """A live socket that cannot be replaced is a reason to begin anew as well."""
-    async with SlackServer() as server, connected(server) as adapter:
+    async with SlackServer() as server, connected(server, **warping()) as adapter:
         task = asyncio.create_task(adapter.run(Journal()))
         await server.connected()
         server.faults.add("socket", *[CutBefore()] * 50)
@@ -324,6 +329,7 @@ async def test_a_missing_right_is_named() -> None:
         await adapter.close()
 
 
+@pytest.mark.warp
 @pytest.mark.parametrize(
     "fault",
     [
@@ -338,7 +344,7 @@ async def test_a_missing_right_is_named() -> None:
 async def test_connect_can_be_tried_again(fault: Answer | CutBefore | HalfOpen) -> None:
     """Without an answer nothing is wrong with the token, and the next try succeeds."""
     async with SlackServer() as server:
-        adapter = adapter_of(server, total_timeout_s=0.3)
+        adapter = adapter_of(server)
         server.faults.add("auth.test", fault)
         with pytest.raises(PlatformUnavailable):
             await adapter.connect()

@@ -1,0 +1,22 @@
+"""Which loop a test runs on, its fixtures with it: the real one, or by a mark one that warps."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tests.warp import WarpLoop
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line("markers", "warp: runs on a loop whose clock jumps (tests/warp.py)")
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """What makes the one loop of a test."""
+    if item.get_closest_marker("warp"):
+        return {"warp": WarpLoop}
+    return {"real": asyncio.new_event_loop}
