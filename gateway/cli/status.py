@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 WATCH_EVERY_S = 2.0
 TURNS_SHOWN = 10
 APPROVALS_SHOWN = 5
+JOBS_SHOWN = 10
 
 Fields = Mapping[str, Any]
 
@@ -43,7 +44,7 @@ def status(config: Path | None, *, as_json: bool, watch: bool) -> int:
 def look(place: Path) -> Fields:
     """The running gateway's status, and the age of the last backup."""
     fields: dict[str, Any] = ask(place, AskStatus())
-    if "approvals" not in fields.get("rows", {}):
+    if "scheduled" not in fields.get("rows", {}):
         raise Refused("the running gateway is of another version than this command; restart it")
     at = _backed_up(place)
     return {**fields, "backup_age_s": None if at is None else (fields["now"] - at) / 1e6}
@@ -125,6 +126,7 @@ def _desk(fields: Fields) -> list[tuple[str, str]]:
         *_below("frozen", frozen),
         *_below("auto", autos),
         *_below("jobs", jobs),
+        *_below("cron", scheduled(fields)),
         *_below("unpriced", [f"{name}: {why}" for name, why in fields["unpriced"].items()]),
     ]
 
@@ -151,6 +153,34 @@ def money(amount: int | None) -> str:
 def place(scope: str) -> str:
     """Where a freeze holds."""
     return "everywhere" if scope == "all" else str(scope).partition("|")[2]
+
+
+def scheduled(fields: Fields) -> list[str]:
+    """The jobs of the clock, what runs soonest first: its next time, and what came of it last."""
+    now, jobs = fields["now"], fields["rows"]["scheduled"]
+    never = max((job["next_at"] or 0 for job in jobs), default=0) + 1
+    lines = [
+        f"{job['name']}: {_coming(job, now)}, {_came(job['last'], now)}"
+        for job in sorted(jobs, key=lambda job: (job["next_at"] or never, job["name"]))
+    ]
+    more = len(lines) - JOBS_SHOWN
+    return [*lines[:JOBS_SHOWN], f"and {more} more: gatepost cron list"] if more > 0 else lines
+
+
+def _coming(job: Fields, now: int) -> str:
+    state, reason, at = job["state"], job["reason"], job["next_at"]
+    if state != "active":
+        return reason if reason.startswith(state) else f"{state}: {reason}".removesuffix(": ")
+    return (
+        "runs when it is asked to" if at is None else f"next in {age(max(0.0, -_since(now, at)))}"
+    )
+
+
+def _came(fire: Fields | None, now: int) -> str:
+    if fire is None:
+        return "never ran"
+    why = f" ({fire['reason']})" if fire["reason"] else ""
+    return f"f{fire['id']} of {_ago(_since(now, fire['slot']))}: {fire['state']}{why}"
 
 
 def _since(now: int, at: int) -> float:

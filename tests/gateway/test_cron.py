@@ -13,9 +13,7 @@ from agent.tools.base import EffectClass
 from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, Config, GatewayConfig, SessionsConfig
 from gateway.cron_door import Fired, KeyConflict, Known, NoSuchJob
-from gateway.store import transitions
-from gateway.store.records import cron, explain, freezes, retention
-from gateway.store.records.freezes import Freeze
+from gateway.store.records import cron, explain, retention
 from gateway.store.sqlite import SqliteStore
 from gateway.tools.schedule import ScheduleTool
 from platforms.blocks import plain_text
@@ -347,17 +345,6 @@ async def test_jobs_take_four_places_and_wait_for_one(make: Callable[..., CronHo
     await house.look()
     await house.look()
     assert [await house.states(f"job{n}") for n in range(6)] == [["delivered"]] * 6
-
-
-async def test_a_frozen_chat_skips(make: Callable[..., CronHouse]) -> None:
-    """Nothing is begun where nothing may be spent; the row says why."""
-    house = await make().open(job())
-    freeze = Freeze(scope="all", by="telegram:1001", name="Ann", reason="", at=0)
-    await house.store.write(
-        lambda tx: freezes.freeze(tx, freeze), transition=transitions.FREEZE_CHANGED
-    )
-    await house.later(TO_THE_HOUR_S)
-    assert await house.states() == ["skipped(frozen)"]
 
 
 async def test_a_dead_chat_rests_its_jobs(make: Callable[..., CronHouse]) -> None:

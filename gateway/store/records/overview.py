@@ -16,11 +16,13 @@ from gateway.store.records import (
     listed,
     pairings,
     queue,
+    scheduled,
 )
 from gateway.store.records.freezes import Freeze, Suspect
 from gateway.store.records.limits import HeldLate
 from gateway.store.records.listed import Alias
 from gateway.store.records.queue import OpenCard, Undelivered
+from gateway.store.records.scheduled import Scheduled
 
 LISTED = 50
 DEATHS_WITHIN = 3_600_000_000  # microseconds
@@ -132,6 +134,7 @@ class Overview:
     freezes: tuple[Freeze, ...]
     suspects: tuple[Suspect, ...]
     jobs: tuple[JobOpen, ...]
+    scheduled: tuple[Scheduled, ...]
     held_late: HeldLate
     chats: tuple[ChatClosed, ...]
     amiss: tuple[RowAmiss, ...]
@@ -156,6 +159,7 @@ def overview(tx: Tx, *, now: int) -> Overview:
         freezes=tuple(freezes.every(tx)),
         suspects=tuple(freezes.suspects(tx)),
         jobs=_jobs(tx),
+        scheduled=scheduled.every(tx),
         held_late=limits.held_late(tx, before=now - FIGURE_WITHIN),
         chats=_chats(tx),
         amiss=_amiss(tx),

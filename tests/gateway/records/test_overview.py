@@ -68,6 +68,7 @@ async def test_an_empty_store_wants_nothing(store: Store) -> None:
         freezes=(),
         suspects=(),
         jobs=(),
+        scheduled=(),
         held_late=HeldLate(count=0, amount=0, oldest_at=None),
         chats=(),
         amiss=(),
