@@ -9,6 +9,7 @@ from platforms.errors import (
     ChatMoved,
     MarkupRejected,
     MessageGone,
+    PictureRejected,
     PlatformError,
     ThreadGone,
     TooLong,
@@ -27,6 +28,8 @@ def detour(operation: Operation, error: PlatformError, *, nonce: str) -> Operati
             return _file(message.chat, body, nonce)
         case MessageGone(), Edit(message=message, body=body, controls=controls):
             return Post(chat=message.chat, body=body, controls=controls, nonce=nonce)
+        case PictureRejected(), Upload():
+            return replace(operation, picture=None)
         case ThreadGone(), Post(chat=chat) | Upload(chat=chat):
             return replace(operation, chat=replace(chat, thread_id=None))
         case ChatMoved(to=to), Post(chat=chat) | Upload(chat=chat):

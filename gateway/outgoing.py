@@ -7,6 +7,7 @@ from typing import Any, assert_never
 import orjson
 
 from gateway import refs
+from gateway.pictures import still_sides
 from gateway.store.records.outbox import OutboxRow
 from platforms import blocks
 from platforms.blocks import Blocks
@@ -26,7 +27,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A text file to upload."""
+    """A file to upload; what it is shown as is told from its bytes."""
 
     data: bytes
     name: str
@@ -115,7 +116,13 @@ def operation(row: OutboxRow, *, target: str | None) -> Operation | None:
     match load(row):
         case File(data=data, name=name, mime=mime, caption=caption):
             return Upload(
-                chat=chat, data=data, name=name, mime=mime, nonce=row.nonce, caption=caption
+                chat=chat,
+                data=data,
+                name=name,
+                mime=mime,
+                nonce=row.nonce,
+                caption=caption,
+                picture=still_sides(data),
             )
         case Nothing():
             if target is None:

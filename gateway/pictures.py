@@ -27,6 +27,23 @@ class Picture:
     data: bytes
 
 
+def still_sides(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a PNG, JPEG or WebP that does not move; None for anything else.
+
+    Source: w3.org/TR/png, "acTL" before "IDAT"; RFC 9649 2.7, the animation flag.
+    """
+    match type_of(data[:HEAD_BYTES]):
+        case "image/png":
+            moves = b"acTL" in data[: max(0, data.find(b"IDAT"))]
+        case "image/webp":
+            moves = data[12:16] == b"VP8X" and bool(data[20:21] and data[20] & 2)
+        case "image/jpeg":
+            moves = False
+        case _:
+            return None
+    return None if moves else sides_of(data)
+
+
 def picture_of(data: bytes) -> Picture | Why:
     """The picture, or why it can't be given to a model; takes up to seconds of a processor."""
     mime = type_of(data[:HEAD_BYTES])

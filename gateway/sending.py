@@ -5,6 +5,7 @@
     RateLimited             again when the platform says          the same
     SendUncertain           settled first, see below              again: it is idempotent
     MarkupRejected          as plain text, once                   the same
+    PictureRejected         as a file, once                       -
     TooLong                 as a file                             posted as a file
     MessageGone             -                                     posted anew
     ThreadGone              to the chat's root, once              -
@@ -49,6 +50,7 @@ from platforms.errors import (
     MarkupRejected,
     MessageGone,
     MessageRejected,
+    PictureRejected,
     PlatformError,
     PlatformUnavailable,
     RateLimited,
@@ -233,7 +235,14 @@ class Sending:
             case CredentialsRejected():
                 await self._hold(row, "credentials rejected")
                 raise error
-            case TooLong() | MarkupRejected() | MessageGone() | ThreadGone() | ChatMoved():
+            case (
+                TooLong()
+                | MarkupRejected()
+                | PictureRejected()
+                | MessageGone()
+                | ThreadGone()
+                | ChatMoved()
+            ):
                 changed = None
                 if type(error) not in current.changed:
                     changed = detour(current.operation, error, nonce=row.nonce)

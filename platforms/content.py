@@ -107,7 +107,11 @@ class Delete:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A file we made, as a new message."""
+    """A file we made, as a new message.
+
+    `picture`: width and height in pixels of a still PNG, JPEG or WebP, which is shown as a picture
+    where the platform shows those apart from files; None for what is a file to open.
+    """
 
     chat: ChatRef
     data: bytes
@@ -115,6 +119,7 @@ class Upload:
     mime: str
     nonce: str
     caption: str = ""
+    picture: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,10 @@ class MarkupRejected(MessageRejected):
     """The markup was refused: send the same words as plain text, once."""
 
 
+class PictureRejected(MessageRejected):
+    """The file is not taken as a picture: send it as a file, once."""
+
+
 class FileUnavailable(PlatformError):
     """A file somebody sent can't be had; `reason`: gone, too_large, no_rights or no_file."""
 

@@ -15,11 +15,11 @@ def drawn(form: str = "PNG", sides: tuple[int, int] = (40, 30), *, shade: int = 
 
 
 @cache
-def moving() -> bytes:
+def moving(form: str = "GIF") -> bytes:
     """An animation of two frames."""
     frames = [Image.new("RGB", (8, 8), (shade, 0, 0)) for shade in (0, 200)]
     out = BytesIO()
-    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
+    frames[0].save(out, form, save_all=True, append_images=frames[1:])
     return out.getvalue()
 
 

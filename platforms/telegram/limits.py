@@ -55,6 +55,15 @@ DOWNLOAD_MAX = 20 * 1024 * 1024
 UPLOAD_MAX_BYTES = 50 * 1024 * 1024
 """Source: core.telegram.org/bots/api#sending-files."""
 
+PHOTO_MAX_BYTES = 10 * 1024 * 1024
+"""What is larger is no photo. Source: sendPhoto `photo`."""
+
+PHOTO_SIDES_MAX = 10_000
+"""Pixels of width and height together. Source: sendPhoto `photo`."""
+
+PHOTO_RATIO_MAX = 20
+"""Of the longer side to the shorter. Source: sendPhoto `photo`."""
+
 EDIT_INTERVAL_S = 1.2
 """One message a second in a chat, edits included, with a margin. Source: bots FAQ."""
 

@@ -36,11 +36,23 @@ from platforms.content import (
     Typing,
     Upload,
 )
-from platforms.errors import ChatUnavailable, MessageRejected, SendUncertain
+from platforms.errors import (
+    ChatUnavailable,
+    MessageRejected,
+    PictureRejected,
+    PlatformError,
+    RightsMissing,
+    SendUncertain,
+)
 from platforms.events import ChatRef, MessageRef
 from platforms.telegram.errors import classify_error
 from platforms.telegram.format import Wire, format_blocks, format_plain
-from platforms.telegram.limits import CALLBACK_ANSWER_MAX
+from platforms.telegram.limits import (
+    CALLBACK_ANSWER_MAX,
+    PHOTO_MAX_BYTES,
+    PHOTO_RATIO_MAX,
+    PHOTO_SIDES_MAX,
+)
 from platforms.telegram.prompt import as_prompt
 from platforms.telegram.reading import GENERAL
 from platforms.telegram.shorten import shorten
@@ -52,6 +64,11 @@ _STYLES = {"plain": None, "primary": "primary", "danger": "danger"}
 _NAME_MAX = 200
 _UNSAFE_IN_NAME = re.compile(r"[\x00-\x1f\x7f\"\\/]+")
 _EMOJI_STYLE = "\ufe0f"
+_MEDIA = ("send photos", "send documents", "send media", "_photos_", "_docs_", "_media_")
+_FILES_RIGHT = (
+    "the bot may send no files there; a group's administrator allows it under Permissions,"
+    " Send Media"
+)
 
 
 async def perform(bot: Bot, operation: Operation, *, forums: Collection[str]) -> Outcome:
@@ -64,9 +81,11 @@ async def perform(bot: Bot, operation: Operation, *, forums: Collection[str]) ->
         answer = await call
     except TelegramError as error:
         failure = classify_error(error, chat)
-        if failure is not None:
-            raise failure from error
-        return Done()
+        if failure is None:
+            return Done()
+        if isinstance(operation, Upload):
+            failure = _of_file(failure, operation)
+        raise failure from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # The SDK read the answer and did not find what a message has.
         raise SendUncertain("Telegram's answer was not understood") from error
@@ -159,13 +178,41 @@ def _ask(bot: Bot, operation: OpenForm) -> Call:
 
 
 def _upload(bot: Bot, operation: Upload) -> Call:
+    """A photo, or a document.
+
+    Never an album: what became of several messages of one request can't be found out if the
+    answer is lost, and all of them would be sent again.
+    """
     name = _UNSAFE_IN_NAME.sub("_", operation.name)[-_NAME_MAX:] or "file"
-    return bot.send_document(
+    file = InputFile(operation.data, filename=name)
+    send = bot.send_photo if is_photo(operation) else bot.send_document
+    return send(
         _chat_id(operation.chat),
-        InputFile(operation.data, filename=name),
+        file,
         caption=format_plain(operation.caption).text or None,
         message_thread_id=_thread(operation.chat),
     )
+
+
+def is_photo(upload: Upload) -> bool:
+    """Whether Telegram takes a file as a photo, as far as its limits tell."""
+    if upload.picture is None or len(upload.data) > PHOTO_MAX_BYTES:
+        return False
+    short, long = sorted(upload.picture)
+    return short > 0 and short + long <= PHOTO_SIDES_MAX and long <= PHOTO_RATIO_MAX * short
+
+
+def _of_file(failure: PlatformError, upload: Upload) -> PlatformError:
+    """What a refusal means for a file; without the right to send files, words still go.
+
+    Source: Bot API server, "Not enough rights to send photos to the chat" and its kin.
+    """
+    words = str(failure).lower()
+    refused = isinstance(failure, ChatUnavailable | MessageRejected)
+    unable = refused and any(each in words for each in _MEDIA)
+    if is_photo(upload) and (unable or isinstance(failure, MessageRejected)):
+        return PictureRejected(str(failure))
+    return RightsMissing(_FILES_RIGHT) if unable else failure
 
 
 def _typing(bot: Bot, chat: ChatRef, forums: Collection[str]) -> Call:

@@ -13,6 +13,7 @@ from platforms import markup
 from platforms.content import Delete, Edit, Post, Upload
 from platforms.events import MessageRef
 from tests.gateway.events import CHANNEL, DM, TOPIC
+from tests.pictures import drawn, moving
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 ID = st.none() | TEXT
@@ -95,6 +96,29 @@ def test_an_upload() -> None:
     assert operation(row(file, "upload"), target=None) == Upload(
         chat=DM, data=b"# hi", name="answer.md", mime="text/markdown", nonce="n" * 24
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "sides"),
+    [
+        (drawn("PNG"), (40, 30)),
+        (drawn("JPEG", (31, 17)), (31, 17)),
+        (drawn("WEBP", (33, 18)), (33, 18)),
+        (moving(), None),
+        (moving("PNG"), None),
+        (moving("WEBP"), None),
+        (drawn("BMP"), None),
+        (b"# words", None),
+    ],
+    ids=["png", "jpeg", "webp", "gif", "moving png", "moving webp", "bmp", "text"],
+)
+def test_what_is_a_picture_is_told_from_its_bytes(
+    data: bytes, sides: tuple[int, int] | None
+) -> None:
+    """Whatever its name and type are; what moves would stand still as one."""
+    upload = operation(row(File(data=data, name="a.txt", mime="text/plain"), "upload"), target=None)
+    assert isinstance(upload, Upload)
+    assert upload.picture == sides
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from platforms.errors import (
     MarkupRejected,
     MessageGone,
     MessageRejected,
+    PictureRejected,
     PlatformError,
     PlatformUnavailable,
     RightsMissing,
@@ -25,6 +26,7 @@ from platforms.errors import (
 from platforms.events import ChatRef
 from tests.gateway.events import TELEGRAM
 from tests.gateway.way_out import ANN, WayOut, limited
+from tests.pictures import drawn
 
 Make = Callable[..., WayOut]
 
@@ -182,6 +184,18 @@ async def test_rejected_markup_goes_out_plain(way: WayOut) -> None:
     row = await post_row(way, "**bold**")
     await way.settled()
     assert await way.fate(row) == ("dead", None, "still bad")
+
+
+async def test_a_rejected_picture_goes_out_as_a_file(way: WayOut) -> None:
+    """The same bytes under the same nonce, once."""
+    way.adapter.then(Upload, PictureRejected("bad sides"), PictureRejected("still bad"))
+    file = outgoing.File(data=drawn(), name="a.png", mime="image/png")
+    (row,) = await way.send("", op="upload", content=file)
+    await way.settled()
+    assert await way.fate(row) == ("dead", None, "still bad")
+    tried = [each for each in way.adapter.performed if isinstance(each, Upload)]
+    assert [each.picture for each in tried] == [(40, 30), None]
+    assert len({(each.data, each.nonce) for each in tried}) == 1
 
 
 async def test_rejected_markup_of_an_edit_goes_out_plain(way: WayOut) -> None:

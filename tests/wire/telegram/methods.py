@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.wire.telegram import media
 from tests.wire.telegram.members import ADMINS, member_json
 from tests.wire.telegram.rules import (
     CALLBACK_ANSWER_MAX,
@@ -38,9 +39,13 @@ from tests.wire.telegram.world import (
 Arguments = Mapping[str, Any]
 Method = Callable[[Arguments], Any]
 DOWNLOAD_MAX = 20 * 1024 * 1024
-UPLOAD_MAX = 50 * 1024 * 1024
 PRESS_LIFE_S = 150.0
-LIMITED = frozenset({"sendMessage", "sendDocument", "editMessageText", "editMessageReplyMarkup"})
+LIMITED = frozenset(
+    {
+        *("sendMessage", "sendDocument", "sendPhoto", "sendVoice", "sendMediaGroup"),
+        *("editMessageText", "editMessageReplyMarkup"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +108,9 @@ class Methods:
             "deletemycommands": self._delete_my_commands,
             "sendmessage": self._send_message,
             "senddocument": self._send_document,
+            "sendphoto": self._send_photo,
+            "sendvoice": self._send_voice,
+            "sendmediagroup": self._send_media_group,
             "editmessagetext": self._edit_message_text,
             "editmessagereplymarkup": self._edit_markup,
             "deletemessage": self._delete_message,
@@ -270,20 +278,38 @@ class Methods:
 
     def _send_document(self, arguments: Arguments) -> Json:
         room = self._writable(arguments)
-        file = arguments.get("document")
-        if not isinstance(file, File):
-            raise bad("there is no document in the request")
-        if len(file.data) > UPLOAD_MAX:
-            raise Refusal(413, "Request Entity Too Large")
-        if not file.data:
-            raise bad("file must be non-empty")
+        file = media.document(arguments.get("document"))
+        return self._with_file(room, arguments, file).json()
+
+    def _send_photo(self, arguments: Arguments) -> Json:
+        room = self._writable(arguments)
+        file = media.photo(arguments.get("photo"))
+        return self._with_file(room, arguments, file).json()
+
+    def _send_voice(self, arguments: Arguments) -> Json:
+        room = self._writable(arguments)
+        file = media.voice(arguments.get("voice"), integer(arguments, "duration") or 0)
+        return self._with_file(room, arguments, file).json()
+
+    def _send_media_group(self, arguments: Arguments) -> list[Json]:
+        """All of an album or nothing; each file is a message of its own."""
+        room = self._writable(arguments)
+        files = media.album(json_argument(arguments, "media"), arguments)
+        made = []
+        for file, said in files:
+            message = self._with_file(room, {**arguments, **said}, file)
+            message.extra = {"media_group_id": f"album{room.id}-{files[0][0].file_id}"}
+            made.append(message.json())
+        return made
+
+    def _with_file(self, room: Room, arguments: Arguments, file: File) -> Message:
         caption = Formatted(text="", entities=(), mentions=())
         if arguments.get("caption"):
             caption = self._formatted(arguments, "caption")
         message = self._new(room, arguments, caption)
         message.file = file
         self.world.files[file.file_id] = file
-        return message.json()
+        return message
 
     def _own(self, arguments: Arguments, gone: str, refused: str) -> Message:
         room = self._writable(arguments)

@@ -225,7 +225,8 @@ def file_json(file: File) -> Json:
     if file.kind == "photo":
         small = {"file_id": "thumb", "file_unique_id": "uthumb", "width": 90, "height": 67}
         return {"photo": [small, ids | {"width": 1280, "height": 960}]}
-    return {file.kind: ids | {"mime_type": file.mime, "duration": file.seconds}}
+    sides = {"width": 1280, "height": 960} if file.kind == "video" else {}
+    return {file.kind: ids | sides | {"mime_type": file.mime, "duration": file.seconds}}
 
 
 def document_json(file: File) -> Json:
