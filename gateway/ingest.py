@@ -49,6 +49,7 @@ from platforms.markup import parse
 
 COMMIT_LIMIT_S = 2.0
 UNWANTED_KEPT = 10_000
+UNLISTED_KEPT = 10
 DAY_US = 24 * 3_600 * 1_000_000
 UNKNOWN: Final = Known()
 
@@ -127,6 +128,8 @@ class Ingest:
         self._taking: set[asyncio.Task[Receipt]] = set()
         self.counts: Counter[str] = Counter()
         self.unwanted: Recent[str, None] = Recent(UNWANTED_KEPT)
+        self.unlisted: Recent[str, str] = Recent(UNLISTED_KEPT)
+        """People and chats nobody listed who wrote, and the key that would let them in."""
         self.admitted_at: dict[str, float] = {}
 
     def close(self) -> None:
@@ -220,6 +223,7 @@ class Ingest:
             if chat not in self.unwanted:
                 log.info("ignored chat_not_listed: %s (to let it in: [access] chats)", chat)
             self.unwanted[chat] = None
+            self.unlisted[chat] = "access.chats"
             if isinstance(event, MessageReceived):
                 self.unwanted[refs.message_text(event.message)] = None
         return True
@@ -372,8 +376,12 @@ class Ingest:
                 return self._turned_away(tx, ident, event, refused, turned_away)
             case admission.Ignored(reason=reason):
                 level = logging.DEBUG if reason == "own_echo" else logging.INFO
-                said = (reason, ident, arrival.author, arrival.chat)
-                log.log(level, "ignored %s: e%d by %s in %s", *said)
+                stranger = reason == "sender_not_listed"
+                if stranger and arrival.author is not None:
+                    self.unlisted[arrival.author] = "access.users"
+                hint = " (to let them in: [access] users)" if stranger else ""
+                said = (reason, ident, arrival.author, arrival.chat, hint)
+                log.log(level, "ignored %s: e%d by %s in %s%s", *said)
                 return Stored(turned_away=turned_away, outcomes=(reason,))
             case admission.NotListed():
                 return Stored(outcomes=("chat_not_listed",))

@@ -82,7 +82,8 @@ class Status:
 
     `now` and the times in `rows` are microseconds since 1970; `loop_lag_s` is the worst lag of
     the last minute. `spent_today` and `held` are micro-dollars. `unpriced` are models that cost
-    nobody knows what, with the reason: they are not asked.
+    nobody knows what, with the reason: they are not asked. `unlisted` are people and chats that
+    wrote and were ignored, with the key that would let them in, the newest last.
     """
 
     now: int
@@ -91,6 +92,7 @@ class Status:
     models: tuple[str, ...]
     serving: tuple[Serving, ...]
     unpriced: Mapping[str, str]
+    unlisted: Mapping[str, str]
     equipment: Equipment
     spent_today: int
     held: int
@@ -167,6 +169,7 @@ class Operator:
             models=tuple(entry.model for entry in self._entries),
             serving=serving(self._entries, self._models, await self._store.read(self._last_uses)),
             unpriced=_unpriced(self._entries),
+            unlisted=dict(self._ingest.unlisted),
             equipment=self._equipment(),
             spent_today=spending.settled,
             held=spending.held,

@@ -198,3 +198,30 @@ class History(Protocol):
         At most `limit` messages with words, ours among them, service messages not; files are
         named in the text. One request. Raises PlatformError.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Something amiss with an account, or worth knowing of it, and what a person can do about it.
+
+    "error": it does not work so; "warning": something is lost; "note": it may well be meant so.
+    """
+
+    weight: Literal["note", "warning", "error"]
+    said: str
+    remedy: str = ""
+
+
+REMARK_CHATS_MAX = 20
+"""How many chats are asked about at most: it is one request each."""
+
+
+@runtime_checkable
+class SetUp(Protocol):
+    """An adapter that can tell how its account is set up on the platform's own pages."""
+
+    async def remarks(self, chats: tuple[ChatRef, ...]) -> tuple[Remark, ...]:
+        """What is missing there, and in these chats, at most REMARK_CHATS_MAX of them.
+
+        Asked after `connect`, and never of an adapter that runs. Raises PlatformError.
+        """

@@ -3,14 +3,14 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from agent.credential_pool import CredentialPool, TokenSource
 from agent.credentials import Lease, StaticKey
 from agent.errors import ProviderAuthFailed, ProviderError, ProviderUnavailable
+from gateway.cli.findings import Finding
 from gateway.config import (
     Config,
     ProviderConfig,
@@ -21,12 +21,8 @@ from gateway.config import (
 from gateway.config.values import LOGIN_SERVICES
 from gateway.credentials import KeyMaker
 from gateway.errors import GatewayError
-from platforms.base import Adapter
-from platforms.errors import PlatformError, PlatformUnavailable
 
 ONLINE_WITHIN_S = 20.0
-
-Check = Callable[[], Awaitable[str]]
 
 
 def check(config_path: Path | None, *, online: bool) -> int:
@@ -39,10 +35,10 @@ def check(config_path: Path | None, *, online: bool) -> int:
         print(finding)
     if not online:
         return 0
-    results = asyncio.run(_ask_everyone(config))
-    for name, answer, ok in results:
-        print(f"{name}: {'' if ok else 'FAILED: '}{answer}")
-    return 0 if all(ok for _, _, ok in results) else 1
+    asked = asyncio.run(_ask_everyone(config))
+    for found in asked:
+        print(_line(found))
+    return 1 if any(found.severity == "error" for found in asked) else 0
 
 
 def _about_jobs(config: Config) -> Iterator[str]:
@@ -56,41 +52,20 @@ def _about_jobs(config: Config) -> Iterator[str]:
         yield f"notice: {told}; {found.remedy}" if found.remedy else told
 
 
-async def _ask_everyone(config: Config) -> list[tuple[str, str, bool]]:
+async def _ask_everyone(config: Config) -> list[Finding]:
+    from gateway.cli.online import of_platform, of_provider
     from gateway.surfaces import chat_adapters
 
-    checks: dict[str, Check] = {}
-    for adapter in chat_adapters(config):
-        checks[adapter.platform] = partial(identity, adapter)
-    for provider in choose_providers(config, os.environ, None):
-        checks[f"provider {provider.name}"] = partial(model, provider)
-    answers = await asyncio.gather(*(answered(ask) for ask in checks.values()))
-    return [(name, *answer) for name, answer in zip(checks, answers, strict=True)]
+    answers = await asyncio.gather(
+        *(of_platform(adapter, config) for adapter in chat_adapters(config)),
+        *(of_provider(entry, "error") for entry in choose_providers(config, os.environ, None)),
+    )
+    return [finding for found in answers for finding in found]
 
 
-async def answered(ask: Check) -> tuple[str, bool]:
-    """What a check answers, and whether all is well with it; in a bounded time."""
-    try:
-        async with asyncio.timeout(ONLINE_WITHIN_S):
-            return await ask(), True
-    except TimeoutError:
-        return f"no answer in {ONLINE_WITHIN_S:.0f} s", False
-    except (PlatformError, GatewayError) as error:
-        return str(error), False
-
-
-async def identity(adapter: Adapter) -> str:
-    """Who we are on a platform, and what it says of our rights; raises PlatformError for less."""
-    try:
-        account = await adapter.connect()
-        alive = adapter.liveness()
-    finally:
-        await adapter.close()
-    connected = f"connected as {account.platform}:{account.id}"
-    if alive.alarm:
-        raise PlatformUnavailable(f"{connected}, but {alive.alarm}")
-    told = ", ".join(f"{name} {value}" for name, value in alive.facts.items())
-    return connected + (f" ({told})" if told else "")
+def _line(found: Finding) -> str:
+    mark = {"ok": "", "warning": "notice: ", "error": "FAILED: "}[found.severity]
+    return f"{found.check}: {mark}{found.finding}" + (f" -> {found.remedy}" if found.remedy else "")
 
 
 async def model(config: ProviderConfig) -> str:
@@ -124,7 +99,11 @@ async def _with_key(config: ProviderConfig, key: TokenSource) -> str:
     except ProviderAuthFailed as exc:
         raise GatewayError("the key is refused; check api_key") from exc
     except ProviderUnavailable as exc:
-        raise GatewayError(f"{config.base_url} is not reachable; check base_url") from exc
+        if exc.status == 404:
+            said = f"{config.base_url} answers 404; check base_url, most end with /v1"
+        else:
+            said = f"{config.base_url} is not reachable; check base_url"
+        raise GatewayError(said) from exc
     except ProviderError as exc:
         raise GatewayError(f"the list of models is refused: {exc.reason}") from exc
     if models and config.model not in models:

@@ -2,18 +2,18 @@
 
 import asyncio
 import os
+import socket
 import sys
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from gateway.cli import check, desk_findings, findings
+from gateway.cli import desk_findings, findings
 from gateway.cli.asking import NotRunning, Refused, ask
 from gateway.cli.findings import Finding, Severity
 from gateway.cli.place import state_dir
@@ -37,6 +37,9 @@ from gateway.store import lock
 from gateway.store.backup import noted
 from gateway.store.directory import DATABASE
 
+_CREDENTIALS = (
+    "where systemd gives it, run this with CREDENTIALS_DIRECTORY=/run/credentials/gatepost.service"
+)
 EXAMINE_WITHIN_S = store.EXAMINE_WITHIN_S + 10
 _MARKS: Mapping[Severity, str] = {"ok": "ok", "warning": "warn", "error": "ERROR"}
 
@@ -53,6 +56,7 @@ def doctor(config_path: Path | None, *, offline: bool, as_json: bool) -> int:
         found += _deciders(config)
         found += _jobs(config)
         if status is None:
+            found += page(config)
             found += _isolation(config)
         if not offline:
             found += asyncio.run(_everyone(config))
@@ -79,8 +83,7 @@ def _config(path: Path | None, found: list[Finding]) -> Config | None:
                 check="config",
                 severity="error",
                 finding=fault,
-                remedy="mend the line; with secrets of systemd, run this with"
-                " CREDENTIALS_DIRECTORY=/run/credentials/gatepost.service",
+                remedy=_CREDENTIALS if "systemd credential" in fault else "",
             )
             for fault in str(error).splitlines()
         ]
@@ -88,8 +91,7 @@ def _config(path: Path | None, found: list[Finding]) -> Config | None:
     source = config.source or "no configuration file, built-in defaults"
     found.append(Finding(check="config", finding=f"{source}: in order"))
     found += [
-        Finding(check="config", severity="warning", finding=sentence, remedy="see access in it")
-        for sentence in advice(config)
+        Finding(check="config", severity="warning", finding=sentence) for sentence in advice(config)
     ]
     return config
 
@@ -184,6 +186,25 @@ def _jobs(config: Config) -> Iterator[Finding]:
     yield from of_jobs(config.cron, datetime.now(UTC))
 
 
+def page(config: Config) -> Iterator[Finding]:
+    """Whether the page's port is free for a start; a running gateway has it itself."""
+    if not config.web.enabled:
+        return
+    place = config.web.listen
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((place.host, place.port))
+        except OSError as error:
+            yield Finding(
+                check="page",
+                severity="error",
+                finding=f"{place} cannot be had: {error.strerror or error}",
+                remedy="stop the program that has it, or set web.listen to another port",
+            )
+
+
 def _isolation(config: Config) -> Iterator[Finding]:
     """Whether commands can be isolated for this user; a running gateway tells of itself."""
     if "shell" not in config.tools.enabled:
@@ -199,41 +220,15 @@ def _isolation(config: Config) -> Iterator[Finding]:
 
 async def _everyone(config: Config) -> list[Finding]:
     """Ask each platform who we are, and each provider for its models."""
+    from gateway.cli.online import of_platform, of_provider
     from gateway.surfaces import chat_adapters
 
-    asked: list[Awaitable[Finding]] = [
-        _answer(adapter.platform, partial(check.identity, adapter), "error")
-        for adapter in chat_adapters(config)
-    ]
-    for number, provider in enumerate(choose_providers(config, os.environ, await _local(config))):
-        name = f"provider {provider.name}"
-        if provider.api == "demo":
-            asked.append(_demo(name))
-        else:
-            severity: Severity = "warning" if number else "error"
-            asked.append(_answer(name, partial(check.model, provider), severity))
-    return list(await asyncio.gather(*asked))
-
-
-async def _answer(name: str, question: check.Check, severity: Severity) -> Finding:
-    said, well = await check.answered(question)
-    if well:
-        return Finding(check=name, finding=said)
-    return Finding(
-        check=name,
-        severity=severity,
-        finding=said,
-        remedy="check its section of the configuration, and the way there from this machine",
+    entries = choose_providers(config, os.environ, await _local(config))
+    answers = await asyncio.gather(
+        *(of_platform(adapter, config) for adapter in chat_adapters(config)),
+        *(of_provider(entry, "warning" if at else "error") for at, entry in enumerate(entries)),
     )
-
-
-async def _demo(name: str) -> Finding:
-    return Finding(
-        check=name,
-        severity="warning",
-        finding="a scripted demonstration answers",
-        remedy="set OPENAI_API_KEY, or add [[providers]]",
-    )
+    return [finding for found in answers for finding in found]
 
 
 async def _local(config: Config) -> LocalModel | None:

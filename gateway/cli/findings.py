@@ -129,6 +129,12 @@ def of_status(status: Fields) -> Iterator[Finding]:
     """The running gateway: its surfaces, loop and writer."""
     for surface in status["platforms"]:
         yield from _surface(surface)
+    for who, key in status["unlisted"].items():
+        yield Finding(
+            check="access",
+            finding=f"{who} wrote and was ignored: nobody listed it",
+            remedy=f'if it should be answered, add "{who}" to {key}, then send SIGHUP or restart',
+        )
     store = status["store"]
     if store["failed"]:
         yield Finding(
@@ -215,7 +221,9 @@ def _surface(surface: Fields) -> Iterator[Finding]:
             check=name,
             severity="error",
             finding=f"not connected ({surface['state']}): {why}",
-            remedy="mend its credentials and restart" if stopped else "it tries again by itself",
+            remedy="mend that, then restart the gateway or send it SIGHUP"
+            if stopped
+            else "it tries again by itself",
         )
     elif surface["problem"]:
         yield Finding(
@@ -233,7 +241,6 @@ def _surface(surface: Fields) -> Iterator[Finding]:
             check=name,
             severity="error",
             finding=surface["alarm"],
-            remedy="stop the other process, or give it a token of its own",
         )
     if surface["gap_age_s"] is not None:
         yield Finding(

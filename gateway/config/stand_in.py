@@ -87,7 +87,8 @@ def keys_in(environ: Mapping[str, str]) -> tuple[str, ...]:
 def advice(config: Config) -> tuple[str, ...]:
     """Return what is allowed and probably not meant, one sentence each."""
     unheard = tuple(
-        f"{name}: nobody may write to it yet; list ids in access.users or access.chats"
+        f"{name}: nobody may write to it yet; write to the bot, and the log and `gatepost doctor`"
+        " name the id for gateway.owners, access.users or access.chats"
         for name in configured_platforms(config)
         if _answers_nobody(config, name)
     )

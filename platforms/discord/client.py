@@ -9,10 +9,10 @@ from typing import Any
 
 from discord.http import Route as Endpoint
 
-from platforms.base import Capabilities, Ingest, Marks, OnGap, Route
+from platforms.base import Capabilities, Ingest, Marks, OnGap, Remark, Route
 from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome, Post, Upload
-from platforms.discord import files, shards
+from platforms.discord import files, remarks, shards
 from platforms.discord import format as wire
 from platforms.discord.backfill import Backfill, Listed, Pace
 from platforms.discord.backlog import ROOM, Backlog, Frame
@@ -189,8 +189,13 @@ class DiscordAdapter:
             gap_since=shards.gap_since(self._shards),
             alarm="; ".join(alarm for alarm in alarms if alarm),
             detail=self._connections(),
-            facts={"waiting": str(len(self._backlog))},
+            facts=self._facts(),
         )
+
+    def _facts(self) -> dict[str, str]:
+        facts = {"waiting": str(len(self._backlog))} if len(self._backlog) else {}
+        user = self._client.user if self._client is not None else None
+        return {**({"bot": f"@{user.name}"} if user is not None else {}), **facts}
 
     async def close(self) -> None:
         """End the session and every connection."""
@@ -237,6 +242,22 @@ class DiscordAdapter:
         if self._intake is None:
             raise PlatformUnavailable("Discord is not connected")
         return await self._intake.earlier(message, limit)
+
+    # SetUp
+
+    async def remarks(self, chats: tuple[ChatRef, ...]) -> tuple[Remark, ...]:
+        """What is missing on our servers, and in these chats."""
+        client = self._client
+        if client is None or client.application is None:
+            raise PlatformUnavailable("Discord is not connected")
+        us = identity_of(client)
+        guilds = remarks.of_guilds(
+            await self._get("/users/@me/guilds", {}),
+            application=us.account.id,
+            role=us.name,
+            threads=self._threads,
+        )
+        return (*guilds, *await remarks.of_channels(self._get, chats, role=us.name))
 
     def _out(self) -> Outbound:
         if self._outbound is None:

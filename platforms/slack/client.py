@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from platforms.base import Capabilities, Ingest, Marks, OnGap, Route
+from platforms.base import Capabilities, Ingest, Marks, OnGap, Remark, Route
 from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome, Post, Upload
 from platforms.errors import (
@@ -29,7 +29,7 @@ from platforms.events import (
     Said,
 )
 from platforms.files import Location
-from platforms.slack import files, lookup, outbound
+from platforms.slack import files, lookup, outbound, remarks
 from platforms.slack.api import TOTAL_TIMEOUT_S, WebApi
 from platforms.slack.assistant import AssistantView
 from platforms.slack.backfill import Backfill, Reader
@@ -219,6 +219,19 @@ class SlackAdapter:
         return Liveness(
             connected=taking, gap_since=gap_since, alarm=self._workspaces.alarm, facts=facts
         )
+
+    async def remarks(self, chats: tuple[ChatRef, ...]) -> tuple[Remark, ...]:
+        """Rights of each bot token, the app-level token, and channels we are not in."""
+        found: list[Remark] = []
+        if self._app_token is not None:
+            socket = await remarks.of_socket(self._api, self._app_token)
+            found += [socket] if socket is not None else []
+        for each in self._workspaces:
+            await ask(each.api, "auth.test", {})  # its answer names the token's rights
+            found += remarks.of_rights(each.us, each.api.scopes)
+            there = tuple(chat for chat in chats if chat.space in each.us.teams)
+            found += await remarks.of_channels(each.us, each.api, there)
+        return tuple(found)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from telegram import Bot, BotCommandScope
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
-from platforms.base import Capabilities, Ingest, OnGap, Route
+from platforms.base import Capabilities, Ingest, OnGap, Remark, Route
 from platforms.blocks import Blocks
 from platforms.content import Operation, Outcome, Post, Upload
 from platforms.errors import ChatUnavailable, PlatformUnavailable
@@ -36,6 +36,7 @@ from platforms.telegram.limits import CAPABILITIES
 from platforms.telegram.menus import Menu, menus
 from platforms.telegram.polling import Pace, Poller, Sleep
 from platforms.telegram.reading import Identity, is_person
+from platforms.telegram.remarks import PRIVACY_OFF_BY, PRIVACY_ON, remarks_of
 from platforms.telegram.request import READ_TIMEOUT_S, AiohttpRequest
 from platforms.telegram.roles import leave_chat, roles_of
 from platforms.telegram.webhook import PATH, Webhook
@@ -47,10 +48,6 @@ os.environ.setdefault("PTB_TIMEDELTA", "1")
 
 BASE_URL = "https://api.telegram.org"
 _SENDING_CONNECTIONS = 32
-_PRIVACY_HINT = (
-    "in groups the bot hears only commands and replies to it; to change that, turn it off at"
-    " @BotFather (/setprivacy), then remove the bot from the group and add it again"
-)
 
 
 class _Bot(Bot):
@@ -128,6 +125,8 @@ class TelegramAdapter:
         self._us: Identity | None = None
         self._intake: Intake | None = None
         self._facts: dict[str, str] = {}
+        self._hears_all = False
+        self._webhook_url = webhook_url
 
     def __repr__(self) -> str:
         return "TelegramAdapter()"
@@ -150,11 +149,11 @@ class TelegramAdapter:
             raise PlatformUnavailable("what answers is not the Bot API") from error
         account = Account(platform="telegram", id=str(me.id))
         self._us = Identity(account=account, username=me.username or "")
-        hears_all = bool(me.can_read_all_group_messages)
-        privacy = "off" if hears_all else f"on: {_PRIVACY_HINT}"
+        self._hears_all = bool(me.can_read_all_group_messages)
+        privacy = "off" if self._hears_all else "on"
         self._facts = {"bot": f"@{me.username}", "privacy mode": privacy}
-        if not hears_all:
-            log.info("@%s: privacy mode is on: %s", me.username, _PRIVACY_HINT)
+        if not self._hears_all:
+            log.info("@%s: %s; to change that: %s", me.username, PRIVACY_ON, PRIVACY_OFF_BY)
         return account
 
     async def run(self, ingest: Ingest) -> None:
@@ -193,6 +192,18 @@ class TelegramAdapter:
         """Close every connection."""
         await self._poller.close()
         await self._sending.shutdown()
+
+    async def remarks(self, chats: tuple[ChatRef, ...]) -> tuple[Remark, ...]:
+        """Privacy mode, who has the updates, and which of these groups we are not in."""
+        if self._us is None:
+            raise PlatformUnavailable("Telegram is not connected")
+        return await remarks_of(
+            self._bot,
+            self._us,
+            hears_all=self._hears_all,
+            webhook_url=self._webhook_url,
+            chats=chats,
+        )
 
     async def _register_commands(self) -> None:
         """Tell Telegram's menus what there is, once; the gateway works without them."""

@@ -9,13 +9,12 @@ import discord
 import pytest
 
 from gateway import render
-from gateway.cli.check import answered, identity
 from platforms.content import Delete, Edit, Operation, React, Typing, Upload
 from platforms.discord import rights
 from platforms.discord.client import DiscordAdapter
 from platforms.errors import ChatUnavailable, RightsMissing, ThreadGone
 from platforms.events import MessageRef
-from tests.platforms.discord.journal import Journal, adapter_of, chat_of, connected, post
+from tests.platforms.discord.journal import Journal, chat_of, connected, post
 from tests.wire.discord import APPLICATION_ID, Channel, DiscordServer, refusal
 
 POST = "POST /channels/{channel}/messages"
@@ -49,19 +48,6 @@ async def test_the_switch_is_named_where_the_gateway_refuses(
             await adapter.run(Journal())
         assert SWITCH in str(caught.value)
         assert adapter.liveness().alarm == ""  # its status has the sentence now, once
-
-
-async def test_who_looks_without_running_is_told_as_well() -> None:
-    """`doctor` and `check --online` only connect; that is a failure with the way out."""
-    async with DiscordServer(content_allowed=False) as server:
-        told, well = await answered(lambda: identity(adapter_of(server)))
-        assert not well
-        assert SWITCH in told
-    async with DiscordServer() as server:
-        assert await answered(lambda: identity(adapter_of(server))) == (
-            f"connected as discord:{APPLICATION_ID} (waiting 0)",
-            True,
-        )
 
 
 def _operation(name: str, place: Channel) -> Operation:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from platforms.slack.membership import CHANNELS, MEMBERS, REACTIONS
+from platforms.slack.remarks import NEEDED, SPARED, WANTED
 from platforms.slack.shortcuts import ASK, ASK_ABOUT
 from tests.wire.slack.scopes import HISTORY_SCOPES, SCOPES
 
@@ -35,6 +36,11 @@ def test_it_asks_for_every_right_that_a_method_or_event_needs() -> None:
         "reactions:read",
     }
     assert set(listed("bot")) == {*SCOPES.values(), *HISTORY_SCOPES.values()} | events
+
+
+def test_doctor_asks_for_the_same_rights() -> None:
+    """Each with what is gone without it."""
+    assert set(listed("bot")) == {*NEEDED, *WANTED, *SPARED}
 
 
 def test_it_subscribes_to_every_event_that_is_read() -> None:

@@ -49,6 +49,9 @@ ADA_ID, GUILD_ID, GENERAL_ID = 42, 4_100, 4_101
 TOKEN = f"{base64.b64encode(str(BOT_ID).encode()).decode().rstrip('=')}.loopback.not-a-secret"
 """Shaped like a real one (id in base64, two more parts), because strict clients look."""
 
+INVITED = 309_237_746_752
+"""The rights of the address in the manual, with which a bot is invited."""
+
 CALLBACK = "POST /interactions/{interaction}/{token}/callback"
 MAJOR = ("channel", "application", "token")
 
@@ -97,6 +100,8 @@ class DiscordServer(LoopbackServer):
         self.interactions = Interactions(self.world, self.channels, APPLICATION_ID, now)
         self.content_allowed = content_allowed
         self.interactions_url: str | None = None
+        self.permissions = INVITED
+        """The bot's in every guild, as the list of its guilds tells them."""
         self.breaks = Breaks(self.closing)
         self.refusals: dict[int, int] = {}
         """How often each of 401, 403 and 429 was answered: 10,000 in 10 minutes mean a ban."""
@@ -377,6 +382,7 @@ class DiscordServer(LoopbackServer):
         commands = "/applications/{application}/commands"
         return [
             ("GET", "/users/@me", self._own_user, True),
+            ("GET", "/users/@me/guilds", self._own_guilds, True),
             ("GET", "/users/{user}", self._user, True),
             ("GET", "/oauth2/applications/@me", self._application, True),
             ("GET", "/applications/@me", self._application, True),
@@ -445,6 +451,24 @@ class DiscordServer(LoopbackServer):
 
     async def _own_user(self, _: Call) -> Reply:
         return Reply(body=own_user_json(self.bot))
+
+    async def _own_guilds(self, _: Call) -> Reply:
+        """Partial guilds. Source: "Get Current User Guilds"."""
+        return Reply(
+            body=[
+                {
+                    "id": str(guild.id),
+                    "name": guild.name,
+                    "icon": None,
+                    "banner": None,
+                    "owner": False,
+                    "permissions": str(self.permissions),
+                    "features": [],
+                }
+                for guild in self.world.guilds.values()
+                if self.bot.id in guild.members
+            ]
+        )
 
     async def _user(self, call: Call) -> Reply:
         user = self.world.users.get(rules.snowflake(call.path["user"], "user_id"))

@@ -11,7 +11,7 @@ from tests.wire.slack.checks import Json, Refusal
 from tests.wire.slack.paging import is_true, page_of
 from tests.wire.slack.rates import RATION, RATIONED, Rates, Ration
 from tests.wire.slack.rules import TEXT_MAX, UPDATE_TEXT_MAX, check_blocks, check_metadata, pings
-from tests.wire.slack.scopes import ASSISTANT_SCOPE, HISTORY_SCOPES, SCOPES
+from tests.wire.slack.scopes import ASSISTANT_SCOPE, EVENT_SCOPES, HISTORY_SCOPES, SCOPES
 from tests.wire.slack.world import Channel, Ephemeral, File, Message, Version, World
 
 Method = Callable[[Json], Json]
@@ -45,7 +45,8 @@ class Methods:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.world = world
-        self.scopes = {*SCOPES.values(), *HISTORY_SCOPES.values()} - {ASSISTANT_SCOPE}
+        self.scopes = {*SCOPES.values(), *HISTORY_SCOPES.values(), *EVENT_SCOPES}
+        self.scopes.discard(ASSISTANT_SCOPE)
         self.token_error: str | None = None
         self.app_token_error: str | None = None
         self.edit_window_closed = False
@@ -149,7 +150,7 @@ class Methods:
         person = self.world.people.get(str(arguments.get("user")))
         if person is None:
             raise Refusal("user_not_found")
-        return {"user": person.json()}
+        return {"user": person.json(us=self.world.bot_user)}
 
     def connections_open(self, _: Json) -> Json:
         """A socket address whose ticket is good once."""

@@ -39,3 +39,8 @@ HISTORY_SCOPES: Mapping[str, str] = MappingProxyType(
     }
 )
 """What reading a conversation of each kind needs. Source: conversations.history."""
+
+EVENT_SCOPES = frozenset(
+    {"app_mentions:read", "commands", "groups:read", "groups:write", "reactions:read"}
+)
+"""What events, commands and private channels need beyond the rights of the methods here."""

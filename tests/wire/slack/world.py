@@ -200,8 +200,8 @@ class Channel:
     messages: dict[str, Message] = field(default_factory=dict)
     last_us: int = 0
 
-    def json(self) -> Json:
-        """As a `conversation` object."""
+    def json(self, *, us: str) -> Json:
+        """As a `conversation` object that our bot user `us` asked for."""
         result: Json = {
             "id": self.id,
             "name": self.name,
@@ -211,7 +211,7 @@ class Channel:
             "is_mpim": self.kind == "mpim",
             "is_private": self.kind != "channel",
             "is_archived": self.archived,
-            "is_member": True,
+            "is_member": self.kind == "im" or us in self.members,
         }
         if self.kind == "im":
             result["user"] = min(self.members)
