@@ -24,6 +24,8 @@ from tests.platforms.slack.moments import Moments, settle
 from tests.wire.server import Answer, CutBefore, Fault
 from tests.wire.slack import Rates, SlackServer
 
+pytestmark = pytest.mark.warp
+
 
 @pytest.fixture
 async def ground() -> AsyncIterator[Ground]:

@@ -96,6 +96,7 @@ async def test_a_limited_method_is_left_alone(ground: Ground) -> None:
         assert await adapter.earlier(ref(ground, "V1"), MOST) == ()
 
 
+@pytest.mark.warp
 async def test_a_rationed_app_reads_a_gap_back_minute_by_minute(ground: Ground) -> None:
     """One call a minute and 15 messages of it: it takes longer, and nothing is missing."""
     async with ground.running():

@@ -163,6 +163,7 @@ async def test_a_slow_drip_is_read_whole() -> None:
             assert isinstance(outcome, Sent)
 
 
+@pytest.mark.warp
 async def test_a_half_open_socket_is_noticed_by_its_silence() -> None:
     """The line is dead without a word: a fresh socket takes what comes again."""
     time = Moments()

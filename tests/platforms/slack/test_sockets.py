@@ -26,6 +26,8 @@ from tests.wire.server import Answer, CutBefore, Fault, HalfOpen
 from tests.wire.slack import SlackServer
 from tests.wire.slack.line import Line
 
+pytestmark = pytest.mark.warp
+
 OPEN = "apps.connections.open"
 TIMES = {"ping_interval_s": 5.0, "stale_s": 20.0}
 
@@ -365,7 +367,6 @@ async def test_an_event_that_breaks_its_handler_takes_no_socket_down() -> None:
             await run
 
 
-@pytest.mark.warp
 async def test_a_handshake_nobody_answers_is_tried_again() -> None:
     """A half-open socket at its very start is given up."""
     async with SlackServer() as server, connected(server, **warping()) as adapter:

@@ -271,6 +271,7 @@ async def test_one_workspace_lost_leaves_the_others() -> None:
         await adapter.close()
 
 
+@pytest.mark.warp
 async def test_a_refused_token_of_several_is_an_alarm() -> None:
     """At the start the others serve; a call refused later stops its workspace alone."""
     async with two() as (first, second):
@@ -306,6 +307,7 @@ async def test_tokens_that_do_not_belong_together(settings: dict[str, str], word
         await adapter.close()
 
 
+@pytest.mark.warp
 async def test_each_workspace_is_read_back_by_its_own_token() -> None:
     """A gap of the one app is read back in every workspace, each message at its place."""
     time = Moments()

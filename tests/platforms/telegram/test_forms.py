@@ -214,7 +214,7 @@ async def test_who_cannot_be_asked_is_not(fields: dict[str, Any]) -> None:
 
 async def test_a_prompt_may_stand_without_our_knowing() -> None:
     """A connection that breaks after the request leaves doubt, as with any post."""
-    async with TelegramServer() as server, connected(server, read_timeout_s=0.3) as adapter:
+    async with TelegramServer() as server, connected(server) as adapter:
         await server.say(chat=ADA, user=ADA, text="hello")
         server.faults.add("sendMessage", CutAfter())
         with pytest.raises(errors.SendUncertain):

@@ -1,7 +1,6 @@
 """The way in by long polls: nothing is confirmed that is not stored, and the loop finds its way."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -123,24 +122,25 @@ async def test_ids_drawn_anew_are_followed_down() -> None:
         assert journal.texts() == ["before", "after"]
 
 
+@pytest.mark.warp
 async def test_a_stop_confirms_nothing_and_is_quick() -> None:
     """Cancelled while an update is held: it comes again; while waiting: done well within 2 s."""
     async with TelegramServer() as server:
         journal = Journal()
         journal.held = asyncio.Event()
-        started = 0.0
+        started, now = 0.0, asyncio.get_running_loop().time
         async with running(server, journal, pace=Pace(wait_s=50)):
             await server.say(chat=ADA, user=ADA, text="one")
             await journal.count(1)
-            started = time.monotonic()
-        assert time.monotonic() - started < 2
+            started = now()
+        assert now() - started < 2
         assert len(server.updates.pending) == 1
         again = Journal()
         async with running(server, again, pace=Pace(wait_s=50)):
             await again.count(1)
             await server.seen(poll_from(100_002))
-            started = time.monotonic()
-        assert time.monotonic() - started < 2
+            started = now()
+        assert now() - started < 2
         assert again.texts() == ["one"]
 
 
@@ -152,7 +152,7 @@ async def test_two_programs_on_one_token() -> None:
             await adapter.connect()
         runs = [asyncio.create_task(adapter.run(Journal())) for adapter in (ours, theirs)]
         done, running_still = await asyncio.wait(
-            runs, timeout=10, return_when=asyncio.FIRST_COMPLETED
+            runs, timeout=60, return_when=asyncio.FIRST_COMPLETED
         )
         for task in running_still:
             task.cancel()
@@ -178,6 +178,7 @@ async def test_one_conflict_is_forgiven() -> None:
             await journal.count(1)
 
 
+@pytest.mark.warp
 async def test_a_broken_poll_is_tried_again_on_a_new_connection() -> None:
     """Cut, silent and senseless answers are survived; the offset stays."""
     async with TelegramServer() as server:
@@ -212,6 +213,7 @@ async def test_an_outage_is_told_to_the_caller() -> None:
         await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest.mark.warp
 async def test_a_flood_of_polls_waits_as_told() -> None:
     """A 429 on a poll is waited out, not counted as an outage."""
     body = b'{"ok":false,"error_code":429,"description":"x","parameters":{"retry_after":1}}'
@@ -220,9 +222,10 @@ async def test_a_flood_of_polls_waits_as_told() -> None:
         journal = Journal()
         async with running(server, journal):
             await server.say(chat=ADA, user=ADA, text="one")
-            started = time.monotonic()
+            now = asyncio.get_running_loop().time
+            started = now()
             await journal.count(1)
-            assert time.monotonic() - started > 0.9
+            assert now() - started > 0.9
 
 
 async def test_a_poll_that_is_deaf_but_open_is_found_out() -> None:

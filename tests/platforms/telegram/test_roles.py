@@ -112,6 +112,7 @@ async def test_a_refusal_has_its_class(
         assert server.token not in str(raised.value)
 
 
+@pytest.mark.warp
 @pytest.mark.parametrize(
     "fault",
     [
@@ -124,7 +125,7 @@ async def test_a_refusal_has_its_class(
 )
 async def test_an_answer_that_does_not_tell_is_an_error(fault: Answer | CutAfter) -> None:
     """No answer, half an answer, nonsense: nobody knows, and that is no yes."""
-    async with TelegramServer() as server, connected(server, read_timeout_s=0.3) as adapter:
+    async with TelegramServer() as server, connected(server) as adapter:
         server.group(TEAM)
         server.rank(TEAM, ADA, "creator")
         server.faults.add("getChatMember", fault)

@@ -296,12 +296,13 @@ async def test_no_connection_is_certainly_not_sent() -> None:
         await adapter.close()
 
 
+@pytest.mark.warp
 @pytest.mark.parametrize(("fault", "stands"), [(CutBefore, 0), (CutAfter, 1), (HalfOpen, 0)])
 async def test_a_connection_that_breaks_leaves_doubt(fault: Callable[[], Any], stands: int) -> None:
     """After the request left, nobody knows; the SDK does not send it again by itself."""
     async with (
         TelegramServer() as server,
-        connected(server, read_timeout_s=0.3) as adapter,
+        connected(server) as adapter,
     ):
         await server.say(chat=ADA, user=ADA, text="hello")
         server.faults.add("sendMessage", fault())
@@ -311,10 +312,11 @@ async def test_a_connection_that_breaks_leaves_doubt(fault: Callable[[], Any], s
         assert len(server.ours(ADA)) == stands
 
 
+@pytest.mark.warp
 @pytest.mark.parametrize("shape", [CutInside(), Drip(drops=asyncio.Semaphore(3))])
 async def test_an_answer_that_begins_and_does_not_end_leaves_doubt(shape: Shape) -> None:
     """The head says 200 and the message stands, but which one it is nobody learns."""
-    async with TelegramServer() as server, connected(server, read_timeout_s=0.3) as adapter:
+    async with TelegramServer() as server, connected(server) as adapter:
         await server.say(chat=ADA, user=ADA, text="hello")
         server.shapes["sendMessage"].append(shape)
         with pytest.raises(errors.SendUncertain):
@@ -335,7 +337,7 @@ async def test_a_server_error_leaves_doubt(status: int, body: bytes) -> None:
 
 async def test_a_connection_that_closed_while_idle_leaves_doubt() -> None:
     """A pooled connection may die just as we write: then nobody knows, and nothing is repeated."""
-    async with TelegramServer() as server, connected(server, read_timeout_s=0.3) as adapter:
+    async with TelegramServer() as server, connected(server) as adapter:
         await server.say(chat=ADA, user=ADA, text="hello")
         await adapter.perform(post(chat_of(server, ADA), "one"))
         server.faults.add("sendMessage", CutBefore())
