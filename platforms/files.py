@@ -31,8 +31,20 @@ class KeptFile:
 
 Location = FileAddress | KeptFile
 
+NAME_MAX = 200
+"""Characters of a file's name; every platform takes more."""
+
 Keep = Callable[[bytes], Awaitable[str]]
 """Keeps bytes that came with a message and returns the name they are found by."""
+
+
+def plain_name(name: str) -> str:
+    """The name of a file of ours: no path, nothing invisible, at most NAME_MAX characters.
+
+    Of a longer one the end is kept, which tells its kind.
+    """
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(char for char in last if char.isprintable())[-NAME_MAX:] or "file"
 
 
 def origin_of(scheme: str, netloc: str) -> str:

@@ -53,6 +53,7 @@ from platforms.errors import (
 )
 from platforms.events import ChatRef, MessageRef
 from platforms.fields import Body, mapping, objects
+from platforms.files import plain_name
 
 FIND_BEFORE = timedelta(seconds=5)
 FIND_PAGES = 5
@@ -187,7 +188,7 @@ class Outbound:
         )
 
     async def _upload(self, upload: Upload) -> Sent:
-        file = discord.File(io.BytesIO(upload.data), filename=_file_name(upload.name))
+        file = discord.File(io.BytesIO(upload.data), filename=plain_name(upload.name))
         place = self._place(upload.chat)
         return await self._sent(
             upload.chat,
@@ -281,9 +282,3 @@ def _reference(quote: MessageRef, chat: ChatRef) -> discord.MessageReference:
         channel_id=_number(chat.thread_id or chat.chat_id),
         fail_if_not_exists=False,
     )
-
-
-def _file_name(name: str) -> str:
-    """The last part of a name; no path, no control characters."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    return "".join(char for char in last if char.isprintable())[:200] or "file"

@@ -30,6 +30,7 @@ from platforms.errors import (
     TooLong,
 )
 from platforms.events import ChatRef, MessageRef
+from platforms.files import plain_name
 from platforms.slack.api import Json, WebApi, read_token
 from platforms.slack.emoji import emoji_name
 from platforms.slack.format import Wire, escape, format_blocks, format_plain
@@ -163,7 +164,7 @@ async def _upload(api: WebApi, upload: Upload, uploads: Uploads) -> Outcome:
 
 def file_name(upload: Upload) -> str:
     """What a file is called in Slack."""
-    return upload.name.replace("\x00", "").rpartition("/")[2][-255:] or "file"
+    return plain_name(upload.name)
 
 
 async def _status(api: WebApi, chat: ChatRef, label: str) -> Outcome:

@@ -12,7 +12,7 @@ making: the same act sent again has the same key.
 
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 import orjson
@@ -20,6 +20,7 @@ import orjson
 from platforms import blocks
 from platforms.blocks import Blocks
 from platforms.content import Button, Controls, Menu
+from platforms.files import plain_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +189,7 @@ def _message(shown: MessageShown) -> dict[str, Any]:
         ],
     }
     if shown.file is not None:
-        fields["file"] = _file(shown.file)
+        fields["file"] = _file(replace(shown.file, name=plain_name(shown.file.name)))
     return fields
 
 

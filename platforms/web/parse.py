@@ -49,6 +49,7 @@ _KINDS: Final[Mapping[str, Literal["image", "audio", "video"]]] = {
 }
 PAYLOAD = re.compile(r"[\x20-\x7e]{1,64}")
 MAX_FIELDS = 64
+ORDER_END = 2**63
 LANGUAGES_MAX = 100
 """Characters of an Accept-Language header that are kept; browsers send far fewer."""
 
@@ -95,7 +96,9 @@ def parse(payload: object) -> tuple[InboundEvent, ...] | Ignored:
         reason = "unsupported_kind"
     except (KeyError, TypeError, ValueError, OverflowError):
         reason = "malformed"
-    return Ignored(delivery_key=key if isinstance(key, str) else "", reason=reason)
+    # What is no ASCII is no key of ours, and half a character could not even be stored.
+    known = isinstance(key, str) and key.isascii()
+    return Ignored(delivery_key=key if known else "", reason=reason)
 
 
 class _UnsupportedKindError(Exception):
@@ -172,6 +175,8 @@ def _envelope(payload: Mapping[Any, Any]) -> _Envelope:
     micros, sequence = payload["order"]
     if not (isinstance(micros, int) and isinstance(sequence, int)):
         raise TypeError("order is not two numbers")
+    if not all(-ORDER_END <= place < ORDER_END for place in (micros, sequence)):
+        raise ValueError("order is more than a row of the store holds")
     return _Envelope(
         account=ACCOUNT,
         chat=chat,
