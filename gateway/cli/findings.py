@@ -235,7 +235,8 @@ def _surface(surface: Fields) -> Iterator[Finding]:
     else:
         heard_s = surface["frame_age_s"]
         heard = "" if heard_s is None else f", last sign of life {age(heard_s)} ago"
-        yield Finding(check=name, finding=f"connected{heard}")
+        told = f"; {surface['detail']}" if surface["detail"] else ""
+        yield Finding(check=name, finding=f"connected{heard}{told}")
     if surface["alarm"]:
         yield Finding(
             check=name,

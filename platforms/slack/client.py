@@ -212,12 +212,17 @@ class SlackAdapter:
                 alarm="; ".join(filter(None, (self._sockets.alarm, self._workspaces.alarm))),
                 facts=facts,
             )
-        taking = self._events is not None and self._events.intake is not None
-        if self._events is not None and (at := self._events.last_request_at) is not None:
+        if self._events is None:
+            return Liveness(connected=False, gap_since=gap_since, facts=facts)
+        if (at := self._events.last_request_at) is not None:
             # Requests come with messages, so their age proves nothing about the transport.
             facts["last request"] = f"{self._clock() - at:.0f} s ago"
         return Liveness(
-            connected=taking, gap_since=gap_since, alarm=self._workspaces.alarm, facts=facts
+            connected=self._events.intake is not None,
+            gap_since=gap_since,
+            alarm="; ".join(filter(None, (self._events.alarm, self._workspaces.alarm))),
+            detail=self._events.detail,
+            facts=facts,
         )
 
     async def remarks(self, chats: tuple[ChatRef, ...]) -> tuple[Remark, ...]:

@@ -6,6 +6,7 @@ Source: docs.slack.dev/authentication/verifying-requests-from-slack.
 
 import hashlib
 import hmac
+import logging
 import re
 from collections.abc import Callable
 
@@ -22,6 +23,16 @@ from platforms.slack.limits import REQUESTS_MAX, SIGNATURE_AGE_MAX_S
 PATH = "/slack/events"
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
+_UNPROVEN = (
+    "requests come that platforms.slack.signing_secret does not prove, and none that it does: copy"
+    " it again from https://api.slack.com/apps > your app > Basic Information > Signing Secret"
+)
+_NEVER_CALLED = (
+    "Slack has not called yet: its Request URL (Event Subscriptions, Interactivity, Slash Commands)"
+    f" must lead over https to {PATH} of [web]"
+)
+
+log = logging.getLogger(__name__)
 
 
 class SignedEvents:
@@ -39,6 +50,7 @@ class SignedEvents:
         self.app: AsyncApp | None = None
         self.intake: Intake | None = None
         self.last_request_at: float | None = None
+        self.alarm = ""
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request."""
@@ -61,8 +73,9 @@ class SignedEvents:
         if body is None:
             return web.Response(status=413)
         if not self._is_genuine(body, timestamp, signature):
+            self._note_unproven()
             return web.Response(status=401)
-        self.last_request_at = self._clock()
+        self.last_request_at, self.alarm = self._clock(), ""
         try:
             bolt_request = AsyncBoltRequest(
                 body=body.decode(), query=request.query_string, headers=dict(request.headers)
@@ -71,6 +84,17 @@ class SignedEvents:
             receipt = await take(self.intake, body.decode("utf-8", "replace"))
             return web.Response(status=response(receipt).status)
         return await to_aiohttp_response(await dispatch(app, bolt_request))
+
+    @property
+    def detail(self) -> str:
+        """What to look at while Slack has never called."""
+        return "" if self.last_request_at is not None else _NEVER_CALLED
+
+    def _note_unproven(self) -> None:
+        """Once the secret has proven a request, others that it does not prove are forged."""
+        if self.last_request_at is None and not self.alarm:
+            self.alarm = _UNPROVEN
+            log.error("slack: %s", _UNPROVEN)
 
     def _may_be_genuine(self, timestamp: str, signature: str) -> bool:
         """What can be told without the body: both are there, and it is fresh."""

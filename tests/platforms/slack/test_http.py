@@ -92,6 +92,22 @@ async def test_a_stale_request_is_refused_before_its_body_is_read() -> None:
             await writer.wait_closed()
 
 
+async def test_a_wrong_signing_secret_is_told_until_a_request_is_proven() -> None:
+    """Before Slack ever called, the way to its page; once it is proven, forgery is no alarm."""
+    async with (
+        SlackServer() as server,
+        running(server, Journal(), http=True) as adapter,
+        listening(adapter) as url,
+    ):
+        assert "must lead over https to /slack/events" in adapter.liveness().detail
+        forged = signed(BODY, secret="ffffffffffffffffffffffffffffffff")
+        await send(url, BODY, forged)
+        assert "Basic Information > Signing Secret" in adapter.liveness().alarm
+        await send(url, BODY, signed(BODY))
+        await send(url, BODY, forged)
+        assert adapter.liveness().alarm == adapter.liveness().detail == ""
+
+
 async def test_url_verification_is_echoed() -> None:
     """The handshake of a new address succeeds and stores nothing."""
     async with SlackServer() as server:

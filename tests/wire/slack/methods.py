@@ -150,7 +150,7 @@ class Methods:
         person = self.world.people.get(str(arguments.get("user")))
         if person is None:
             raise Refusal("user_not_found")
-        return {"user": person.json(us=self.world.bot_user)}
+        return {"user": person.json()}
 
     def connections_open(self, _: Json) -> Json:
         """A socket address whose ticket is good once."""
@@ -390,7 +390,7 @@ class Methods:
 
     def info(self, arguments: Json) -> Json:
         """One conversation."""
-        return {"channel": self._channel(arguments).json()}
+        return {"channel": self._channel(arguments).json(us=self.world.bot_user)}
 
     def open(self, arguments: Json) -> Json:
         """The DM or group DM with these people."""
