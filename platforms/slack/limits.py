@@ -49,8 +49,11 @@ OPTION_LABEL_MAX = 75
 OVERFLOW_OPTIONS = range(2, 6)
 """How many choices an overflow menu may have. Source: overflow menu element."""
 
-MENU_OPTIONS_MAX = 100
-"""Choices of a select. Source: static select element."""
+MENU_OPTIONS_MAX = 25
+"""Our choice; a select takes 100, which with long labels are more than a message's JSON may be.
+
+Source: static select element.
+"""
 
 PLACEHOLDER_MAX = 150
 """Characters a select shows before anything is chosen. Source: static select element."""

@@ -28,7 +28,13 @@ from platforms.content import (
     Typing,
     Upload,
 )
-from platforms.errors import ChatUnavailable, MessageRejected, PlatformUnavailable, TooLong
+from platforms.errors import (
+    ChatUnavailable,
+    MessageRejected,
+    PlatformUnavailable,
+    ThreadGone,
+    TooLong,
+)
 from platforms.events import (
     Account,
     Attachment,
@@ -306,8 +312,8 @@ class TerminalAdapter:
     async def perform(self, operation: Operation) -> Outcome:
         """Put the operation into memory and wake the terminals; never waits for one.
 
-        Raises TooLong, ChatUnavailable for a chat of another account, MessageRejected for a
-        form, PlatformUnavailable once closed.
+        Raises TooLong, ChatUnavailable for a chat of another account, ThreadGone for a thread,
+        MessageRejected for a form or a reaction, PlatformUnavailable once closed.
         """
         if self._closed:
             raise PlatformUnavailable("the terminal's adapter is closed")
@@ -335,7 +341,7 @@ class TerminalAdapter:
             case OpenForm():
                 raise MessageRejected("a terminal has no forms; what they ask for is typed")
             case React():
-                pass  # `Capabilities.react` says there is no place for one
+                raise MessageRejected("a terminal has no place for a reaction")
             case _:
                 assert_never(operation)
         return Done()
@@ -385,6 +391,8 @@ class TerminalAdapter:
     def _feed(self, chat: ChatRef) -> Feed:
         if chat.account != ACCOUNT:
             raise ChatUnavailable("this chat is not a terminal's", reason="not_found")
+        if chat.thread_id is not None:
+            raise ThreadGone("a terminal has no threads")
         feed = self._feeds.setdefault(chat.chat_id, Feed(keep=KEPT_MESSAGES))
         self._feeds.move_to_end(chat.chat_id)
         if len(self._feeds) > KEPT_CHATS:

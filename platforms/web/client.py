@@ -26,7 +26,13 @@ from platforms.content import (
     Typing,
     Upload,
 )
-from platforms.errors import ChatUnavailable, MessageRejected, PlatformUnavailable, TooLong
+from platforms.errors import (
+    ChatUnavailable,
+    MessageRejected,
+    PlatformUnavailable,
+    ThreadGone,
+    TooLong,
+)
 from platforms.events import Account, Attachment, ChatRef, Liveness, MessageRef, PlatformName
 from platforms.files import Keep, KeptFile, Location
 from platforms.web.acts import Acts
@@ -151,8 +157,8 @@ class WebAdapter:
     async def perform(self, operation: Operation) -> Outcome:
         """Put the operation into memory and wake the readers; never waits for one of them.
 
-        Raises TooLong, ChatUnavailable for a chat no page can have, PlatformUnavailable once
-        closed.
+        Raises TooLong, ChatUnavailable for a chat no page can have, ThreadGone for a thread,
+        PlatformUnavailable once closed.
         """
         if self._closed:
             raise PlatformUnavailable("the web page is closed")
@@ -239,4 +245,6 @@ def _chat_id(chat: ChatRef) -> str:
         raise ChatUnavailable("no page has this chat", reason="not_found") from exc
     if chat.account != ACCOUNT:
         raise ChatUnavailable("this chat is on another account", reason="not_found")
+    if chat.thread_id is not None:
+        raise ThreadGone("the page has no threads")
     return chat.chat_id

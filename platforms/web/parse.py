@@ -96,9 +96,9 @@ def parse(payload: object) -> tuple[InboundEvent, ...] | Ignored:
         reason = "unsupported_kind"
     except (KeyError, TypeError, ValueError, OverflowError):
         reason = "malformed"
-    # What is no ASCII is no key of ours, and half a character could not even be stored.
-    known = isinstance(key, str) and key.isascii()
-    return Ignored(delivery_key=key if known else "", reason=reason)
+    if not isinstance(key, str) or not key.isascii():
+        key = ""  # no key of ours, and half a character could not even be stored
+    return Ignored(delivery_key=key, reason=reason)
 
 
 class _UnsupportedKindError(Exception):

@@ -22,6 +22,7 @@ from tests.platforms.telegram import journal as at_telegram
 from tests.wire.discord import DiscordServer
 from tests.wire.server import LoopbackServer
 from tests.wire.slack import SlackServer, payloads
+from tests.wire.slack.controls import buttons, menus
 from tests.wire.telegram import TelegramServer
 
 
@@ -67,6 +68,9 @@ class Bench(Protocol):
 
     async def shown(self, number: int) -> list[str]:
         """What ann sees of ours, once there are that many messages."""
+
+    async def payloads(self) -> list[str]:
+        """What the buttons and choices of our newest message carry, rows after rows."""
 
     async def files(self) -> list[tuple[str, bytes]]:
         """Name and bytes of every file of ours that stands in the chat."""
@@ -115,6 +119,11 @@ class SlackBench:
 
     async def shown(self, number: int) -> list[str]:
         return [each.text for each in self.server.ours(at_slack.DM)]
+
+    async def payloads(self) -> list[str]:
+        blocks = [dict(block) for block in self.server.ours(at_slack.DM)[-1].blocks]
+        found = [str(one["value"]) for _, one in buttons(blocks)]
+        return found + [str(o["value"]) for _, menu in menus(blocks) for o in menu["options"]]
 
     async def files(self) -> list[tuple[str, bytes]]:
         ours = self.server.ours(at_slack.DM)
@@ -173,6 +182,11 @@ class DiscordBench:
     async def shown(self, number: int) -> list[str]:
         return [show(each.content).text for each in self.server.bot_messages(self._direct)]
 
+    async def payloads(self) -> list[str]:
+        newest = self.server.bot_messages(self._direct)[-1]
+        choices = [value for menu in newest.menus.values() for value in menu.values()]
+        return [*newest.buttons.values(), *choices]
+
     async def files(self) -> list[tuple[str, bytes]]:
         ours = self.server.bot_messages(self._direct)
         return [(file.name, file.data) for each in ours for file in each.files]
@@ -228,6 +242,10 @@ class TelegramBench:
 
     async def shown(self, number: int) -> list[str]:
         return [each.text for each in self.server.ours(at_telegram.ADA)]
+
+    async def payloads(self) -> list[str]:
+        keyboard = self.server.ours(at_telegram.ADA)[-1].keyboard
+        return [key.data for row in keyboard for key in row]
 
     async def files(self) -> list[tuple[str, bytes]]:
         ours = self.server.ours(at_telegram.ADA)

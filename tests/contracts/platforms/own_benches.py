@@ -1,10 +1,12 @@
 """The page and the terminal, whose server is the adapter itself."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any, Self
 from uuid import uuid4
 
@@ -28,6 +30,7 @@ from platforms.terminal.wire import (
     Stored,
     act_line,
     read_push,
+    unfolded,
 )
 from platforms.web.client import WebAdapter
 from platforms.web.parse import chat_of as web_chat
@@ -179,6 +182,12 @@ class WebBench(_Own):
         """The blocks of every message of ours."""
         return list(self._ours().values())
 
+    async def payloads(self) -> list[str]:
+        newest = await self.newest()
+        foot = self._log.feet[newest.message_id]
+        found = re.findall(r'<button[^>]* value="([^"]*)"', foot)
+        return [unescape(value) for value in found]
+
     async def files(self) -> list[tuple[str, bytes]]:
         """As the links below messages lead to them."""
         await self.shown(1)
@@ -273,6 +282,11 @@ class TerminalBench(_Own):
     async def shown(self, number: int) -> list[str]:
         await self._until(lambda: len(self._screen) >= number)
         return [plain_text(each.body) for each in self._screen.values()]
+
+    async def payloads(self) -> list[str]:
+        newest = await self.newest()
+        rows = self._screen[newest.message_id].controls
+        return [one.payload for row in rows for one in unfolded(row)]
 
     async def files(self) -> list[tuple[str, bytes]]:
         await self.shown(1)
