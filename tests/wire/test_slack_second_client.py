@@ -5,11 +5,7 @@ slack_sdk's blocking client with its own websocket, and Slack's Node SDK where n
 
 import asyncio
 import json
-import shutil
-import subprocess
-import tempfile
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +17,10 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from tests.wire.slack import SlackServer
+from tests.wire.slack_clients import node_modules
 
 ADA = "U1"
 GENERAL = "C1"
-NODE_PACKAGES = ("@slack/web-api@8.2.0", "@slack/socket-mode@3.1.0")
 NODE_PROGRAM = r"""
 const {WebClient} = require('@slack/web-api');
 const {SocketModeClient} = require('@slack/socket-mode');
@@ -192,29 +188,6 @@ async def test_the_blocking_client_reconnects() -> None:
         assert server.ours("D1")[0].text == "you said hello"
         await asyncio.to_thread(client.socket.close)
         client.socket.message_workers.shutdown(wait=True)
-
-
-def node_modules() -> Path:
-    """A folder with Slack's Node SDK, installed once per machine; skips, saying why not."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("node and npm are not installed")
-    versions = "-".join(package.rpartition("@")[2] for package in NODE_PACKAGES)
-    folder = Path(tempfile.gettempdir()) / f"gatepost-slack-node-{versions}"
-    if not (folder / "ready").exists():
-        folder.mkdir(exist_ok=True)
-        made = subprocess.run(
-            [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", *NODE_PACKAGES],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-        if made.returncode != 0:
-            pytest.skip(f"npm could not install Slack's Node SDK: {made.stderr[-200:]}")
-        (folder / "ready").touch()
-    return folder
 
 
 @pytest.mark.slow

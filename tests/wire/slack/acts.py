@@ -1,7 +1,8 @@
 """What people do beside writing, and what stands in front of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from tests.wire.slack import payloads
 from tests.wire.slack.interactions import Interactions, Modal
 from tests.wire.slack.transport import Delivery
 from tests.wire.slack.world import Ephemeral, Shown, World
@@ -12,6 +13,22 @@ class Acts:
 
     world: World
     interactions: Interactions
+    send_event: Callable[..., str]
+    _clock: Callable[[], float]
+
+    async def react(self, *, chat: str, ts: str, user: str, name: str, on: bool = True) -> None:
+        """A person reacts to a message, or takes that back."""
+        channel = self.world.channels[chat]
+        message = channel.messages[ts]
+        who = message.reactions.setdefault(name, [])
+        (who.append if on else who.remove)(user)
+        at = f"{self._clock():.6f}"
+        self.send_event(payloads.reaction_event(channel, message, user, name, at, on=on))
+
+    async def happen(self, kind: str, *, chat: str, user: str) -> None:
+        """A person does this to a channel; the app is told, the channel stays as it is."""
+        channel, at = self.world.channel(chat, user=user), f"{self._clock():.6f}"
+        self.send_event(payloads.channel_event(self.world, kind, channel, user, at))
 
     async def press(
         self, *, chat: str, ts: str, user: str, label: str = "", value: str = ""

@@ -1,6 +1,7 @@
 """The methods of the assistant view."""
 
 from tests.wire.slack.checks import Json, Refusal
+from tests.wire.slack.requests import parsed
 from tests.wire.slack.world import World
 
 PROMPTS_MAX = 4
@@ -14,7 +15,7 @@ class Assistant:
 
     def set_prompts(self, arguments: Json) -> Json:
         """What a thread of the assistant view offers; at most four, each with both texts."""
-        place, prompts = self._thread(arguments), arguments.get("prompts")
+        place, prompts = self._thread(arguments), parsed(arguments.get("prompts"))
         if not isinstance(prompts, list) or not 1 <= len(prompts) <= PROMPTS_MAX:
             raise Refusal("invalid_arguments")
         if not all(set(each) == {"title", "message"} and all(each.values()) for each in prompts):

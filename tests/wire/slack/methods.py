@@ -4,7 +4,7 @@ import itertools
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tests.wire.slack.checks import Json, Refusal
@@ -88,6 +88,9 @@ class Methods:
 
     def __contains__(self, method: str) -> bool:
         return method in self._table
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
 
     def call(self, method: str, arguments: Json, token: str) -> Json:
         """The answer of one call; raises Refusal."""

@@ -165,16 +165,41 @@ def assistant_event(
     }
 
 
-def reaction_event(channel: Channel, message: Message, user: str, name: str, event_ts: str) -> Json:
-    """A `reaction_added` event."""
+def reaction_event(
+    channel: Channel, message: Message, user: str, name: str, event_ts: str, *, on: bool = True
+) -> Json:
+    """A `reaction_added` event, or `reaction_removed`."""
     return {
-        "type": "reaction_added",
+        "type": "reaction_added" if on else "reaction_removed",
         "user": user,
         "reaction": name,
         "item": {"type": "message", "channel": channel.id, "ts": message.ts},
         "item_user": message.user,
         "event_ts": event_ts,
     }
+
+
+def channel_event(world: World, kind: str, channel: Channel, user: str, event_ts: str) -> Json:
+    """What became of a channel, or of somebody in it. Source: the event's page under events."""
+    body: Json = {"type": kind, "channel": channel.id, "event_ts": event_ts}
+    match kind:
+        case "member_joined_channel" | "member_left_channel":
+            letter = "C" if channel.kind == "channel" else "G"
+            body |= {"user": user, "channel_type": letter, "team": world.person(user).team}
+        case "channel_left" | "group_left":
+            body |= {"actor_id": user}
+        case "channel_rename" | "group_rename":
+            body["channel"] = {"id": channel.id, "name": channel.name, "created": 1_600_000_000}
+        case "channel_id_changed":
+            del body["channel"]
+            body |= {"old_channel_id": channel.id, "new_channel_id": f"C9{channel.id[1:]}"}
+        case "channel_archive" | "channel_unarchive" | "group_archive" | "group_unarchive":
+            body |= {"user": user, "is_moved": 0}
+        case "channel_deleted" | "group_deleted":
+            pass
+        case _:
+            raise AssertionError(f"no such event: {kind}")
+    return body
 
 
 def act(

@@ -1,6 +1,7 @@
 """What a request to the server carries, in whichever form Slack takes it, and a refusal of it."""
 
 import json
+from typing import Any
 
 from aiohttp import web
 
@@ -27,6 +28,16 @@ async def read_arguments(request: web.Request) -> Json:
     for name, value in (await request.post()).items():
         arguments[name] = value
     return arguments
+
+
+def parsed(value: Any) -> Any:
+    """An argument with an inside, which a form carries as JSON text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as exc:
+        raise Refusal("invalid_arguments") from exc
 
 
 def refused(refusal: Refusal) -> web.Response:

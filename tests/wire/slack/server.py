@@ -155,6 +155,11 @@ class SlackServer(Acts, Standing, LoopbackServer):
             web.post("/page/{action}", self._page_action),
         ]
 
+    @property
+    def offered(self) -> frozenset[str]:
+        """Every operation there is; those that are no method by the names of the record."""
+        return frozenset({*self.methods, "upload", "response_url", "socket", "download", "signin"})
+
     def operation(self, request: web.Request) -> str:
         """The method name, `upload`, `response_url`, `socket`, else the path."""
         first, _, rest = request.path.lstrip("/").partition("/")
@@ -444,15 +449,6 @@ class SlackServer(Acts, Standing, LoopbackServer):
         message = self.world.channels[chat].messages[ts]
         message.deleted = True
         self._changed("deleted", message, None)
-
-    async def react(self, *, chat: str, ts: str, user: str, name: str) -> None:
-        """A person reacts to a message."""
-        channel = self.world.channels[chat]
-        message = channel.messages[ts]
-        message.reactions.setdefault(name, []).append(user)
-        self.send_event(
-            payloads.reaction_event(channel, message, user, name, f"{self._clock():.6f}")
-        )
 
     async def open_assistant(self, *, user: str, viewed: str | None = None) -> tuple[str, str]:
         """A person opens a thread in the assistant view; gives its channel and root.

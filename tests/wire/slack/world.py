@@ -326,7 +326,7 @@ class World:
             ours=message.user == self.bot_user,
             thread_ts=message.thread_ts,
             history=tuple(message.versions),
-            reactions=tuple(message.reactions),
+            reactions=tuple(name for name, who in message.reactions.items() if who),
             files=tuple(message.files),
         )
 
@@ -364,10 +364,9 @@ class World:
         if message.files:
             body["files"] = [file.json() for file in message.files]
             body["upload"] = False
-        if message.reactions:
+        if reacted := {name: who for name, who in message.reactions.items() if who}:
             body["reactions"] = [
-                {"name": name, "users": users, "count": len(users)}
-                for name, users in message.reactions.items()
+                {"name": name, "users": who, "count": len(who)} for name, who in reacted.items()
             ]
         if message.now.metadata:
             body["metadata"] = {**message.now.metadata, **({} if metadata else _STRIPPED)}
