@@ -10,11 +10,20 @@ from typing import assert_never, get_args
 from gateway import refs
 from gateway.clock import Clock
 from gateway.config import Config
-from gateway.control_requests import AboutAccess, AskPairings, DecidePairing
+from gateway.control_requests import (
+    AboutAccess,
+    AskOwners,
+    AskPairings,
+    DecidePairing,
+    MakeOwnerCode,
+    RemoveOwner,
+)
 from gateway.entitled import Rights
 from gateway.ingest import Entered, Stored
 from gateway.listed import ListedChats
 from gateway.membership import ChatDecided, ChatVerb, Memberships, chat_from
+from gateway.owner_codes import OwnerCodes
+from gateway.owners_desk import OwnersDesk
 from gateway.pairing import Decided, PairingDesk, Verb, listed_line
 from gateway.roles import Roles
 from gateway.shell_desk import Decided as Told
@@ -45,6 +54,7 @@ class AccessDesk:
         config: Config,
         pairing: PairingDesk,
         memberships: Memberships,
+        codes: OwnerCodes,
         listed: ListedChats,
         account_of: Callable[[str], str | None],
         leave: Callable[[str, str], Awaitable[str]],
@@ -63,6 +73,8 @@ class AccessDesk:
         self._config = config
         self.pairing = pairing
         self.memberships = memberships
+        self.codes = codes
+        self._owners_desk = OwnersDesk(store=store, clock=clock, codes=codes)
         self.listed = listed
         self._account_of = account_of
         self._leave_chat = leave
@@ -103,6 +115,8 @@ class AccessDesk:
             case DecidePairing(verb=verb, whom=whom):
                 decided = await self._decide(verb, whom, by=by, row=None)
                 return Told(text=decided.text.replace("`", ""), done=decided.done)
+            case MakeOwnerCode() | AskOwners() | RemoveOwner():
+                return await self._owners_desk.answer(request, by=by)
             case _:
                 assert_never(request)
 

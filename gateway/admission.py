@@ -53,6 +53,7 @@ class Facts:
 
     `bot_may_speak`: a person has written here lately, and bots not often since. `frozen`:
     nothing may be spent here. `chat_allowed`: an owner's word or an old address lets the chat in.
+    `owner`: whoever it is by owns the gateway, by the configuration or by a code.
     `pairing` is what is known of the sender, `held` how many messages of theirs wait for an
     owner's word, `requests` how many people of the account owners are asked about.
     """
@@ -148,11 +149,11 @@ def admit(event: InboundEvent, facts: Facts) -> Admission:
         case CommandInvoked():
             return _entering(event, facts, lambda at: _native_command(event, at))
         case MessageEdited() | MessageDeleted():
-            return Ignored(reason="blocked") if _is_blocked(facts) else Amends()
+            return Ignored(reason="blocked") if is_blocked(facts) else Amends()
         case ReactionChanged():
             turned = _sender(event, facts)
             return turned if isinstance(turned, Ignored) else Ignored(reason="reaction")
-        case MessageReceived() if _is_blocked(facts):
+        case MessageReceived() if is_blocked(facts):
             return Ignored(reason="blocked")  # also of what others are told was said here
         case MessageReceived():
             return _not_addressed(event, facts) or _entering(
@@ -291,7 +292,7 @@ def _sender(event: InboundEvent, facts: Facts) -> Ignored | Refused | Held | Non
     author, platform = event.author, event.account.platform
     if platform in OWN_SURFACES:
         return None
-    if _is_blocked(facts):
+    if is_blocked(facts):
         return Ignored(reason="blocked")
     if author.kind == "anonymous_admin":
         return Refused(
@@ -301,7 +302,7 @@ def _sender(event: InboundEvent, facts: Facts) -> Ignored | Refused | Held | Non
         )
     if is_listed_bot(event, facts.access):
         return None
-    listed = any(
+    listed = facts.owner or any(
         user.covers(platform=platform, space=author.space, author_id=author.id)
         for user in facts.access.users
     )
@@ -322,7 +323,8 @@ def _sender(event: InboundEvent, facts: Facts) -> Ignored | Refused | Held | Non
             assert_never(rule)
 
 
-def _is_blocked(facts: Facts) -> bool:
+def is_blocked(facts: Facts) -> bool:
+    """Whether an owner has said that whoever it is by is to be ignored."""
     return facts.pairing is not None and facts.pairing.state == "blocked"
 
 
@@ -351,7 +353,7 @@ def may_press(event: ButtonPressed | FormSubmitted, facts: Facts) -> bool:
     author = event.author
     if author.external:
         return False
-    if not author.guest and not _is_blocked(facts) and _is_listed(event, facts):
+    if not author.guest and not is_blocked(facts) and _is_listed(event, facts):
         return True
     return _sender(event, facts) is None
 

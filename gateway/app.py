@@ -49,6 +49,7 @@ from gateway.ingest import Ingest, Stored
 from gateway.mcp_tools import mcp_servers
 from gateway.notices import Notices
 from gateway.operator import Equipment, Operator, tool_server
+from gateway.owners import Owners
 from gateway.page_jobs import PageJobs
 from gateway.progress import wait
 from gateway.retention import Retention
@@ -93,6 +94,7 @@ class Running:
     entries: tuple[Entry, ...]
     operator: Operator
     supervisors: tuple[Supervisor, ...]
+    owners: Owners
 
 
 class Gateway:
@@ -125,6 +127,7 @@ class Gateway:
         self._supervisors: tuple[Supervisor, ...] = ()
         self._web: WebServer | None = None
         self._toolbox = Toolbox(tools={})
+        self._owners = Owners(config)
         self._models = models or ModelRoom()
 
     async def start(self, entries: tuple[Entry, ...]) -> Running:
@@ -226,6 +229,7 @@ class Gateway:
             await self._mcp.load()
         lane = self._make_sessions(start, await keys_of(self._store, self._clock))
         await self._access.listed.load(self._store)
+        await self._owners.load(self._store)
         await end_of_ended_turns(self._store, self._desk.turn_desk.decisions)
         await self._jobs.open(self._config.cron)
         self._router = Router(
@@ -248,6 +252,7 @@ class Gateway:
             route=self._route,
             pairing=self._access.pairing,
             memberships=self._access.memberships,
+            codes=self._access.codes,
             listed=self._access.listed,
             own=echoes.saw,
             mark_of=self._deliveries.command_mark,
@@ -281,6 +286,7 @@ class Gateway:
             entries=self._entries,
             operator=operator,
             supervisors=self._supervisors,
+            owners=self._owners,
         )
 
     def _make_way_out(self, start: Start) -> None:
@@ -295,12 +301,17 @@ class Gateway:
             store=self._store,
             deliveries=self._deliveries,
             clock=self._clock,
-            owners=self._config.gateway.owners,
+            owners=self._owners.people,
         )
 
     def _make_sessions(self, start: Start, keys: tuple[bytes, ...]) -> CommandLane:
         """Make the desk, the sessions, and the lane of what never waits behind their turns."""
-        self._toolbox = toolbox(self._config, clock=self._clock, account_of=self._account_of)
+        self._toolbox = toolbox(
+            self._config,
+            clock=self._clock,
+            account_of=self._account_of,
+            owns=self._owns,
+        )
         check_rules(self._config, self._toolbox, self._mcp.named() if self._mcp else NO_TOOLS)
         brought = {**_demonstrated(self._entries), **own_tools(self._entries)}
         fixed = {**self._toolbox.tools, **brought, **self._extra_tools}
@@ -315,6 +326,7 @@ class Gateway:
             zone=_zone(self._config.gateway.timezone),
             keys=keys,
             wake=self._wake,
+            owners=self._owners,
         )
         self._access = access_desk(
             self._desk,
@@ -394,6 +406,14 @@ class Gateway:
         """Tell owners once of a key that only a person can bring back."""
         self._notices.tell("", f"key:{key}", sentence)
 
+    def _owns(self, person: str) -> bool:
+        return self._desk.rules.rights.owns(person)
+
+    async def _owners_found(self) -> None:
+        """Ask and tell owners what came before anybody knew where they are."""
+        self._notices.retry()
+        await self._access.post_due_cards()
+
     def _wake(self, key: str) -> None:
         self._sessions.wake(key)
 
@@ -462,8 +482,9 @@ class Gateway:
                 self._config,
                 self._deliveries,
                 self._desk.owner_spot,
+                self._owners,
                 wait=wait,
-                found=self._access.post_due_cards,
+                found=self._owners_found,
             )
         )
         if self._mcp is not None:
@@ -533,7 +554,7 @@ class Gateway:
             return []
         keep = self._blobs.put
         page = [web_page(self._store, self._entries, keep)] if self._config.web.enabled else []
-        return [*page, *chat_adapters(self._config, self._store)]
+        return [*page, *chat_adapters(self._config, self._store, self._owners.people)]
 
 
 def _demonstrated(entries: tuple[Entry, ...]) -> Mapping[str, Tool]:

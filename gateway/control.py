@@ -27,6 +27,7 @@ from gateway.control_requests import (
     AddJob,
     AskCredentials,
     AskJobs,
+    AskOwners,
     AskPairings,
     AskStatus,
     AskWhy,
@@ -36,7 +37,9 @@ from gateway.control_requests import (
     DecidePairing,
     Examine,
     KeepLogin,
+    MakeOwnerCode,
     OpenChat,
+    RemoveOwner,
     RetryCredential,
     SendText,
     TriggerJob,
@@ -296,7 +299,7 @@ class ControlServer:
                 return await _there(self._keys, NO_KEYS).answer(request, by=by)
             case AskJobs() | ChangeJob() | AddJob():
                 return await _there(self._jobs, NO_JOBS).answer(request, by=by)
-            case AskPairings() | DecidePairing():
+            case AskPairings() | DecidePairing() | MakeOwnerCode() | AskOwners() | RemoveOwner():
                 return await _there(self._access, NO_ACCESS).answer(request, by=by)
             case _:
                 return await _there(self._desk, NO_DESK).answer(request, by=by)

@@ -29,6 +29,9 @@
 {"do": "pairings"}                            {"ok": [person, ...]}
 {"do": "decide_pairing", "verb": "allow" | "deny" | "block", "whom": CODE or person}
                                               {"ok": {"text", "done"}}
+{"do": "make_owner_code"}                     {"ok": {"code", "until_at"}}
+{"do": "owners"}                              {"ok": [{"person", "name", "made_by", "made_at"}, ..]}
+{"do": "remove_owner", "person"}              {"ok": {"text", "done"}}
 {"do": "audit_head"}                          {"ok": {"seq", "hash"}}
 {"do": "audit_verify"}                        {"ok": {"whole", "rows", "seq", ...}}
 {"do": "audit_export", "after": SEQ}          {"ok": {"lines", "after": SEQ or null}}
@@ -205,6 +208,23 @@ class DecidePairing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MakeOwnerCode:
+    """`gatepost pair owner`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskOwners:
+    """`gatepost pair owner --list`: by whom and when is empty and 0 for those of the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveOwner:
+    """`gatepost pair owner --remove PERSON`."""
+
+    person: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskJobs:
     """`gatepost cron list`."""
 
@@ -231,7 +251,10 @@ class AddJob:
 AboutJobs = AskJobs | ChangeJob | AddJob
 """What is asked and changed of jobs."""
 
-AboutAccess = AskPairings | DecidePairing
+AboutOwners = MakeOwnerCode | AskOwners | RemoveOwner
+"""What is asked and changed of owners."""
+
+AboutAccess = AskPairings | DecidePairing | AboutOwners
 """What is asked and said about who gets in."""
 
 
@@ -297,6 +320,9 @@ _WORDS: dict[str, type[Request]] = {
     "keep_login": KeepLogin,
     "pairings": AskPairings,
     "decide_pairing": DecidePairing,
+    "make_owner_code": MakeOwnerCode,
+    "owners": AskOwners,
+    "remove_owner": RemoveOwner,
     "jobs": AskJobs,
     "change_job": ChangeJob,
     "add_job": AddJob,

@@ -17,6 +17,7 @@ from gateway.approvals import Desk
 from gateway.asking import Asking, OwnerSpot, Spot, Times
 from gateway.clock import Clock
 from gateway.config import Config, keys_in
+from gateway.config.ids import UserId
 from gateway.decisions import Decisions
 from gateway.delivery import Deliveries
 from gateway.desk_clock import DeskClock
@@ -26,11 +27,12 @@ from gateway.grants import GrantsDesk
 from gateway.ingest import Stored
 from gateway.ledger import Limits
 from gateway.listed import ListedChats
-from gateway.logins import shell_owners
 from gateway.membership import Memberships
 from gateway.money import Money
 from gateway.notices import Notices
 from gateway.owner_cards import OwnerCards
+from gateway.owner_codes import OwnerCodes
+from gateway.owners import Owners
 from gateway.page_desk import PageDesk
 from gateway.painting import Painter
 from gateway.pairing import PairingDesk
@@ -52,9 +54,6 @@ ORPHANS_AT_ONCE = 50
 
 log = logging.getLogger(__name__)
 
-LOCAL_OWNERS = frozenset({"web:local"})
-"""Who owns a gateway that names no owners: whoever sits at its own machine."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supervision:
@@ -70,6 +69,7 @@ class Supervision:
     desk_clock: DeskClock
     remote_jobs: RemoteJobs
     owner_spot: OwnerSpot
+    owners: Owners
 
 
 async def keys_of(store: Store, clock: Clock) -> tuple[bytes, ...]:
@@ -83,10 +83,9 @@ async def keys_of(store: Store, clock: Clock) -> tuple[bytes, ...]:
     return await store.write(unit, transition=transitions.SEAL_MADE)
 
 
-def rights_of(config: Config) -> Rights:
-    """Who is what."""
-    owners = frozenset(str(owner) for owner in config.gateway.owners)
-    owners = (owners or LOCAL_OWNERS) | shell_owners()
+def rights_of(config: Config, owners: Owners | None = None) -> Rights:
+    """Who is what; without `owners` they are those of the configuration."""
+    owners = owners if owners is not None else Owners(config)
     return Rights(owners=owners, approvals=config.approvals, people=config.people)
 
 
@@ -101,8 +100,13 @@ def supervision(
     zone: tzinfo,
     keys: tuple[bytes, ...],
     wake: Callable[[str], None],
+    owners: Owners | None = None,
 ) -> Supervision:
-    """Build the desk; `wake` takes a session up again."""
+    """Build the desk; `wake` takes a session up again.
+
+    Without `owners` they are those of the configuration, until rows are loaded.
+    """
+    owners = owners if owners is not None else Owners(config)
     loop = asyncio.get_running_loop()
 
     def tell_owners(key: str, sentence: str) -> None:
@@ -130,7 +134,7 @@ def supervision(
         policy=config.policy.version,
         schema=schema_now,
     )
-    rights = rights_of(config)
+    rights = rights_of(config, owners)
     rules = Rules(
         policy=config.policy,
         tools=tools,
@@ -218,6 +222,7 @@ def supervision(
         ),
         remote_jobs=jobs,
         owner_spot=owner_spot,
+        owners=owners,
     )
 
 
@@ -263,26 +268,38 @@ async def find_owner_spot(
     config: Config,
     deliveries: Deliveries,
     spot: OwnerSpot,
+    owners: Owners,
     *,
     wait: Wait,
     found: Callable[[], Awaitable[None]],
 ) -> None:
-    """Find out where owners are asked: their chat, or a direct one, once its account is there.
+    """Find out where owners are asked, and again whenever others own the gateway; never ends.
 
-    `found` asks what was left unasked.
+    It is their chat, or a direct one, once its account is there. `found` asks what was left
+    unasked.
     """
-    while not await _found_owner_spot(config, deliveries, spot):
-        # A card asked before would stand where nobody decides, so not a moment is waited.
-        await wait(deliveries.opened, OWNER_SPOT_AGAIN_S)
-        deliveries.opened.clear()
-    if spot.spot is not None:
-        await found()
+    asked: UserId | None = None
+    while True:
+        owners.changed.clear()
+        first = next(iter(owners.people), None)
+        if first != asked and config.approvals.owner_chat is None:
+            spot.spot = None  # whoever was asked before may be no owner any more
+        asked = first
+        if not await _found_owner_spot(config, deliveries, spot, first):
+            # A card asked before would stand where nobody decides, so not a moment is waited.
+            await wait(deliveries.opened, OWNER_SPOT_AGAIN_S)
+            deliveries.opened.clear()
+            continue
+        if spot.spot is not None:
+            await found()
+        await owners.changed.wait()
 
 
-async def _found_owner_spot(config: Config, deliveries: Deliveries, spot: OwnerSpot) -> bool:
+async def _found_owner_spot(
+    config: Config, deliveries: Deliveries, spot: OwnerSpot, first: UserId | None
+) -> bool:
     """Look once; True if there is nothing more to look for."""
     wanted = config.approvals.owner_chat
-    first = next(iter(config.gateway.owners), None)
     platform = wanted.platform if wanted is not None else first.platform if first else None
     if platform is None:
         return True
@@ -324,6 +341,7 @@ def access_desk(
 ) -> AccessDesk:
     """What owners say about who gets in; `route` is handed what may enter."""
     rights, clock = parts.rules.rights, ground.clock
+    codes = OwnerCodes(owners=parts.owners, rights=rights, clock=clock)
     cards = OwnerCards(spot=parts.owner_spot, clock=clock)
 
     async def leave(account: str, chat: str) -> str:
@@ -342,6 +360,7 @@ def access_desk(
         config=ground.config,
         pairing=PairingDesk(cards=cards, rights=rights, clock=clock, account_of=account_of),
         memberships=Memberships(cards=cards, clock=clock),
+        codes=codes,
         listed=ListedChats(),
         account_of=account_of,
         leave=leave,

@@ -5,6 +5,7 @@ approver     dearer ones, destructive or outward ones, more money for a turn or 
 owner        above that: unknown prices, what recurs, more money for a day or month
 """
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from agent.costs import Ceiling, Unknown
@@ -22,9 +23,9 @@ _DAILY = ("chat_day:", "user_day:", "org_month", "background_day")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """Who is what, as configured. `owners` are people as events name them."""
+    """Who is what. `owners` are people as events name them; they may change at any time."""
 
-    owners: frozenset[str] = frozenset()
+    owners: Set[str] = frozenset()
     approvals: ApprovalsConfig = field(default_factory=ApprovalsConfig)
     people: PeopleConfig = field(default_factory=PeopleConfig)
 

@@ -24,6 +24,7 @@ from gateway.crowding import SESSION_MAX, Coming, Crowded, Crowding
 from gateway.errors import StoreError
 from gateway.listed import ListedChats
 from gateway.membership import Memberships
+from gateway.owner_codes import REASONS, OwnerCodes, code_in, without_code
 from gateway.pairing import Known, PairingDesk
 from gateway.presses import press_of
 from gateway.recent import Recent
@@ -68,7 +69,8 @@ class Stored:
     """What one delivery left behind: events to route, words to deliver, outcomes to count.
 
     `turned_away` are presses and native commands nothing else will answer, by account; `dead` are
-    chats that can't be written to any more. `reload`: chats have other addresses now.
+    chats that can't be written to any more. `reload`: chats have other addresses now, `owners`:
+    somebody has become an owner.
     """
 
     entered: tuple[Entered, ...] = ()
@@ -77,6 +79,7 @@ class Stored:
     outcomes: tuple[str, ...] = ()
     dead: tuple[MarkedChat, ...] = ()
     reload: bool = False
+    owners: bool = False
 
 
 def _not_looked_up(event: MessageReceived) -> None:
@@ -101,6 +104,7 @@ class Ingest:
         route: Callable[[Stored], None],
         pairing: PairingDesk,
         memberships: Memberships,
+        codes: OwnerCodes,
         listed: ListedChats,
         own: Callable[[MessageReceived], None] = _not_looked_up,
         mark_of: Callable[[str], str] = _with_a_slash,
@@ -117,6 +121,7 @@ class Ingest:
         self._route = route
         self._pairing = pairing
         self._memberships = memberships
+        self._codes = codes
         self._listed = listed
         self._own = own
         self._mark_of = mark_of
@@ -161,7 +166,7 @@ class Ingest:
     async def _take(self, delivery: Delivery) -> Receipt:
         """Store a delivery; route what it left behind once that is committed."""
         try:
-            raw = await self._raw(delivery.raw)
+            raw = await self._raw(without_code(delivery.raw, delivery.events))
             stored = await self._write(delivery, raw)
         except StoreError as error:
             log.error("not journaled, so not acknowledged: %s", error)
@@ -169,6 +174,8 @@ class Ingest:
         self.counts.update(stored.outcomes)
         if stored.reload:
             await self._listed.load(self._store)
+        if stored.owners:
+            await self._codes.owners.load(self._store)
         if stored.entered:
             account = refs.account_text(delivery.account)
             self.admitted_at[account] = self._clock.monotonic()
@@ -232,8 +239,12 @@ class Ingest:
         """Power-safe for what may be admitted; what is surely ignored may wait for a sync."""
         if isinstance(delivery.events, Ignored):
             return transitions.EVENT_IGNORED
+        if any(code_in(event) is not None for event in delivery.events):
+            return transitions.OWNER_CODE_TAKEN
         for event in delivery.events:
-            if not isinstance(admission.admit(event, self._facts(event)), admission.Ignored):
+            known = Known(owner=self._pairing.is_owner(event))
+            facts = self._facts(event, known=known)
+            if not isinstance(admission.admit(event, facts), admission.Ignored):
                 return transitions.EVENT_STORED
         return transitions.EVENT_IGNORED
 
@@ -286,6 +297,7 @@ class Ingest:
             outcomes=tuple(outcome for each in left for outcome in each.outcomes),
             dead=tuple(chat for each in left for chat in each.dead),
             reload=any(each.reload for each in left),
+            owners=any(each.owners for each in left),
         )
 
     def _journal_event(self, tx: Tx, event: InboundEvent, raw: str) -> Stored:
@@ -293,11 +305,17 @@ class Ingest:
         key = admission.session_key(event, self._config.sessions)
         in_thread = admission.session_place(event).thread_id is not None
         joined = in_thread and sessions.knows(tx, key)
-        facts = self._facts(event, joined_thread=joined, known=self._known(tx, event))
+        known = self._known(tx, event)
+        facts = self._facts(event, joined_thread=joined, known=known)
+        given = self._codes.look(tx, event, blocked=admission.is_blocked(facts))
+        if given is not None:
+            event, facts = given.event, replace(facts, owner=facts.owner or given.makes_owner)
         mark = self._mark_of(refs.account_text(event.account))
         reader = Reader(language=self._tongues.of_event(tx, event), mark=mark)
         facts = replace(facts, reader=reader)
         outcome = admission.admit(event, facts)
+        if given is not None and not given.goes_on and not isinstance(outcome, admission.NotListed):
+            outcome = admission.Ignored(reason=REASONS[given.outcome])
         if isinstance(outcome, admission.Admitted):
             self._tongues.learn(tx, event, now=self._clock.now())
         if isinstance(outcome, admission.Amends) and not amending.is_stored(tx, event):
@@ -329,7 +347,11 @@ class Ingest:
                 message_id=event.message.message_id,
                 position=event.order[0],
             )
-        return self._outcome(tx, ident, event, arrival, outcome)
+        stored = self._outcome(tx, ident, event, arrival, outcome)
+        if given is None or isinstance(outcome, admission.NotListed):
+            return stored
+        told = self._codes.take(tx, ident, given, reader)
+        return replace(stored, replies=(*told, *stored.replies), owners=given.makes_owner)
 
     def _note_author(self, event: MessageReceived, outcome: admission.Admission) -> None:
         """Bots are answered as often as people write."""

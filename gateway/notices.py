@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from gateway import outgoing, refs, render
 from gateway.clock import Clock
@@ -33,12 +33,13 @@ class Notices:
         store: Store,
         deliveries: Deliveries,
         clock: Clock,
-        owners: Sequence[UserId],
+        owners: Iterable[UserId],
     ) -> None:
+        """`owners` are gone through anew for everything that is told: others may own it by then."""
         self._store = store
         self._deliveries = deliveries
         self._clock = clock
-        self._owners = tuple(owners)
+        self._owners = owners
         self._untold: Recent[str, tuple[str, str, int]] = Recent(UNTOLD_KEPT)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -85,8 +86,9 @@ class Notices:
         task.add_done_callback(self._tasks.discard)
 
     async def _tell(self, account: str, key: str, sentence: str, at: int) -> None:
-        elsewhere = [owner for owner in self._owners if owner.platform != _platform(account)]
-        beside = [owner for owner in self._owners if owner.platform == _platform(account)]
+        everybody = tuple(self._owners)
+        elsewhere = [owner for owner in everybody if owner.platform != _platform(account)]
+        beside = [owner for owner in everybody if owner.platform == _platform(account)]
         for owners in (elsewhere, beside):
             told = [await self._tell_one(owner, key, sentence, at) for owner in owners]
             if any(told):

@@ -30,6 +30,7 @@ from gateway.words import access as phrases
 from gateway.words.phrase import reader_of
 from platforms.blocks import Blocks, Paragraph, Quote, Spans
 from platforms.content import Button
+from platforms.events import InboundEvent
 from platforms.markup import parse
 
 CODE_LENGTH = 8
@@ -84,6 +85,10 @@ class PairingDesk:
         self._rights = rights
         self._clock = clock
         self._account_of = account_of
+
+    def is_owner(self, event: InboundEvent) -> bool:
+        """Whether an owner has done it."""
+        return self._rights.owns(refs.person_text(event.author, event.account.platform))
 
     def known(self, tx: Tx, account: str, person: str, *, counted: bool) -> Known:
         """What is known of a sender; what waits of theirs is `counted` where that matters."""

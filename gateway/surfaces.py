@@ -6,7 +6,7 @@ SDKs are imported here, inside functions, and only those the configuration uses.
 import logging
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from functools import partial
 from agent.failover import Entry
 from gateway import admission, commands, refs
 from gateway.config import Config, configured_platforms
+from gateway.config.ids import UserId
 from gateway.errors import StoreError
 from gateway.store import transitions
 from gateway.store.base import Store
@@ -31,13 +32,16 @@ _PROMPTS = ("help", "status", "approvals", "privacy")
 """Commands that a fresh thread of Slack's assistant view offers."""
 
 
-def chat_adapters(config: Config, store: Store | None = None) -> list[Adapter]:
+def chat_adapters(
+    config: Config, store: Store | None = None, owners: Iterable[UserId] = ()
+) -> list[Adapter]:
     """The adapters of the chat platforms that the file turns on; nothing is connected yet.
 
-    Without a store they can say who they are, but read nothing back.
+    Without a store they can say who they are, but read nothing back. `owners` are shown the
+    commands of owners where a platform can tell people apart.
     """
     makers: dict[PlatformName, Callable[[Config], Adapter]] = {
-        "telegram": lambda config: _telegram(config, store),
+        "telegram": lambda config: _telegram(config, store, owners),
         "slack": lambda config: _slack(config, store),
         "discord": lambda config: _discord(config, store),
     }
@@ -58,7 +62,7 @@ def web_page(store: Store, entries: tuple[Entry, ...], keep: Keep) -> Adapter:
     )
 
 
-def _telegram(config: Config, store: Store | None) -> Adapter:
+def _telegram(config: Config, store: Store | None, owners: Iterable[UserId]) -> Adapter:
     from platforms.telegram.client import TelegramAdapter
 
     settings = config.platforms.telegram
@@ -72,7 +76,7 @@ def _telegram(config: Config, store: Store | None) -> Adapter:
         webhook_url=settings.webhook_url if webhook else None,
         webhook_secret=secret.reveal() if webhook and secret else None,
         commands=commands.native(),
-        owners=tuple(each.id for each in config.gateway.owners if each.platform == "telegram"),
+        owners=tuple(each.id for each in owners if each.platform == "telegram"),
         on_gap=_gap_keeper(store),
     )
 

@@ -38,6 +38,7 @@ class _Making:
     config: Config
     clock: Clock
     account_of: AccountOf
+    owns: Callable[[str], bool]
     sleep: Sleep
     close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     hub: "HubAccess | None" = None
@@ -48,10 +49,18 @@ class Missing(Exception):
 
 
 def toolbox(
-    config: Config, *, clock: Clock, account_of: AccountOf, sleep: Sleep = asyncio.sleep
+    config: Config,
+    *,
+    clock: Clock,
+    account_of: AccountOf,
+    owns: Callable[[str], bool] = lambda _: False,
+    sleep: Sleep = asyncio.sleep,
 ) -> Toolbox:
-    """Make the enabled tools; `account_of` names the connected account of a platform."""
-    making = _Making(config=config, clock=clock, account_of=account_of, sleep=sleep)
+    """Make the enabled tools; `account_of` names the connected account of a platform.
+
+    `owns` says who owns the gateway beside those of the configuration.
+    """
+    making = _Making(config=config, clock=clock, account_of=account_of, owns=owns, sleep=sleep)
     tools: dict[str, Tool] = {}
     missing: dict[str, str] = {}
     for name in config.tools.enabled:
@@ -127,7 +136,7 @@ def _send_message(making: _Making) -> Tool:
         raise Missing("no chat has a name; add [destinations.NAME]")
     return SendMessageTool(
         destinations={name: str(each.chat) for name, each in named.items()},
-        may_write=making.config.may_write,
+        may_write=lambda name, person: making.owns(person) or making.config.may_write(name, person),
         account_of=making.account_of,
         clock=making.clock,
     )

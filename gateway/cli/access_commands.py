@@ -45,6 +45,26 @@ def pair_block(whom: WhomArgument, config: ConfigOption = None) -> None:
     _decide("block", whom, config)
 
 
+@pair_app.command("owner", epilog="Example: gatepost pair owner")
+def pair_owner(
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    listed: Annotated[bool, typer.Option("--list", help="List who owns the gateway.")] = False,
+    remove: Annotated[
+        str | None,
+        typer.Option("--remove", metavar="PERSON", help="Let PERSON be no owner any more."),
+    ] = None,
+) -> None:
+    """Print a code; whoever sends it to the bot in a private chat owns the gateway."""
+    from gateway.cli import owners
+
+    if remove is not None:
+        raise typer.Exit(owners.remove_owner(config, remove))
+    if listed:
+        raise typer.Exit(owners.list_owners(config, as_json=as_json))
+    raise typer.Exit(owners.owner_code(config, as_json=as_json))
+
+
 def _decide(verb: Literal["allow", "deny", "block"], whom: str, config: ConfigOption) -> None:
     from gateway.cli.access import decide_pairing
 

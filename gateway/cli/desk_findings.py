@@ -1,6 +1,6 @@
 """What `gatepost doctor` makes of approvals, money and tools: one finding each, with its remedy."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from gateway.cli.findings import Fields, Finding, Severity
 from gateway.cli.status import age, money, place
@@ -124,6 +124,27 @@ def of_server(server: Fields) -> Finding:
     return Finding(check=name, severity=severity, finding=amiss or "ready", remedy=remedy)
 
 
+def without_owner(platforms: Iterable[str], owners: Iterable[str]) -> tuple[str, ...]:
+    """The configured platforms on which nobody owns the gateway; `owners` as events name them."""
+    owned = {each.partition(":")[0] for each in owners}
+    return tuple(each for each in platforms if each not in owned)
+
+
+def of_owners(platforms: Collection[str], owners: Collection[str]) -> Iterator[Finding]:
+    """Whether somebody owns the gateway on each platform."""
+    without = without_owner(platforms, owners)
+    if not without:
+        return
+    nobody = len(without) == len(platforms)
+    where = "" if nobody else f" on {', '.join(without)}"
+    yield Finding(
+        check="owners",
+        severity="warning" if nobody else "ok",
+        finding=f"no owner yet{where}",
+        remedy="run gatepost pair owner",
+    )
+
+
 def of_deciders(
     *, tools: Collection[str], owners: bool, approvers: bool, has_chats: bool
 ) -> Iterator[Finding]:
@@ -138,12 +159,13 @@ def of_deciders(
             severity="warning",
             finding=f"approvers are named and no owner: what {which} ask at unknown prices, or"
             " again and again, can be decided on this machine alone",
-            remedy="set gateway.owners",
+            remedy="run gatepost pair owner, or set gateway.owners",
         )
     else:
         yield Finding(
             check="deciders",
             severity="error",
             finding=f"{which} may ask, and nobody in any chat may say yes to more than small sums",
-            remedy="set gateway.owners and approvals.approvers; gatepost approvals works meanwhile",
+            remedy="run gatepost pair owner, and set approvals.approvers for others;"
+            " gatepost approvals works meanwhile",
         )

@@ -49,11 +49,12 @@ def doctor(config_path: Path | None, *, offline: bool, as_json: bool) -> int:
     found: list[Finding] = []
     config = _config(config_path, found)
     status: Any = None
+    made_owners: tuple[str, ...] = ()
     with suppress(ConfigError):  # told already
-        status = _state(state_dir(config_path, os.environ), found)
+        status, made_owners = _state(state_dir(config_path, os.environ), found)
     if config is not None:
         found += _workspace(config)
-        found += _deciders(config)
+        found += _deciders(config, made_owners)
         found += _jobs(config)
         if status is None:
             found += page(config)
@@ -96,10 +97,10 @@ def _config(path: Path | None, found: list[Finding]) -> Config | None:
     return config
 
 
-def _state(directory: Path, found: list[Finding]) -> Any:
+def _state(directory: Path, found: list[Finding]) -> tuple[Any, tuple[str, ...]]:
     """Add what there is to say of the state directory, its database and the gateway over it.
 
-    Returns the status of the gateway, None if none answers.
+    Returns the status of the gateway, None if none answers, and whom a code has made owners.
     """
     now = SystemClock().now()
     found += findings.of_place(store.place(directory), str(directory))
@@ -115,21 +116,23 @@ def _state(directory: Path, found: list[Finding]) -> Any:
         found.append(
             Finding(check="gateway", severity="error", finding=str(refused), remedy=remedy)
         )
-        return None
+        return None, ()
     if status is not None:
         found.append(Finding(check="gateway", finding=f"running for {age(status['uptime_s'])}"))
         found += findings.of_status(status)
         found += desk_findings.of_equipment(status)
+    owners: tuple[str, ...] = ()
     if isinstance(examined, Finding):
         found.append(examined)
     elif examined is not None:
         found += findings.of_database(examined)
         if examined["rows"] is not None:
+            owners = tuple(examined["rows"]["owners"])
             found += findings.of_rows(examined["rows"], now)
             found += desk_findings.of_desk(examined["rows"], now)
         found.append(findings.of_clock(now, examined["last_known"]))
         found.append(findings.of_backup(now, noted(directory)))
-    return status
+    return status, owners
 
 
 def _stopped(directory: Path, now: int) -> Any:
@@ -167,13 +170,17 @@ def _workspace(config: Config) -> Iterator[Finding]:
         )
 
 
-def _deciders(config: Config) -> Iterator[Finding]:
-    approvals = config.approvals
-    return desk_findings.of_deciders(
+def _deciders(config: Config, made: tuple[str, ...]) -> Iterator[Finding]:
+    """Who owns the gateway, and decides; `made` are owners by a code."""
+    approvals, platforms = config.approvals, configured_platforms(config)
+    owners = {*made, *(str(each) for each in config.gateway.owners)}
+    everywhere = {ident for each in owners for ident in config.people.linked(each)}
+    yield from desk_findings.of_owners(platforms, everywhere)
+    yield from desk_findings.of_deciders(
         tools=(*config.tools.enabled, *(f"mcp {server.name}" for server in config.mcp)),
-        owners=bool(config.gateway.owners),
+        owners=bool(owners),
         approvers=bool(approvals.approvers or approvals.chats),
-        has_chats=bool(configured_platforms(config)),
+        has_chats=bool(platforms),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gateway import logs
+from gateway.cli.desk_findings import without_owner
 from gateway.config import Config, advice, configured_platforms, keys_in, load
 from gateway.redaction import secrets_of
 
@@ -67,6 +68,7 @@ def started(config: Config, running: "Running") -> list[str]:
         where = config.source or "gatepost.toml"
         sections = ", ".join(f"[platforms.{name}]" for name in missing)
         lines.append(f"  not set up {', '.join(missing)}: {sections} in {where}")
+    lines += [f"  owner      {sentence}" for sentence in _ownerless(config, running)]
     lines.append(f"  state      {config.gateway.state_dir}")
     lines += [f"  notice     {sentence}" for sentence in advice(config)]
     target = "open the page, or" if running.url else "try"
@@ -74,11 +76,22 @@ def started(config: Config, running: "Running") -> list[str]:
     return lines
 
 
+def _ownerless(config: Config, running: "Running") -> list[str]:
+    """Where nobody owns the gateway yet, and what to do about it."""
+    people = {ident for each in running.owners for ident in config.people.linked(each)}
+    platforms = configured_platforms(config)
+    without = without_owner(platforms, people)
+    if not without:
+        return []
+    where = "" if len(without) == len(platforms) else f" on {', '.join(without)}"
+    return [f"no owner yet{where}: run gatepost pair owner"]
+
+
 def _announce(log_format: str, running: "Running") -> None:
     config = running.config  # a SIGHUP may have changed it
     if log_format == "json":
         log.info("ready: page %s", running.url or "none")
-        for sentence in advice(config):
+        for sentence in (*advice(config), *_ownerless(config, running)):
             log.warning("%s", sentence)
         return
     print("\n".join(started(config, running)), file=sys.stderr, flush=True)

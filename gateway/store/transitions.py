@@ -88,6 +88,8 @@ FIRE_ENDED: Final = _power("fire.ended")
 
 # Who gets in.
 ACCESS_CHANGED: Final = _power("access.changed")
+OWNERS_CHANGED: Final = _power("owners.changed")
+OWNER_CODE_TAKEN: Final = _power("owner.code_taken")
 
 # Keys of models.
 LOGIN_KEPT: Final = _power("login.kept")

@@ -32,6 +32,54 @@ ONLY_OWNERS: Final = Phrase(en="Only owners decide this.", de="Das entscheiden n
 NOBODY_ASKS: Final = Phrase(
     en="Nobody has asked to talk to me.", de="Niemand hat darum gebeten, mir zu schreiben."
 )
+OWNER_MADE: Final = Phrase(
+    en=(
+        "You are an owner of this gateway from now on; `{mark}help` shows what you may do. If this"
+        " was not meant, `gatepost pair owner --remove` takes it back."
+    ),
+    de=(
+        "Du bist von jetzt an Eigentümer dieses Gateways; `{mark}help` zeigt, was du darfst. War es"
+        " nicht so gemeint, nimmt `gatepost pair owner --remove` es zurück."
+    ),
+)
+OWNER_ALREADY: Final = Phrase(
+    en="You are an owner already; the code is still good for somebody else.",
+    de="Du bist schon Eigentümer; der Code gilt noch für jemand anderen.",
+)
+OWNER_CODE_OVER: Final = Phrase(
+    en=(
+        "This code is over: each is good once, for ten minutes. `gatepost pair owner` prints"
+        " another, on the machine I run on."
+    ),
+    de=(
+        "Dieser Code gilt nicht mehr: jeder gilt einmal und zehn Minuten lang. `gatepost pair"
+        " owner` gibt einen neuen aus, auf dem Rechner, auf dem ich laufe."
+    ),
+)
+OWNER_CODE_WRONG: Final = Phrase(
+    en="This is not the code; send it as `gatepost pair owner` printed it.",
+    de="Das ist nicht der Code; schick ihn so, wie `gatepost pair owner` ihn ausgegeben hat.",
+)
+OWNER_CODE_LAST_TRY: Final = Phrase(
+    en=(
+        "This is not the code, and I take no further tries from you. `gatepost pair owner` prints"
+        " a new one to try with."
+    ),
+    de=(
+        "Das ist nicht der Code, und ich nehme keine weiteren Versuche von dir an. `gatepost pair"
+        " owner` gibt einen neuen aus, mit dem du es versuchen kannst."
+    ),
+)
+OWNER_CODE_PUBLIC: Final = Phrase(
+    en=(
+        "Others can read this, so this code is over. Have `gatepost pair owner` print another, and"
+        " send me that in a private chat."
+    ),
+    de=(
+        "Das können andere lesen, deshalb gilt dieser Code nicht mehr. Lass `gatepost pair owner`"
+        " einen neuen ausgeben und schick ihn mir in einem privaten Chat."
+    ),
+)
 PAIR_USAGE: Final = Phrase(
     en=(
         "Write `{mark}pair list`, or `{mark}pair allow CODE`, `deny` or `block`; an id does for a"

@@ -173,6 +173,7 @@ class Core:
             route=self.router.route,
             pairing=self.access.pairing,
             memberships=self.access.memberships,
+            codes=self.access.codes,
             listed=self.access.listed,
         )
         self.supervisor = self.supervised(self.adapter)

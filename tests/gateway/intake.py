@@ -12,6 +12,8 @@ from gateway.ingest import Ingest, Stored
 from gateway.listed import ListedChats
 from gateway.membership import Memberships
 from gateway.owner_cards import OwnerCards
+from gateway.owner_codes import OwnerCodes
+from gateway.owners import Owners
 from gateway.pairing import PairingDesk
 from gateway.store.base import Store
 from gateway.store.blobs import Blobs
@@ -42,6 +44,8 @@ class Intake:
     def made(self, config: Config = CONFIG, commit_limit_s: float = 5.0) -> Ingest:
         """An Ingest over the same store."""
         cards = OwnerCards(spot=OwnerSpot(), clock=self._clock)
+        owners = Owners(config)
+        rights = rights_of(config, owners)
         return Ingest(
             store=self.store,
             blobs=self.blobs,
@@ -49,10 +53,11 @@ class Intake:
             clock=self._clock,
             route=self._route,
             memberships=Memberships(cards=cards, clock=self._clock),
+            codes=OwnerCodes(owners=owners, rights=rights, clock=self._clock),
             listed=ListedChats(),
             pairing=PairingDesk(
                 cards=cards,
-                rights=rights_of(config),
+                rights=rights,
                 clock=self._clock,
                 account_of=lambda platform: None,
             ),

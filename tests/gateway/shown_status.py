@@ -45,6 +45,7 @@ ROWS: dict[str, Any] = {
     "outbox": {},
     "asking": 0,
     "moved": [],
+    "owners": [],
     "died": 0,
 }
 CARD: dict[str, Any] = {

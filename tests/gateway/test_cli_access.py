@@ -65,3 +65,20 @@ async def test_what_changes_nothing_fails(core: Core, capsys: pytest.CaptureFixt
     """With a sentence and exit code 1."""
     code, out, err = await gatepost(capsys, "pair", "block", "K7QF-2M9P")
     assert (code, out, err) == (1, "", "Nobody asks under K7QF-2M9P.\n")
+
+
+async def test_a_code_makes_an_owner(core: Core, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is printed with what to do with it; who is one is listed, and taken back."""
+    code, out, _ = await gatepost(capsys, "pair", "owner")
+    shown = out.split()[0]
+    assert (code, len(shown), shown.count("-")) == (0, 14, 2)
+    assert "in a private chat, within ten minutes: it is good once." in out
+    await core.take(from_ben(shown, number=11))
+    _, out, _ = await gatepost(capsys, "pair", "owner", "--list")
+    assert out.splitlines()[1].split() == ["telegram:1001", "gateway.owners"]
+    assert out.splitlines()[2].startswith("telegram:1002  Ben")
+    _, out, _ = await gatepost(capsys, "pair", "owner", "--list", "--json")
+    assert [each["person"] for each in json.loads(out)] == ["telegram:1001", "telegram:1002"]
+    told = await gatepost(capsys, "pair", "owner", "--remove", "telegram:1002")
+    assert told == (0, "telegram:1002 is no owner any more.\n", "")
+    assert (await gatepost(capsys, "pair", "owner", "--remove", "telegram:1001"))[0] == 1

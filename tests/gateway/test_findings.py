@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.desk_findings import of_deciders, of_desk, of_equipment
+from gateway.cli.desk_findings import of_deciders, of_desk, of_equipment, of_owners
 from gateway.cli.doctor import line
 from gateway.cli.findings import (
     Finding,
@@ -266,6 +266,23 @@ def test_somebody_has_to_decide(
     """Gated tools in chats without owners or approvers are asked for in vain."""
     found = of_deciders(tools=tools, owners=owners, approvers=approvers, has_chats=chats)
     assert [finding.severity for finding in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("owners", "expected"),
+    [
+        ((), [("owners", "warning", "no owner yet")]),
+        (("shell:root", "slack:T1/U1"), [("owners", "ok", "no owner yet on telegram")]),
+        (("slack:T1/U1", "telegram:1"), []),
+    ],
+)
+def test_where_nobody_owns_the_gateway(
+    owners: tuple[str, ...], expected: list[tuple[str, str, str]]
+) -> None:
+    """On each platform that is configured, with the command that changes it."""
+    found = list(of_owners(("telegram", "slack"), owners))
+    assert [(each.check, each.severity, each.finding) for each in found] == expected
+    assert {each.remedy for each in found} <= {"run gatepost pair owner"}
 
 
 def test_the_worst_decides_the_exit_code() -> None:

@@ -16,7 +16,14 @@ from gateway import render
 from gateway.app import Gateway
 from gateway.cli.asking import ask
 from gateway.config import load
-from gateway.control_requests import AskStatus, KeepLogin, Request, SendText, TriggerJob
+from gateway.control_requests import (
+    AskStatus,
+    KeepLogin,
+    MakeOwnerCode,
+    Request,
+    SendText,
+    TriggerJob,
+)
 from gateway.equipment import providers
 from gateway.errors import GatewayError
 from gateway.store.base import Store
@@ -203,15 +210,18 @@ class Scene(Stage):
             )
         )
 
-    async def _ask(self, request: Request) -> None:
+    async def owner_code(self) -> str:
+        """Let the operator make a code for an owner, until the gateway tells one."""
+        made = await self._ask(MakeOwnerCode())
+        return str(made["code"])
+
+    async def _ask(self, request: Request) -> Any:
         while True:
             await self._up.wait()
             try:
-                await asyncio.to_thread(ask, self.path / "state", request)
+                return await asyncio.to_thread(ask, self.path / "state", request)
             except GatewayError:
                 self._up.clear()
-                continue
-            return
 
     def terminate(self) -> None:
         """Send the victim SIGTERM, if it still lives."""

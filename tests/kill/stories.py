@@ -6,6 +6,7 @@ from gateway.echoes import EXPLAIN_WITHIN_S, PAUSE_S
 from gateway.store import transitions
 from tests.kill.card_stories import CARD_STORIES
 from tests.kill.clock_stories import CLOCK_STORIES
+from tests.kill.owner_stories import OWNER_STORIES
 from tests.kill.scene import HEARD_MICROS, Death, Scene
 from tests.kill.story import (
     LONG_WORDS,
@@ -630,4 +631,4 @@ PLAIN_STORIES: tuple[Story, ...] = (
     ),
 )
 
-STORIES = PLAIN_STORIES + CARD_STORIES + CLOCK_STORIES
+STORIES = PLAIN_STORIES + CARD_STORIES + CLOCK_STORIES + OWNER_STORIES

@@ -14,6 +14,7 @@ from gateway.store.records import (
     ledger,
     limits,
     listed,
+    owners,
     pairings,
     queue,
     scheduled,
@@ -142,6 +143,7 @@ class Overview:
     outbox: dict[str, int]  # by state, without what was sent
     asking: int  # people who ask to be let in
     moved: tuple[Alias, ...]  # chats that have a new address
+    owners: tuple[str, ...]  # people whom a code has made owners
     died: int  # runs of the last hour that did not stop by themselves, without the present one
 
 
@@ -167,6 +169,7 @@ def overview(tx: Tx, *, now: int) -> Overview:
         outbox=_outbox(tx),
         asking=pairings.open_count(tx, now=now),
         moved=tuple(listed.aliases(tx)),
+        owners=tuple(each.person for each in owners.everybody(tx)),
         died=_count(
             tx,
             "SELECT COUNT(*) FROM start WHERE stopped_at IS NULL AND at > ?"

@@ -251,6 +251,7 @@ class Core:
             route=self.router.route,
             pairing=self.access.pairing,
             memberships=self.access.memberships,
+            codes=self.access.codes,
             listed=self.access.listed,
         )
 

@@ -19,13 +19,13 @@ GATEWAY = Path(__file__).parents[3] / "gateway"
 
 SMALL = {
     "chat", "chat_alias", "credential_login", "credential_rest", "credential_use", "cron_job",
-    "cursor", "estimator", "freeze", "gap", "listed_chat", "pairing", "pruned", "seal",
-    "sqlite_master", "sqlite_schema", "start",
+    "cursor", "estimator", "freeze", "gap", "listed_chat", "owner", "owner_code", "owner_try",
+    "pairing", "pruned", "seal", "sqlite_master", "sqlite_schema", "start",
 }  # fmt: skip
 """Tables that don't grow with every message: they may be gone through.
 
 Freezes, jobs of the clock and estimators that are not trusted stand until a person takes them away;
-at most ten people an account may ask to be let in at a time.
+at most ten people an account may ask to be let in at a time, and fifty wrong codes are counted.
 """
 
 OPEN_WORK = {
