@@ -1,15 +1,17 @@
 """An event loop whose clock jumps: real loopback sockets, and no second is waited for.
 
-While bytes move, time stands still. When nothing is ready, no thread of the pool works and no
-socket has anything for a moment, the clock jumps to the next timer. So a test meets bounds of
-minutes in milliseconds, and `loop.time()` tells exactly what was waited for.
+While bytes move, time stands still. When nothing is ready, no thread of the pool and no child
+process works and no socket has anything for a moment, the clock jumps to the next timer. So a test
+meets bounds of minutes in milliseconds, and `loop.time()` tells exactly what was waited for.
+A child that sleeps works no more than one that waits for our words.
 """
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 QUIET_S = 0.004
@@ -17,6 +19,29 @@ QUIET_S = 0.004
 QUIET_LOOKS = 2
 
 _T = TypeVar("_T")
+
+
+def at_work(leaders: Iterable[int]) -> bool:
+    """Whether one of these processes or one below it runs, or a leader's end was not heard of."""
+    if not Path("/proc/self/task").exists():
+        return False
+    states: dict[int, str] = {}
+    below: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/task/*/stat"):
+        with suppress(OSError):
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            pid = int(stat.parts[2])
+            states[pid] = states.get(pid, "") + state
+            below.setdefault(int(parent), []).append(pid)
+    ours = list(leaders)
+    if any("Z" in states.get(pid, "Z") for pid in ours):
+        return True
+    while ours:
+        pid = ours.pop()
+        if set(states.get(pid, "")) - {"S", "Z"}:
+            return True
+        ours += set(below.get(pid, ()))
+    return False
 
 
 class _Selector(selectors.DefaultSelector):
@@ -30,6 +55,8 @@ class _Selector(selectors.DefaultSelector):
         for _ in range(QUIET_LOOKS):
             if ready := super().select(QUIET_S / QUIET_LOOKS):
                 return ready
+            if self.loop.children and at_work(self.loop.children):
+                return []
         self.loop.jump(timeout)
         return []
 
@@ -42,6 +69,7 @@ class WarpLoop(asyncio.SelectorEventLoop):
         self._now = 1_000.0
         self.working = 0
         """Jobs of the thread pool that still run."""
+        self.children: set[int] = set()
         selector.loop = self
         super().__init__(selector)
 
@@ -60,6 +88,15 @@ class WarpLoop(asyncio.SelectorEventLoop):
             yield
         finally:
             self.working -= 1
+
+    async def _make_subprocess_transport(self, *args: Any, **more: Any) -> Any:
+        transport = await super()._make_subprocess_transport(*args, **more)  # type: ignore[misc]
+        self.children.add(transport.get_pid())
+        return transport
+
+    def _child_watcher_callback(self, pid: int, *args: Any) -> None:
+        super()._child_watcher_callback(pid, *args)  # type: ignore[misc]
+        self.children.discard(pid)
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., _T], *args: Any

@@ -109,7 +109,7 @@ class Gate:
 
     def __call__(self, tx: Tx) -> None:
         self._loop.call_soon_threadsafe(self._entered.set)
-        assert self._go.wait(10)
+        assert self._go.wait(100)
 
     async def entered(self) -> None:
         """Return once the unit runs."""

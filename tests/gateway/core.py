@@ -237,7 +237,7 @@ class Core:
 
     async def finish(self) -> None:
         """Wait until every turn has ended and everything has left; nothing begins any more."""
-        await self.sessions.drain(5)
+        await self.sessions.drain(60)
         await self.router.settled()
         for outlet in self.deliveries.outlets():
             await outlet.flush()

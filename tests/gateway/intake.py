@@ -41,7 +41,7 @@ class Intake:
         self.own: list[MessageReceived] = []
         self.ingest = self.made()
 
-    def made(self, config: Config = CONFIG, commit_limit_s: float = 5.0) -> Ingest:
+    def made(self, config: Config = CONFIG, commit_limit_s: float = 60.0) -> Ingest:
         """An Ingest over the same store."""
         cards = OwnerCards(spot=OwnerSpot(), clock=self._clock)
         owners = Owners(config)

@@ -28,7 +28,7 @@ class Gate:
 
     def __call__(self, tx: Tx) -> None:
         self._loop.call_soon_threadsafe(self._entered.set)
-        assert self._go.wait(10)
+        assert self._go.wait(100)
 
     async def hold(self, store: Store) -> "asyncio.Task[None]":
         """Hold the writer; the task ends when it is let go."""

@@ -244,7 +244,7 @@ async def test_what_belongs_to_a_chat_follows_it(core: Core) -> None:
     await core.shows("One.", chat="-100200")
     await core.take(in_group("in a topic", chat=TOPIC, mentions=(OUR_MENTION,), number=2))
     await core.shows("Two.", chat="-100200/7")
-    await core.sessions.drain(5)
+    await core.sessions.drain(60)
     note = {"place": "telegram:77|telegram:-100200", "text": "note", "author": "a", "now": 1}
     await write(core.store, lambda tx: memory.write(tx, **note))
     await core.take(changed("moved", moved_to=NEW, number=3))

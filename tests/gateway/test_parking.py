@@ -18,7 +18,7 @@ from tests.gateway.hand_clock import HandClock
 from tests.gateway.records.rows import inbox_states
 from tests.gateway.scripted_adapter import ScriptedAdapter
 
-STOP_S = 5.0
+STOP_S = 60.0
 
 
 class Working:

@@ -31,7 +31,7 @@ class Gate:
         self.go = threading.Event()
 
     def __call__(self, tx: Tx) -> None:
-        assert self.go.wait(10)
+        assert self.go.wait(100)
 
 
 async def test_an_end_while_the_placeholder_is_being_stored(way: WayOut) -> None:

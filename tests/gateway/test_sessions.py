@@ -325,7 +325,7 @@ async def test_a_failed_store_is_reported(core: Core, store: Store) -> None:
     await core.model.waits.wait()
     await store.close()
     held.set()
-    await core.sessions.drain(5)
+    await core.sessions.drain(60)
     assert len(core.failures) == 1
 
 
@@ -348,7 +348,7 @@ async def test_draining_lets_turns_end(core: Core, store: Store) -> None:
     core.answers(says("One", held, "."), "Never.")
     await core.take(message("one", number=1))
     await core.model.waits.wait()
-    draining = asyncio.create_task(core.sessions.drain(5))
+    draining = asyncio.create_task(core.sessions.drain(60))
     await asyncio.sleep(0)
     await core.take(message("two", number=2))
     held.set()

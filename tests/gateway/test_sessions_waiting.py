@@ -282,7 +282,7 @@ async def test_draining_leaves_what_waits_to_its_rows(make: Make, clock: HandClo
     await core.take(photo(3))
     await waiting_for(clock, 0.8)
     await waiting_at_the_gate(core, 1)
-    draining = asyncio.create_task(core.sessions.drain(5))
+    draining = asyncio.create_task(core.sessions.drain(60))
     held.set()
     await draining
     states = await inbox_states(core.store)

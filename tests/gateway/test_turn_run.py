@@ -170,7 +170,7 @@ async def test_words_that_came_while_we_were_away_join_the_turn(make: Make) -> N
     core.answers(says("Look.", calls=(call("pure"),)))
     await core.take(message("one", number=1))
     await began.wait()
-    draining = asyncio.create_task(core.sessions.drain(5))
+    draining = asyncio.create_task(core.sessions.drain(60))
     await asyncio.sleep(0)
     go.set()
     await draining

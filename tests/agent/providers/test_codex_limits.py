@@ -43,6 +43,8 @@ from tests.wire.codex.stage import (
     stop_of,
 )
 
+pytestmark = pytest.mark.warp
+
 COMMAND = "item/commandExecution/requestApproval"
 QUESTION = UserMessage(text="make it")
 BEGUN = {
@@ -314,7 +316,7 @@ async def test_the_last_words_are_for_operators_and_redacted(tmp_path: Path) -> 
     """Of 200 kept lines 12 are told, without keys."""
     lines = "".join(f"line {n}\n" for n in range(300))
     secrets = "key-of-the-test and Bearer abc.def and sk-abcdefghijkl \x1b[31mred\x1b[0m\n"
-    turn = [{"stderr": lines + secrets}, {"sleep": 0.1}, {"exit": 1}]
+    turn = [{"stderr": lines + secrets}, {"work": 0.1}, {"exit": 1}]
     async with stage(tmp_path, turn) as here:
         _, error = await failing(here)
     told = str(error)
@@ -340,7 +342,7 @@ async def test_at_most_four_live_and_the_oldest_goes_first(tmp_path: Path) -> No
 
 async def test_more_sessions_queue(tmp_path: Path) -> None:
     """While every child is at work the next session waits for one of them."""
-    turns = [[{"message": f"{n}"}, {"sleep": 0.1}] for n in range(2)]
+    turns = [[{"message": f"{n}"}, {"work": 0.1}] for n in range(2)]
     async with stage(tmp_path, *turns, most=1) as here:
         await asyncio.gather(
             *(step(here.provider, request(QUESTION, session=f"s{n}")) for n in range(2))

@@ -24,6 +24,8 @@ from tests.wire.codex.stage import (
     stop_of,
 )
 
+pytestmark = pytest.mark.warp
+
 SPENDING: list[dict[str, Any]] = [{"usage": [90, 9]}, {"item": ran("c1")}]
 """A call of the model inside, then what it asked for."""
 

@@ -13,6 +13,8 @@ from agent.providers.codex.prelude import Mark
 from tests.agent.providers.test_codex_steps import QUESTION, asks_for, ran
 from tests.wire.codex.stage import ORIGIN, calls_of, message_of, request, stage, step, stop_of
 
+pytestmark = pytest.mark.warp
+
 MORE = UserMessage(text="and b too", author="Ben")
 REFUSED = {"error": {"code": -32600, "message": "no active turn to steer"}}
 
@@ -99,7 +101,7 @@ async def test_words_that_cannot_be_stored_end_the_step(tmp_path: Path) -> None:
     """The child has not been told them, and its turn goes no further with us."""
     chat = Chat((MORE,))
     chat.fails = RuntimeError("another owner")
-    async with stage(tmp_path, [{"sleep": 0.1}, {"message": "Made."}]) as here:
+    async with stage(tmp_path, [{"work": 0.1}, {"message": "Made."}]) as here:
         with pytest.raises(RuntimeError, match="another owner"):
             await step(here.provider, request(QUESTION, joins=chat))
         assert "turn/steer" not in here.methods()

@@ -47,6 +47,8 @@ from tests.wire.codex.stage import (
     stop_of,
 )
 
+pytestmark = pytest.mark.warp
+
 COMMAND = "item/commandExecution/requestApproval"
 FILES = "item/fileChange/requestApproval"
 QUESTION = UserMessage(text="make it")

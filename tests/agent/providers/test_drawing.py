@@ -37,7 +37,7 @@ def asking(picture: Media, adjustments: Adjustments = LIMITS) -> ModelRequest:
 async def held() -> AsyncIterator[threading.Event]:
     """Keeps the thread that makes pictures busy until it is set."""
     gate = threading.Event()
-    holding = asyncio.ensure_future(elsewhere(lambda: gate.wait(30)))
+    holding = asyncio.ensure_future(elsewhere(lambda: gate.wait(100)))
     yield gate
     gate.set()
     await holding

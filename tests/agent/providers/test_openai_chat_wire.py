@@ -150,6 +150,7 @@ async def test_end_without_done(server: OpenAIServer) -> None:
         assert (await ask(server))[-1] == StreamCompleted(stop=Stop.DONE)
 
 
+@pytest.mark.warp
 async def test_after_the_marker_usage_is_waited_for_shortly(server: OpenAIServer) -> None:
     """A server that goes silent after its marker has answered; one that drips usage is heard."""
     usage = chunk(usage={"prompt_tokens": 3, "completion_tokens": 2})

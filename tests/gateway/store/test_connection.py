@@ -61,7 +61,7 @@ async def test_a_cancelled_caller_leaves_its_function_running(path: Path) -> Non
     done: list[str] = []
 
     def slow(_: sqlite3.Connection) -> None:
-        assert go.wait(10)
+        assert go.wait(100)
         done.append("slow")
 
     try:
@@ -87,7 +87,7 @@ async def test_closing_ends_the_thread_and_may_be_repeated(path: Path) -> None:
     for opened in (reader, reader, link, link):
         await opened.close()
     for thread in threads:
-        thread.join(10)
+        thread.join(100)
     assert threading.active_count() == before
 
 
@@ -104,7 +104,7 @@ async def test_a_missing_database_is_not_created(tmp_path: Path) -> None:
     assert names(tmp_path) == []
     for thread in threading.enumerate():
         if "_connection_worker" in thread.name:
-            thread.join(10)
+            thread.join(100)
     assert threading.active_count() == before
 
 

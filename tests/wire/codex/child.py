@@ -118,7 +118,7 @@ class Server:
                 send({"id": number, "result": result})
             self.begin()
             if early:
-                time.sleep(0.05)
+                self.do_work(0.05)
                 send({"id": number, "result": result})
         else:
             send({"id": number, "result": result})
@@ -275,6 +275,12 @@ class Server:
 
     def do_sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def do_work(self, seconds: float) -> None:
+        """Take so long without ever waiting: a clock that jumps stands still meanwhile."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            pass
 
     def do_spawn(self, seconds: int) -> None:
         """Begin a command that goes on by itself; its id is logged."""
