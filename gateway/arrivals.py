@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import assert_never
 
 from gateway import admission, mailbox, refs
-from gateway.attached import Attached
+from gateway.attached import Attached, quoted_of
 from gateway.store.records import inbox, prompts
 from platforms.events import (
     ButtonPressed,
@@ -133,7 +133,10 @@ def content_of(event: InboundEvent) -> inbox.Content:
                 quote=quote.text if quote else "",
                 quote_author=quote.author.name if quote else "",
                 quote_by=_quoted(quote, platform),
-                attachments=tuple(Attached.of(each, event.message) for each in event.attachments),
+                attachments=(
+                    *(Attached.of(each, event.message) for each in event.attachments),
+                    *(quoted_of(quote.attachments, quote.message, quote.author) if quote else ()),
+                ),
                 album=event.album or "",
                 forwarded=event.forwarded,
                 long=mailbox.may_go_on(platform, event.text),

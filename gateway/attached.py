@@ -1,5 +1,6 @@
 """Pure: a file that came with a message, as rows name it until it is fetched."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ import orjson
 
 from agent.messages import Media
 from gateway import refs
-from platforms.events import Attachment, MessageRef
+from platforms.events import Attachment, Author, MessageRef
 
 NAME_MAX: Final = 120
 _KINDS: Final = ("image", "audio", "voice", "video", "document", "sticker")
@@ -33,9 +34,11 @@ class Attached:
     account: str = ""
     chat: str = ""
     message_id: str = ""
+    quoted: bool = False
+    """It came with what a message replies to, whoever sent that."""
 
     @classmethod
-    def of(cls, attachment: Attachment, message: MessageRef) -> "Attached":
+    def of(cls, attachment: Attachment, message: MessageRef, *, quoted: bool = False) -> "Attached":
         """An attachment of a message in the words of its row."""
         return cls(
             kind=attachment.kind,
@@ -50,6 +53,7 @@ class Attached:
             account=refs.account_text(message.chat.account),
             chat=refs.chat_text(message.chat),
             message_id=message.message_id,
+            quoted=quoted,
         )
 
     @classmethod
@@ -66,7 +70,10 @@ class Attached:
 
     def to_fields(self) -> dict[str, Any]:
         """What is known of it."""
-        return {name: value for name, value in asdict(self).items() if value not in ("", None)}
+        told = asdict(self).items()
+        return {
+            name: value for name, value in told if value not in ("", None) and value is not False
+        }
 
     def to_media(self) -> Media:
         """The place of it in a transcript until it is fetched."""
@@ -99,6 +106,11 @@ class Attached:
         return self.name or _CALLED.get(self.kind, "a file")
 
     @property
+    def place(self) -> str:
+        """What it is attached to, as a line about it begins."""
+        return "attached to a quoted message" if self.quoted else "attached"
+
+    @property
     def figures(self) -> str:
         """What it is and how large, as far as anyone said."""
         length = f"{self.seconds} s" if self.seconds is not None else ""
@@ -127,7 +139,17 @@ def size_text(count: int) -> str:
 def line(attached: Attached, why: str) -> str:
     """What the model reads in place of a file it is not given."""
     figures = f" ({attached.figures})" if attached.figures else ""
-    return f"[attached: {attached.label}{figures}; {why}]"
+    return f"[{attached.place}: {attached.label}{figures}; {why}]"
+
+
+def quoted_of(
+    attachments: Iterable[Attachment], message: MessageRef, author: Author
+) -> tuple[Attached, ...]:
+    """The files of a message that is quoted; none of our own, which the model wrote itself."""
+    if author.is_us:
+        return ()
+    files = (each for each in attachments if each.kind != "sticker")
+    return tuple(Attached.of(each, message, quoted=True) for each in files)
 
 
 def _name(text: str) -> str:

@@ -16,6 +16,7 @@ from typing import Final
 
 from agent.messages import UserMessage
 from gateway import mailbox, refs
+from gateway.attached import Attached, quoted_of
 from gateway.clock import Clock
 from gateway.store.base import Store, Tx
 from gateway.store.records import due, earlier, inbox, overheard, pairings, sessions
@@ -63,13 +64,17 @@ async def read_before(
         log.warning("what was said before could not be read: %s", why)
         return None
     found = await store.read(lambda tx: _unknown(tx, key, said))
-    return earlier_of(first.id, found) if found else None
+    return earlier_of(first.id, found, root=message.chat.thread_id) if found else None
 
 
-def earlier_of(row: int, said: Sequence[Said]) -> Earlier:
-    """Pure: messages, oldest first, as quoted data before the input that begins with a row."""
+def earlier_of(row: int, said: Sequence[Said], *, root: str | None = None) -> Earlier:
+    """Pure: messages, oldest first, as quoted data before the input that begins with a row.
+
+    `root` is the message that a thread is about, which is given with its files.
+    """
     lines: list[str] = []
     by: dict[str, None] = {}
+    files: tuple[Attached, ...] = ()
     room = ALL_MAX
     for each in reversed(said):
         line = _line(each)
@@ -79,8 +84,13 @@ def earlier_of(row: int, said: Sequence[Said]) -> Earlier:
         lines.append(line)
         if not each.author.is_us:
             by[_person(each)] = None
+        if each.message.message_id == root:
+            files = quoted_of(each.attachments, each.message, each.author)
     text = "\n".join((HEAD, *reversed(lines)))
-    return Earlier(row=row, message=UserMessage(text=text), by=tuple(reversed(by)))
+    media = tuple(each.to_media() for each in files if each.file)
+    return Earlier(
+        row=row, message=UserMessage(text=text, media=media), by=tuple(reversed(by)), files=files
+    )
 
 
 def _asked(tx: Tx, key: str, *, one_by_one: bool, now: int) -> inbox.Waiting | None:
@@ -106,7 +116,8 @@ def _overheard(tx: Tx, key: str, row: int, chat: ChatRef, *, now: int) -> list[S
 
 def _as_said(heard: overheard.Overheard, chat: ChatRef) -> Said:
     content = heard.content
-    files = (f"(file: {each.name or each.kind})" for each in content.attachments)
+    own = (each for each in content.attachments if not each.quoted)
+    files = (f"(file: {each.name or each.kind})" for each in own)
     return Said(
         author=Author(
             id=refs.person_id(content.author),

@@ -22,6 +22,7 @@ from platforms.events import PlatformName
 from platforms.measure import utf16_len
 
 if TYPE_CHECKING:
+    from gateway.attached import Attached
     from gateway.store.records.inbox import Content, Waiting
 
 PASTE_PARTS = 12
@@ -84,13 +85,13 @@ def joined(group: Sequence["Waiting"]) -> "Waiting":
     if len(group) == 1:
         return first
     contents = [row.content for row in group]
-    quoted = next((content for content in contents if content.quote), first.content)
+    quoted = next((content for content in contents if content.quotes), first.content)
     content = replace(
         first.content,
         text=_text(contents),
         quote=quoted.quote,
         quote_author=quoted.quote_author,
-        attachments=tuple(each for content in contents for each in content.attachments),
+        attachments=_attachments(contents),
     )
     return replace(first, message_id=last.message_id, content=content)
 
@@ -178,6 +179,13 @@ def _text(contents: Sequence["Content"]) -> str:
     if contents[-1].album:
         return "\n".join(dict.fromkeys(texts))
     return ("\n\n" if contents[0].forwarded else "\n").join(texts)
+
+
+def _attachments(contents: Sequence["Content"]) -> tuple["Attached", ...]:
+    """The files of all, then those of what they quote, which each of an album quotes anew."""
+    files = [each for content in contents for each in content.attachments]
+    own = (each for each in files if not each.quoted)
+    return (*own, *dict.fromkeys(each for each in files if each.quoted))
 
 
 def _micros(seconds: float) -> int:

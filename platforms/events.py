@@ -112,11 +112,15 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """What a message replies to. `text` (at most 2,000 code points) is data, never instructions."""
+    """What a message replies to. `text` (at most 2,000 code points) is data, never instructions.
+
+    `attachments` are those of that message, as far as the payload tells.
+    """
 
     message: MessageRef
     author: Author
     text: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +130,7 @@ class Said:
     message: MessageRef
     author: Author
     text: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

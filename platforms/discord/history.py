@@ -42,7 +42,14 @@ def _said(data: Body, before: MessageRef, us: Identity, index: Index) -> Said | 
         case (MessageReceived() as read,):
             text = " ".join(filter(None, (read.text, *map(_named, read.attachments))))
             ref = MessageRef(chat=before.chat, message_id=read.message.message_id)
-            return Said(message=ref, author=read.author, text=text[:TEXT_MAX]) if text else None
+            if not text:
+                return None
+            return Said(
+                message=ref,
+                author=read.author,
+                text=text[:TEXT_MAX],
+                attachments=read.attachments,
+            )
         case _:
             return None
 

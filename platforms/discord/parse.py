@@ -112,7 +112,7 @@ def _read_message(data: Body, reading: Reading) -> InboundEvent | Reason:
         return "service_message"
     forwarded = integer(mapping(data, "message_reference"), "type") == _FORWARD
     body = _snapshot(data) if forwarded else data
-    words, attachments = _words(body, reading), _attachments(body, head)
+    words, attachments = _words(body, reading), _attachments(body, head, head.ident)
     if words is None:
         return "malformed"
     empty = not words.text and not words.mentions and not attachments
@@ -172,7 +172,7 @@ def _read_edit(data: Body, reading: Reading) -> InboundEvent | Reason:
         message=head.ref,
         text=words.text,
         mentions=words.mentions,
-        attachments=_attachments(data, head),
+        attachments=_attachments(data, head, head.ident),
     )
 
 
@@ -270,13 +270,14 @@ def _quote(data: Body, head: Head, reading: Reading) -> Quote | None:
         message=MessageRef(chat=head.chat, message_id=ident),
         author=author,
         text=words.text[:QUOTE_MAX] if words is not None else "",
+        attachments=_attachments(replied, head, ident),
     )
 
 
-def _attachments(data: Body, head: Head) -> tuple[Attachment, ...]:
+def _attachments(data: Body, head: Head, message: str) -> tuple[Attachment, ...]:
     """Files and stickers. `file` names message and attachment: their addresses expire."""
     voice = bool((integer(data, "flags") or 0) & _VOICE_FLAG)
-    place = f"{head.chat.thread_id or head.chat.chat_id}/{head.ident}"
+    place = f"{head.chat.thread_id or head.chat.chat_id}/{message}"
     found = []
     for entry in objects(data, "attachments"):
         ident = snowflake(entry.get("id"))

@@ -46,7 +46,12 @@ class EarlierReader:
         found = (parse(payload, index, now=self._now(), late=True) for payload in payloads)
         events = (event for some in found if not isinstance(some, Ignored) for event in some)
         return tuple(
-            Said(author=event.author, text=words, message=event.message)
+            Said(
+                author=event.author,
+                text=words,
+                message=event.message,
+                attachments=event.attachments,
+            )
             for event in events
             if isinstance(event, MessageReceived) and (words := words_of(event))
         )

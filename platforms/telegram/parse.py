@@ -261,4 +261,5 @@ def _quote(body: Body, head: Head, us: Identity) -> Quote | None:
         message=MessageRef(chat=head.chat, message_id=str(number)),
         author=author,
         text=text[:QUOTE_MAX],
+        attachments=read_attachments(replied),
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent.messages import UserMessage
-from gateway.attached import Attached
+from gateway.attached import Attached, quoted_of
 from gateway.file_fetch import FileFetcher
 from gateway.files import Files
 from gateway.store.blobs import Blobs
@@ -24,7 +24,7 @@ from tests.gateway.fetching import at_once, for_nothing
 from tests.pictures import drawn
 from tests.scenarios.discord import DiscordSurface
 from tests.scenarios.slack import SlackSurface
-from tests.scenarios.telegram import TelegramSurface
+from tests.scenarios.telegram import PEOPLE, TelegramSurface
 from tests.wire.discord.server import TOKEN as DISCORD_TOKEN
 from tests.wire.server import Answer
 from tests.wire.slack.server import APP_TOKEN, BOT_TOKEN
@@ -61,6 +61,25 @@ class Sent:
         (attachment,) = event.attachments
         return Attached.of(attachment, event.message)
 
+    async def asked_about(self, data: bytes) -> tuple[Attached, ...]:
+        """What the gateway hears of when somebody answers their own picture with a question."""
+        await self.file(data)
+        match self.surface:
+            case TelegramSurface(server=server):
+                (*_, last) = server.messages(PEOPLE["ann"])
+                place = {"chat": PEOPLE["ann"], "user": PEOPLE["ann"]}
+                await server.say(**place, text="What is this?", reply_to=last.message_id)
+            case DiscordSurface(server=server, direct=direct, people=people):
+                last = max(direct["ann"].messages.values(), key=lambda each: each.id)
+                await server.say(direct["ann"], people["ann"], "What is this?", reply_to=last)
+            case SlackSurface():
+                raise NotImplementedError("replies are threads")
+        async with asyncio.timeout(60):
+            event = await self.heard.get()
+        assert event.attachments == ()
+        assert event.quote is not None
+        return quoted_of(event.quote.attachments, event.quote.message, event.quote.author)
+
     async def taken(self, attached: Attached) -> Taken:
         """What becomes of it."""
         message = UserMessage(text="", media=(attached.to_media(),))
@@ -75,7 +94,7 @@ async def sending(surface: Surface, path: Path) -> AsyncIterator[Sent]:
 
     async def ingest(delivery: Delivery) -> Receipt:
         for event in delivery.events if isinstance(delivery.events, tuple) else ():
-            if isinstance(event, MessageReceived) and event.attachments:
+            if isinstance(event, MessageReceived) and (event.attachments or event.quote):
                 heard.put_nowait(event)
         return Receipt.STORED
 
@@ -127,6 +146,19 @@ async def test_a_picture_is_fetched_and_what_is_gone_is_told(
         surface.server.faults.add(fetched, Answer(status=404))
         gone = await sent.taken(await sent.file(drawn(shade=7)))
         assert str(gone.told) == "it is no longer there"
+
+
+@pytest.mark.parametrize("make", [TelegramSurface, DiscordSurface])
+async def test_a_picture_in_what_is_replied_to_is_fetched(
+    make: Callable[[], Any], tmp_path: Path
+) -> None:
+    """From where its own message has it, marked as quoted."""
+    async with sending(make(), tmp_path) as sent:
+        (attached,) = await sent.asked_about(drawn())
+        taken = await sent.taken(attached)
+        assert taken.media is not None
+        assert taken.media.mime == "image/png"
+        assert taken.words.startswith("[attached to a quoted message: ")
 
 
 async def test_slack_without_the_right_shows_a_page_to_sign_in(tmp_path: Path) -> None:

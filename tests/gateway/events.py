@@ -6,6 +6,7 @@ from typing import Any
 
 from platforms.events import (
     Account,
+    Attachment,
     Author,
     ButtonPressed,
     ChatMembershipChanged,
@@ -163,9 +164,10 @@ def reaction(*, number: int = 1, chat: ChatRef = GROUP, author: Author = ANN) ->
     )
 
 
-def quote_of(author: Author, text: str = "before") -> Quote:
+def quote_of(author: Author, text: str = "before", *attachments: Attachment) -> Quote:
     """What a message replies to."""
-    return Quote(message=MessageRef(chat=GROUP, message_id="4"), author=author, text=text)
+    message = MessageRef(chat=GROUP, message_id="4")
+    return Quote(message=message, author=author, text=text, attachments=attachments)
 
 
 def delivery(

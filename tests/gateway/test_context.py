@@ -11,15 +11,18 @@ from gateway.control_requests import DecidePairing
 from gateway.desk_assembly import rights_of
 from gateway.facts import _parted, _words
 from gateway.store.base import Store
+from gateway.store.blobs import Blobs
 from gateway.store.records import earlier, inbox
 from gateway.store.records.earlier import HEAD
+from gateway.taken_files import holds_others_words
 from platforms.errors import PlatformUnavailable
-from platforms.events import Author, MessageRef, Said
+from platforms.events import Attachment, Author, MessageRef, Said
 from tests.gateway.core import Core
 from tests.gateway.events import ANN, BEN, GROUP, OUR_MENTION, US, in_group, message
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.intake import CONFIG
 from tests.gateway.scripted_adapter import ScriptedAdapter
+from tests.pictures import drawn
 
 EVE = Author(id="666", name="Eve")
 
@@ -134,6 +137,35 @@ async def test_nobody_is_asked_in_a_direct_chat(
     await core.take(message("you there?", number=5))
     await core.shows("Hi.")
     assert adapter.asked == []
+    await core.finish()
+
+
+async def test_the_root_of_a_thread_comes_with_its_files(
+    store: Store, tmp_path: Path, clock: HandClock
+) -> None:
+    """Fetched for the turn that reads it and tainting it; files further down are only named."""
+    thread = replace(GROUP, thread_id="3")
+    blob = await Blobs(tmp_path / "blobs").put(drawn())
+    root, other = (
+        replace(
+            said(number, BEN, f"(file: {name})"),
+            attachments=(Attachment(id=name, kind="image", file=blob, name=name),),
+        )
+        for number, name in ((3, "a.png"), (4, "b.png"))
+    )
+    core = Core(store, tmp_path, clock, adapter=Remembering(root, other))
+    await core.connect()
+    core.answers("A cat.")
+    await core.take(in_group("what is it?", number=5, chat=thread, mentions=(OUR_MENTION,)))
+    await core.shows("A cat.", chat=f"{GROUP.chat_id}/3")
+    first, asked = (m for m in core.model.requests[0].messages if isinstance(m, UserMessage))
+    assert [media.name for media in first.media] == ["a.png"]
+    assert "[attached to a quoted message: a.png" in first.text
+    assert (asked.text, asked.media) == ("what is it?", ())
+    ((_, content),) = await store.read(
+        lambda tx: inbox.given(tx, 1, since=0, but_of="telegram:1001")
+    )
+    assert any(map(holds_others_words, content.attachments))
     await core.finish()
 
 

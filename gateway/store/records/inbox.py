@@ -67,6 +67,11 @@ class Content:
         """Whether nothing is joined with it: a command, or what a clock says."""
         return self.kind == "command" or self.fire > 0
 
+    @property
+    def quotes(self) -> bool:
+        """Whether it replies to something that can be shown: words or files."""
+        return bool(self.quote) or any(each.quoted for each in self.attachments)
+
     def to_json(self) -> str:
         """Write the fields that are not empty."""
         fields = {name: value for name in self.__slots__ if (value := getattr(self, name))}

@@ -446,9 +446,9 @@ def fence(tx: Tx, turn: OpenTurn, now: int) -> None:
 def user_message(content: inbox.Content) -> UserMessage:
     """What the model reads of one inbound message; a quote is marked as quoted data."""
     parts = []
-    if content.quote:
-        quoted = "\n".join(f"> {line}" for line in content.quote.splitlines())
-        parts.append(f"[in reply to {content.quote_author or 'an earlier message'}]\n{quoted}")
+    if content.quotes:
+        quoted = "".join(f"\n> {line}" for line in content.quote.splitlines())
+        parts.append(f"[in reply to {content.quote_author or 'an earlier message'}]{quoted}")
     text = content.args if content.kind == "command" else content.text
     if text:
         parts.append(text)

@@ -51,6 +51,7 @@ async def test_a_channel_gives_its_newest_messages_before_it(ground: Ground) -> 
         assert [each.text for each in found[-4:]] == [
             "old 19", "look, @ada", "I said so", "see (file: log.txt)",
         ]  # fmt: skip
+        assert [[one.id for one in each.attachments] for each in found[-2:]] == [[], ["F1"]]
         assert len(found) == MOST
         assert [each.author.is_us for each in found[-4:]] == [False, False, True, False]
         assert (found[-3].author.name, found[-3].author.id) == ("u2", "U2")
