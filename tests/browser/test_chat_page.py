@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, JSHandle, Page, expect
 
 from gateway.config import Listen
 from platforms.content import AnswerPress, Button, Post, Typing
@@ -425,6 +425,74 @@ async def test_signing_in(browser: Browser) -> None:
             assert isinstance(await received(page), MessageReceived)
             await tab.click("text=Sign out")
             await expect(tab).to_have_url(f"{page.url}/login")
+
+
+HOLDS = """([kinds, names]) => {
+  const held = new DataTransfer();
+  for (const name of names) held.items.add(new File([`bytes of ${name}`], name));
+  for (const kind of kinds) held.setData(kind, 'some words');
+  return held;
+}"""
+"""What a clipboard or a mouse carries: words of these kinds, and files."""
+
+PASTED = """(box, held) => !box.dispatchEvent(new ClipboardEvent('paste',
+  {clipboardData: held, bubbles: true, cancelable: true}))"""
+DROPPED = """(place, held) => ['dragover', 'drop'].map((what) => !place.dispatchEvent(
+  new DragEvent(what, {dataTransfer: held, bubbles: true, cancelable: true})))"""
+CHOSEN = "Array.from(document.getElementById('files').files, (file) => file.name)"
+
+
+async def test_pasting_and_dropping_files(browser: Browser, page: Running) -> None:
+    """They join what was chosen, wherever they are let go, and leave with the words."""
+    async with opened(browser, page.url) as tab:
+        await connected(tab)
+        await tab.fill("#text", "What are these?")
+
+        async def held(*names: str, kinds: tuple[str, ...] = ()) -> JSHandle:
+            return await tab.evaluate_handle(HOLDS, [list(kinds), list(names)])
+
+        box, outside = tab.locator("#text"), tab.locator("main > header")
+        assert await box.evaluate(PASTED, await held("shot.png"))
+        assert await box.evaluate(PASTED, await held("found.pdf", kinds=("text/plain",)))
+        assert await outside.evaluate(DROPPED, await held("a.txt", "b.txt")) == [True, True]
+        names = ["shot.png", "found.pdf", "a.txt", "b.txt"]
+        assert await tab.evaluate(CHOSEN) == names
+        words = ("text/plain", "text/html")
+        assert not await box.evaluate(PASTED, await held("words.png", kinds=words))
+        assert not await box.evaluate(PASTED, await held(kinds=("text/plain",)))
+        assert await outside.evaluate(DROPPED, await held(kinds=("text/plain",))) == [False, False]
+        assert await tab.evaluate(CHOSEN) == names
+        await expect(box).to_be_focused()
+        await tab.press("#text", "Enter")
+        event = await received(page)
+        assert isinstance(event, MessageReceived)
+        assert event.text == "What are these?"
+        assert [each.name for each in event.attachments] == names
+        assert [each.bytes for each in event.attachments[:2]] == [17, 18]
+        await expect(tab.locator(".message.user")).to_contain_text("b.txt")
+        assert await tab.evaluate(CHOSEN) == []
+
+
+async def test_a_file_from_a_phone(browser: Browser, page: Running) -> None:
+    """The button is as large as a thumb and opens the phone's own choice; the name is cut."""
+    async with opened(browser, page.url, **PHONE) as tab:
+        await connected(tab)
+        async with tab.expect_file_chooser() as choosing:
+            await tab.tap("#files", position={"x": 30, "y": 20})
+        chooser = await choosing.value
+        assert chooser.is_multiple()
+        name = f"{'long' * 40}.jpg"
+        await chooser.set_files({"name": name, "mimeType": "image/jpeg", "buffer": b"picture"})
+        field = await tab.locator("#files").bounding_box()
+        assert field is not None
+        assert field["height"] >= 40
+        assert await tab.evaluate(TOO_WIDE) == []
+        await tab.tap(".send")
+        event = await received(page)
+        assert isinstance(event, MessageReceived)
+        assert (event.text, [each.name for each in event.attachments]) == ("", [name])
+        await expect(tab.locator(".message.user")).to_contain_text(name)
+        assert await tab.evaluate(TOO_WIDE) == []
 
 
 @pytest.mark.parametrize("script", [True, False])

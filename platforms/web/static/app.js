@@ -402,15 +402,31 @@ box.addEventListener("keydown", (event) => {
   if (box.value.trim() || files.files.length) composer.requestSubmit();
 });
 
-box.addEventListener("paste", (event) => {
-  if (event.clipboardData.files.length) files.files = event.clipboardData.files;
+// Files join those that were chosen before, wherever on the page they are pasted or let go.
+function attach(more) {
+  const all = new DataTransfer();
+  for (const file of [...files.files, ...more]) all.items.add(file);
+  files.files = all.files;
+  box.focus({ preventScroll: true });
+}
+
+document.addEventListener("paste", (event) => {
+  const { types, files: pasted } = event.clipboardData;
+  // Words copied with their layout bring a picture of themselves along.
+  const words = types.includes("text/plain") && types.includes("text/html");
+  if (!pasted.length || words || event.target.closest?.(".fill")) return;
+  event.preventDefault();
+  attach(pasted);
 });
 
-composer.addEventListener("dragover", (event) => event.preventDefault());
-composer.addEventListener("drop", (event) => {
+// Beside the box, too: the browser would leave the page and show the file.
+document.addEventListener("dragover", (event) => {
+  if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+});
+document.addEventListener("drop", (event) => {
   if (!event.dataTransfer.files.length) return;
   event.preventDefault();
-  files.files = event.dataTransfer.files;
+  attach(event.dataTransfer.files);
 });
 
 box.addEventListener("input", () => {
