@@ -17,9 +17,10 @@ from agent.tools.base import (
     RiskTag,
 )
 from gateway import audit, refs
+from gateway.card_ends import WHOLE, Person
 from gateway.card_view import CardView
 from gateway.clock import Clock
-from gateway.decisions import WHOLE, Decisions, Outcome, Person
+from gateway.decisions import Decisions, Outcome
 from gateway.edits import ANSWER_MAX, REASON_MAX, Edited, Edits, form_for
 from gateway.entitled import Standing, may_approve, may_deny
 from gateway.facts import facts_of
@@ -31,11 +32,12 @@ from gateway.roles import Roles
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import cards, cron, due, outbox
-from gateway.store.records.cards import Card, Request
+from gateway.store.records.cards import Card, Request, RequestState
 from gateway.store.records.outbox import OutboxRow
 from gateway.tokens import Decision, opened
 from gateway.words import decisions as said
-from gateway.words.phrase import ENGLISH, Line, Reader, Told, spoken
+from gateway.words import outcomes
+from gateway.words.phrase import ENGLISH, Line, Phrase, Reader, Told, spoken
 from platforms.content import Form
 
 NOTHING = said.NOTHING.en
@@ -176,8 +178,8 @@ class Desk:
         if refusal := self._entitled(card, act, standing):
             return await self._refused(act, card, refusal.to(ENGLISH), refusal)
         edited = await self._edits.of(card, act.decision, option=act.option, values=act.values)
-        if isinstance(edited, str):
-            return Answer(text=edited)
+        if isinstance(edited, str | Line):
+            return Answer(text=spoken(edited, act.reader))
 
         def unit(tx: Tx) -> Outcome:
             return self._in_order(tx, card_id, act, standing=standing, groups=groups, edited=edited)
@@ -230,12 +232,12 @@ class Desk:
         if not (meant if by_item else pending):
             return Outcome(text=self._ended(tx, card, act, standing))
         if not due.is_open(tx, card.turn_id):
-            rows = self._decisions.of_ended_turn(tx, card)
+            rows = self._decisions.ends.of_ended_turn(tx, card)
             return Outcome(text=said.TURN_ENDED.of(), rows=list(rows))
         if card.state == "queued":
             return Outcome(text=said.IN_QUEUE.of())
         if card.expires_at is not None and act.at >= card.expires_at:
-            rows = self._decisions.halt(tx, card, "expired", "nobody decided in time")
+            rows = self._decisions.ends.halt(tx, card, "expired", outcomes.NOBODY_IN_TIME)
             return Outcome(text=said.TIME_OVER.of(), rows=list(rows), wake={card.session_key})
         if act.rev is not None and act.rev < card.rev and act.decision not in _VIEWS:
             return self._turned_away(tx, card, act, said.CHANGED.of())
@@ -360,20 +362,22 @@ class Desk:
             return Outcome(text=said.SURE_PRESS.of(), rows=list(rows))
         return None
 
-    def _unseen(self, view: CardView, card: Card, act: Act, person: Person) -> str:
+    def _unseen(self, view: CardView, card: Card, act: Act, person: Person) -> Line | None:
         """Why whoever says yes has to look first; a page shows all there is by itself.
 
         A typed code names no revision, so it can't tell that its writer saw the one in force.
         """
         if act.source == WEB or person.standing.person in card.seen:
-            return ""
-        show = f"gatepost show {card.code}" if act.source == SHELL else f"/show {card.code}"
+            return None
+        mark = "gatepost " if act.source == SHELL else act.reader.mark
+        show = f"{mark}show {card.code}"
         if act.rev is None and card.rev > 1:
-            return f"It was changed since it was asked. Look at it as it is now first: {show}"
+            return said.LOOK_AT_REVISION.of(show=show)
         if not self._painter.face(view, card, Look(item=act.option)).cut:
-            return ""
-        told = "It is longer than what is shown: press Show all first"
-        return f"{told}." if act.rev is not None else f"{told}, or write {show}."
+            return None
+        return (
+            said.SHOW_FIRST.of() if act.rev is not None else said.SHOW_FIRST_OR_WRITE.of(show=show)
+        )
 
     def _look(self, tx: Tx, card: Card, act: Act, person: Person) -> Outcome:
         """Another view of the card, or all of it."""
@@ -444,9 +448,11 @@ class Desk:
                 return said.APPROVED.of()
             if mine and request.state == "denied" and act.decision in _DENIALS:
                 return said.DENIED.of()
-            who = request.decided_name or "nobody"
-            when = self._painter.time(request.decided_at)
-            return f"This is decided already: {request.state} by {who} {when}."
+            return said.DECIDED_ALREADY.of(
+                state=_STATES[request.state].of(),
+                name=request.decided_name or said.NOBODY.of(),
+                at=self._painter.time(request.decided_at),
+            )
         return said.NOTHING.of()
 
     def _turned_away(self, tx: Tx, card: Card, act: Act, told: Told) -> Outcome:
@@ -499,7 +505,19 @@ class Desk:
         request = await self._edits.chosen(card, act.option)
         if card.state != "open" or request is None:
             return None
-        return Answer(form=form_for(card, request, act.decision))
+        return Answer(form=form_for(card, request, act.decision, act.reader))
+
+
+_STATES: Mapping[RequestState, Phrase] = {
+    "pending": said.STATE_PENDING,
+    "approved": said.STATE_APPROVED,
+    "denied": said.STATE_DENIED,
+    "answered": said.STATE_ANSWERED,
+    "expired": said.STATE_EXPIRED,
+    "superseded": said.STATE_SUPERSEDED,
+    "withdrawn": said.STATE_WITHDRAWN,
+    "undeliverable": said.STATE_UNDELIVERABLE,
+}
 
 
 def _who(card: Card) -> Line:

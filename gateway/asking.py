@@ -6,36 +6,35 @@ calls in doubt queues apart from them, and is never left unasked.
 """
 
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import Any, Protocol
 
 from agent.calls import CallState
-from agent.costs import Unknown, dollars
-from agent.messages import ResultStatus, ToolResult
-from agent.policy import Judgement
-from agent.tools.base import PreparedCall
+from agent.messages import ToolResult
 from gateway import audit, refs
+from gateway.asked_items import SHOWN_MAX_BYTES, Item, refused_of, request_of, shown_bytes
+from gateway.card_words import most, so_far
 from gateway.clock import Clock
 from gateway.config.ids import UserId
 from gateway.entitled import Needed, Rights, needed_to_raise, strictest
 from gateway.painting import Painter
-from gateway.quotes import quote_row, unknown_row
 from gateway.store.base import Tx
-from gateway.store.records import calls, cards, fires, inbox, reservations
+from gateway.store.records import calls, cards, cron, fires, inbox, reservations
 from gateway.store.records.allowances import Allowance
-from gateway.store.records.calls import Decided
 from gateway.store.records.cards import Card, CardKind, Kinds, Origin, Request, Tier
 from gateway.store.records.ledger import NoRoom
 from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.sessions import OpenTurn
+from gateway.tongues import Tongues
+from gateway.words import card as said
+from gateway.words.phrase import Line, Reader
 
 OPEN_MAX = 3
 QUEUED_MAX = 10
 WAITING_MAX = 10
 """Open cards of a chat about budgets and calls in doubt; each of them keeps a turn waiting."""
 
-SHOWN_MAX_BYTES = 256 * 1024
 REMINDER_FROM_S = 600
 IN_DOUBT_S = 86_400
 
@@ -43,31 +42,11 @@ ASKED: Kinds = ("call", "question")
 ROOM: tuple[tuple[Kinds, int], ...] = ((ASKED, OPEN_MAX), (("limit", "in_doubt"), WAITING_MAX))
 """How many cards of which kinds a chat has open at once; further ones queue."""
 
+TOO_LARGE = "Not asked: what it would run is over 256 KiB, more than anybody can look at."
+CROWDED = "Not asked: too many approvals wait in this chat. Try again when some are decided."
+
 CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """31 letters and digits that nobody confuses when reading them out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One call that is asked, as judged; `reason` is why it asks."""
-
-    prepared: PreparedCall
-    judgement: Judgement
-    needed: Needed
-    decided: Decided
-    schema: str
-    reason: str
-    taint: tuple[str, ...] = ()
-
-    @property
-    def arguments(self) -> str:
-        """The canonical arguments."""
-        return self.decided.canonical
-
-    @property
-    def rule(self) -> str:
-        """The rule that spoke."""
-        return self.judgement.rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +67,12 @@ class Times:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """Where a card goes; `owners` if that is the owners' own place."""
+    """Where a card goes; `owners` if that is the owners' own place, `person` who reads it there."""
 
     account: str
     chat: str
     owners: bool = False
+    person: str = ""
 
 
 class Asker(Protocol):
@@ -153,9 +133,11 @@ class Asking:
         owner_spot: OwnerSpot,
         painter: Painter,
         clock: Clock,
+        tongues: Tongues,
         policy: str = "",
     ) -> None:
         """`policy` is the version of the rules in force."""
+        self._tongues = tongues
         self._policy = policy
         self._rights = rights
         self._times = times
@@ -174,7 +156,7 @@ class Asking:
         fitting = []
         for item in items:
             if shown_bytes(item) > SHOWN_MAX_BYTES:
-                refused.append(_too_large(item))
+                refused.append(refused_of(item, TOO_LARGE))
             else:
                 fitting.append(item)
         questions = [item for item in fitting if item.prepared.asking is not None]
@@ -213,6 +195,23 @@ class Asking:
             "model": model,
             "instead_of": instead_of,
         }
+        return self._ask_for_money(tx, turn, tier, detail)
+
+    def ask_frozen(self, tx: Tx, turn: OpenTurn, *, by: str, reason: str) -> tuple[OutboxRow, ...]:
+        """Leave a turn waiting that nothing may be spent on for now; an owner lets it go on."""
+        detail = {
+            "scope": "frozen",
+            "span": "",
+            **dict.fromkeys(("limit", "spent", "held", "short_by", "needed"), 0),
+            "what": f"spending is stopped by {by}: {reason}",
+            "by": by,
+            "reason": reason,
+        }
+        return self._ask_for_money(tx, turn, "owner", detail)
+
+    def _ask_for_money(
+        self, tx: Tx, turn: OpenTurn, tier: Tier, detail: dict[str, Any]
+    ) -> tuple[OutboxRow, ...]:
         card = self._card(tx, turn, "limit", Needed(tier=tier), {}, expire_s=None)
         request = Request(
             id=self._ident(),
@@ -220,32 +219,7 @@ class Asking:
             ordinal=0,
             call_id=None,
             tool="budget",
-            operation=short.scope.partition(":")[0].replace("_", " "),
-            quote={},
-            detail=detail,
-        )
-        return self._put(tx, card, (request,))
-
-    def ask_frozen(self, tx: Tx, turn: OpenTurn, *, by: str, reason: str) -> tuple[OutboxRow, ...]:
-        """Leave a turn waiting that nothing may be spent on for now; an owner lets it go on."""
-        detail = {
-            "scope": "frozen",
-            "span": "",
-            "limit": 0,
-            "spent": 0,
-            "held": 0,
-            "short_by": 0,
-            "needed": 0,
-            "what": f"spending is stopped by {by}: {reason}",
-        }
-        card = self._card(tx, turn, "limit", Needed(tier="owner"), {}, expire_s=None)
-        request = Request(
-            id=self._ident(),
-            card_id=card.id,
-            ordinal=0,
-            call_id=None,
-            tool="budget",
-            operation="frozen",
+            operation=detail["scope"].partition(":")[0].replace("_", " "),
             quote={},
             detail=detail,
         )
@@ -281,11 +255,11 @@ class Asking:
         return tuple(rows)
 
     def ask_again(
-        self, tx: Tx, turn: OpenTurn, item: Item, note: str, *, earlier: Request
+        self, tx: Tx, turn: OpenTurn, item: Item, note: Line, *, earlier: Request
     ) -> tuple[OutboxRow, ...]:
         """Ask once more about a call whose approval, `earlier`, could not be used in time."""
-        card = self._card(tx, turn, "call", item.needed, {"note": note}, expire_s=None)
-        request = self._request(card.id, 0, item, earlier=earlier.id)
+        card = self._card(tx, turn, "call", item.needed, {}, note=note, expire_s=None)
+        request = request_of(item, ident=self._ident(), card_id=card.id, earlier=earlier.id)
         if earlier.edited:
             detail = {**request.detail, "edited_by": earlier.detail.get("edited_by", "")}
             request = replace(request, edited=earlier.edited, detail=detail)
@@ -309,8 +283,8 @@ class Asking:
         if not spot.owners or (spot.account, spot.chat) == (card.account, card.chat):
             return None
         needs = Needed(tier=card.tier, two_person=card.two_person)
-        detail = {**card.detail, "note": f"asked as {card.code} before it changed"}
-        new = self._card(tx, asker, card.kind, needs, detail, expire_s=None)
+        note = said.ASKED_BEFORE.of(code=card.code)
+        new = self._card(tx, asker, card.kind, needs, card.detail, note=note, expire_s=None)
         pending = [each for each in cards.requests_of(tx, card.id) if each.state == "pending"]
         requests = tuple(
             replace(each, id=self._ident(), card_id=new.id, ordinal=at, votes=(), earlier=each.id)
@@ -322,11 +296,13 @@ class Asking:
         self, tx: Tx, turn: OpenTurn, item: Item, auto: Allowance, *, left: int
     ) -> tuple[OutboxRow, ...]:
         """One line about a call that runs under `/auto`, with what is left."""
-        price = item.prepared.quote.ceiling
-        cost = "free" if price == 0 else f"at most {dollars(price)}"
-        text = (
-            f"/auto: {item.prepared.label}, {cost};"
-            f" {dollars(left) if left else '$0.00'} left until {self._painter.time(auto.until_at)}."
+        reader = self._painter.reader(tx, turn.account, turn.requester)
+        text = said.RECEIPT.to(
+            reader,
+            what=item.prepared.label,
+            cost=most(item.prepared.quote.ceiling, reader),
+            left=so_far(left),
+            at=self._painter.time(auto.until_at),
         )
         key = f"auto:{item.decided.call_id}:{self._clock.nonce()}"
         origin = Origin(
@@ -340,11 +316,11 @@ class Asking:
     def let_out(self, tx: Tx, account: str, chat: str) -> tuple[OutboxRow, ...]:
         """Put the next queued card of a chat before people, if there is room for it."""
         rows: list[OutboxRow] = []
-        for kinds, most in ROOM:
+        for kinds, at_once in ROOM:
             count = cards.count_in_chat(tx, account, chat, kinds)
-            if not count.queued or count.open >= most:
+            if not count.queued or count.open >= at_once:
                 continue
-            for card in cards.next_queued(tx, account, chat, kinds, limit=most - count.open):
+            for card in cards.next_queued(tx, account, chat, kinds, limit=at_once - count.open):
                 rows.extend(self._let_out(tx, card))
         return tuple(rows)
 
@@ -364,17 +340,14 @@ class Asking:
         detail: dict[str, Any] = {"words": words}
         card = self._card(tx, turn, kind, needs, detail, expire_s=None)
         if card.state == "queued" and self._queue_full(tx, card):
-            return Asked(refused=tuple(_crowded(item) for item in batch))
-        requests = tuple(self._request(card.id, at, item) for at, item in enumerate(batch))
+            return Asked(refused=tuple(refused_of(item, CROWDED) for item in batch))
+        requests = tuple(
+            request_of(item, ident=self._ident(), card_id=card.id, ordinal=at)
+            for at, item in enumerate(batch)
+        )
         now = self._clock.now()
         for item in batch:
-            calls.decide(
-                tx,
-                item.decided,
-                state=CallState.ASKED,
-                by="",
-                now=now,
-            )
+            calls.decide(tx, item.decided, state=CallState.ASKED, by="", now=now)
         return Asked(rows=self._put(tx, card, requests))
 
     def _queue_full(self, tx: Tx, card: Card) -> bool:
@@ -410,16 +383,22 @@ class Asking:
         turn: Asker,
         kind: CardKind,
         needs: Needed,
-        detail: dict[str, Any],
+        detail: Mapping[str, Any],
         *,
+        note: Line | None = None,
         expire_s: int | None,
     ) -> Card:
         now = self._clock.now()
         spot = self._spot(tx, turn, needs.tier)
+        language = self._tongues.of_person(tx, spot.person or turn.requester)
+        detail = {**detail, "language": language}
+        if note is not None:
+            detail["note"] = note.to(Reader(language=language))
         seconds = expire_s if expire_s is not None else self._seconds(owners=spot.owners)
         queued = any(
-            kind in kinds and cards.count_in_chat(tx, spot.account, spot.chat, kinds).open >= most
-            for kinds, most in ROOM
+            kind in kinds
+            and cards.count_in_chat(tx, spot.account, spot.chat, kinds).open >= at_once
+            for kinds, at_once in ROOM
         )
         expires_at, remind_at = _times(now, seconds)
         return Card(
@@ -445,32 +424,6 @@ class Asking:
             remind_at=None if queued else remind_at,
         )
 
-    def _request(
-        self, card_id: str, ordinal: int, item: Item, *, earlier: str | None = None
-    ) -> Request:
-        prepared = item.prepared
-        ceiling = prepared.quote.ceiling
-        return Request(
-            id=self._ident(),
-            card_id=card_id,
-            ordinal=ordinal,
-            call_id=item.decided.call_id,
-            tool=prepared.tool,
-            operation=prepared.operation,
-            arguments=item.arguments,
-            schema_hash=item.schema,
-            fingerprint=item.decided.fingerprint,
-            effect=prepared.effect.value,
-            tags=tuple(sorted(tag.value for tag in item.judgement.tags)),
-            rule=item.rule,
-            reason=item.reason,
-            ceiling=None if isinstance(ceiling, Unknown) else ceiling,
-            unknown=unknown_row(ceiling),
-            quote=quote_row(prepared.quote),
-            detail=request_detail(prepared, item.taint),
-            earlier=earlier,
-        )
-
     def _spot(self, tx: Tx, turn: Asker, tier: Tier) -> Spot:
         """The chat itself if somebody there can decide, else where owners are asked.
 
@@ -486,7 +439,11 @@ class Asking:
         fire = None if turn.requester else fires.of_turn(tx, turn.turn_id)
         if fire is None or not fire.approver_chat:
             return None
-        return Spot(account=fire.approver_account, chat=fire.approver_chat)
+        return Spot(
+            account=fire.approver_account,
+            chat=fire.approver_chat,
+            person=cron.approver_of_turn(tx, turn.turn_id),
+        )
 
     def _decides_here(self, tx: Tx, turn: Asker, tier: Tier) -> bool:
         if tier == "requester" or self._rights.owns(turn.requester):
@@ -529,35 +486,6 @@ class Asking:
                 return code
 
 
-def request_detail(prepared: PreparedCall, taint: tuple[str, ...]) -> dict[str, Any]:
-    """What a card shows of a call beside its arguments and price."""
-    asking = prepared.asking
-    return {
-        "label": prepared.label,
-        "summary": prepared.summary,
-        "warnings": list(prepared.warnings),
-        "editable": list(prepared.editable),
-        "declared": prepared.declared,
-        "urls": list(prepared.urls),
-        "snapshots": [_snapshot(each.name, each.data) for each in prepared.snapshots],
-        "question": asking.question if asking else "",
-        "options": list(asking.options) if asking else [],
-        "free_text": bool(asking and asking.free_text),
-        "taint": list(taint),
-    }
-
-
-def _snapshot(name: str, data: bytes) -> dict[str, Any]:
-    lines = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
-    return {"name": name, "bytes": len(data), "lines": lines, "sha256": sha256(data).hexdigest()}
-
-
-def shown_bytes(item: Item) -> int:
-    """How much there is to read of what would run."""
-    snapshots = sum(len(each.data) for each in item.prepared.snapshots)
-    return len(item.arguments.encode()) + snapshots
-
-
 def _times(now: int, seconds: int) -> tuple[int, int | None]:
     """When a card closes, and when people are reminded of it."""
     expires_at = now + seconds * 1_000_000
@@ -568,22 +496,3 @@ def _is_shared(turn: OpenTurn) -> bool:
     """Whether several people write in the session of a turn."""
     own = turn.session_key.endswith(f"|{turn.requester}")
     return turn.grouped and not own
-
-
-def _too_large(item: Item) -> ToolResult:
-    text = "Not asked: what it would run is over 256 KiB, more than anybody can look at."
-    return _refused(item, text)
-
-
-def _crowded(item: Item) -> ToolResult:
-    text = "Not asked: too many approvals wait in this chat. Try again when some are decided."
-    return _refused(item, text)
-
-
-def _refused(item: Item, text: str) -> ToolResult:
-    return ToolResult(
-        call_id=item.decided.call_id,
-        name=item.prepared.tool,
-        status=ResultStatus.REFUSED,
-        text=text,
-    )

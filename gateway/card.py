@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from agent.costs import Unknown, dollars, total
+from agent.costs import total
 from gateway.card_fence import (
     COLUMNS,
     Fences,
@@ -28,15 +28,21 @@ from gateway.card_words import (
     SUMMARY_MAX,
     WORDS_MAX,
     cut_inline,
+    filled,
     foreign_text,
     limit_text,
     model_words,
+    most,
     name,
     outcome_spans,
+    price,
     said,
     value,
 )
 from gateway.shown import shown
+from gateway.words import card as phrases
+from gateway.words import flags as flag_words
+from gateway.words.phrase import Phrase, Reader
 from platforms.blocks import (
     Block,
     Blocks,
@@ -70,9 +76,14 @@ _WORDS_ON_LINE = 50
 _OURS = re.compile(
     r"\W*(?:approv|den(?:y|ied)|payer|at most|budget|flags|decides|votes|arguments|edited|earlier"
     r"|model says|question|limit|in doubt|reply|for this chat|held|done|failed|cancelled|may have"
-    r"|expired|replaced|withdrawn|answered|nobody|not all)",
+    r"|expired|replaced|withdrawn|answered|nobody|not all"
+    r"|(?:einmal |alle )?genehmig|(?:alle )?ab(?:lehn|gel|gebr)|zahlt|höchstens|hinweise|zuständig"
+    r"|stimmen|argumente|geändert|vorher|modell sagt|frage|grenze|im zweifel|schreib"
+    r"|für diesen chat|gebunden|getan|fehlgeschlagen|lief |ersetzt|zurückgezogen|beantwortet"
+    r"|niemand|nicht alle|ja:)",
     re.IGNORECASE,
 )
+"""How lines of ours begin in any language: a text from elsewhere may stand beside each of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +101,11 @@ class Line:
     label: str
     spans: Spans
 
+    @property
+    def padded(self) -> str:
+        """The label with the blanks behind it; nothing where there is none."""
+        return f"{self.label + '  ':<{LABEL_WIDTH}}" if self.label else ""
+
     def in_chat(self) -> Spans:
         """The line with its label in bold."""
         if not self.label:
@@ -99,9 +115,9 @@ class Line:
     def hanging(self) -> Iterator[Spans]:
         """The line in pieces of a terminal's width, each behind where the label ends."""
         words = spans_text(self.spans)
-        room = COLUMNS - LABEL_WIDTH
-        first, *rest = columns(words, room, first=room if self.label else COLUMNS, words=True)
-        label = f"{self.label:<{LABEL_WIDTH}}" if self.label else ""
+        room, label = COLUMNS - LABEL_WIDTH, self.padded
+        wide = COLUMNS - max(LABEL_WIDTH, len(label)) if label else COLUMNS
+        first, *rest = columns(words, room, first=wide, words=True)
         yield (*((Strong(spans=said(label)),) if label else ()), *said(first))
         for piece in rest:
             yield said(" " * LABEL_WIDTH + piece)
@@ -153,7 +169,7 @@ def face(
     made = Face(body=())
     for room in _rooms(inline):
         parts = _parts(view, room, sigil=sigil, page=page, item=item)
-        made = _barred(parts).in_lines() if sigil else parts.in_chat()
+        made = _barred(parts, view.reader).in_lines() if sigil else parts.in_chat()
         if fits(made.body):
             break
     return made
@@ -161,10 +177,10 @@ def face(
 
 def plain(view: CardView, *, sigil: str = "/", page: int = 0, item: int = 0) -> str:
     """The card as text with nothing of what runs left out; foreign lines begin with a bar."""
-    parts = _barred(_parts(view, _Room(inline=_ENDLESS), sigil=sigil, page=page, item=item))
+    whole = _parts(view, _Room(inline=_ENDLESS), sigil=sigil, page=page, item=item)
+    parts = _barred(whole, view.reader)
     above = [spans_text(parts.title)]
-    above += [f"{line.label:<{LABEL_WIDTH if line.label else 0}}{spans_text(line.spans)}"
-              for line in parts.top]  # fmt: skip
+    above += [line.padded + spans_text(line.spans) for line in parts.top]
     return "\n".join([*above, *map(_plain_block, parts.middle), *map(spans_text, parts.below)])
 
 
@@ -182,11 +198,11 @@ def lines(view: CardView, *, item: int = 0) -> tuple[Line, ...]:
 def closing(view: CardView, *, item: int = 0) -> Spans:
     """How the card ended, or one item of a batch; nothing while it is open."""
     if view.outcome is not None:
-        return outcome_spans(view.outcome)
+        return outcome_spans(view.outcome, view.reader)
     if view.is_batch and not item:
         return ()
     outcome = view.items[max(0, item - 1)].outcome
-    return () if outcome is None else outcome_spans(outcome)
+    return () if outcome is None else outcome_spans(outcome, view.reader)
 
 
 def _rooms(inline: int) -> Iterator[_Room]:
@@ -206,10 +222,14 @@ def _rooms(inline: int) -> Iterator[_Room]:
 def _parts(view: CardView, room: _Room, *, sigil: str, page: int, item: int) -> _Parts:
     alone = view.items[max(0, item - 1)]
     batch = view.is_batch and not item
-    made = _batch_fences(view, room) if batch else fences(alone.foreign, inline=room.inline)
+    made = (
+        _batch_fences(view, room)
+        if batch
+        else fences(alone.foreign, inline=room.inline, reader=view.reader)
+    )
     middle: Blocks = (*_question(view), *made.blocks)
     if alone.difference and room.details and not batch:
-        middle += _difference(alone)
+        middle += _difference(alone, view.reader)
     # A flag without its detail hides something too.
     short = not room.details and any(flag.detail for one in view.items for flag in one.flags)
     return _Parts(
@@ -221,13 +241,13 @@ def _parts(view: CardView, room: _Room, *, sigil: str, page: int, item: int) -> 
     )
 
 
-def _barred(parts: _Parts) -> _Parts:
+def _barred(parts: _Parts, reader: Reader) -> _Parts:
     """The same with bars before what runs; the model's words too, if they would wrap."""
     middle = with_bars(parts.middle)
     match parts.below:
         case ((Text(), CodeSpan(text=words), Text()), *rest) if len(words) > _WORDS_ON_LINE:
             said_by_model = (
-                Paragraph(spans=said("Model says (not checked):")),
+                Paragraph(spans=said(phrases.MODEL_SAYS_BELOW.to(reader))),
                 Code(language="", text=barred(words)),
             )
             return replace(parts, middle=(*middle, *said_by_model), below=tuple(rest))
@@ -239,20 +259,21 @@ def _barred(parts: _Parts) -> _Parts:
 
 
 def _title(view: CardView, item: int) -> Spans:
-    one = view.items[max(0, item - 1)]
+    what = _named(view.items[max(0, item - 1)])
     match view.kind:
         case "call" if view.is_batch and not item:
-            sums = _price(total(each.ceiling for each in view.items))
-            words = said(f"Approval {view.code}: {len(view.items)} calls, {sums} together")
+            sums = most(total(each.ceiling for each in view.items), view.reader)
+            count = str(len(view.items))
+            words = filled(phrases.CALLS, view.reader, code=view.code, count=count, sums=sums)
         case "call":
-            words = said(f"Approval {view.code}: ", _named(one))
+            words = filled(phrases.CALL, view.reader, code=view.code, what=what)
         case "question":
-            words = said(f"Question {view.code}: ", _named(one))
+            words = filled(phrases.QUESTION, view.reader, code=view.code, what=what)
         case "limit":
-            scope = view.limit.scope if view.limit else ""
-            words = said(f"Limit {view.code}: ", value(scope))
+            scope = value(view.limit.scope if view.limit else "")
+            words = filled(phrases.LIMIT, view.reader, code=view.code, what=scope)
         case "in_doubt":
-            words = said(f"In doubt {view.code}: ", _named(one))
+            words = filled(phrases.IN_DOUBT, view.reader, code=view.code, what=what)
         case _:
             assert_never(view.kind)
     return (Strong(spans=words),)
@@ -271,43 +292,57 @@ def _lines(view: CardView, room: _Room, item: int, page: int) -> Iterator[Line]:
         one = view.items[max(0, item - 1)]
         yield from _item_lines(view, one, item)
         flags = one.flags
-    open_ = view.is_open
-    if view.limit is not None:
-        yield Line(label="", spans=said(limit_text(view.limit, view.decides)))
-    if view.budget and open_:
-        yield Line(label="Budget", spans=_joined(value(each) for each in view.budget))
-    if flags:
-        yield Line(label="Flags", spans=_flags(flags, room))
-    yield from _history_lines(view, item)
-    if open_ and (decides := _decides(view)):
-        yield Line(label="Decides", spans=decides)
-    if open_ and view.votes:
-        yield Line(label="Votes", spans=value(view.votes))
+    yield from _standing_lines(view, room, flags, item)
     for each in view.proposal:
-        yield Line(label="For this chat", spans=value(each, SUMMARY_MAX))
+        yield _line(phrases.GRANT, view, value(each, SUMMARY_MAX))
     if not view.is_batch or item:
         foreign = view.items[max(0, item - 1)].foreign
         if foreign:
-            described = _joined(foreign_text(each) for each in foreign)
-            yield Line(label="Arguments", spans=described)
+            described = _joined(foreign_text(each, reader=view.reader) for each in foreign)
+            yield _line(phrases.ARGUMENTS, view, described)
+
+
+def _standing_lines(
+    view: CardView, room: _Room, flags: tuple[Flag, ...], item: int
+) -> Iterator[Line]:
+    """How it stands: with the budget, with what to look at, with those who decide."""
+    open_ = view.is_open
+    if view.limit is not None:
+        yield Line(label="", spans=said(limit_text(view.limit, view.decides, view.reader)))
+    if view.budget and open_:
+        yield _line(phrases.BUDGET, view, _joined(value(each) for each in view.budget))
+    if flags:
+        yield _line(phrases.FLAGS, view, _flags(flags, room, view.reader))
+    yield from _history_lines(view, item)
+    if open_ and (decides := _decides(view)):
+        yield _line(phrases.DECIDES, view, decides)
+    if open_ and view.votes:
+        yield _line(phrases.VOTES, view, value(view.votes))
+
+
+def _line(label: Phrase, view: CardView, spans: Spans) -> Line:
+    return Line(label=label.to(view.reader), spans=spans)
 
 
 def _item_lines(view: CardView, item: Item, number: int) -> Iterator[Line]:
-    count = f"{number} of {len(view.items)}: " if number else ""
+    reader = view.reader
+    count = phrases.OF_SEVERAL.to(reader, number=number, count=len(view.items)) if number else ""
     if item.summary or count:
         yield Line(label="", spans=said(count, _summary(item.summary)))
     if view.kind == "in_doubt":
-        began = f"It began {view.began}; its" if view.began else "Its"
-        yield Line(label="", spans=said(f"{began} end is not known, and it was not run again."))
+        phrase = phrases.BEGAN if view.began else phrases.END_UNKNOWN
+        yield Line(label="", spans=said(phrase.to(reader, at=view.began)))
     if item.payer:
-        asked: tuple[str | Spans, ...] = ()
+        payer = value(item.payer)
         if item.asked_payer and item.asked_payer != item.payer:
-            asked = ("   (the model asked for ", value(item.asked_payer), ")")
-        yield Line(label="Payer", spans=said(value(item.payer), *asked))
+            asked = value(item.asked_payer)
+            payer = filled(phrases.ASKED_PAYER, reader, payer=payer, asked=asked)
+        yield _line(phrases.PAYER, view, payer)
     if view.kind == "call":
-        yield Line(label="At most", spans=_quoted(item))
+        yield _line(phrases.AT_MOST, view, _quoted(item, reader))
     elif view.kind == "in_doubt" and item.ceiling != 0:
-        yield Line(label="Held", spans=said(f"{dollars(item.ceiling)} until it is known"))
+        held = phrases.UNTIL_KNOWN.to(reader, amount=price(item.ceiling, reader))
+        yield _line(phrases.HELD, view, said(held))
 
 
 def _summary(text: str) -> Spans:
@@ -317,9 +352,9 @@ def _summary(text: str) -> Spans:
     return value(text, SUMMARY_MAX)
 
 
-def _quoted(item: Item) -> Spans:
+def _quoted(item: Item, reader: Reader) -> Spans:
     """The tool's own words about a price hold values of a model or server; the blanks are ours."""
-    pieces = (item.quote or dollars(item.ceiling)).split("   ")
+    pieces = (item.quote or price(item.ceiling, reader)).split("   ")
     return _joined((value(piece) for piece in pieces), by="   ")
 
 
@@ -328,29 +363,36 @@ def _history_lines(view: CardView, item: int) -> Iterator[Line]:
         if item and number != item:
             continue
         if one.edited_by:
-            yield Line(label="Edited", spans=said("by ", name(one.edited_by)))
+            by = filled(phrases.EDITED_BY, view.reader, name=name(one.edited_by, view.reader))
+            yield _line(phrases.EDITED, view, by)
         if one.earlier:
-            yield Line(label="Earlier", spans=value(one.earlier))
+            yield _line(phrases.EARLIER, view, value(one.earlier))
 
 
-def _flags(flags: tuple[Flag, ...], room: _Room) -> Spans:
+def _flags(flags: tuple[Flag, ...], room: _Room, reader: Reader) -> Spans:
     listed = flags[:FLAGS_MAX]
-    spans = _joined((_flag(flag, details=room.details) for flag in listed), by=", ")
+    spans = _joined((_flag(flag, reader, details=room.details) for flag in listed), by=", ")
     more = len(flags) - len(listed)
-    return (*spans, *said(f", and {more} more" if more else ""))
+    return (*spans, *said(phrases.AND_MORE.to(reader, count=more) if more else ""))
 
 
-def _flag(flag: Flag, *, details: bool) -> Spans:
-    if not (flag.detail and details):
-        return value(flag.name)
-    return said(value(flag.name), " (", value(flag.detail), ")")
+def flag_name(flag: Flag, reader: Reader) -> str:
+    """What a flag is called; a tool's own words stay as they are."""
+    phrase = flag_words.NAMED.get(flag.name)
+    return flag.name if phrase is None else phrase.to(reader)
+
+
+def _flag(flag: Flag, reader: Reader, *, details: bool) -> Spans:
+    named = value(flag_name(flag, reader))
+    return said(named, " (", value(flag.detail), ")") if flag.detail and details else named
 
 
 def _decides(view: CardView) -> Spans:
+    by, reader = view.asked_by, view.reader
     parts = (
         value(view.decides),
-        said("asked by ", name(view.asked_by)) if view.asked_by else (),
-        said(f"closes {view.closes}") if view.closes else (),
+        filled(phrases.ASKED_BY, reader, name=name(by, reader)) if by else (),
+        said(phrases.CLOSES.to(reader, at=view.closes)) if view.closes else (),
     )
     return _joined((part for part in parts if part), by="; ")
 
@@ -362,12 +404,6 @@ def _joined(parts: Iterable[Spans], *, by: str = "; ") -> Spans:
     return said(*spans)
 
 
-def _price(ceiling: int | Unknown) -> str:
-    """A price behind a comma: `at most $2.09`, `free`, `price unknown`."""
-    known = not isinstance(ceiling, Unknown) and ceiling > 0
-    return f"at most {dollars(ceiling)}" if known else dollars(ceiling)
-
-
 # -- a batch
 
 
@@ -377,15 +413,16 @@ def _batch_lines(view: CardView, page: int) -> Iterator[Line]:
         pieces: list[str | Spans] = [f"{number}  ", _named(item)]
         if item.summary:
             pieces += ["   ", value(item.summary, _BATCH_SUMMARY_MAX)]
-        pieces.append(f"   {dollars(item.ceiling)}")
+        pieces.append(f"   {price(item.ceiling, view.reader)}")
         if item.flags:
-            pieces += ["   ", value(", ".join(flag.name for flag in item.flags))]
+            names = (flag_name(flag, view.reader) for flag in item.flags)
+            pieces += ["   ", value(", ".join(names))]
         if item.outcome is not None:
-            pieces += ["   ", outcome_spans(item.outcome)]
+            pieces += ["   ", outcome_spans(item.outcome, view.reader)]
         yield Line(label="", spans=said(*pieces))
     if len(view.items) > PAGE:
         last = min(start + PAGE, len(view.items))
-        count = f"Calls {start + 1} to {last} of {len(view.items)}"
+        count = phrases.PAGE.to(view.reader, first=start + 1, last=last, count=len(view.items))
         yield Line(label="", spans=said(count))
 
 
@@ -393,23 +430,20 @@ def _batch_fences(view: CardView, room: _Room) -> Fences:
     """What every call runs, if all of it has room; else Show all or one by one."""
     if len(view.items) <= PAGE:
         share = room.inline - 40 * len(view.items)
-        made = fences([each for one in view.items for each in one.foreign], inline=share)
+        texts = [each for one in view.items for each in one.foreign]
+        made = fences(texts, inline=share, reader=view.reader)
         if not made.cut:
             return Fences(blocks=tuple(_numbered(view)), cut=False)
     bytes_ = sum(each.size for one in view.items for each in one.foreign)
-    return Fences(
-        blocks=(
-            Paragraph(spans=said(f"... {bytes_:,} bytes of arguments are not shown here ...")),
-        ),
-        cut=True,
-    )
+    told = phrases.BYTES_HIDDEN.to(view.reader, count=f"{bytes_:,}")
+    return Fences(blocks=(Paragraph(spans=said(told)),), cut=True)
 
 
 def _numbered(view: CardView) -> Iterator[Block]:
     for number, item in enumerate(view.items, start=1):
-        described = _joined(foreign_text(each) for each in item.foreign)
+        described = _joined(foreign_text(each, reader=view.reader) for each in item.foreign)
         yield Paragraph(spans=said(f"{number}  ", described))
-        yield from fences(item.foreign, inline=_ENDLESS).blocks
+        yield from fences(item.foreign, inline=_ENDLESS, reader=view.reader).blocks
 
 
 def _united(items: tuple[Item, ...]) -> tuple[Flag, ...]:
@@ -431,72 +465,67 @@ def _question(view: CardView) -> Blocks:
     return (Quote(blocks=(broken(kept),)),) if kept else ()
 
 
-def _difference(item: Item) -> Blocks:
+def _difference(item: Item, reader: Reader) -> Blocks:
     text = item.difference
     kept = shown(text[:DIFFERENCE_MAX])
-    title = "What was changed:" if len(text) <= DIFFERENCE_MAX else "How the change begins:"
-    return (Paragraph(spans=said(title)), Code(language="", text=kept.strip("\n")))
+    phrase = phrases.CHANGE if len(text) <= DIFFERENCE_MAX else phrases.CHANGE_BEGINS
+    title = Paragraph(spans=said(phrase.to(reader)))
+    return (title, Code(language="", text=kept.strip("\n")))
 
 
 def _below(view: CardView, room: _Room, item: int, sigil: str, *, cut: bool) -> Iterator[Spans]:
     if view.model_words and room.words and view.kind == "call":
-        yield model_words(view.model_words, room.words)
+        yield model_words(view.model_words, room.words, view.reader)
     if closed := closing(view, item=item):
         yield (Strong(spans=closed),)
         return
     if not view.is_open:
         return
     if cut and view.approvable and view.kind == "call":
-        yield said("Not all of it stands here: Approve works for who has pressed Show all.")
-    yield said(" ".join(_choices(view, item)))
+        yield said(phrases.NOT_ALL_SHOWN.to(view.reader))
+    told = _choices(view, item).to(view.reader)
+    nobody = phrases.NOBODY_BY.to(view.reader, at=view.closes) if view.closes else ""
+    yield said(" ".join(filter(None, (told, nobody))))
     if sigil:
-        yield said("Reply  ", *_replies(view, sigil))
+        yield filled(phrases.REPLY, view.reader, commands=_replies(view, sigil))
 
 
-def _choices(view: CardView, item: int) -> Iterator[str]:
-    """What each decision does, and what silence does."""
+def _choices(view: CardView, item: int) -> Phrase:
+    """What each decision does."""
     batch = view.is_batch and not item
     match view.kind:
         case "call" if batch and (view.ceiling_wanted or not view.approvable):
-            yield "Not all of it has a known price: decide it one by one."
-            yield "Deny all: the model is told."
+            return phrases.DOES_ALL_UNKNOWN
         case "call" if view.ceiling_wanted:
-            yield "Approve: an owner types what it may cost at most. Deny: the model is told."
+            return phrases.DOES_CEILING
         case "call" if not view.approvable:
-            yield "Nobody can approve it as it is: edit it or deny it."
-        case "call" if batch:
-            yield "Approve all: each runs once, exactly as shown. Deny all: the model is told."
+            return phrases.DOES_UNBOUNDED
         case "call":
-            yield "Approve: runs once, exactly as shown. Deny: the model is told."
+            return phrases.DOES_ALL if batch else phrases.DOES_CALL
         case "question":
-            yield "An answer goes to the model as yours. Deny: it is told that nobody answers."
+            return phrases.DOES_QUESTION
         case "limit":
-            yield "The reply so far is kept and no model call is repeated."
             frozen = view.limit is not None and view.limit.because
-            yield f"{'Go on, once it may' if frozen else 'Raise'}: the turn goes on."
-            yield "Stop: it ends here."
+            return phrases.DOES_FROZEN if frozen else phrases.DOES_LIMIT
         case "in_doubt":
-            yield "Mark done: the model is told that it took effect. Run again: a new approval."
-            yield "Skip: it is not run again."
+            return phrases.DOES_DOUBT
         case _:
             assert_never(view.kind)
-    if view.closes:
-        yield f"Nobody by {view.closes}: the turn stops."
 
 
-def _replies(view: CardView, sigil: str) -> Iterator[str | Spans]:
+def _replies(view: CardView, sigil: str) -> Spans:
     """What to type instead of pressing; as code, so that no chat makes a button of it."""
+    reason, words = phrases.REASON.to(view.reader), phrases.YOUR_WORDS.to(view.reader)
     match view.kind:
         case "call" | "limit" if view.approvable:
-            commands = ["approve {}", "deny {} reason", "show {}"]
+            commands = ["approve {}", f"deny {{}} {reason}", "show {}"]
         case "call" | "limit":
-            commands = ["deny {} reason", "show {}"]
+            commands = [f"deny {{}} {reason}", "show {}"]
         case "question":
-            commands = ["answer {} your words", "deny {} reason"]
+            commands = [f"answer {{}} {words}", f"deny {{}} {reason}"]
         case "in_doubt":
             commands = ["answer {} done", "answer {} again", "answer {} skip", "show {}"]
         case _:
             assert_never(view.kind)
-    for number, command in enumerate(commands):
-        yield "   or   " if number else ""
-        yield (CodeSpan(text=sigil + command.format(view.code)),)
+    typed = ((CodeSpan(text=sigil + command.format(view.code)),) for command in commands)
+    return _joined(typed, by=phrases.OR.to(view.reader))

@@ -9,13 +9,15 @@ keyboard and only the second decides. What stands on a button is checked again w
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from agent.costs import Ceiling, Unknown, dollars, total
-from gateway.card import PAGE
-from gateway.card_view import CardView, Item
-from gateway.card_words import cut_inline
+from agent.costs import Unknown, dollars, total
+from gateway.card import PAGE, flag_name
+from gateway.card_view import CardView, Flag, Item
+from gateway.card_words import cut_inline, most
 from gateway.tokens import OPTION_MAX, Decision
+from gateway.words import controls as labels
+from gateway.words.phrase import Phrase, Reader
 from platforms.base import Capabilities
-from platforms.content import Button, Controls, Menu
+from platforms.content import Button, Controls, Dialog, Menu
 
 LABEL_MAX = 64
 """Characters of a label; Slack takes 75."""
@@ -74,13 +76,13 @@ def controls(
         return _rows(list(choices.second()), can)
     further = list(choices.further())
     if look.more:
-        return _rows([*further, choices.button("Back", Decision.BACK)], can)
+        return _rows([*further, choices.button(labels.BACK, Decision.BACK)], can)
     first = list(choices.first())
     if not further:
         return _rows(first, can)
     if len(further) > can.menu_options:
-        return _rows([*first, choices.button("More", Decision.MORE)], can)
-    return (*_rows(first, can), (Menu(label="More", options=tuple(further)),))
+        return _rows([*first, choices.button(labels.MORE, Decision.MORE)], can)
+    return (*_rows(first, can), (Menu(label=labels.MORE.to(view.reader), options=tuple(further)),))
 
 
 def guarded(view: CardView, item: Item) -> bool:
@@ -108,6 +110,7 @@ class _Choices:
         cut: bool,
     ) -> None:
         self._view = view
+        self._reader = view.reader
         self._can = can
         self._seal = seal
         self._item = look.item
@@ -118,8 +121,11 @@ class _Choices:
         self._all = view.is_batch and not look.item
         self._one = view.items[max(0, look.item - 1)]
 
-    def button(self, label: str, decision: Decision, option: int = 0) -> Button:
+    def button(self, label: Phrase, decision: Decision, option: int = 0) -> Button:
         """A button without a style."""
+        return self._labelled(label.to(self._reader), decision, option)
+
+    def _labelled(self, label: str, decision: Decision, option: int = 0) -> Button:
         return Button(label=cut_inline(label, LABEL_MAX), payload=self._seal(decision, option))
 
     def first(self) -> Iterator[Button]:
@@ -130,10 +136,10 @@ class _Choices:
             case "limit":
                 yield from self._amounts()
             case "in_doubt":
-                yield self.button("Show evidence", Decision.EVIDENCE)
-                yield self.button("Mark done", Decision.DONE)
-                yield self.button("Run again", Decision.AGAIN)
-                yield self.button("Skip", Decision.SKIP)
+                yield self.button(labels.SHOW_EVIDENCE, Decision.EVIDENCE)
+                yield self.button(labels.MARK_DONE, Decision.DONE)
+                yield self.button(labels.RUN_AGAIN, Decision.AGAIN)
+                yield self.button(labels.SKIP, Decision.SKIP)
             case "call":
                 yield from self._decisions()
 
@@ -149,26 +155,26 @@ class _Choices:
         if not view.is_batch:
             yield from self._further_of_one(forms=forms)
         elif self._item and self._one.editable and forms:
-            yield self.button("Edit", Decision.EDIT, self._item)
+            yield self.button(labels.EDIT, Decision.EDIT, self._item)
         if forms:
-            yield self.button("Deny with a reason", Decision.DENY_REASON, self._item)
-        yield self.button("Deny and stop", Decision.STOP)
+            yield self.button(labels.DENY_REASON, Decision.DENY_REASON, self._item)
+        yield self.button(labels.DENY_STOP, Decision.STOP)
 
     def second(self) -> Iterator[Button]:
         """The press that counts, and the way back."""
         if self._confirm == "approve":
             decision = Decision.CONFIRM_ALL if self._all else Decision.CONFIRM
-            label = f"Yes: {self._approve_label()}"
+            label = labels.YES.to(self._reader, what=self._approve_label())
         else:
             everybody = self._confirm == "grant_all"
             decision = Decision.GRANT_ALL_CONFIRM if everybody else Decision.GRANT_CONFIRM
-            label = "Yes: approve, and for this chat from now on"
+            label = labels.GRANT_YES.to(self._reader)
         yield Button(
             label=cut_inline(label, LABEL_MAX),
             payload=self._seal(decision, self._item),
             style="danger",
         )
-        yield self.button("Back", Decision.BACK)
+        yield self.button(labels.BACK, Decision.BACK)
 
     def _decisions(self) -> Iterator[Button]:
         """A page of the web is walked by keyboard, and there No comes before Yes."""
@@ -177,8 +183,8 @@ class _Choices:
             pair = [*self._approve(), self._deny()]
             yield from reversed(pair) if self._can.form == "page" else pair
         if self._all:
-            yield self.button("One by one", Decision.ONE_BY_ONE)
-        show = self.button("Show all", Decision.SHOW)
+            yield self.button(labels.ONE_BY_ONE, Decision.ONE_BY_ONE)
+        show = self.button(labels.SHOW_ALL, Decision.SHOW)
         yield Button(label=show.label, payload=show.payload, style="primary") if self._cut else show
         yield from self._elsewhere()
 
@@ -187,12 +193,12 @@ class _Choices:
         count = len(self._view.items)
         if self._item:
             if self._item < count and self._item < OPTION_MAX:
-                label = f"Next: {self._item + 1} of {count}"
-                yield self.button(label, Decision.ITEM, self._item + 1)
-            yield self.button("All calls", Decision.BACK)
+                label = labels.NEXT.to(self._reader, number=self._item + 1, count=count)
+                yield self._labelled(label, Decision.ITEM, self._item + 1)
+            yield self.button(labels.ALL_CALLS, Decision.BACK)
         elif self._all and count > PAGE:
             following = (self._page + 1) % -(-count // PAGE)
-            yield self.button("More calls", Decision.PAGE, following)
+            yield self.button(labels.MORE_CALLS, Decision.PAGE, following)
 
     def _approve(self) -> Iterator[Button]:
         view = self._view
@@ -200,7 +206,7 @@ class _Choices:
             return
         if view.ceiling_wanted:
             if self._can.form is not None and not self._all:
-                yield self.button("Approve with a ceiling", Decision.CEILING, self._item)
+                yield self.button(labels.APPROVE_CEILING, Decision.CEILING, self._item)
             return
         items = [one for one in view.items if one.outcome is None] if self._all else [self._one]
         careful = any(guarded(view, one) for one in items)
@@ -214,73 +220,82 @@ class _Choices:
             payload=self._seal(decision, self._item),
             style="plain" if careful or self._cut else "primary",
             confirm=question,
+            dialog=dialog(self._reader) if question else Dialog(),
         )
 
     def _approve_label(self) -> str:
         if self._all:
             prices = [one.ceiling for one in self._view.items if one.outcome is None]
-            return "Approve all" + _price(total(prices))
-        return "Approve once" + _price(self._one.ceiling)
+            return labels.APPROVE_ALL.to(self._reader, price=most(total(prices), self._reader))
+        price = most(self._one.ceiling, self._reader)
+        return labels.APPROVE_ONCE.to(self._reader, price=price)
 
     def _question(self, items: Sequence[Item]) -> str:
-        why = sorted({flag.name for one in items for flag in one.flags if flag.name in _GUARDED})
-        why += ["decided by two people"] if self._view.two_person else []
-        what = f"{len(items)} calls" if self._all else f"{self._one.tool} {self._one.operation}"
-        price = _price(total(one.ceiling for one in items))
-        text = f"This is {' and '.join(why)}. Run {what.strip()} once{price}?"
+        reader = self._reader
+        found = {flag.name for one in items for flag in one.flags if flag.name in _GUARDED}
+        why = [flag_name(Flag(name=each), reader) for each in sorted(found)]
+        why += [labels.BY_TWO.to(reader)] if self._view.two_person else []
+        what = f"{self._one.tool} {self._one.operation}".strip()
+        if self._all:
+            what = labels.CALLS.to(reader, count=len(items))
+        price = most(total(one.ceiling for one in items), reader)
+        because = labels.AND.to(reader).join(why)
+        text = labels.SURE_RUN.to(reader, why=because, what=what, price=price)
         return cut_inline(text, CONFIRM_MAX)
 
     def _deny(self) -> Button:
         if self._all:
-            return self.button("Deny all", Decision.DENY_ALL)
-        return self.button("Deny", Decision.DENY, self._item)
+            return self.button(labels.DENY_ALL, Decision.DENY_ALL)
+        return self.button(labels.DENY, Decision.DENY, self._item)
 
     def _further_of_one(self, *, forms: bool) -> Iterator[Button]:
         one = self._one
         known = not isinstance(one.ceiling, Unknown)
         if known and not _NEVER_GRANTED.intersection(flag.name for flag in one.flags):
             if self._view.asked_by:  # a clock's turn is nobody's
-                yield self.button("Approve for this chat", Decision.GRANT)
-            yield self.button("Approve for everybody in this chat", Decision.GRANT_ALL)
+                yield self.button(labels.GRANT, Decision.GRANT)
+            yield self.button(labels.GRANT_ALL, Decision.GRANT_ALL)
         if one.editable and forms:
-            yield self.button("Edit", Decision.EDIT)
+            yield self.button(labels.EDIT, Decision.EDIT)
         if one.payer:
             for number, payer in enumerate(self._payers[:OPTION_MAX], start=1):
                 if payer != one.payer:
-                    yield self.button(f"Payer: {payer}", Decision.PAYER, number)
+                    label = labels.PAYER.to(self._reader, payer=payer)
+                    yield self._labelled(label, Decision.PAYER, number)
         if forms:
-            yield self.button("Answer instead", Decision.ANSWER)
+            yield self.button(labels.ANSWER_INSTEAD, Decision.ANSWER)
 
     def _answers(self) -> Iterator[Button]:
         view = self._view
         if len(view.answers) <= ANSWERS_AS_BUTTONS:
             yield from self._answer_buttons()
         if view.free_text and self._can.form is not None:
-            yield self.button("Answer in words", Decision.ANSWER)
-        yield self.button("Deny", Decision.DENY)
+            yield self.button(labels.ANSWER_IN_WORDS, Decision.ANSWER)
+        yield self.button(labels.DENY, Decision.DENY)
 
     def _answer_buttons(self) -> Iterator[Button]:
         """Numbered, so that no answer of a model can pass for a button of ours."""
         for number, answer in enumerate(self._view.answers[:OPTION_MAX], start=1):
-            yield self.button(f"{number}: {answer}", Decision.OPTION, number)
+            yield self._labelled(f"{number}: {answer}", Decision.OPTION, number)
 
     def _amounts(self) -> Iterator[Button]:
         limit = self._view.limit
         if limit is not None and limit.because:
-            yield self.button("Go on", Decision.RAISE, RAISE_NEEDED)
+            yield self.button(labels.GO_ON, Decision.RAISE, RAISE_NEEDED)
         elif limit is not None:
-            yield self.button(f"Raise by {dollars(limit.short_by)}", Decision.RAISE, RAISE_NEEDED)
+            label = labels.RAISE_BY.to(self._reader, amount=dollars(limit.short_by))
+            yield self._labelled(label, Decision.RAISE, RAISE_NEEDED)
             for option, amount in enumerate(AMOUNTS, start=RAISE_FIVE):
                 if amount > limit.short_by:
                     label = f"+${amount // 1_000_000}"
-                    yield self.button(label, Decision.RAISE, option)
+                    yield self._labelled(label, Decision.RAISE, option)
             if limit.auto:
-                yield self.button("Go on asking", Decision.RAISE, END_AUTO)
-        yield self.button("Stop", Decision.STOP)
+                yield self.button(labels.GO_ON_ASKING, Decision.RAISE, END_AUTO)
+        yield self.button(labels.STOP, Decision.STOP)
 
 
-def _price(ceiling: Ceiling) -> str:
-    """The price behind a label."""
-    if isinstance(ceiling, Unknown):
-        return ", price unknown"
-    return f", at most {dollars(ceiling)}" if ceiling else ", free"
+def dialog(reader: Reader) -> Dialog:
+    """What a platform says around a question of ours."""
+    return Dialog(
+        title=labels.SURE.to(reader), yes=labels.SURE_YES.to(reader), no=labels.CANCEL.to(reader)
+    )

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.card_view import CardView, Foreign, Item
-from gateway.card_words import SUMMARY_MAX, foreign_text, said, value
+from gateway.card_words import SUMMARY_MAX, filled, foreign_text, foreign_what, said, value
 from gateway.shown import BLANK, decoded, floor, shown
+from gateway.words import card as phrases
+from gateway.words.phrase import ENGLISH, Reader
 from platforms.blocks import Block, Blocks, Break, Code, Paragraph, Spans, Strong, plain_text
 from platforms.text import display_width
 
@@ -22,8 +24,6 @@ BAR = "| "
 COLUMNS = 76
 """Columns behind a bar; terminals have 80."""
 
-_EMPTY = "(empty)"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fences:
@@ -33,7 +33,7 @@ class Fences:
     cut: bool
 
 
-def fences(foreign: Sequence[Foreign], *, inline: int) -> Fences:
+def fences(foreign: Sequence[Foreign], *, inline: int, reader: Reader = ENGLISH) -> Fences:
     """All that runs if it has `inline` characters or fewer as shown, else a fair share of each."""
     texts = [shown(each.text[: 2 * inline]) for each in foreign]
     lengths = [len(text) if len(each.text) <= 2 * inline else inline + 1
@@ -42,8 +42,9 @@ def fences(foreign: Sequence[Foreign], *, inline: int) -> Fences:
     cut = False
     for each, share in zip(foreign, shares(lengths, inline), strict=True):
         if each.what:
-            blocks.append(Paragraph(spans=said(f"{each.what} ", value(each.name), ":")))
-        pieces = _pieces(each.text, share)
+            what = foreign_what(each, reader)
+            blocks.append(Paragraph(spans=said(f"{what} ", value(each.name), ":")))
+        pieces = _pieces(each.text, share, reader)
         cut = cut or len(pieces) > 1
         blocks += pieces
     return Fences(blocks=tuple(blocks), cut=cut)
@@ -60,10 +61,10 @@ def shares(lengths: Sequence[int], room: int) -> tuple[int, ...]:
     return tuple(given.values())
 
 
-def _pieces(text: str, share: int) -> Blocks:
+def _pieces(text: str, share: int, reader: Reader) -> Blocks:
     """One fence, or two with what is missing between them in numbers."""
     if not text:
-        return (Paragraph(spans=said(_EMPTY)),)
+        return (Paragraph(spans=said(phrases.EMPTY.to(reader))),)
     if len(text) <= share and len(visible := shown(text)) <= share:
         return (_code(visible),)
     head_room, tail_room = share * 2 // 3, share // 3
@@ -72,8 +73,9 @@ def _pieces(text: str, share: int) -> Blocks:
     tail = shown(text[len(text) - tail_room :]) if tail_room else ""
     tail = tail[_ceiling(tail, len(tail) - tail_room) :]
     left_out = len(text) - len(decoded(head)) - len(decoded(tail))
-    count = said(f"... {left_out:,} of {len(text):,} characters are not shown here ...")
-    pieces = (_code(head), Paragraph(spans=count), _code(tail))
+    count, all_ = f"{left_out:,}", f"{len(text):,}"
+    told = said(phrases.CHARACTERS_HIDDEN.to(reader, count=count, all=all_))
+    pieces = (_code(head), Paragraph(spans=told), _code(tail))
     return tuple(piece for piece in pieces if not isinstance(piece, Code) or piece.text)
 
 
@@ -131,8 +133,9 @@ def full(view: CardView, fits: Fits, *, bars: bool = False) -> tuple[Blocks, ...
 
 
 def _part(view: CardView, blocks: Blocks, number: int, of: int, *, bars: bool) -> Blocks:
-    which = f", part {number} of {of}" if of > 1 else ""
-    title = Strong(spans=said(f"Approval {view.code}: all that runs{which}"))
+    phrase = phrases.PART_OF_IT if of > 1 else phrases.ALL_OF_IT
+    words = phrase.to(view.reader, code=view.code, number=number, count=of)
+    title = Strong(spans=said(words))
     return (Paragraph(spans=(title,)), *(with_bars(blocks) if bars else blocks))
 
 
@@ -177,8 +180,13 @@ def _fill(title: Block, rest: str, current: Blocks, fits: Fits) -> tuple[list[Bl
 def _title(view: CardView, number: int, item: Item, each: Foreign) -> Spans:
     which = f"{number}. " if view.is_batch else ""
     names = value(f"{item.tool} {item.operation}".strip())
-    what = () if each.what else said("arguments, ")
-    return said(which, names, ": ", what, foreign_text(each, digits=64), ":")
+    return said(which, names, ": ", _described(each, view.reader), ":")
+
+
+def _described(each: Foreign, reader: Reader) -> Spans:
+    """What a text is, with its whole digest."""
+    what = foreign_text(each, digits=64, reader=reader)
+    return what if each.what else filled(phrases.ARGUMENTS_OF, reader, what=what)
 
 
 def _most(text: str, fits: Callable[[str], bool]) -> int:
@@ -203,14 +211,14 @@ def _most(text: str, fits: Callable[[str], bool]) -> int:
 
 def document(view: CardView) -> str:
     """All that runs as a text of its own; every line from elsewhere begins with a bar."""
-    lines = [f"Approval {view.code}: all that runs"]
+    lines = [phrases.ALL_OF_IT.to(view.reader, code=view.code)]
     for number, item in enumerate(view.items, start=1):
         lines += ["", f"{number}. {_line(f'{item.tool} {item.operation}'.strip())}"]
         if item.summary:
             lines.append(_line(item.summary))
         for each in item.foreign:
-            title = said("arguments, " if not each.what else "", foreign_text(each, digits=64))
-            lines += ["", plain_text((Paragraph(spans=title),)) + ":"]
+            title = Paragraph(spans=_described(each, view.reader))
+            lines += ["", plain_text((title,)) + ":"]
             lines += [BAR + line for line in shown(each.text).split("\n")]
     return "\n".join([*lines, ""])
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Literal, TypeAlias
 
 from agent.costs import Ceiling
+from gateway.words.phrase import ENGLISH, Reader
 
 CardKind: TypeAlias = Literal["call", "question", "limit", "in_doubt"]
 
@@ -158,6 +159,7 @@ class LimitReached:
 class CardView:
     """A card as of one rev. `items` has one entry unless kind is `call` and the card is a batch.
 
+    `reader` is whom it speaks to: texts of ours in it are in their language, and so are its lines.
     `closes` says when, `votes` who said yes where two must. `proposal` is a grant, whole, before
     the press that gives it. `question` and `answers` are the model's words (kind `question`).
     `approvable` is False where nobody may approve it as it is; `ceiling_wanted` where an owner
@@ -167,6 +169,7 @@ class CardView:
     code: str
     kind: CardKind
     items: tuple[Item, ...]
+    reader: Reader = ENGLISH
     budget: tuple[str, ...] = ()
     decides: str = ""
     asked_by: str = ""

@@ -6,9 +6,10 @@ where none of them looks; everything invisible is escaped, so no value can leave
 
 import re
 from datetime import datetime
+from string import Formatter
 from typing import assert_never
 
-from agent.costs import Quote, Unknown, UnknownBecause, dollars
+from agent.costs import Ceiling, Quote, Unknown, UnknownBecause, dollars
 from gateway.card_view import (
     Answered,
     Approved,
@@ -20,6 +21,9 @@ from gateway.card_view import (
     Outcome,
 )
 from gateway.shown import LEFT_TO_RIGHT, floor, shown_inline
+from gateway.words import card as phrases
+from gateway.words import outcomes
+from gateway.words.phrase import ENGLISH, Phrase, Reader
 from platforms.blocks import CodeSpan, Span, Spans, Text
 
 NAME_MAX = 48
@@ -50,6 +54,16 @@ def said(*parts: str | Spans) -> Spans:
     return tuple(spans)
 
 
+def filled(phrase: Phrase, reader: Reader, **fields: str | Spans) -> Spans:
+    """A sentence of ours with values that `value` has set in its places; KeyError for none."""
+    parts: list[str | Spans] = []
+    for text, name, _, _ in Formatter().parse(phrase.form(reader.language)):
+        parts.append(text)
+        if name is not None:
+            parts.append(reader.mark if name == "mark" else fields[name])
+    return said(*parts)
+
+
 def value(text: str, most: int = VALUE_MAX) -> Spans:
     """Foreign text within a line: visible, on that line, and dead."""
     spans: list[Span] = []
@@ -65,9 +79,9 @@ def value(text: str, most: int = VALUE_MAX) -> Spans:
     return (*spans, Text(text=words)) if words else tuple(spans)
 
 
-def name(text: str) -> Spans:
+def name(text: str, reader: Reader = ENGLISH) -> Spans:
     """A person's name, chosen by that person."""
-    return value(text or "someone", NAME_MAX)
+    return value(text or phrases.SOMEONE.to(reader), NAME_MAX)
 
 
 def cut_inline(text: str, most: int) -> str:
@@ -80,53 +94,77 @@ def cut_inline(text: str, most: int) -> str:
     return kept + shut + ELLIPSIS
 
 
-def model_words(text: str, most: int = WORDS_MAX) -> Spans:
+def model_words(text: str, most: int = WORDS_MAX, reader: Reader = ENGLISH) -> Spans:
     """What the model wrote beside its calls: one line, all of it code."""
     line = " ".join(text.split())
-    return said('Model says (not checked): "', (CodeSpan(text=cut_inline(line, most)),), '"')
+    return filled(phrases.MODEL_SAYS, reader, words=(CodeSpan(text=cut_inline(line, most)),))
 
 
-def quote_text(quote: Quote, *, now: int) -> str:
+def price(ceiling: Ceiling, reader: Reader = ENGLISH) -> str:
+    """A price by itself: `$2.09`, `free`, `price unknown`. Figures read alike everywhere."""
+    match ceiling:
+        case Unknown():
+            return phrases.PRICE_UNKNOWN.to(reader)
+        case 0:
+            return phrases.FREE.to(reader)
+        case amount:
+            return dollars(amount)
+
+
+def most(ceiling: Ceiling, reader: Reader = ENGLISH) -> str:
+    """A price as a bound: `at most $2.09`, `free`, `price unknown`."""
+    told = price(ceiling, reader)
+    is_bound = not isinstance(ceiling, Unknown) and ceiling > 0
+    return phrases.MOST.to(reader, amount=told) if is_bound else told
+
+
+def so_far(amount: int) -> str:
+    """Money that may be nothing yet."""
+    return dollars(amount) if amount else "$0.00"
+
+
+def quote_text(quote: Quote, *, now: int, reader: Reader = ENGLISH) -> str:
     """How a ceiling came about; `now` is in microseconds."""
     match quote.ceiling:
         case Unknown(because=because, text=text):
-            return _unknown_text(because, text)
+            return _unknown_text(because, text, reader)
         case 0:
-            return "free"
+            return phrases.FREE.to(reader)
         case ceiling:
-            return _known_text(quote, ceiling, now)
+            return _known_text(quote, ceiling, now, reader)
 
 
-def _known_text(quote: Quote, ceiling: int, now: int) -> str:
+def _known_text(quote: Quote, ceiling: int, now: int, reader: Reader) -> str:
     pieces = [dollars(ceiling)]
     if quote.unit_price is not None and quote.unit:
         each = unit_dollars(quote.unit_price)
         pieces = [f"{dollars(ceiling)} = {quote.quantity:,} {quote.unit} x {each}"]
     if quote.note:
         pieces.append(f"({quote.note})")
-    if source := _source_text(quote, now):
+    if source := _source_text(quote, now, reader):
         pieces.append(source)
     return "   ".join(pieces)
 
 
-def _source_text(quote: Quote, now: int) -> str:
+def _source_text(quote: Quote, now: int, reader: Reader) -> str:
     if quote.source == "declared":
         return ""
     if quote.as_of is None:
-        return f"price {quote.source}"
-    return f"price {quote.source}, {span_text((now - quote.as_of) / _MICRO)} old"
+        return phrases.PRICE_FROM.to(reader, source=quote.source)
+    age = span_text((now - quote.as_of) / _MICRO)
+    return phrases.PRICE_AGED.to(reader, source=quote.source, age=age)
 
 
-def _unknown_text(because: UnknownBecause, text: str) -> str:
+def _unknown_text(because: UnknownBecause, text: str, reader: Reader) -> str:
     match because:
         case UnknownBecause.PRICE:
-            what = "price unknown; an owner may type a ceiling"
+            what = phrases.UNKNOWN_PRICE.to(reader)
         case UnknownBecause.LIMIT:
-            what = "price unknown; nothing bounds it"
+            what = phrases.UNKNOWN_LIMIT.to(reader)
         case UnknownBecause.ENDLESS:
-            what = "price unknown; it acts again until it is ended, an owner types a cap"
+            what = phrases.UNKNOWN_ENDLESS.to(reader)
         case UnknownBecause.SUSPECT:
-            what = "price unknown; the last estimate was too low, an owner has to clear it"
+            what = phrases.UNKNOWN_SUSPECT.to(reader)
         case _:
             assert_never(because)
     return f"{what} ({text})" if text else what
@@ -159,121 +197,142 @@ def time_text(at: datetime, *, now: datetime) -> str:
     return f"{at.day} {at:%b %H:%M}"
 
 
-def foreign_text(each: Foreign, *, digits: int = 8) -> Spans:
+def foreign_text(each: Foreign, *, digits: int = 8, reader: Reader = ENGLISH) -> Spans:
     """Size and digest of what runs: `1,204 bytes, sha256 4f2a91c0...`."""
-    digest = f"sha256 {each.sha256[:digits]}{'...' if digits < len(each.sha256) else ''}"
+    digest = f"{each.sha256[:digits]}{'...' if digits < len(each.sha256) else ''}"
     if not each.what:
-        return said(f"{each.size:,} bytes, {digest}")
-    lines = f"{each.lines:,} line{'' if each.lines == 1 else 's'}"
-    return said(f"{each.what} ", value(each.name), f", {lines}, {digest}")
+        return filled(phrases.BYTES, reader, count=f"{each.size:,}", digest=digest)
+    phrase = phrases.ONE_LINE if each.lines == 1 else phrases.LINES
+    what, count = foreign_what(each, reader), f"{each.lines:,}"
+    return filled(phrase, reader, what=what, name=value(each.name), count=count, digest=digest)
 
 
-def limit_text(limit: LimitReached, deciders: str) -> str:
+def foreign_what(each: Foreign, reader: Reader) -> str:
+    """What bytes that run are, in a word of ours."""
+    return phrases.SCRIPT.to(reader) if each.what == phrases.SCRIPT.en else each.what
+
+
+def limit_text(limit: LimitReached, deciders: str, reader: Reader = ENGLISH) -> str:
     """Why a turn waits, how the budget stands, or why nothing may be spent."""
     if limit.because:
-        return f"Nothing is spent here now: {limit.because}"
-    asked = ""
+        return phrases.NOTHING_SPENT.to(reader, because=limit.because)
+    asked, needed = "", dollars(limit.needed)
     if limit.instead_of:
-        most = dollars(limit.needed)
-        asked = f"{limit.instead_of} is unavailable. Answer with {limit.model} for at most {most}? "
-    spent = dollars(limit.spent) if limit.spent else "$0.00"
-    held = f", {dollars(limit.held)} held" if limit.held else ""
-    who = f" {deciders[:1].upper()}{deciders[1:]} can raise it below." if deciders else ""
-    return (
-        f"{asked}The {limit.budget or limit.scope} budget is used up"
-        f" ({spent} of {dollars(limit.limit)}{held}).{who}"
-        f" Going on needs at most {dollars(limit.needed)}: {dollars(limit.short_by)} short."
+        asked = phrases.ANOTHER_MODEL.to(
+            reader, model=limit.instead_of, other=limit.model, amount=needed
+        )
+    phrase = phrases.USED_UP_HELD if limit.held else phrases.USED_UP
+    used_up = phrase.to(
+        reader,
+        budget=limit.budget or limit.scope,
+        spent=so_far(limit.spent),
+        limit=dollars(limit.limit),
+        held=so_far(limit.held),
     )
+    who = f"{deciders[:1].upper()}{deciders[1:]}"
+    raised = phrases.CAN_RAISE.to(reader, who=who) if deciders else ""
+    short = phrases.SHORT.to(reader, needed=needed, short=dollars(limit.short_by))
+    return f"{asked}{used_up}{raised}{short}"
 
 
-def outcome_spans(outcome: Outcome) -> Spans:
+def outcome_spans(outcome: Outcome, reader: Reader = ENGLISH) -> Spans:
     """How it ended, or who said yes and what became of it."""
     match outcome:
         case Approved(by=by, at=at, running=running):
-            return said("Approved by ", name(by), f" {at}", ", running" if running else "")
-        case Denied():
-            return _denied(outcome)
-        case Answered():
-            answer: tuple[str | Spans, ...] = (": ", value(outcome.words)) if outcome.words else ()
-            return said("Answered by ", name(outcome.by), f" {outcome.at}", *answer)
+            phrase = outcomes.RUNNING if running else outcomes.APPROVED
+            return filled(phrase, reader, name=name(by, reader), at=at)
+        case Denied(by=by, at=at, reason=reason, stopped=stopped):
+            denied = filled(outcomes.DENIED, reader, name=name(by, reader), at=at)
+            return said(
+                denied, _behind(reason), outcomes.TURN_STOPPED.to(reader) if stopped else ""
+            )
+        case Answered(by=by, at=at):
+            answered = filled(outcomes.ANSWERED, reader, name=name(by, reader), at=at)
+            return said(answered, _behind(outcome.words))
         case Closed():
-            return _closed(outcome)
+            return _closed(outcome, reader)
         case Ended():
-            return _ended(outcome)
+            return _ended(outcome, reader)
         case _:
             assert_never(outcome)
 
 
-def _denied(outcome: Denied) -> Spans:
-    reason: tuple[str | Spans, ...] = (": ", value(outcome.reason)) if outcome.reason else ()
-    stopped = "; the turn was stopped" if outcome.stopped else ""
-    return said("Denied by ", name(outcome.by), f" {outcome.at}", *reason, stopped)
-
-
-def _closed(outcome: Closed) -> Spans:
-    because: tuple[str | Spans, ...] = (": ", value(outcome.because)) if outcome.because else ()
+def _closed(outcome: Closed, reader: Reader) -> Spans:
     match outcome.how:
         case "expired":
-            return said(f"Expired {outcome.at}".rstrip(), ": nobody decided, the turn stopped")
+            phrase = outcomes.EXPIRED if outcome.at else outcomes.EXPIRED_AT_SOME_TIME
+            return filled(phrase, reader, at=outcome.at)
         case "replaced":
-            return said("Replaced, ", name(outcome.by), " wrote on")
+            return filled(outcomes.REPLACED, reader, name=name(outcome.by, reader))
         case "withdrawn":
-            by: tuple[str | Spans, ...] = (" by ", name(outcome.by)) if outcome.by else ()
-            return said("Withdrawn", *by, *because)
+            return said(_by(outcomes.WITHDRAWN, outcome.by, reader), _behind(outcome.because))
         case "undeliverable":
-            return said("Nobody could be asked", *because)
+            return said(outcomes.UNASKED.to(reader), _behind(outcome.because))
         case _:
             assert_never(outcome.how)
 
 
-def _ended(outcome: Ended) -> Spans:
-    by: tuple[str | Spans, ...] = (" by ", name(outcome.by)) if outcome.by else ()
-    because: tuple[str | Spans, ...] = (": ", value(outcome.because)) if outcome.because else ()
-    at = f" {outcome.at}" if outcome.at else ""
+def _ended(outcome: Ended, reader: Reader) -> Spans:
+    because, money = _behind(outcome.because), _money_after(outcome, reader)
     match outcome.how:
         case "done":
-            ran = f"ran {span_text(outcome.ran_s)}" if outcome.ran_s is not None else ""
-            figures = ", ".join(filter(None, (ran, money_text(outcome))))
-            return said("Done", f": {figures}" if figures else "")
+            span = span_text(outcome.ran_s) if outcome.ran_s is not None else ""
+            ran = outcomes.RAN.to(reader, span=span) if span else ""
+            figures = ", ".join(filter(None, (ran, money_text(outcome, reader))))
+            return said(outcomes.DONE.to(reader), f": {figures}" if figures else "")
         case "failed":
-            return said("Failed", *because, _money_after(outcome))
+            return said(outcomes.FAILED.to(reader), because, money)
         case "cancelled":
-            return said("Cancelled", *by, at, *because, _money_after(outcome))
+            at = f" {outcome.at}" if outcome.at else ""
+            return said(_by(outcomes.CANCELLED, outcome.by, reader), at, because, money)
         case "unknown":
-            held = f"; {dollars(outcome.held)} stays held" if outcome.held else ""
-            return said("May have run", *because, held)
+            held = dollars(outcome.held)
+            stays = outcomes.STAYS_HELD.to(reader, amount=held) if outcome.held else ""
+            return said(outcomes.MAY_HAVE_RUN.to(reader), because, stays)
         case "lapsed":
-            return said("Approved", *by, at, ", could not start in time")
+            by = name(outcome.by, reader)
+            return filled(outcomes.LAPSED, reader, name=by, at=outcome.at)
         case _:
             assert_never(outcome.how)
 
 
-def money_text(outcome: Ended) -> str:
+def _by(what: Phrase, person: str, reader: Reader) -> Spans:
+    """An end, and by whom if anybody is named."""
+    told = what.to(reader)
+    if not person:
+        return said(told)
+    return filled(outcomes.BY, reader, what=told, name=name(person, reader))
+
+
+def _behind(text: str) -> Spans:
+    """Somebody's words behind a colon."""
+    return said(": ", value(text)) if text else ()
+
+
+def money_text(outcome: Ended, reader: Reader = ENGLISH) -> str:
     """What it cost beside what was held: `$0.51 (held $2.09, released $1.58)`."""
     if not outcome.held and not outcome.spent:
-        return "free" if outcome.spent == 0 else ""
+        return phrases.FREE.to(reader) if outcome.spent == 0 else ""
+    told_held = price(outcome.held, reader)
     if outcome.spent is None:
-        return f"cost not known yet (held {dollars(outcome.held)})"
+        return outcomes.COST_UNKNOWN.to(reader, held=told_held)
     spent, held = _cents(outcome.spent), _cents(outcome.held)
+    phrase, rest = outcomes.COST, abs(held - spent)
     if outcome.spent > outcome.held:
-        return (
-            f"{dollars(outcome.spent)} (held {dollars(outcome.held)}, {_over(spent - held)} over)"
-        )
+        phrase = outcomes.COST_MORE
+    elif held > spent:
+        phrase = outcomes.COST_LESS
     # The figures on the card add up, though each is rounded up.
-    released = f", released {_over(held - spent)}" if held > spent else ""
-    return f"{dollars(outcome.spent)} (held {dollars(outcome.held)}{released})"
+    told = price(outcome.spent, reader)
+    return phrase.to(reader, spent=told, held=told_held, rest=price(rest * 100, reader))
 
 
-def _money_after(outcome: Ended) -> str:
-    words = money_text(outcome)
-    return f"; {words}" if words and words != "free" else ""
+def _money_after(outcome: Ended, reader: Reader) -> str:
+    told = money_text(outcome, reader)
+    return f"; {told}" if told and (outcome.held or outcome.spent) else ""
 
 
 def _cents(amount: int) -> int:
     """What `dollars` shows of an amount, in hundredths of a cent."""
     step = 100 if amount < _MICRO // 10 else 10_000
     return -(-amount // step) * (step // 100)
-
-
-def _over(hundredths: int) -> str:
-    return dollars(hundredths * 100)

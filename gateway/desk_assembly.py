@@ -45,6 +45,7 @@ from gateway.spending import Spending
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import allowances, cards, seals
+from gateway.tongues import Tongues
 from gateway.turn_desk import TurnDesk
 from gateway.words.phrase import reader_of
 from platforms.errors import PlatformError, PlatformUnavailable
@@ -143,6 +144,7 @@ def supervision(
         holds=holds_one_of(frozenset(secrets_of(config, *keys_in(os.environ)))),
     )
     roles = Roles(deliveries=deliveries, rights=rights, clock=clock)
+    tongues = Tongues(configured=config.gateway.language, people=config.people)
     painter = Painter(
         deliveries=deliveries,
         money=money,
@@ -150,6 +152,7 @@ def supervision(
         zone=zone,
         clock=clock,
         payers=config.payers.accounts,
+        tongues=tongues,
     )
     owner_spot = OwnerSpot()
     times = Times(
@@ -161,6 +164,7 @@ def supervision(
         owner_spot=owner_spot,
         painter=painter,
         clock=clock,
+        tongues=tongues,
         policy=config.policy.version,
     )
     gate = Gate(rules=rules, asking=asking, clock=clock)
@@ -258,7 +262,7 @@ async def end_of_ended_turns(store: Store, decisions: Decisions) -> None:
 
     def unit(tx: Tx) -> None:
         for card in cards.of_ended_turns(tx, limit=ORPHANS_AT_ONCE):
-            decisions.of_ended_turn(tx, card)  # its chat takes the rows up when it connects
+            decisions.ends.of_ended_turn(tx, card)  # its chat takes the rows up when it connects
 
     while await store.read(lambda tx: cards.of_ended_turns(tx, limit=1)):
         await store.write(unit, transition=transitions.CARD_ENDED)
@@ -308,7 +312,7 @@ async def _found_owner_spot(
         return False
     account = refs.account_text(outlet.account)
     if wanted is not None:
-        spot.spot = Spot(account=account, chat=str(wanted), owners=True)
+        spot.spot = Spot(account=account, chat=str(wanted), owners=True, person=str(first or ""))
         return True
     try:
         person, space = (first.id, first.space) if first else ("", None)
@@ -318,7 +322,8 @@ async def _found_owner_spot(
     except PlatformError as error:
         log.warning("owners can't be asked directly, set approvals.owner_chat: %s", error)
         return True
-    spot.spot = Spot(account=account, chat=refs.chat_text(chat), owners=True)
+    chat_text = refs.chat_text(chat)
+    spot.spot = Spot(account=account, chat=chat_text, owners=True, person=str(first or ""))
     return True
 
 

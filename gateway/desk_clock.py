@@ -28,6 +28,9 @@ from gateway.store.records import allowances, cards, inbox, ledger, outbox
 from gateway.store.records.cards import Card
 from gateway.store.records.ledger import Settled
 from gateway.store.records.outbox import NewOutbox, OutboxRow
+from gateway.words import card as words
+from gateway.words import outcomes
+from gateway.words.phrase import Phrase
 from platforms.markup import parse
 
 EVERY_S = 2.0
@@ -108,7 +111,7 @@ class DeskClock:
                     transition=transitions.CARD_POSTED,
                 )
             else:
-                why = "it could not be sent" if state == "dead" else "it was not sent in 10 minutes"
+                why = outcomes.UNSENT if state == "dead" else outcomes.LATE
                 await self._end(card, "undeliverable", why)
         return len(found) == AT_ONCE
 
@@ -116,7 +119,7 @@ class DeskClock:
         due = await self._store.read(lambda tx: cards.expired(tx, now=now, limit=A_FEW))
         ended = 0
         for card in due:
-            ended += await self._end(card, "expired", "nobody decided in time")
+            ended += await self._end(card, "expired", outcomes.NOBODY_IN_TIME)
         return ended == A_FEW and await self._told(due)
 
     async def _told(self, told: tuple[Card, ...]) -> bool:
@@ -126,7 +129,9 @@ class DeskClock:
         await self._wait(self._never, self._clock.monotonic() - began)
         return True
 
-    async def _end(self, card: Card, state: Literal["expired", "undeliverable"], why: str) -> bool:
+    async def _end(
+        self, card: Card, state: Literal["expired", "undeliverable"], why: Phrase
+    ) -> bool:
         """End a card and halt its turn; False if a press on it has to be decided first."""
         now = self._clock.now()
         due_at = max(self._started_at, card.expires_at or 0)
@@ -139,7 +144,7 @@ class DeskClock:
             before = fresh.expires_at or now
             if waits and inbox.presses_before(tx, (card.account, card.origin_account), before):
                 return None
-            return self._decisions.halt(tx, fresh, state, why)
+            return self._decisions.ends.halt(tx, fresh, state, why)
 
         rows = await self._store.write(unit, transition=transitions.CARD_ENDED)
         if rows is None:
@@ -147,10 +152,8 @@ class DeskClock:
         self._enqueue(rows)
         self._wake(card.session_key)
         if state == "undeliverable":
-            self._tell_owners(
-                f"undeliverable:{card.id}",
-                f"Approval {card.code} of {card.origin} was not asked: {why}. Its turn is stopped.",
-            )
+            told = f"Approval {card.code} of {card.origin} was not asked: {why.en}."
+            self._tell_owners(f"undeliverable:{card.id}", f"{told} Its turn is stopped.")
         return True
 
     async def _remind(self, now: int) -> bool:
@@ -169,7 +172,8 @@ class DeskClock:
 
     def _reminder(self, card: Card) -> NewOutbox:
         until = self._painter.time(card.expires_at)
-        text = f"Approval {card.code} still waits; it closes {until}. `/show {card.code}` shows it."
+        reader = self._painter.reader_of(card)
+        text = words.REMINDER.to(reader, code=card.code, at=until)
         return NewOutbox(
             dedupe_key=f"card:{card.id}:reminder",
             account=card.account,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from agent.costs import DOLLAR, dollars
 from gateway import refs
 from gateway.approvals import Act, Answer, Desk
+from gateway.card_ends import Person
 from gateway.clock import Clock
-from gateway.decisions import Person
 from gateway.delivery import Deliveries
 from gateway.entitled import Rights, Standing, may_approve, needed_to_raise
 from gateway.gate import Rules
@@ -203,14 +203,15 @@ class DeskLane:
                 shared=row.content.shared,
                 requester=row.content.author,
             )
-            return self._grants.auto(tx, here, words, person)
+            return self._grants.auto(tx, here, words, person, self._reader(row))
 
         return await self._store.write(_once(row, unit), transition=transitions.ALLOWANCE_CHANGED)
 
     async def _list_grants(self, row: Waiting) -> str:
         def query(tx: Tx) -> str:
             session = sessions.current(tx, row.session_key)
-            return self._grants.listed(tx, row.account, _chat(row), session.id if session else None)
+            ident = session.id if session else None
+            return self._grants.listed(tx, row.account, _chat(row), ident, self._reader(row))
 
         return await self._store.read(query)
 
@@ -220,7 +221,9 @@ class DeskLane:
         if not ident:
             return said.REVOKE_USAGE.to(self._reader(row))
         return await self._store.write(
-            lambda tx: self._grants.revoke(tx, ident, person.standing, chat=_chat(row)),
+            lambda tx: self._grants.revoke(
+                tx, ident, person.standing, chat=_chat(row), reader=self._reader(row)
+            ),
             transition=transitions.ALLOWANCE_CHANGED,
         )
 

@@ -21,12 +21,15 @@ from agent.tools.base import (
     PreparedCall,
     Tool,
 )
-from agent.tools.literal_secrets import Holds, literal_secret, secret_text
+from agent.tools.literal_secrets import Holds, literal_secret
 from gateway.gate import Rules
 from gateway.store.base import Store
 from gateway.store.records import cards
 from gateway.store.records.cards import Card, Request
 from gateway.tokens import Decision
+from gateway.words import controls as labels
+from gateway.words import decisions as said
+from gateway.words.phrase import ENGLISH, Line, Reader, Told
 from platforms.content import Field, Form
 
 REASON_MAX = 500
@@ -61,7 +64,7 @@ class Edits:
 
     async def of(
         self, card: Card, decision: Decision, *, option: int, values: Mapping[str, str]
-    ) -> Edited | str | None:
+    ) -> Edited | Told | None:
         """The call as edited, looked at by its tool; a sentence if it can't be."""
         if decision not in (Decision.EDIT, Decision.PAYER) or card.kind != "call":
             return None
@@ -71,29 +74,35 @@ class Edits:
         arguments = parse_arguments(request.arguments)
         tool = self._rules.tools.get(request.tool)
         if isinstance(arguments, Malformed) or tool is None:
-            return "This can't be edited any more: its tool has changed."
-        payer = str(request.quote.get("payer", ""))
+            return said.TOOL_GONE.of()
+        payer: str | Line = str(request.quote.get("payer", ""))
         if decision is Decision.PAYER:
-            if not 0 < option <= len(self._payers):
-                return "There is no such payer."
-            if not isinstance(tool, PayingTool):
-                return "Who pays for this can't be chosen."
-            payer = self._payers[option - 1]
+            payer = self._payer(tool, option)
             values = {}  # who pays is no argument
+        if isinstance(payer, Line):
+            return payer
         changed = _changed(request, dict(arguments), values, self._rules.holds)
-        if isinstance(changed, str):
+        if isinstance(changed, Line):
             return changed
         prepared = tool.prepare(changed)
         if isinstance(prepared, Malformed):
-            return f"That does not fit: {prepared.text}"
+            return said.DOES_NOT_FIT.of(why=prepared.text)
         found = await self._looked_at(tool, prepared, card, request, payer)
-        if found is None or isinstance(found, Malformed):
-            return found.text if isinstance(found, Malformed) else "It can't be looked up now."
+        if found is None:
+            return said.NO_LOOK.of()
+        if isinstance(found, Malformed):
+            return found.text
         before, after = request.arguments, canonical(found.arguments).decode()
         if decision is Decision.EDIT and before == after:
-            return "Nothing was changed."
+            return said.NOTHING_CHANGED.of()
         difference = _difference(before, after) or f"Payer: {found.quote.payer}"
         return Edited(request=request, prepared=found, difference=difference)
+
+    def _payer(self, tool: Tool, option: int) -> str | Line:
+        """The account of a button, if it can pay for this."""
+        if not 0 < option <= len(self._payers):
+            return said.NO_PAYER.of()
+        return self._payers[option - 1] if isinstance(tool, PayingTool) else said.PAYER_FIXED.of()
 
     async def _looked_at(
         self, tool: Tool, prepared: PreparedCall, card: Card, request: Request, payer: str
@@ -119,22 +128,22 @@ class Edits:
 
 def _changed(
     request: Request, arguments: dict[str, object], values: Mapping[str, str], holds: Holds
-) -> dict[str, object] | str:
+) -> dict[str, object] | Line:
     """The arguments with what a person changed, or which field nobody may change."""
     editable = request.detail.get("editable", [])
     for name, text in values.items():
         if name not in editable:
-            return f"{name} can't be changed."
+            return said.FIELD_FIXED.of(field=name)
         if text == "" and name not in arguments:
             continue  # a field that was left as it was
         arguments[name] = _typed_like(arguments.get(name), text)
     if (place := literal_secret(arguments, holds=holds)) is not None:
-        return secret_text(place)
+        return said.SECRET.of(place=place)
     return arguments
 
 
-def form_for(card: Card, request: Request, decision: Decision) -> Form:
-    """The form that a button of a card opens."""
+def form_for(card: Card, request: Request, decision: Decision, reader: Reader = ENGLISH) -> Form:
+    """The form that a button of a card opens, for whoever pressed it."""
     title = f"{card.code}: {request.tool} {request.operation}".strip()
     match decision:
         case Decision.EDIT:
@@ -151,12 +160,12 @@ def form_for(card: Card, request: Request, decision: Decision) -> Form:
                 for name in list(request.detail.get("editable", ()))[:5]
             )
         case Decision.ANSWER:
-            fields = (_long("answer", "Your answer", ANSWER_MAX),)
+            fields = (_long("answer", labels.YOUR_ANSWER.to(reader), ANSWER_MAX),)
         case Decision.CEILING:
-            fields = (Field(name="amount", label="At most, in dollars", max_length=12),)
+            fields = (Field(name="amount", label=labels.CEILING.to(reader), max_length=12),)
         case _:
-            fields = (_long("reason", "Why not? The model reads it.", REASON_MAX),)
-    return Form(id="", title=title[:45], fields=fields)
+            fields = (_long("reason", labels.REASON.to(reader), REASON_MAX),)
+    return Form(id="", title=title[:45], fields=fields, cancel=labels.CANCEL.to(reader))
 
 
 def _long(name: str, label: str, most: int) -> Field:

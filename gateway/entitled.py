@@ -14,6 +14,8 @@ from gateway import refs
 from gateway.config import ApprovalsConfig, PeopleConfig
 from gateway.config.ids import GroupId, UserId, Word
 from gateway.store.records.cards import Card, Tier
+from gateway.words import card as said
+from gateway.words.phrase import ENGLISH, Reader
 
 Approver = UserId | GroupId | Word
 
@@ -133,14 +135,14 @@ def may_deny(standing: Standing, card: Card, *, rights: Rights) -> bool | None:
     return may_approve(standing, card.tier, two_person=False, requester="", rights=rights)
 
 
-def deciders(tier: Tier, *, two_person: bool) -> str:
+def deciders(tier: Tier, *, two_person: bool, reader: Reader = ENGLISH) -> str:
     """The same in words for a card."""
     who = {
-        "requester": "whoever asked, chat approvers, owners",
-        "approver": "chat approvers, owners",
-        "owner": "owners",
-    }[tier]
-    return f"two of: {who} (not whoever asked)" if two_person else who
+        "requester": said.DECIDED_BY_REQUESTER,
+        "approver": said.DECIDED_BY_APPROVERS,
+        "owner": said.DECIDED_BY_OWNERS,
+    }[tier].to(reader)
+    return said.TWO_OF.to(reader, who=who) if two_person else who
 
 
 def _two(ceiling: Ceiling, rights: Rights) -> bool:

@@ -24,8 +24,11 @@ from gateway.store.records.cards import Card
 from gateway.store.records.earlier import HEAD
 from gateway.store.records.sessions import OpenTurn
 from gateway.taken_files import holds_others_words, parted
+from gateway.words import flags as said
+from gateway.words.phrase import ENGLISH, Reader
 
 _EARLIER: Final = "earlier in this session: "
+_WORDS_OF: Final = "words of "
 
 
 def facts_of(
@@ -56,13 +59,33 @@ def facts_of(
     )
 
 
-def taint_text(taint: tuple[str, ...]) -> str:
+def taint_text(taint: tuple[str, ...], reader: Reader = ENGLISH) -> str:
     """What a turn has read as it stands on a card; empty for a clean one."""
     now = [each for each in taint if not each.startswith(_EARLIER)]
-    before = [each for each in taint if each.startswith(_EARLIER)]
+    before = [
+        said.EARLIER.to(reader, what=_named(each.removeprefix(_EARLIER), reader))
+        for each in taint
+        if each.startswith(_EARLIER)
+    ]
     if not now:
-        return "".join(f"read {each}" for each in before)
-    return ", ".join((f"{', '.join(now)} read", *before))
+        return "".join(said.READ_EARLIER.to(reader, what=each) for each in before)
+    read = ", ".join(_named(each, reader) for each in now)
+    return ", ".join((said.READ.to(reader, what=read), *before))
+
+
+def _named(read: str, reader: Reader) -> str:
+    """What was read, a number of things of one kind each; a kind nobody knows stays as it is."""
+    return ", ".join(_kind(each, reader) for each in read.split(", "))
+
+
+def _kind(read: str, reader: Reader) -> str:
+    number, _, kind = read.partition(" ")
+    if number.isdigit() and (several := said.SEVERAL.get(kind)) is not None:
+        return f"{number} {several.to(reader)}"
+    if read.startswith(_WORDS_OF):
+        return said.WORDS_OF.to(reader, name=read.removeprefix(_WORDS_OF))
+    one = said.ONE.get(read)
+    return read if one is None else one.to(reader)
 
 
 def _taint(tx: Tx, place: OpenTurn | Card, since: int, rights: Rights) -> tuple[str, ...]:
@@ -110,7 +133,7 @@ def _words(
         if is_foreign(content.author):
             others[content.author_name or content.author] = None
     if others:
-        yield f"words of {', '.join(others)}"
+        yield _WORDS_OF + ", ".join(others)
     if quoted:
         yield "quoted text"
     if forwarded:

@@ -20,20 +20,23 @@ from agent.policy import Facts, Judgement, Policy, judge, relaxable
 from agent.tools.base import PlacedTool, PreparedCall, ReaskedTool, Snapshot, Tool, Verdict
 from agent.tools.literal_secrets import Holds, holds_none
 from gateway import audit, refs
-from gateway.asking import Asking, Item
+from gateway.asked_items import Item
+from gateway.asking import Asking
 from gateway.clock import Clock
 from gateway.entitled import Needed, Rights, needed
 from gateway.ledger import Leave
 from gateway.looks import looks
 from gateway.money import Money, Spender, spender_of
 from gateway.quotes import quote_row
-from gateway.scopes import scope_name
+from gateway.scopes import scope_line
 from gateway.store.base import Tx
 from gateway.store.records import allowances, calls, cards, freezes, ledger
 from gateway.store.records.allowances import Allowance
 from gateway.store.records.ledger import Frozen, NoRoom, Reserved
 from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.sessions import OpenTurn
+from gateway.words import decisions as said
+from gateway.words.phrase import ENGLISH, Line, spoken
 
 DENIALS_MAX = 3
 CARDS_MAX = 10
@@ -151,7 +154,8 @@ class Gate:
             payer=judged.prepared.quote.payer,
         )
         if names.refusal:
-            found.results.append(_refused(judged, f"Not run: {names.refusal}"))
+            why = f"Not run: {spoken(names.refusal, ENGLISH)}"
+            found.results.append(_refused(judged, why))
             return
         item = self._item(turn, judged, weighed)
         audit.append(
@@ -229,7 +233,7 @@ class Gate:
                 case Reserved(id=ident):
                     reservation = ident
                 case NoRoom():
-                    item = replace(item, reason=no_room_text(held))
+                    item = replace(item, reason=no_room(held).to(ENGLISH))
                     if covering is None and not by:
                         found.asked.append(item)
                     return False
@@ -431,13 +435,14 @@ def covers(grant: Allowance, item: Item, requester: str, policy: str) -> bool:
     return prepared.quote.payer == payer and grant.bounds.get("arguments") == item.arguments
 
 
-def no_room_text(held: NoRoom) -> str:
+def no_room(held: NoRoom) -> Line:
     """Why a call that is allowed is asked all the same."""
-    name = scope_name(held.scope)
     left = max(0, held.limit - held.spent - held.held)
-    return (
-        f"the budget of {name} has {dollars(left) if left else 'nothing'} left"
-        f" of {dollars(held.limit)} ({dollars(held.held) if held.held else 'nothing'} is held)"
+    return said.ROOM_LEFT.of(
+        scope=scope_line(held.scope),
+        left=dollars(left) if left else said.NO_MONEY.of(),
+        limit=dollars(held.limit),
+        held=dollars(held.held) if held.held else said.NO_MONEY.of(),
     )
 
 

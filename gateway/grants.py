@@ -15,8 +15,10 @@ import orjson
 from agent.costs import DOLLAR, Unknown, dollars
 from agent.tools.base import EffectClass, RiskTag
 from gateway import audit, refs
+from gateway.card_ends import Person
+from gateway.card_words import price, so_far
 from gateway.clock import Clock
-from gateway.decisions import Decisions, Outcome, Person
+from gateway.decisions import Decisions, Outcome
 from gateway.entitled import Standing, may_approve
 from gateway.gate import Rules
 from gateway.painting import Look, Painter
@@ -26,6 +28,8 @@ from gateway.store.records import allowances, cards, ledger
 from gateway.store.records.allowances import Allowance
 from gateway.store.records.cards import Card, Request
 from gateway.tokens import Decision
+from gateway.words import grants as said
+from gateway.words.phrase import ENGLISH, Line, Reader
 
 USES = 20
 GRANT_S = 24 * 3600
@@ -73,44 +77,45 @@ class GrantsDesk:
             return Outcome(text=refusal)
         new = self._grant(tx, card, request, person.standing, everybody=everybody)
         if decision in (Decision.GRANT, Decision.GRANT_ALL):
-            look = Look(proposal=self._told(new), confirm="grant_all" if everybody else "grant")
+            proposal = self._told(new, self._painter.reader_of(card))
+            look = Look(proposal=proposal, confirm="grant_all" if everybody else "grant")
             rows = self._painter.repaint(tx, card.id, look)
-            return Outcome(text="Read it, and press once more.", rows=list(rows), accepted=True)
+            return Outcome(text=said.READ_IT.of(), rows=list(rows), accepted=True)
         if decision not in (Decision.GRANT_CONFIRM, Decision.GRANT_ALL_CONFIRM):
-            return Outcome(text="That can't be done here.")
+            return Outcome(text=said.NOT_HERE.of())
         done = self._decisions.approve(tx, card, option=0, person=person, groups=groups)
         if _is_approved(tx, request):
             allowances.insert(tx, new)
             self._note(tx, new, person, "given")
-            done.text = f"Approved, and for this chat until used up (grant {new.id})."
+            done.text = said.GIVEN.of(ident=new.id)
         return done
 
-    def auto(self, tx: Tx, here: Here, words: str, person: Person) -> str:
+    def auto(self, tx: Tx, here: Here, words: str, person: Person, reader: Reader = ENGLISH) -> str:
         """Begin, enlarge, show or end `/auto`; returns what to say."""
         now = self._clock.now()
         live = self._live_auto(tx, here.session_id, now)
         if not words:
-            return self._auto_told(tx, here, live)
+            return self._auto_told(tx, here, live, reader)
         if words == "off":
             ended = allowances.end_of_session(
                 tx, here.session_id, because=f"ended by {person.standing.name}", now=now
             )
-            return "/auto has ended." if ended else "/auto is not on."
+            return (said.AUTO_ENDED if ended else said.AUTO_NOT_ON).to(reader)
         if refusal := self._may_give_auto(here, person):
-            return refusal
+            return refusal.to(reader)
         asked = _auto_words(words)
         if asked is None:
-            return "Write it as `/auto $5 2h`, `/auto +$2 1h` or `/auto off`."
+            return said.AUTO_USAGE.to(reader)
         amount, seconds, adds = asked
         spent = ledger.session_spent(tx, here.session_id)
         cap = amount + (live.cap if adds and live else 0)
         most = self._rules.rights.approvals.auto_max
         if cap > most:
-            return f"At most {dollars(most)} for one session."
+            return said.AUTO_MOST.to(reader, amount=dollars(most))
         if not 0 < seconds <= AUTO_MAX_S:
-            return "At most 8 hours."
+            return said.AUTO_HOURS.to(reader)
         if cap <= spent:
-            return f"This session has spent {dollars(spent)} already; the cap counts all of it."
+            return said.AUTO_SPENT.to(reader, amount=price(spent, reader))
         until_at = now + seconds * 1_000_000
         if live is not None:
             allowances.enlarge(tx, live.id, cap=cap, until_at=until_at)
@@ -118,7 +123,7 @@ class GrantsDesk:
             live = self._new_auto(tx, here, person.standing, cap=cap, until_at=until_at)
             allowances.insert(tx, live)
         self._note(tx, allowances.get(tx, live.id) or live, person, "auto")
-        return self._auto_told(tx, here, self._live_auto(tx, here.session_id, now))
+        return self._auto_told(tx, here, self._live_auto(tx, here.session_id, now), reader)
 
     def _live_auto(self, tx: Tx, session_id: int, now: int) -> Allowance | None:
         """The session's `/auto`; one that was given for other rules or tools ends here."""
@@ -127,66 +132,82 @@ class GrantsDesk:
             allowances.end(tx, other.id, because="a rule or a tool has changed", now=now)
         return live
 
-    def revoke(self, tx: Tx, ident: str, standing: Standing, *, chat: str) -> str:
+    def revoke(
+        self, tx: Tx, ident: str, standing: Standing, *, chat: str, reader: Reader = ENGLISH
+    ) -> str:
         """Take an allowance back; it counts for calls not started yet, too."""
         found = allowances.get(tx, ident)
         if found is None or (found.chat != chat and not standing.owner):
-            return f"There is no grant {ident} here."
+            return said.NO_GRANT.to(reader, ident=ident)
         mine = standing.person in (found.giver, found.requester)
         if not (mine or standing.owner or standing.approver):
-            return "Only whoever gave it, an approver or an owner can take it back."
+            return said.WHO_REVOKES.to(reader)
         now = self._clock.now()
         allowances.end(tx, ident, because=f"taken back by {standing.name}", now=now)
         person = Person(standing=standing, source="command", at=now)
         self._note(tx, found, person, "taken back")
-        return f"Grant {ident} is taken back."
+        return said.REVOKED.to(reader, ident=ident)
 
-    def listed(self, tx: Tx, account: str, chat: str, session_id: int | None) -> str:
+    def listed(
+        self,
+        tx: Tx,
+        account: str,
+        chat: str,
+        session_id: int | None,
+        reader: Reader = ENGLISH,
+    ) -> str:
         """What is allowed here, with what is left."""
         now = self._clock.now()
-        lines = [
-            f"- {self._line(each)}" for each in allowances.grants_in(tx, account, chat, now=now)
-        ]
+        found = allowances.grants_in(tx, account, chat, now=now)
+        lines = [f"- {self._line(each, reader)}" for each in found]
         money = self._rules.money
         auto = money.auto(tx, session_id, now=now) if session_id is not None else None
         if auto is not None:
             left = max(0, auto.cap - ledger.session_spent(tx, auto.session_id or 0))
-            until = self._painter.time(auto.until_at)
-            lines.append(
-                f"- `{auto.id}` /auto by {auto.giver_name}: {_money(left)} of"
-                f" {dollars(auto.cap)} left until {until}"
+            line = said.AUTO.to(
+                reader,
+                ident=auto.id,
+                giver=auto.giver_name,
+                left=so_far(left),
+                cap=dollars(auto.cap),
+                at=self._painter.time(auto.until_at),
             )
-        return "\n".join(lines) or "Nothing is allowed beforehand here; each call is judged."
+            lines.append(f"- {line}")
+        return "\n".join(lines) or said.NOTHING.to(reader)
 
-    def _line(self, each: Allowance) -> str:
-        whom = each.requester or "everybody"
-        return (
-            f"`{each.id}` {each.tool} {each.operation} for {whom}, by {each.giver_name}:"
-            f" {each.uses_left} uses, at most {dollars(each.ceiling)} each,"
-            f" until {self._painter.time(each.until_at)}"
+    def _line(self, each: Allowance, reader: Reader) -> str:
+        return said.GRANT.to(
+            reader,
+            ident=each.id,
+            what=f"{each.tool} {each.operation}",
+            whom=each.requester or said.EVERYBODY.to(reader),
+            giver=each.giver_name,
+            uses=each.uses_left,
+            each=price(each.ceiling, reader),
+            at=self._painter.time(each.until_at),
         )
 
     def _not_grantable(
         self, card: Card, pending: list[Request], person: Person, *, everybody: bool
-    ) -> str:
+    ) -> Line | None:
         if len(pending) != 1 or card.kind != "call":
-            return "A grant is for one call; look at them one by one."
+            return said.ONE_CALL.of()
         request = pending[0]
         tainted_once = request.effect == EffectClass.ONCE.value and "tainted" in request.tags
         undeclared = request.detail.get("declared") is False
         unknown = isinstance(ceiling_from(request.ceiling, request.unknown), Unknown)
         if not _NEVER.isdisjoint(request.tags) or tainted_once or undeclared or unknown:
-            return "This can't be allowed beforehand; each such call is asked."
+            return said.NEVER.of()
         above = self._rules.rights.approvals.two_person_above
         if not card.requester and not everybody:
-            return "Nobody asked for this in person; it can be allowed for everybody here, or once."
+            return said.NOBODYS.of()
         if card.two_person or (above is not None and (request.ceiling or 0) > above):
-            return "Two people decide this, each time it is asked."
+            return said.TWO_PEOPLE.of()
         if request.rule.startswith("floor"):
-            return "This can't be allowed beforehand; each such call is asked."
+            return said.NEVER.of()
         standing = person.standing
         if everybody and not (standing.owner or standing.approver):
-            return "Only an approver can allow it for everybody here."
+            return said.ONLY_APPROVERS.of()
         may = may_approve(
             standing,
             card.tier,
@@ -194,7 +215,7 @@ class GrantsDesk:
             requester=card.requester,
             rights=self._rules.rights,
         )
-        return "" if may else "You can't allow that."
+        return None if may else said.NOT_YOU.of()
 
     def _ident(self, tx: Tx) -> str:
         """Six characters that no allowance has or had."""
@@ -237,23 +258,28 @@ class GrantsDesk:
             until_at=now + GRANT_S * 1_000_000,
         )
 
-    def _told(self, new: Allowance) -> tuple[str, ...]:
+    def _told(self, new: Allowance, reader: Reader) -> tuple[str, ...]:
         """A grant in words, nothing left out."""
-        whom = new.requester or "everybody in this chat"
         arguments = orjson.dumps(orjson.loads(new.bounds["arguments"])).decode()
         return (
-            f"{new.tool} {new.operation} with exactly these arguments: {arguments}",
-            f"for {whom}; at most {dollars(new.ceiling)} a call, {dollars(new.cap)} in all,"
-            f" {new.uses_left} times, until {self._painter.time(new.until_at)}",
+            said.WHAT.to(reader, what=f"{new.tool} {new.operation}", arguments=arguments),
+            said.BOUNDS.to(
+                reader,
+                whom=new.requester or said.EVERYBODY_HERE.to(reader),
+                each=price(new.ceiling, reader),
+                all=price(new.cap, reader),
+                uses=new.uses_left,
+                at=self._painter.time(new.until_at),
+            ),
         )
 
-    def _may_give_auto(self, here: Here, person: Person) -> str:
+    def _may_give_auto(self, here: Here, person: Person) -> Line | None:
         standing = person.standing
         if standing.owner or standing.approver:
-            return ""
+            return None
         if here.shared:
-            return "In a shared thread an approver turns /auto on."
-        return "" if standing.person == here.requester else "Only whoever's session it is can."
+            return said.AUTO_SHARED.of()
+        return None if standing.person == here.requester else said.AUTO_NOT_YOURS.of()
 
     def _new_auto(
         self, tx: Tx, here: Here, giver: Standing, *, cap: int, until_at: int
@@ -276,13 +302,16 @@ class GrantsDesk:
             until_at=until_at,
         )
 
-    def _auto_told(self, tx: Tx, here: Here, live: Allowance | None) -> str:
+    def _auto_told(self, tx: Tx, here: Here, live: Allowance | None, reader: Reader) -> str:
         if live is None:
-            return "/auto is off: what is not free is asked. `/auto $5 2h` turns it on."
+            return said.AUTO_OFF.to(reader)
         spent = ledger.session_spent(tx, here.session_id)
-        return (
-            f"/auto is on ({live.id}): {_money(spent)} spent, {_money(max(0, live.cap - spent))}"
-            f" left until {self._painter.time(live.until_at)}. `/auto off` ends it."
+        return said.AUTO_ON.to(
+            reader,
+            ident=live.id,
+            spent=so_far(spent),
+            left=so_far(max(0, live.cap - spent)),
+            at=self._painter.time(live.until_at),
         )
 
     def _note(self, tx: Tx, each: Allowance, person: Person, what: str) -> None:
@@ -327,8 +356,3 @@ def _auto_words(words: str) -> tuple[int, int, bool] | None:
     if span is None or not span[0]:
         return None
     return amount, int(span[1] or 0) * 3600 + int(span[2] or 0) * 60, adds
-
-
-def _money(amount: int) -> str:
-    """Money that may be nothing yet."""
-    return dollars(amount) if amount else "$0.00"

@@ -16,9 +16,10 @@ from agent.journal import Intended
 from agent.messages import ResultStatus, ToolResult
 from agent.policy import Facts
 from agent.tools.base import EffectClass, Verdict
-from gateway.asking import Asking, Item
+from gateway.asked_items import Item
+from gateway.asking import Asking
 from gateway.clock import Clock
-from gateway.decisions import Decisions, as_inspected
+from gateway.decisions import Decisions
 from gateway.entitled import Standing, may_approve
 from gateway.facts import facts_of
 from gateway.gate import Gate, Reweighed, Rules, item_of
@@ -32,6 +33,10 @@ from gateway.store.records.cards import Card
 from gateway.store.records.ledger import Settled
 from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.sessions import OpenTurn
+from gateway.weighing import as_inspected
+from gateway.words import card as phrases
+from gateway.words import outcomes
+from gateway.words.phrase import Phrase
 
 START_WINDOW_US = 15 * 60 * 1_000_000
 
@@ -151,8 +156,8 @@ class LastCheck:
         rows: list[OutboxRow] = []
         for card in (_doubt(tx, ident) for ident in call_ids):
             if card is not None:
-                why = "it is known by now what became of it"
-                rows.extend(self._decisions.end(tx, card, "withdrawn", name="", words=why))
+                why = outcomes.KNOWN_NOW.of()
+                rows.extend(self._decisions.ends.end(tx, card, "withdrawn", name="", words=why))
         return tuple(rows)
 
     def _one(self, tx: Tx, judged: JudgedCall, moment: _Moment) -> _Found:
@@ -198,12 +203,12 @@ class LastCheck:
             return ()
         return self._booked(tx, ledger.charge(tx, stored.reservation_id, now=self._clock.now()))
 
-    def _asked_again(self, stored: CallRow, look: LastLook) -> str:
-        """Why an approval can't be used (any more), as its next card says; empty if it can."""
+    def _asked_again(self, stored: CallRow, look: LastLook) -> Phrase | None:
+        """Why an approval can't be used (any more), as its next card says; None if it can."""
         if self._clock.now() - (stored.decided_at or 0) > START_WINDOW_US:
-            return "could not start in time"
+            return outcomes.NOT_IN_TIME
         if stored.id not in look.approvals:
-            return ""
+            return None
         card, people = look.approvals[stored.id]
         for person in people:
             may = may_approve(
@@ -214,10 +219,10 @@ class LastCheck:
                 rights=self._rules.rights,
             )
             if may is None:
-                return "nobody could look up whether that still counts"
+                return outcomes.NOT_LOOKED_UP
             if not may:
-                return "may not decide this any more"
-        return ""
+                return outcomes.NOT_ENTITLED
+        return None
 
     def _why_not(self, tx: Tx, judged: JudgedCall, stored: CallRow, moment: _Moment) -> str:
         """Why a decided call may not begin after all; empty if it may."""
@@ -246,7 +251,7 @@ class LastCheck:
         )
 
     def _lapse(
-        self, tx: Tx, judged: JudgedCall, stored: CallRow, moment: _Moment, *, why: str
+        self, tx: Tx, judged: JudgedCall, stored: CallRow, moment: _Moment, *, why: Phrase
     ) -> tuple[OutboxRow, ...]:
         """Give back the money of a call whose leave can't be used; it is judged or asked anew."""
         if stored.reservation_id is not None:
@@ -256,8 +261,11 @@ class LastCheck:
             calls.propose_again(tx, stored.id)
             return ()
         calls.ask_again(tx, stored.id)
-        name = earlier.decided_name or "someone"
-        note = f"approved by {name} {self._painter.time(stored.decided_at)}, {why}"
+        name, at = (
+            earlier.decided_name or phrases.SOMEONE.of(),
+            self._painter.time(stored.decided_at),
+        )
+        note = phrases.APPROVED_BEFORE.of(name=name, at=at, because=why.of())
         weighed = self._gate.reweigh(tx, judged.prepared, moment.facts)
         item = self._item(moment.turn, judged, weighed)
         rows = self._asking.ask_again(tx, moment.turn, item, note, earlier=earlier)

@@ -12,6 +12,8 @@ from enum import Enum
 
 from gateway.card_view import Flag
 from gateway.shown import escape, is_unseen, shown_inline
+from gateway.words import flags as said
+from gateway.words.phrase import ENGLISH, Reader, Told
 
 NAMED_MAX = 4
 """Letters named one by one; the rest are counted."""
@@ -46,33 +48,39 @@ class Looks:
     """What people are told of a call's names; a `refusal` tells the model and asks nobody."""
 
     flags: tuple[Flag, ...] = ()
-    refusal: str = ""
+    refusal: Told = ""
 
 
-def looks(arguments: Mapping[str, object], *, urls: Iterable[str] = (), payer: str = "") -> Looks:
+def looks(
+    arguments: Mapping[str, object],
+    *,
+    urls: Iterable[str] = (),
+    payer: str = "",
+    reader: Reader = ENGLISH,
+) -> Looks:
     """How all the names of a call look, each once."""
     flags: list[Flag] = []
     for named, name in dict.fromkeys(_names(arguments, urls, payer)):
-        found = look(named, name)
+        found = look(named, name, reader)
         if found.refusal:
             return found
         flags += found.flags
     return Looks(flags=tuple(flags))
 
 
-def look(named: Named, name: str) -> Looks:
+def look(named: Named, name: str, reader: Reader = ENGLISH) -> Looks:
     """How one name looks."""
     hidden = [char for char in name if is_unseen(char)]
     if named is Named.HOST:
         hidden = [char for char in name + _decoded(name) if is_unseen(char) or char in _DOTS]
     if hidden:
         signs = ", ".join(_sign(char) for char in dict.fromkeys(hidden[:NAMED_MAX]))
-        return Looks(refusal=f"The {named.value} holds what nobody can see or read: {signs}.")
+        return Looks(refusal=said.HIDDEN.of(named=said.NAMES[named.value].of(), signs=signs))
     if named is Named.HOST:
-        return Looks(flags=tuple(_of_host(name)))
+        return Looks(flags=tuple(_of_host(name, reader)))
     if name.isascii():
         return Looks()
-    detail = f"{shown_inline(name)}: {_letters(name)}"
+    detail = f"{shown_inline(name)}: {_letters(name, reader)}"
     return Looks(flags=(Flag(name=f"{named.value} is not ASCII", detail=detail),))
 
 
@@ -100,17 +108,20 @@ def host_of(url: str) -> str:
     return _PORT.sub("", (found[1] if found else url).replace("\\", "/").split("/")[0])
 
 
-def _of_host(name: str) -> Iterator[Flag]:
+def _of_host(name: str, reader: Reader) -> Iterator[Flag]:
     person, at, host = name.rpartition("@")
     if at:
-        detail = f"{shown_inline(person)} is no part of the host {shown_inline(host)}"
+        before = shown_inline(person)
+        detail = said.NO_PART_OF_HOST.to(reader, name=before, host=shown_inline(host))
         yield Flag(name="a name before the host", detail=detail)
     if not host.isascii():
         wire = ".".join(map(_on_the_wire, host.lower().split(".")))
-        detail = f"{shown_inline(host)} is {wire}: {_letters(host)}"
+        letters = _letters(host, reader)
+        detail = said.ON_THE_WIRE.to(reader, host=shown_inline(host), wire=wire, letters=letters)
         yield Flag(name="host is not ASCII", detail=detail)
-    elif "xn--" in host.lower() and (letters := _decoded(host)) != host:
-        detail = f"{host} reads {shown_inline(letters)}: {_letters(letters)}"
+    elif "xn--" in host.lower() and (read := _decoded(host)) != host:
+        letters = _letters(read, reader)
+        detail = said.READS.to(reader, host=host, name=shown_inline(read), letters=letters)
         yield Flag(name="host is not ASCII", detail=detail)
 
 
@@ -134,11 +145,11 @@ def _decoded_label(label: str) -> str:
         return label
 
 
-def _letters(text: str) -> str:
+def _letters(text: str, reader: Reader) -> str:
     odd = tuple(dict.fromkeys(char for char in text if not char.isascii()))
     named = ", ".join(_sign(char) for char in odd[:NAMED_MAX])
     more = len(odd) - NAMED_MAX
-    return named + (f" and {more} more" if more > 0 else "")
+    return named + (said.MORE_LETTERS.to(reader, count=more) if more > 0 else "")
 
 
 def _sign(char: str) -> str:

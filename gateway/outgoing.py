@@ -1,7 +1,7 @@
 """Outbox content as JSON, and the operation a row stands for; the one place that knows both."""
 
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, assert_never
 
 import orjson
@@ -11,7 +11,17 @@ from gateway.pictures import still_sides
 from gateway.store.records.outbox import OutboxRow
 from platforms import blocks
 from platforms.blocks import Blocks
-from platforms.content import Button, Controls, Delete, Edit, Menu, Operation, Post, Upload
+from platforms.content import (
+    Button,
+    Controls,
+    Delete,
+    Dialog,
+    Edit,
+    Menu,
+    Operation,
+    Post,
+    Upload,
+)
 from platforms.events import ChatRef, MessageRef
 
 
@@ -84,9 +94,11 @@ def load(row: OutboxRow) -> Content:
 
 def _control(control: Button | Menu) -> dict[str, Any]:
     match control:
-        case Button(label=label, payload=payload, style=style, confirm=confirm):
+        case Button(label=label, payload=payload, style=style, confirm=confirm, dialog=dialog):
             button = {"label": label, "payload": payload, "style": style}
-            return {**button, "confirm": confirm} if confirm else button
+            if not confirm:
+                return button
+            return {**button, "confirm": confirm, "dialog": asdict(dialog)}
         case Menu(label=label, options=options):
             return {"label": label, "options": [_control(each) for each in options]}
         case _:
@@ -95,10 +107,12 @@ def _control(control: Button | Menu) -> dict[str, Any]:
 
 def _control_from(fields: dict[str, Any]) -> Button | Menu:
     if "options" not in fields:
-        return Button(**fields)
-    return Menu(
-        label=fields["label"], options=tuple(Button(**option) for option in fields["options"])
-    )
+        return _button_from(fields)
+    return Menu(label=fields["label"], options=tuple(map(_button_from, fields["options"])))
+
+
+def _button_from(fields: dict[str, Any]) -> Button:
+    return Button(**{**fields, "dialog": Dialog(**fields.get("dialog", {}))})
 
 
 def chat_of(row: OutboxRow) -> ChatRef:

@@ -42,6 +42,7 @@ from gateway.web.spend import (
     Spend,
     SpendBook,
 )
+from gateway.words.phrase import ENGLISH
 from platforms.content import Field
 
 UNSURE = "To be sure: approve it?"
@@ -152,7 +153,7 @@ class PageDesk(ApprovalsDesk, SpendBook):
             return None
         requests = cards.requests_of(tx, card.id)
         pending = [request for request in requests if request.state == "pending"]
-        view = self._painter.view(tx, card)
+        view = self._painter.view(tx, card, reader=ENGLISH)
         page = CardPage(view=view, rev=card.rev, chat=card.origin)
         if not pending or card.state != "open":
             return page

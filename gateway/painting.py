@@ -6,44 +6,26 @@ the outbox if and only if its row says so.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
-from typing import Any
+from datetime import tzinfo
 
-import orjson
-
-from agent.costs import Unknown, UnknownBecause, dollars
 from gateway import outgoing, refs, tokens
 from gateway.card import INLINE, INLINE_SMALL, Face, face
 from gateway.card_controls import controls
 from gateway.card_fence import full
-from gateway.card_view import (
-    Answered,
-    Approved,
-    CardView,
-    Closed,
-    Denied,
-    Ended,
-    Flag,
-    Item,
-    LimitReached,
-    Outcome,
-    arguments_of,
-    snapshots_of,
-)
-from gateway.card_words import quote_text, time_text
+from gateway.card_reading import CardReading
+from gateway.card_view import CardView
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
 from gateway.entitled import deciders
-from gateway.facts import taint_text
-from gateway.looks import looks
-from gateway.money import Money, spender_in
-from gateway.quotes import ceiling_from, quote_from
-from gateway.scopes import budget_name, scope_name
+from gateway.money import Money
 from gateway.shown import shown
 from gateway.store.base import Tx
-from gateway.store.records import calls, cards, outbox, reservations
-from gateway.store.records.cards import Card, Origin, Request
+from gateway.store.records import calls, cards, outbox
+from gateway.store.records.cards import Card, Origin
 from gateway.store.records.outbox import NewOutbox, Op, OutboxRow
+from gateway.tongues import Tongues
+from gateway.words import card as beside
+from gateway.words.phrase import Reader, reader_of
 from platforms import blocks
 from platforms.blocks import Blocks
 from platforms.content import Controls
@@ -77,32 +59,43 @@ class Painter:
         zone: tzinfo,
         clock: Clock,
         payers: tuple[str, ...] = (),
+        tongues: Tongues,
     ) -> None:
         """`keys` seal the buttons, the newest last."""
+        self._tongues = tongues
         self._deliveries = deliveries
-        self._money = money
         self._keys = tuple(keys)
-        self._zone = zone
         self._clock = clock
         self._payers = payers
+        self._reading = CardReading(money=money, zone=zone, clock=clock)
 
     @property
     def keys(self) -> tuple[bytes, ...]:
         """What buttons may be sealed with."""
         return self._keys
 
+    def reader(self, tx: Tx, account: str, person: str) -> Reader:
+        """A person who reads what concerns them, on one account."""
+        language = self._tongues.of_person(tx, person)
+        return Reader(language=language, mark=self._deliveries.command_mark(account))
+
+    def reader_of(self, card: Card) -> Reader:
+        """Whom a card speaks to."""
+        language = str(card.detail.get("language", ""))
+        return reader_of(language, self._deliveries.command_mark(card.account))
+
     def post(self, tx: Tx, card_id: str) -> tuple[OutboxRow, ...]:
         """The message of a new card; one that queues is one line."""
         card = _known(tx, card_id)
         rows = []
         if card.state == "queued":
-            text = f"Approval {card.code} waits until others here are decided."
+            text = beside.WAITS_IN_QUEUE.to(self.reader_of(card), code=card.code)
             rows.append(self._row(card, op="post", key="queued", words=_line(text)))
         else:
             rows.append(self._row(card, op="post", key="post", words=self.words(tx, card, Look())))
             away = (card.account, card.chat) != (card.origin_account, card.origin)
             if away and card.requester:  # of a clock's job nobody there waits for anything
-                rows.append(self._elsewhere(card))
+                rows.append(self._elsewhere(tx, card))
         stored = (outbox.insert(tx, row, now=self._clock.now()) for row in rows)
         return tuple(row for row in stored if row is not None)
 
@@ -143,12 +136,14 @@ class Painter:
         """What is known of a call in doubt, once."""
         (request,) = cards.requests_of(tx, card.id)
         stored = calls.get(tx, str(request.call_id))
-        began = self.time(stored.intended_at) if stored else ""
-        text = (
-            f"Tool {request.tool}, call {request.call_id}, turn t{card.turn_id}, asked for by"
-            f" {card.requester_name or card.requester}.\nBegun: {began}. It was cut"
-            f" off before it ended; no result was stored. Found at: {self.time(card.created_at)}.\n"
-            "Arguments:"
+        text = beside.KNOWN_OF_DOUBT.to(
+            self.reader_of(card),
+            tool=request.tool,
+            call=request.call_id,
+            turn=card.turn_id,
+            name=card.requester_name or card.requester,
+            began=self.time(stored.intended_at) if stored else "",
+            found=self.time(card.created_at),
         )
         code = blocks.Code(text=shown(request.arguments)[:EVIDENCE_SHOWN], language="json")
         words = outgoing.Words(body=(*blocks.plain(text), code))
@@ -194,155 +189,17 @@ class Painter:
             item=look.item,
         )
 
-    def view(self, tx: Tx, card: Card, look: Look | None = None) -> CardView:
-        """Everything that may stand on a card, read from its rows."""
+    def view(
+        self, tx: Tx, card: Card, look: Look | None = None, *, reader: Reader | None = None
+    ) -> CardView:
+        """Everything that may stand on a card; without `reader` as it stands in its chat.
+
+        The pages and the shell read it in English.
+        """
         look = look or Look()
-        requests = cards.requests_of(tx, card.id)
-        items = tuple(self._item(tx, card, request) for request in requests)
-        first = requests[0]
-        meant = items[look.item - 1 : look.item] if look.item else items
-        unknown = [
-            item.ceiling
-            for item in meant
-            if item.outcome is None and isinstance(item.ceiling, Unknown)
-        ]
-        bounded = all(each.because is not UnknownBecause.LIMIT for each in unknown)
-        return CardView(
-            code=card.code,
-            kind=card.kind,
-            items=items,
-            budget=self._budget(tx, card, requests),
-            decides=deciders(card.tier, two_person=card.two_person),
-            asked_by=card.requester_name or card.requester,
-            closes=self.time(card.expires_at),
-            votes=_votes(first),
-            model_words=str(card.detail.get("words", "")),
-            proposal=look.proposal,
-            question=str(first.detail.get("question", "")),
-            answers=tuple(first.detail.get("options", ())),
-            limit=_limit(first) if card.kind == "limit" else None,
-            began=self.time(first.detail.get("intended_at")),
-            two_person=card.two_person,
-            free_text=bool(first.detail.get("free_text", True)),
-            approvable=bounded,
-            ceiling_wanted=bool(unknown) and bounded,
+        return self._reading.view(
+            tx, card, reader or self.reader_of(card), item=look.item, proposal=look.proposal
         )
-
-    def _item(self, tx: Tx, card: Card, request: Request) -> Item:
-        detail = request.detail
-        quote = quote_from(request.quote) if request.quote else None
-        stored = calls.get(tx, request.call_id) if request.call_id else None
-        snapshots = calls.snapshots_of(tx, request.call_id) if request.call_id else {}
-        runs = card.kind in ("call", "in_doubt")
-        return Item(
-            tool=request.tool,
-            operation=request.operation,
-            # A question has no words of its tool's beside its own.
-            summary=str(detail.get("summary") or detail.get("label", "")) if runs else "",
-            ceiling=ceiling_from(request.ceiling, request.unknown),
-            quote=quote_text(quote, now=self._clock.now()) if quote else "",
-            payer=quote.payer if quote else "",
-            asked_payer=quote.asked_payer if quote else "",
-            flags=self._flags(card, request),
-            editable=bool(detail.get("editable")),
-            arguments=arguments_of(request.arguments) if runs else None,
-            snapshots=snapshots_of(snapshots) if runs else (),
-            edited_by=str(detail.get("edited_by", "")),
-            difference=request.edited,
-            earlier=str(card.detail.get("note", "")),
-            outcome=self._outcome(tx, request, stored),
-        )
-
-    def _flags(self, card: Card, request: Request) -> tuple[Flag, ...]:
-        """Why a person should look: tags, warnings, names that look odd."""
-        detail = request.detail
-        tainted = taint_text(tuple(detail.get("taint", ())))
-        flags = [Flag(name=tag, detail=tainted if tag == "tainted" else "") for tag in request.tags]
-        if detail.get("declared") is False:
-            flags.append(Flag(name="undeclared", detail="nobody has declared what it does"))
-        flags.extend(Flag(name=str(each)) for each in detail.get("warnings", ()))
-        if card.kind == "call":
-            arguments = orjson.loads(request.arguments)
-            payer = str(request.quote.get("payer", ""))
-            flags.extend(looks(arguments, urls=detail.get("urls", ()), payer=payer).flags)
-        return tuple(flags)
-
-    def _outcome(self, tx: Tx, request: Request, stored: calls.CallRow | None) -> Outcome | None:
-        at, by = self.time(request.decided_at), request.decided_name or ""
-        match request.state:
-            case "pending":
-                return None
-            case "approved":
-                return self._ran(tx, request, stored) or Approved(
-                    by=by, at=at, running=stored is not None and stored.state in _RUNNING
-                )
-            case "denied":
-                return Denied(by=by, at=at, reason=request.words)
-            case "answered":
-                return Answered(by=by, at=at, words=request.words)
-            case "expired":
-                return Closed(how="expired", at=at)
-            case "superseded":
-                return Closed(how="replaced", at=at, by=by)
-            case "withdrawn":
-                return Closed(how="withdrawn", at=at, by=by, because=request.words)
-            case "undeliverable":
-                return Closed(how="undeliverable", at=at, because=request.words)
-
-    def _ran(self, tx: Tx, request: Request, stored: calls.CallRow | None) -> Outcome | None:
-        """How an approved call ended, with what it cost; or the one that ran in its place."""
-        if stored is not None and (later := calls.run_late(tx, stored)) is not None:
-            return self._ran(tx, request, later) or Approved(
-                by=request.decided_name or "",
-                at=self.time(request.decided_at),
-                running=later.state in _RUNNING,
-            )
-        if stored is not None and _was_asked_again(tx, request):
-            return Ended(
-                how="lapsed", at=self.time(request.decided_at), by=request.decided_name or ""
-            )
-        if stored is None or stored.state not in _ENDED:
-            return None
-        money = reservations.find(tx, stored.reservation_id) if stored.reservation_id else None
-        took = (
-            (stored.finished_at - stored.intended_at) / 1_000_000
-            if stored.finished_at and stored.intended_at
-            else None
-        )
-        return Ended(
-            how=_ENDED[stored.state],
-            at=self.time(stored.finished_at),
-            ran_s=took,
-            spent=money.actual if money else 0,
-            held=money.amount if money else 0,
-            by=request.decided_name or "",
-        )
-
-    def _budget(self, tx: Tx, card: Card, requests: tuple[Request, ...]) -> tuple[str, ...]:
-        """How the day's limits stand, and would with this."""
-        ceilings = [r.ceiling for r in requests if r.state == "pending" and r.ceiling]
-        if card.kind != "call" or not ceilings:
-            return ()
-        spender = spender_in(
-            card.origin_account,
-            card.origin,
-            requester=card.requester,
-            session_id=card.session_id,
-            turn_id=card.turn_id,
-        )
-        chat, person = [], []
-        for room in self._money.rooms(tx, spender, now=self._clock.now()):
-            if room.limit is None:
-                continue
-            gone, limit = room.settled + room.held, room.limit + room.raised
-            figures = f"{dollars(gone) if gone else '$0'} of {dollars(limit)}"
-            match room.scope.partition(":")[0]:
-                case "chat_day":
-                    after = f", at most {dollars(gone + sum(ceilings))} with this"
-                    chat.append(f"{scope_name(room.scope)} {figures}{after}")
-                case "user_day":
-                    person.append(f"{card.requester_name or 'whoever asked'} today {figures}")
-        return (*chat, *person)
 
     def _controls(self, view: CardView, card: Card, look: Look, shown: Face) -> Controls:
         outlet = self._deliveries.outlet(card.account)
@@ -364,11 +221,11 @@ class Painter:
             cut=shown.cut,
         )
 
-    def _elsewhere(self, card: Card) -> NewOutbox:
+    def _elsewhere(self, tx: Tx, card: Card) -> NewOutbox:
         """The one line where a card was asked for that others decide elsewhere."""
-        text = (
-            f"Approval {card.code} is asked of {deciders(card.tier, two_person=False)} elsewhere."
-        )
+        reader = self.reader(tx, card.origin_account, card.requester)
+        who = deciders(card.tier, two_person=False, reader=reader)
+        text = beside.ASKED_ELSEWHERE.to(reader, code=card.code, who=who)
         return NewOutbox(
             dedupe_key=f"card:{card.id}:elsewhere",
             account=card.origin_account,
@@ -409,52 +266,7 @@ class Painter:
 
     def time(self, micros: int | None) -> str:
         """A time as people of this gateway read it; empty for none."""
-        if not micros:
-            return ""
-        at = datetime.fromtimestamp(micros / 1_000_000, tz=self._zone)
-        now = datetime.fromtimestamp(self._clock.now() / 1_000_000, tz=self._zone)
-        return time_text(at, now=now)
-
-
-def _was_asked_again(tx: Tx, request: Request) -> bool:
-    """Whether an approval could not be used, and its call was put before people once more."""
-    newest = cards.request_of_call(tx, str(request.call_id))
-    return newest is not None and newest.id != request.id and newest.earlier is not None
-
-
-_RUNNING = frozenset({"intent", "running"})
-_ENDED: dict[str, Any] = {
-    "done": "done",
-    "failed": "failed",
-    "not_run": "cancelled",
-    "unknown": "unknown",
-    "malformed": "failed",
-    "refused": "cancelled",
-}
-
-
-def _limit(request: Request) -> LimitReached:
-    detail = request.detail
-    return LimitReached(
-        scope=scope_name(detail["scope"]),
-        limit=detail["limit"],
-        spent=detail["spent"],
-        held=detail["held"],
-        needed=detail["needed"],
-        short_by=detail["short_by"],
-        auto=str(detail["scope"]).startswith("whole:"),
-        because=str(detail["what"]) if detail["scope"] == "frozen" else "",
-        model=str(detail.get("model", "")),
-        instead_of=str(detail.get("instead_of", "")),
-        budget=budget_name(str(detail["scope"])),
-    )
-
-
-def _votes(request: Request) -> str:
-    """Who said yes so far, and to which ceiling if a person gave one."""
-    amount = request.detail.get("typed")
-    to = f" (at most {dollars(amount)})" if amount and request.votes else ""
-    return ", ".join(request.votes) + to
+        return self._reading.time(micros)
 
 
 def _known(tx: Tx, card_id: str) -> Card:

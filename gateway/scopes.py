@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gateway.words import card
 from gateway.words import desk as said
 from gateway.words.phrase import ENGLISH, Phrase, Reader, Told, spoken
 
@@ -17,22 +18,22 @@ _NAMES: Mapping[str, Phrase] = {
     "frozen": said.SPENDING,
 }
 
-_BUDGETS = {
-    "turn": "turn's",
-    "session": "session's",
-    "whole": "/auto",
-    "chat_day": "chat's daily",
-    "user_day": "requester's daily",
-    "org_month": "monthly",
-    "background_day": "scheduled jobs' daily",
-    "grant": "grant's",
+_BUDGETS: Mapping[str, Phrase] = {
+    "turn": card.OF_TURN,
+    "session": card.OF_SESSION,
+    "whole": card.OF_AUTO,
+    "chat_day": card.OF_CHAT_DAY,
+    "user_day": card.OF_USER_DAY,
+    "org_month": card.OF_MONTH,
+    "background_day": card.OF_JOBS,
+    "grant": card.OF_GRANT,
 }
 
 
-def budget_name(scope: str) -> str:
-    """The same before the word budget."""
+def budget_name(scope: str, reader: Reader = ENGLISH) -> str:
+    """The same beside the word budget."""
     kind = scope.partition(":")[0]
-    return _BUDGETS.get(kind, kind)
+    return _BUDGETS[kind].to(reader) if kind in _BUDGETS else kind
 
 
 def scope_line(scope: str) -> Told:

@@ -53,6 +53,7 @@ from gateway.store.records.overview import LeaveGiven, leaves
 from gateway.store.records.queue import OpenCard
 from gateway.store.records.spent import By, Spent
 from gateway.tokens import OPTION_MAX, Decision
+from gateway.words.phrase import ENGLISH
 
 Stretch = Literal["day", "month"]
 
@@ -197,7 +198,7 @@ class ShellDesk:
                 return None
             if card.state == "open":
                 self._seen(tx, card, by)
-            return plain(self._painter.view(tx, card), sigil="gatepost ")
+            return plain(self._painter.view(tx, card, reader=ENGLISH), sigil="gatepost ")
 
         shown = await self._store.write(unit, transition=transitions.REQUEST_DECIDED)
         if shown is None:

@@ -6,6 +6,7 @@ from gateway.decisions import Decisions
 from gateway.store.base import Tx
 from gateway.store.records import cards, inbox, sessions, unowned
 from gateway.store.records.outbox import OutboxRow
+from gateway.words import outcomes
 
 REPLACED = "Not run: replaced, {name} wrote on. Do what the new words ask."
 STOPPED = "Not run: stopped by {name}."
@@ -43,7 +44,7 @@ def replace_pending(
         if card.kind == "limit":
             continue
         text = REPLACED.format(name=name)
-        rows.extend(decisions.end(tx, card, "superseded", name=name, text=text))
+        rows.extend(decisions.ends.end(tx, card, "superseded", name=name, text=text))
     if rows:
         unowned.reopen(tx, turn_id, now=now)
     return tuple(rows)
@@ -57,7 +58,9 @@ def stop_pending(
     for card in cards.pending_of_turn(tx, turn_id):
         text = STOPPED.format(name=name)
         rows.extend(
-            decisions.end(tx, card, "withdrawn", name=name, text=text, words=f"stopped by {name}")
+            decisions.ends.end(
+                tx, card, "withdrawn", name=name, text=text, words=outcomes.STOPPED_BY.of(name=name)
+            )
         )
     if reopen:
         unowned.reopen(tx, turn_id, now=now)

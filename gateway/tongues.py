@@ -2,7 +2,8 @@
 
 One for everybody if it is configured. Else a person's own where they alone read: as their platform
 tells it, else as any of their linked ids was last told. What a group reads is English then: its
-members read it together.
+members read it together. But a card speaks to whoever asked, wherever it stands, and to the owner
+where owners are asked; it keeps its language for life, so that what people have seen stays.
 """
 
 from dataclasses import dataclass, field
@@ -46,6 +47,12 @@ class Tongues:
             return "en"
         told = language_of(event.author.locale)
         return told or tongues.of(tx, _person(event)) or "en"
+
+    def of_person(self, tx: Tx, person: str) -> Language:
+        """The language of what is meant for one person; `person` may be nobody."""
+        if self.configured != "auto":
+            return self.configured
+        return (tongues.of(tx, person) if person else None) or "en"
 
     def learn(self, tx: Tx, event: InboundEvent, *, now: int) -> None:
         """Remember what an event tells of its author, for all ids of theirs."""

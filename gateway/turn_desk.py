@@ -47,6 +47,7 @@ from gateway.store.records.ledger import Frozen, NoRoom, Settled
 from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.reservations import MODEL_WAIT_US
 from gateway.store.records.sessions import OpenTurn
+from gateway.words import outcomes
 
 _OF_OWNERS = ("org_month", "background_day")
 
@@ -378,7 +379,9 @@ class TurnDesk:
         for card in cards.pending_of_turn(tx, turn.turn_id):
             text = "The turn ended before this was decided. It did not run."
             rows.extend(
-                self.decisions.end(tx, card, "withdrawn", name=by, text=text, words="turn ended")
+                self.decisions.ends.end(
+                    tx, card, "withdrawn", name=by, text=text, words=outcomes.TURN_ENDED.of()
+                )
             )
         jobs.stop_of_turn(tx, turn.turn_id, by=by, now=now, everything=stopped)
         for ident in calls.end_unfinished(tx, turn.session_id, turn.turn_id, now):

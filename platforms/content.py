@@ -14,10 +14,19 @@ FORM_MARK = "f"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dialog:
+    """The words around a question before a press; `yes` where no one label fits."""
+
+    title: str = "Are you sure?"
+    yes: str = "Yes"
+    no: str = "Cancel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
     """A button; `payload` is 1 to 64 bytes of ASCII and comes back unchanged.
 
-    `confirm` is a question the platform asks before the press counts, where it can
+    `confirm` is a question the platform asks before the press counts, in a `dialog`, where it can
     (`Capabilities.confirm`); elsewhere it is not shown.
     """
 
@@ -25,6 +34,7 @@ class Button:
     payload: str
     style: Literal["plain", "primary", "danger"] = "plain"
     confirm: str = ""
+    dialog: Dialog = Dialog()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +78,7 @@ class Form:
     title: str
     fields: tuple[Field, ...]
     submit: str = "OK"
+    cancel: str = "Cancel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,6 +136,94 @@ SOME_APPROVED: Final = Phrase(
     en="{approved} of {asked} approved. {rest}",
     de="{approved} von {asked} genehmigt. {rest}",
 )
+NOT_ALLOWED: Final = Phrase(
+    en="Not allowed (any more): {reason}. It was not run.",
+    de="Nicht (mehr) erlaubt: {reason}. Es lief nicht.",
+)
+MOVED: Final = Phrase(
+    en="It changed, and {who} decide it now: it is asked as {code}.",
+    de="Es hat sich geändert, und {who} entscheiden es jetzt: es wird als {code} angefragt.",
+)
+OTHERS_DECIDE: Final = Phrase(
+    en="By today's rules {who} decide this.",
+    de="Nach den heutigen Regeln entscheiden das {who}.",
+)
+REQUESTERS: Final = Phrase(en="requesters", de="die Fragenden")
+APPROVERS: Final = Phrase(en="approvers", de="Genehmiger")
+OWNERS: Final = Phrase(en="owners", de="Eigentümer")
+NO_ROOM: Final = Phrase(
+    en="Not approved: {why}. An owner can raise it with {mark}budget.",
+    de="Nicht genehmigt: {why}. Ein Eigentümer kann es mit {mark}budget erhöhen.",
+)
+ROOM_LEFT: Final = Phrase(
+    en="the budget of {scope} has {left} left of {limit} ({held} is held)",
+    de="das Budget für {scope} hat noch {left} von {limit} ({held} ist gebunden)",
+)
+NO_MONEY: Final = Phrase(en="nothing", de="nichts")
+BROKEN: Final = Phrase(
+    en="This can't run any more: {why}.",
+    de="Das kann nicht mehr laufen: {why}.",
+)
+EDIT_NOT_ALLOWED: Final = Phrase(
+    en="Not allowed: {reason}. The card stays as it was.",
+    de="Nicht erlaubt: {reason}. Die Karte bleibt, wie sie war.",
+)
+EDIT_REFUSED: Final = Phrase(
+    en="{why} The card stays as it was.",
+    de="{why} Die Karte bleibt, wie sie war.",
+)
+EDIT_TOO_LONG: Final = Phrase(
+    en="That is over 256 KiB, more than anybody can look at. The card stays as it was.",
+    de="Das sind über 256 KiB, mehr als jemand ansehen kann. Die Karte bleibt, wie sie war.",
+)
+TOOL_GONE: Final = Phrase(
+    en="This can't be edited any more: its tool has changed.",
+    de="Das lässt sich nicht mehr ändern: sein Werkzeug ist ein anderes.",
+)
+NO_PAYER: Final = Phrase(en="There is no such payer.", de="Einen solchen Zahler gibt es nicht.")
+PAYER_FIXED: Final = Phrase(
+    en="Who pays for this can't be chosen.",
+    de="Wer das zahlt, lässt sich nicht wählen.",
+)
+DOES_NOT_FIT: Final = Phrase(en="That does not fit: {why}", de="Das passt nicht: {why}")
+SECRET: Final = Phrase(
+    en="A secret stands in {place}; it must not be given in a call.",
+    de="In {place} steht ein Geheimnis; in einem Aufruf darf keines stehen.",
+)
+NO_LOOK: Final = Phrase(
+    en="It can't be looked up now.",
+    de="Das lässt sich jetzt nicht nachsehen.",
+)
+NOTHING_CHANGED: Final = Phrase(en="Nothing was changed.", de="Nichts wurde geändert.")
+FIELD_FIXED: Final = Phrase(
+    en="{field} can't be changed.",
+    de="{field} lässt sich nicht ändern.",
+)
+LOOK_AT_REVISION: Final = Phrase(
+    en="It was changed since it was asked. Look at it as it is now first: {show}",
+    de="Es wurde geändert, seit danach gefragt wurde. Sieh es dir erst an, wie es ist: {show}",
+)
+SHOW_FIRST: Final = Phrase(
+    en="It is longer than what is shown: press Show all first.",
+    de="Es ist länger als das, was zu sehen ist: drück erst Alles zeigen.",
+)
+SHOW_FIRST_OR_WRITE: Final = Phrase(
+    en="It is longer than what is shown: press Show all first, or write {show}.",
+    de="Es ist länger als das, was zu sehen ist: drück erst Alles zeigen, oder schreib {show}.",
+)
+DECIDED_ALREADY: Final = Phrase(
+    en="This is decided already: {state} by {name} {at}.",
+    de="Das ist schon entschieden: {state} von {name} {at}.",
+)
+NOBODY: Final = Phrase(en="nobody", de="niemandem")
+STATE_APPROVED: Final = Phrase(en="approved", de="genehmigt")
+STATE_DENIED: Final = Phrase(en="denied", de="abgelehnt")
+STATE_ANSWERED: Final = Phrase(en="answered", de="beantwortet")
+STATE_EXPIRED: Final = Phrase(en="expired", de="abgelaufen")
+STATE_SUPERSEDED: Final = Phrase(en="superseded", de="ersetzt")
+STATE_WITHDRAWN: Final = Phrase(en="withdrawn", de="zurückgezogen")
+STATE_UNDELIVERABLE: Final = Phrase(en="undeliverable", de="unzustellbar")
+STATE_PENDING: Final = Phrase(en="pending", de="offen")
 FROZEN: Final = Phrase(
     en="Not approved: spending is frozen by {name}. Deny still works.",
     de="Nicht genehmigt: Ausgaben sind angehalten von {name}. Ablehnen geht.",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, assert_never
 
 from platforms.blocks import clean_text
-from platforms.content import Button, Controls, Menu
+from platforms.content import Button, Controls, Dialog, Menu
 from platforms.measure import grapheme_floor
 from platforms.slack.limits import (
     CONFIRM_BUTTON_MAX,
@@ -22,8 +22,6 @@ from platforms.slack.limits import (
 Json = dict[str, Any]
 
 _BLANK = " "
-_SURE = "Are you sure?"
-_YES, _CANCEL = "Yes", "Cancel"
 
 
 def control_blocks(controls: Controls) -> Iterator[Json]:
@@ -61,7 +59,7 @@ def _button(button: Button) -> Json:
     if button.style != "plain":
         element["style"] = button.style
     if button.confirm:
-        dialog = _dialog(button.confirm, button.label)
+        dialog = _dialog(button.confirm, button.label, button.dialog)
         element["confirm"] = dialog | ({"style": "danger"} if button.style == "danger" else {})
     return element
 
@@ -78,20 +76,22 @@ def _menu(menu: Menu) -> Json:
         for option in menu.options
     ]
     # Slack asks once for the whole menu, so no choice goes through without its question.
-    if questions := tuple(dict.fromkeys(each.confirm for each in menu.options if each.confirm)):
-        element["confirm"] = _dialog(" ".join(questions), _YES)
+    if asking := [each for each in menu.options if each.confirm]:
+        questions = dict.fromkeys(each.confirm for each in asking)
+        words = asking[0].dialog
+        element["confirm"] = _dialog(" ".join(questions), words.yes, words)
     return element
 
 
-def _dialog(question: str, go_on: str) -> Json:
+def _dialog(question: str, go_on: str, words: Dialog) -> Json:
     """What is asked before a press counts; a label that does not fit is not cut: it may name a sum.
 
     Who cancels has not pressed.
     """
     fits = len(clean_text(go_on)) <= CONFIRM_BUTTON_MAX
     return {
-        "title": plain_words(_SURE, LABEL_MAX),
+        "title": plain_words(words.title, LABEL_MAX),
         "text": plain_words(question, CONFIRM_TEXT_MAX),
-        "confirm": plain_words(go_on if fits else _YES, CONFIRM_BUTTON_MAX),
-        "deny": plain_words(_CANCEL, CONFIRM_BUTTON_MAX),
+        "confirm": plain_words(go_on if fits else words.yes, CONFIRM_BUTTON_MAX),
+        "deny": plain_words(words.no, CONFIRM_BUTTON_MAX),
     }

@@ -59,7 +59,7 @@ def view_of(form: Form, place: Place) -> Json:
         "private_metadata": metadata,
         "title": plain_words(form.title, FORM_TITLE_MAX),
         "submit": plain_words(form.submit, FORM_TITLE_MAX),
-        "close": plain_words("Cancel", FORM_TITLE_MAX),
+        "close": plain_words(form.cancel, FORM_TITLE_MAX),
         "blocks": [_input(field) for field in form.fields],
     }
 

@@ -149,7 +149,7 @@ def form_html(filling: Filling, conversation: str, form: FormFields | None) -> H
             el(
                 "button",
                 {"class": "button", "name": "close", "value": "1", "formnovalidate": True},
-                "Cancel",
+                shown.cancel,
             ),
         ),
     )

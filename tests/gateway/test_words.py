@@ -24,6 +24,8 @@ from tests.gateway.hand_clock import HandClock
 from tests.gateway.intake import CONFIG
 
 GERMAN = replace(ANN, locale="de-AT")
+SAME = ("card.BUDGET",)
+"""What is the same word in every language."""
 
 
 def phrases() -> Iterator[tuple[str, Phrase]]:
@@ -51,7 +53,7 @@ def test_every_language_says_it_with_the_same_fields(name: str, phrase: Phrase) 
     assert phrase.en.strip() and phrase.de.strip()
     assert places(phrase.de) == places(phrase.en), name
     assert phrase.en.endswith(".") == phrase.de.endswith("."), name
-    assert phrase.de != phrase.en, name
+    assert phrase.de != phrase.en or name in SAME
     given = dict.fromkeys(places(phrase.en), 1)
     for language in LANGUAGES:
         text = phrase.to(Reader(language=language, mark="!"), **given | {"mark": "!"})

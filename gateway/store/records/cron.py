@@ -117,12 +117,15 @@ def every(tx: Tx) -> tuple[Job, ...]:
 
 def approver_of(tx: Tx, card: Card) -> str:
     """Whom the job names that a card is asked for; empty for a card of people."""
-    if card.requester:
-        return ""
+    return "" if card.requester else approver_of_turn(tx, card.turn_id)
+
+
+def approver_of_turn(tx: Tx, turn_id: int) -> str:
+    """Whom the job names that a turn was opened for; empty where no job did."""
     row = tx.row(
         "SELECT cron_job.definition FROM cron_fire JOIN cron_job ON cron_job.name = cron_fire.job"
         " WHERE cron_fire.turn_id = ?",
-        card.turn_id,
+        turn_id,
     )
     return Definition.from_json(row[0]).approver if row else ""
 
