@@ -130,6 +130,16 @@ def without_owner(platforms: Iterable[str], owners: Iterable[str]) -> tuple[str,
     return tuple(each for each in platforms if each not in owned)
 
 
+def heard(platforms: Collection[str], owners: Collection[str]) -> tuple[str, ...]:
+    """Where an owner is heard without being listed; everywhere while nobody owns anything.
+
+    That is told by itself, and with what to do.
+    """
+    without = without_owner(platforms, owners)
+    nobody = len(without) == len(platforms)
+    return tuple(each for each in platforms if nobody or each not in without)
+
+
 def of_owners(platforms: Collection[str], owners: Collection[str]) -> Iterator[Finding]:
     """Whether somebody owns the gateway on each platform."""
     without = without_owner(platforms, owners)

@@ -53,8 +53,10 @@ def doctor(config_path: Path | None, *, offline: bool, as_json: bool) -> int:
     with suppress(ConfigError):  # told already
         status, made_owners = _state(state_dir(config_path, os.environ), found)
     if config is not None:
+        owners = _owners(config, made_owners)
+        found += _advice(config, owners)
         found += _workspace(config)
-        found += _deciders(config, made_owners)
+        found += _deciders(config, owners)
         found += _jobs(config)
         if status is None:
             found += page(config)
@@ -91,9 +93,6 @@ def _config(path: Path | None, found: list[Finding]) -> Config | None:
         return None
     source = config.source or "no configuration file, built-in defaults"
     found.append(Finding(check="config", finding=f"{source}: in order"))
-    found += [
-        Finding(check="config", severity="warning", finding=sentence) for sentence in advice(config)
-    ]
     return config
 
 
@@ -170,12 +169,22 @@ def _workspace(config: Config) -> Iterator[Finding]:
         )
 
 
-def _deciders(config: Config, made: tuple[str, ...]) -> Iterator[Finding]:
-    """Who owns the gateway, and decides; `made` are owners by a code."""
-    approvals, platforms = config.approvals, configured_platforms(config)
+def _owners(config: Config, made: tuple[str, ...]) -> frozenset[str]:
+    """Every account of the owners; `made` are owners by a code."""
     owners = {*made, *(str(each) for each in config.gateway.owners)}
-    everywhere = {ident for each in owners for ident in config.people.linked(each)}
-    yield from desk_findings.of_owners(platforms, everywhere)
+    return frozenset(ident for each in owners for ident in config.people.linked(each))
+
+
+def _advice(config: Config, owners: frozenset[str]) -> Iterator[Finding]:
+    owned = desk_findings.heard(configured_platforms(config), owners)
+    for sentence in advice(config, owned=owned):
+        yield Finding(check="config", severity="warning", finding=sentence)
+
+
+def _deciders(config: Config, owners: frozenset[str]) -> Iterator[Finding]:
+    """Who owns the gateway, and decides."""
+    approvals, platforms = config.approvals, configured_platforms(config)
+    yield from desk_findings.of_owners(platforms, owners)
     yield from desk_findings.of_deciders(
         tools=(*config.tools.enabled, *(f"mcp {server.name}" for server in config.mcp)),
         owners=bool(owners),

@@ -133,7 +133,7 @@ def of_status(status: Fields) -> Iterator[Finding]:
         yield Finding(
             check="access",
             finding=f"{who} wrote and was ignored: nobody listed it",
-            remedy=f'if it should be answered, add "{who}" to {key}, then send SIGHUP or restart',
+            remedy=_let_in(who, key),
         )
     store = status["store"]
     if store["failed"]:
@@ -163,6 +163,11 @@ def of_status(status: Fields) -> Iterator[Finding]:
             finding=f"ran up to {status['loop_lag_s']:.1f} s late in the last minute",
             remedy="the machine is short of processor time",
         )
+
+
+def _let_in(who: str, key: str) -> str:
+    you = ", or `gatepost pair owner` if it is you" if key == "access.users" else ""
+    return f'if it should be answered, add "{who}" to {key} and restart or send SIGHUP{you}'
 
 
 def of_rows(rows: Fields, now: int) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gateway import logs
-from gateway.cli.desk_findings import without_owner
+from gateway.cli.desk_findings import heard, without_owner
 from gateway.config import Config, advice, configured_platforms, keys_in, load
 from gateway.redaction import secrets_of
 
@@ -70,7 +70,7 @@ def started(config: Config, running: "Running") -> list[str]:
         lines.append(f"  not set up {', '.join(missing)}: {sections} in {where}")
     lines += [f"  owner      {sentence}" for sentence in _ownerless(config, running)]
     lines.append(f"  state      {config.gateway.state_dir}")
-    lines += [f"  notice     {sentence}" for sentence in advice(config)]
+    lines += [f"  notice     {sentence}" for sentence in _advice(config, running)]
     target = "open the page, or" if running.url else "try"
     lines.append(f"  next       {target}: gatepost chat      (Ctrl-C here stops the gateway)")
     return lines
@@ -78,20 +78,27 @@ def started(config: Config, running: "Running") -> list[str]:
 
 def _ownerless(config: Config, running: "Running") -> list[str]:
     """Where nobody owns the gateway yet, and what to do about it."""
-    people = {ident for each in running.owners for ident in config.people.linked(each)}
     platforms = configured_platforms(config)
-    without = without_owner(platforms, people)
+    without = without_owner(platforms, _owners(config, running))
     if not without:
         return []
     where = "" if len(without) == len(platforms) else f" on {', '.join(without)}"
     return [f"no owner yet{where}: run gatepost pair owner"]
 
 
+def _owners(config: Config, running: "Running") -> frozenset[str]:
+    return frozenset(ident for each in running.owners for ident in config.people.linked(each))
+
+
+def _advice(config: Config, running: "Running") -> tuple[str, ...]:
+    return advice(config, owned=heard(configured_platforms(config), _owners(config, running)))
+
+
 def _announce(log_format: str, running: "Running") -> None:
     config = running.config  # a SIGHUP may have changed it
     if log_format == "json":
         log.info("ready: page %s", running.url or "none")
-        for sentence in (*advice(config), *_ownerless(config, running)):
+        for sentence in (*_advice(config, running), *_ownerless(config, running)):
             log.warning("%s", sentence)
         return
     print("\n".join(started(config, running)), file=sys.stderr, flush=True)

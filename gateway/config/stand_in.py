@@ -1,6 +1,6 @@
 """Pure: which providers serve when the file names none, and what a start should point out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,13 +84,16 @@ def keys_in(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(key for key in found if key)
 
 
-def advice(config: Config) -> tuple[str, ...]:
-    """Return what is allowed and probably not meant, one sentence each."""
+def advice(config: Config, *, owned: Collection[str] = ()) -> tuple[str, ...]:
+    """Return what is allowed and probably not meant, one sentence each.
+
+    `owned`: platforms on which somebody is known to be heard, whatever the file lists.
+    """
     unheard = tuple(
-        f"{name}: nobody may write to it yet; write to the bot, and the log and `gatepost doctor`"
-        " name the id for gateway.owners, access.users or access.chats"
+        f"{name}: nobody is listed who may write to it; run `gatepost pair owner`, or list ids in"
+        " access.users and access.chats (`gatepost doctor` names who wrote)"
         for name in configured_platforms(config)
-        if _answers_nobody(config, name)
+        if name not in owned and _answers_nobody(config, name)
     )
     return (*unheard, *_about_tools(config), *_about_rules(config))
 

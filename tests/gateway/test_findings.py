@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.desk_findings import of_deciders, of_desk, of_equipment, of_owners
+from gateway.cli.desk_findings import heard, of_deciders, of_desk, of_equipment, of_owners
 from gateway.cli.doctor import line
 from gateway.cli.findings import (
     Finding,
@@ -266,6 +266,19 @@ def test_somebody_has_to_decide(
     """Gated tools in chats without owners or approvers are asked for in vain."""
     found = of_deciders(tools=tools, owners=owners, approvers=approvers, has_chats=chats)
     assert [finding.severity for finding in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("owners", "expected"),
+    [
+        ((), ("telegram", "slack")),  # that nobody owns it is said by itself
+        (("shell:root", "slack:T1/U1"), ("slack",)),
+        (("telegram:1", "slack:T1/U1"), ("telegram", "slack")),
+    ],
+)
+def test_an_owner_needs_no_list(owners: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    """Whoever came by a code is answered, so nothing about an empty list is said there."""
+    assert heard(("telegram", "slack"), owners) == expected
 
 
 @pytest.mark.parametrize(

@@ -75,5 +75,6 @@ def test_a_platform_that_answers_nobody_is_pointed_out(tmp_path: Path) -> None:
     config = load(written(tmp_path, text), {})
     assert configured_platforms(config) == ("telegram", "discord")
     assert [sentence.split(":")[0] for sentence in advice(config)] == ["telegram"]
+    assert advice(config, owned=("telegram",)) == ()  # its owner came by a code
     opened = load(written(tmp_path, text + '[access.telegram]\ndm = "open"'), {})
     assert advice(opened) == ()
