@@ -14,10 +14,11 @@ import aiohttp
 
 from gateway.config import Listen, WebConfig
 from gateway.web import WebServer
-from platforms.base import Adapter
+from platforms.base import Adapter, Route
 from platforms.blocks import plain_text
 from platforms.events import ChatRef, MessageRef
 from platforms.terminal.client import TerminalAdapter
+from platforms.terminal.limits import LINE_MAX_BYTES
 from platforms.terminal.parse import Person
 from platforms.terminal.parse import chat_of as terminal_chat
 from platforms.terminal.wire import (
@@ -86,6 +87,7 @@ class WebBench(_Own):
         self.chat = web_chat("local", CONVERSATION)
         self.refused: list[int] = []
         self.http = http
+        self.url = ""
         self._token = token
         self._log = BrowserModel()
         self._mine: set[str] = set()
@@ -93,8 +95,8 @@ class WebBench(_Own):
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> AsyncIterator[Self]:
-        """The page on a free port, and a browser on it."""
+    async def open(cls, *more: Route, port: int = 0) -> AsyncIterator[Self]:
+        """The page, and a browser on it; `more` routes of others are on the same listener."""
         adapter = WebAdapter(
             history=StandInGateway(),
             secret=b"test",
@@ -102,8 +104,9 @@ class WebBench(_Own):
             new_id=lambda: str(uuid4()),
             keep=Keeping(),
         )
-        config = WebConfig(listen=Listen(host="127.0.0.1", port=0), token=None)
-        server = WebServer(config, routes=adapter.routes(), health=StandInGateway(), now=now)
+        config = WebConfig(listen=Listen(host="127.0.0.1", port=port), token=None)
+        routes = (*adapter.routes(), *more)
+        server = WebServer(config, routes=routes, health=StandInGateway(), now=now)
         await server.start()
         jar = aiohttp.CookieJar(unsafe=True)
         try:
@@ -111,6 +114,7 @@ class WebBench(_Own):
                 async with http.get("/form") as answer:
                     token = str((await answer.json())["token"])
                 bench = cls(adapter, http, token)
+                bench.url = server.url
                 reading = asyncio.create_task(bench._read())
                 try:
                     yield bench
@@ -223,7 +227,9 @@ class TerminalBench(_Own):
         adapter = TerminalAdapter(now=now, keep=Keeping())
         ours, theirs = socket.socketpair()
         reader, writer = await asyncio.open_connection(sock=ours, limit=64 << 20)
-        their_reader, their_writer = await asyncio.open_connection(sock=theirs)
+        their_reader, their_writer = await asyncio.open_connection(
+            sock=theirs, limit=LINE_MAX_BYTES
+        )
         served = asyncio.create_task(adapter.serve(ANN, "", their_reader, their_writer))
         bench = cls(adapter, reader, writer)
         reading = asyncio.create_task(bench._read())
