@@ -9,6 +9,7 @@ from agent.costs import DOLLAR, dollars
 from gateway import refs
 from gateway.approvals import Act, Answer, Desk
 from gateway.card_ends import Person
+from gateway.card_words import so_far
 from gateway.clock import Clock
 from gateway.delivery import Deliveries
 from gateway.entitled import Rights, Standing, may_approve, needed_to_raise
@@ -231,12 +232,17 @@ class DeskLane:
 
     async def _spend(self, row: Waiting) -> str:
         words, now = row.content.args.strip(), self._clock.now()
+        reader = self._reader(row)
         rights, person = self._rules.rights, row.content.author
         if rights.owns(person) and not row.content.barred:
-            return await self._store.read(lambda tx: self._spending.told(tx, words, now=now))
+            return await self._store.read(
+                lambda tx: self._spending.told(tx, words, now=now, reader=reader)
+            )
         people = frozenset(rights.people.linked(person))
         whose = Whose(account=row.account, chat=_chat(row), people=people)
-        return await self._store.read(lambda tx: self._spending.told_of(tx, words, whose, now=now))
+        return await self._store.read(
+            lambda tx: self._spending.told_of(tx, words, whose, now=now, reader=reader)
+        )
 
     async def spent_today(self, row: Waiting) -> int:
         """Micro-dollars spent in a chat since its day began."""
@@ -285,10 +291,10 @@ class DeskLane:
                 reader,
                 kind=r.scope.partition(":")[0],
                 scope=scope_name(r.scope, reader),
-                spent=_money(r.settled),
-                held=_money(r.held),
-                left=_money(r.left or 0),
-                limit=_money((r.limit or 0) + r.raised),
+                spent=so_far(r.settled),
+                held=so_far(r.held),
+                left=so_far(r.left or 0),
+                limit=so_far((r.limit or 0) + r.raised),
             )
             for r in self._rooms(tx, row)
         ]
@@ -412,7 +418,3 @@ def _dollars(text: str) -> int | None:
         return None
     amount = int(found[1]) * DOLLAR + int((found[2] or "").ljust(2, "0")) * (DOLLAR // 100)
     return amount or None
-
-
-def _money(amount: int) -> str:
-    return dollars(amount) if amount else "$0.00"
