@@ -120,6 +120,7 @@ async def test_a_call_that_could_not_be_looked_at_is_judged_as_such(
     assert it.journal.in_state(CallState.ASKED) == [unseen.call.id]
 
 
+@pytest.mark.warp
 async def test_an_inspection_has_its_time_and_no_more() -> None:
     """Five seconds, after which the facts could not be had; the look is cut."""
     assert INSPECT_S == 5
@@ -307,6 +308,7 @@ async def test_every_result_has_its_bill(
     assert list(it.journal.bills.values()) == [bill]
 
 
+@pytest.mark.warp
 async def test_a_call_over_its_time_has_an_unknown_bill() -> None:
     """Nobody knows what it did: what was put aside stays."""
     held = Held()
@@ -324,6 +326,7 @@ class Hasty(ScriptedTool):
         return replace(prepared, deadline_s=0.01)
 
 
+@pytest.mark.warp
 async def test_a_call_may_have_a_deadline_of_its_own() -> None:
     """It counts instead of the usual one."""
     held = Held()

@@ -223,6 +223,7 @@ async def test_a_stop_lets_work_elsewhere_say_that_it_has_begun() -> None:
     assert not it.journal.named("call_finished")
 
 
+@pytest.mark.warp
 async def test_work_elsewhere_without_a_word_is_looked_for() -> None:
     """A stop waits a moment; then the duty is stored before the result that nobody knows."""
     held = Held()

@@ -258,6 +258,7 @@ async def test_a_tool_that_raises(
     assert found["good"].status is ResultStatus.DONE
 
 
+@pytest.mark.warp
 @pytest.mark.parametrize(
     ("effect", "status"),
     [

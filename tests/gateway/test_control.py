@@ -128,7 +128,7 @@ class Caller:
 
     async def hear(self) -> bytes:
         """The next line."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.reader.readline()
 
 
@@ -283,7 +283,7 @@ async def test_closing_ends_open_connections(
     async with listening(state_dir, Desk()) as server, calling(state_dir) as caller:
         await caller.ask(request_line(OpenChat(name="")))
         await caller.hear()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await server.close()
             assert await caller.reader.read() == b""
     assert caplog.records == []

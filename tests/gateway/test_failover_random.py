@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -21,19 +20,19 @@ from agent.providers.bounds import CLOUD
 from agent.providers.openai_chat import ChatEndpoint, OpenAIChat
 from agent.tools.base import EffectClass
 from gateway.store import migrate
-from gateway.store.base import StoreHealth, Transition, Tx
-from gateway.store.sqlite import SqliteStore, open_sqlite
+from gateway.store.base import Tx
+from gateway.store.sqlite import open_sqlite
 from tests.agent.chain import MODELS, refusal
 from tests.agent.scripted import ScriptedTool, entry
 from tests.gateway.core import Core
 from tests.gateway.events import message
 from tests.gateway.hand_clock import START, HandClock
 from tests.gateway.scripted_adapter import ScriptedAdapter
-from tests.warp import WarpLoop, warped
+from tests.gateway.steady import SteadyStore
+from tests.warp import warped
 from tests.wire.openai import CallTool, Cut, OpenAIServer, Reply, Stream, chunk
 from tests.wire.openai.script import Reset, Script, Silence
 
-T = TypeVar("T")
 SEEDS, SOAKED = 10, 200
 TURNS = 3
 REST_S = 70
@@ -63,30 +62,6 @@ class LoopClock(HandClock):
                 await event.wait()
         except TimeoutError:
             pass
-
-
-class SteadyStore:
-    """A store whose work takes no time of the clock that jumps."""
-
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, WarpLoop)
-        self._loop = loop
-
-    async def write(self, unit: Callable[[Tx], T], *, transition: Transition) -> T:
-        with self._loop.busy():
-            return await self._store.write(unit, transition=transition)
-
-    async def read(self, query: Callable[[Tx], T]) -> T:
-        with self._loop.busy():
-            return await self._store.read(query)
-
-    async def close(self) -> None:
-        await self._store.close()
-
-    def health(self) -> StoreHealth:
-        return self._store.health()
 
 
 @dataclass

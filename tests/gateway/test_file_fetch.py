@@ -189,6 +189,7 @@ async def test_what_a_refusal_means(
     assert await fetch.why_not("/file") == why
 
 
+@pytest.mark.warp
 async def test_what_passes_is_tried_again(server: FileServer, fetch: Fetch) -> None:
     """A full server, then one that goes silent, then the file."""
     fetch.fetcher = FileFetcher(fetch.blobs, patience=Patience(idle_s=0.3), sleep=at_once)
@@ -208,6 +209,7 @@ async def test_more_than_was_declared_is_not_read(fetch: Fetch) -> None:
     assert await fetch.why_not("/file", most=10) == "it is larger than 10"
 
 
+@pytest.mark.warp
 async def test_a_slow_file_is_given_up(server: FileServer, tmp_path: Path) -> None:
     """After the whole time, whatever is tried."""
     fetch = Fetch(server, tmp_path)

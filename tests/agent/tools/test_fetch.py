@@ -362,6 +362,7 @@ async def test_something_is_sent(site: SiteServer, tool: FetchTool) -> None:
     assert len(site.record) == 2
 
 
+@pytest.mark.warp
 @pytest.mark.parametrize(
     "fault", [CutBefore(), CutAfter(), HalfOpen()], ids=["cut", "late", "mute"]
 )

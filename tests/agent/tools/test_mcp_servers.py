@@ -23,6 +23,8 @@ from agent.tools.mcp_pins import MemoryPins
 from agent.tools.mcp_server import Patience, ServerState
 from tests.agent.tools.mcp_ground import QUICK, WAIT_S, at_work, entry
 
+pytestmark = pytest.mark.warp
+
 PURE = {"echo": EffectClass.PURE, "die": EffectClass.PURE}
 
 
@@ -501,6 +503,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.warp(False)
 @pytest.mark.slow
 async def test_a_killed_gateway_leaves_no_server(tmp_path: Path) -> None:
     """Slow: the guard gives them a second after TERM. Even a stubborn one and its child end."""

@@ -27,6 +27,8 @@ from agent.tools.base import (
 from agent.tools.isolation import Isolation
 from agent.tools.shell import ShellTool
 
+pytestmark = pytest.mark.warp
+
 CONTEXT = CallContext(call_id="c1", session="s1")
 ROOT = Path(__file__).parents[3]
 
@@ -468,6 +470,7 @@ async def dying(workspace: Path, mark: str, when: str) -> asyncio.subprocess.Pro
     )
 
 
+@pytest.mark.warp(False)
 async def test_a_gateway_that_is_killed_leaves_nothing(
     isolation: Isolation, workspace: Path
 ) -> None:

@@ -145,6 +145,7 @@ async def test_a_refused_query_costs_nothing(api: SearchApiServer, status: int, 
         await use(tool_for(api), "x")
 
 
+@pytest.mark.warp
 @pytest.mark.parametrize(
     "fault",
     [

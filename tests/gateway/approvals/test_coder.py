@@ -16,6 +16,8 @@ from tests.gateway.approvals.house import CAL, House
 from tests.gateway.events import BEN, DM
 from tests.wire.codex.stage import QUICK
 
+pytestmark = pytest.mark.warp
+
 ANSWER = [{"usage": [10, 5]}, {"message": "All built.", "item": "m9"}]
 
 

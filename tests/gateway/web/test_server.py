@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -276,8 +275,9 @@ async def test_a_body_has_a_maximum(path: str) -> None:
             assert "1 MiB" in (await answer.json())["error"]
 
 
+@pytest.mark.warp
 async def test_a_body_that_does_not_come_is_given_up() -> None:
-    """Five seconds, then 408. Slow because that is the time the listener really waits.
+    """Five seconds, then 408.
 
     Files have longer, where files are taken.
     """
@@ -450,6 +450,7 @@ async def test_open_to_others_without_a_token_is_refused() -> None:
         WebServer(config, routes=(), health=StandInGateway(), now=now)
 
 
+@pytest.mark.warp
 async def test_it_stops_in_time_whatever_is_open() -> None:
     """A stream, a held request and an idle connection do not keep it longer than two seconds."""
     handlers = Handlers()
@@ -463,8 +464,9 @@ async def test_it_stops_in_time_whatever_is_open() -> None:
                 writer.write(b"GET /unfini")
             else:
                 await handlers.entered.wait()
-        begun = time.monotonic()
-    assert time.monotonic() - begun < 2.0
+        now = asyncio.get_running_loop().time
+        begun = now()
+    assert now() - begun < 2.0
     for reader, writer in connections:
         with suppress(ConnectionError):
             await reader.read()

@@ -344,6 +344,7 @@ async def stops_reading(
     return ours, served, writer
 
 
+@pytest.mark.warp
 async def test_a_dead_reader_is_dropped_with_what_it_was_sent() -> None:
     """It holds nothing up and nothing in memory, and the next terminal gets what it missed."""
     adapter = TerminalAdapter(now=lambda: AT, keep=Keeping(), write_timeout_s=0.1)
@@ -385,6 +386,7 @@ async def test_a_dead_reader_costs_one_state_and_no_queue(adapter: TerminalAdapt
     await asyncio.gather(served, return_exceptions=True)
 
 
+@pytest.mark.warp
 async def test_who_takes_no_answers_is_not_listened_to(
     adapter: TerminalAdapter, journal: Journal
 ) -> None:

@@ -215,6 +215,7 @@ async def gone(page: Running) -> None:
                 pass
 
 
+@pytest.mark.warp
 async def test_a_quiet_stream_is_kept_alive_by_comments() -> None:
     """They are no events, and a page shows nothing of them."""
     async with running_page(patience=Patience(heartbeat_s=0.01)) as page, reader(page) as stream:
@@ -249,6 +250,7 @@ async def dead_reader(page: Running) -> AsyncIterator[None]:
         yield
 
 
+@pytest.mark.warp
 async def test_a_dead_reader_is_cut_off() -> None:
     """It takes nothing for as long as is allowed; then its connection and its memory are gone."""
     async with running_page(patience=Patience(write_s=0.2)) as page, dead_reader(page):

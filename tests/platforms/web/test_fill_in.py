@@ -6,6 +6,7 @@ from html import unescape
 from uuid import uuid4
 
 import orjson
+import pytest
 
 from platforms.content import AnswerPress, Button, Edit, Field, Form, Menu, OpenForm, Post
 from platforms.events import (
@@ -113,6 +114,7 @@ async def test_words_to_the_presser_without_script() -> None:
         assert "Only Ann" not in browser.html
 
 
+@pytest.mark.warp
 async def test_an_answer_that_takes_its_time_is_asked_for_again() -> None:
     """A page without script looks again by itself until the answer is there."""
     async with running_page(patience=Patience(answer_s=0.05)) as page:

@@ -137,6 +137,7 @@ async def test_stop_without_script() -> None:
         assert (event.name, event.chat.chat_id) == ("stop", CHAT)
 
 
+@pytest.mark.warp
 async def test_press_without_script() -> None:
     """A button under a message is a form of its own; its payload comes back unchanged."""
     async with running_page(patience=Patience(answer_s=0.05)) as page:
