@@ -41,12 +41,21 @@ from gateway.control_requests import (
     OpenChat,
     RemoveOwner,
     RetryCredential,
+    SendFile,
     SendText,
     TriggerJob,
     read_request,
 )
-from gateway.cron_door import CronDoor, Fired, KeyConflict, Known, NoSuchJob, TooMany
-from gateway.errors import GatewayError
+from gateway.cron_door import (
+    CronDoor,
+    Fired,
+    KeyConflict,
+    Known,
+    NoSuchJob,
+    SignedBefore,
+    TooMany,
+)
+from gateway.errors import GatewayError, NotNow, StoreError
 from gateway.logins import login_of, shell_person
 from gateway.refs import chat_text
 from platforms.errors import PlatformError
@@ -90,6 +99,9 @@ class Operator(Protocol):
 
     async def send(self, chat: str, text: str, key: str | None) -> "SendResult":
         """Store a message for a chat, power-safe when this returns; the same key stores once."""
+
+    async def send_file(self, chat: str, file: File, key: str | None) -> "SendResult":
+        """Store a file for a chat, as `send` does words."""
 
 
 class Desk(Protocol):
@@ -259,6 +271,8 @@ class ControlServer:
                     raise GatewayError(NOT_A_REQUEST)
                 else:
                     result = await self._perform(request, person)
+            except (NotNow, StoreError) as error:
+                await _answer(writer, error=str(error), later=True)
             except GatewayError as error:
                 await _answer(writer, error=str(error))
             else:
@@ -268,6 +282,7 @@ class ControlServer:
         self,
         request: AskStatus
         | AskWhy
+        | SendFile
         | SendText
         | TriggerJob
         | Examine
@@ -284,10 +299,9 @@ class ControlServer:
             case AskWhy(ident=ident):
                 return await self._operator.why(ident)
             case SendText(chat=chat, text=text, key=key):
-                result = await self._operator.send(chat, text, key)
-                if result.problem:
-                    raise GatewayError(result.problem)
-                return result.outbox_id
+                return _stored(await self._operator.send(chat, text, key))
+            case SendFile(chat=chat, key=key):
+                return _stored(await self._operator.send_file(chat, _file(request), key))
             case TriggerJob():
                 return await self._trigger(request, by=by)
             case Examine():
@@ -316,10 +330,10 @@ class ControlServer:
                 return {"fire": f"f{fire}", "new": True}
             case Known(fire=fire):
                 return {"fire": f"f{fire}", "new": False}
-            case KeyConflict():
+            case KeyConflict() | SignedBefore():
                 raise GatewayError("this key came with other data before; nothing was done")
             case TooMany():
-                raise GatewayError("so many runs of this job wait that no further one is taken")
+                raise NotNow("so many runs of this job wait that no further one is taken")
             case NoSuchJob():
                 raise GatewayError(
                     f"there is no job {request.name}; `gatepost cron list` names those there are"
@@ -400,6 +414,20 @@ async def _line(reader: asyncio.StreamReader, within_s: float = IDLE_S) -> bytes
             return await reader.readline()
     except (TimeoutError, ValueError):
         return b""
+
+
+def _stored(result: "SendResult") -> int | None:
+    if result.problem:
+        raise GatewayError(result.problem)
+    return result.outbox_id
+
+
+def _file(request: SendFile) -> File:
+    try:
+        data = b64decode(request.data, validate=True)
+    except ValueError as error:
+        raise GatewayError(NOT_A_REQUEST) from error
+    return File(data=data, name=request.name, mime=request.mime)
 
 
 async def _answer(writer: asyncio.StreamWriter, **answer: Any) -> None:

@@ -31,6 +31,8 @@ from gateway.cron_door import (
     KeyConflict,
     Known,
     NoSuchJob,
+    Signed,
+    SignedBefore,
     TooMany,
 )
 from gateway.cron_news import News, Ways
@@ -41,7 +43,7 @@ from gateway.errors import StoreClosed, StoreError, StoreFailed
 from gateway.progress import Wait
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import chats, cron, fires, inbox
+from gateway.store.records import chats, cron, fires, hook_requests, inbox
 from gateway.store.records.cron import Job
 from gateway.store.records.fires import BY_HAND, Fire, Followed, NewFire
 from platforms.errors import PlatformError
@@ -175,6 +177,7 @@ class Cron:
         by: str,
         key: str | None = None,
         data: str = "",
+        signed: Signed | None = None,
         though_paused: bool = True,
     ) -> FireOutcome:
         """Store a fire outside of the job's slots; see `cron_door.CronDoor`."""
@@ -188,6 +191,8 @@ class Cron:
             job = cron.get(tx, name)
             if job is None or job.state == "removed":
                 return NoSuchJob(), news
+            if signed is not None and not _is_first_key(tx, name, signed, key or "", now):
+                return SignedBefore(), news
             known = fires.by_key(tx, name, key, since=now - fires.KEY_US) if key else None
             if known is not None:
                 same = known.digest == digest
@@ -212,7 +217,8 @@ class Cron:
             self._begin_due(tx, accounts, news)
             return Fired(fire=ident), news
 
-        outcome, news = await self._store.write(unit, transition=transitions.FIRE_DUE)
+        asked = transitions.FIRE_DUE if signed is None else transitions.HOOK_TAKEN
+        outcome, news = await self._store.write(unit, transition=asked)
         self._tell(news)
         return outcome
 
@@ -413,6 +419,14 @@ def _moved_on(tx: Tx, job: Job, stored: Job, passed: Passed) -> bool:
     if moved and upcoming is None:
         cron.end(tx, job.name)
     return moved
+
+
+def _is_first_key(tx: Tx, job: str, signed: Signed, key: str, now: int) -> bool:
+    """Whether a signed request comes with the key it came with before, if it did."""
+    until = signed.good_until
+    return key == hook_requests.first_key(
+        tx, job, signed.digest, key=key, good_until=until, now=now
+    )
 
 
 def _at_work(work: tuple[Fire, ...], name: str) -> AtWork:

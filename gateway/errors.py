@@ -7,6 +7,10 @@ class GatewayError(Exception):
     """The root: show the text, never a traceback, to people. `config.ConfigError` is one too."""
 
 
+class NotNow(GatewayError):
+    """Not possible at the moment: whoever repeats it later, with its key, gets it done once."""
+
+
 class StoreError(GatewayError):
     """Nothing of this call was stored: do not acknowledge what it stood for."""
 

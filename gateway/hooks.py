@@ -9,7 +9,8 @@ answered like a wrong signature. The body is quoted to the model as nobody's wor
 neither chat nor session nor tool.
 
 The key stands outside of what is signed. So within the time a signature holds, it is good for one
-key: whoever comes by a signed request can't run the job again with a key of their own.
+key: whoever comes by a signed request can't run the job again with a key of their own. That is
+decided with the run itself, and outlasts a restart.
 """
 
 import hashlib
@@ -31,6 +32,8 @@ from gateway.cron_door import (
     KeyConflict,
     Known,
     NoSuchJob,
+    Signed,
+    SignedBefore,
     TooMany,
 )
 from gateway.errors import StoreError
@@ -84,7 +87,6 @@ class Hooks:
         self._secrets = {job.name: job.secret for job in jobs if job.secret is not None}
         self._door = door
         self._now = now
-        self._keys: dict[str, tuple[int, str]] = {}
 
     def routes(self) -> tuple[Route, ...]:
         """Where hooks are called; nothing where there are none."""
@@ -108,13 +110,16 @@ class Hooks:
         if given is not None and not _KEY_SHAPE.fullmatch(given):
             return _problem(400, KEY_SHAPE)
         key = given or hashlib.sha256(timestamp.encode() + body).hexdigest()
-        if not self._is_first_key(f"{name} {told}", key):
-            return _problem(409, OTHER_KEY)
         try:
             # NUL is in no text that a database keeps.
             data = body.decode("utf-8", "replace").replace("\x00", "\ufffd")
             outcome = await self._door.fire_now(
-                name, by=BY, key=key, data=data, though_paused=False
+                name,
+                by=BY,
+                key=key,
+                data=data,
+                signed=_signed(told, timestamp),
+                though_paused=False,
             )
         except StoreError as error:
             log.warning("a hook could not be stored: %s: %s", name, error)
@@ -134,20 +139,17 @@ class Hooks:
         given = told.encode("utf-8", "surrogateescape")
         return hmac.compare_digest(given, wanted.encode()) and secret is not None
 
-    def _is_first_key(self, signed: str, key: str) -> bool:
-        """Whether a signed request comes with the key it came with before, if it did."""
-        now = int(self._now().timestamp())
-        while self._keys:  # oldest first; a timestamp may lie ahead as far as behind
-            oldest = next(iter(self._keys))
-            if now - self._keys[oldest][0] <= 2 * SKEW_S:
-                break
-            del self._keys[oldest]
-        return self._keys.setdefault(signed, (now, key))[1] == key
-
     def _turned_away(self, name: str, why: str) -> web.Response:
         if name in self._secrets:
             log.warning("refused a request to the hook %s: %s", name, why)
         return _problem(401, why)
+
+
+def _signed(told: str, timestamp: str) -> Signed:
+    """A signature as it is remembered; nobody can sign with what is stored of it."""
+    # Twice as long as it holds, for a clock that is set back meanwhile.
+    good_until = (int(timestamp) + 2 * SKEW_S) * 1_000_000
+    return Signed(digest=hashlib.sha256(told.encode()).hexdigest(), good_until=good_until)
 
 
 def _fits(request: web.Request) -> bool:
@@ -162,6 +164,8 @@ def _answer(name: str, outcome: FireOutcome) -> web.Response:
             return _json(200, {"fire": f"f{fire}"})
         case KeyConflict():
             return _problem(409, OTHER_BODY)
+        case SignedBefore():
+            return _problem(409, OTHER_KEY)
         case TooMany():
             log.warning("a hook is called faster than its job can run: %s", name)
             return _problem(503, NOT_NOW)

@@ -83,6 +83,7 @@ MCP_PINNED: Final = _power("mcp.pinned")
 JOBS_KEPT: Final = _power("jobs.kept")
 JOB_CHANGED: Final = _power("job.changed")
 FIRE_DUE: Final = _power("fire.due")
+HOOK_TAKEN: Final = _power("hook.taken")
 FIRE_BEGUN: Final = _power("fire.begun")
 FIRE_ENDED: Final = _power("fire.ended")
 

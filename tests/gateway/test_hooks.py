@@ -6,17 +6,37 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from gateway.config import CronJob, Listen, Secret, WebConfig
-from gateway.cron_door import Fired, FireOutcome, KeyConflict, Known, NoSuchJob, TooMany
+from gateway.cron_door import (
+    CronDoor,
+    Fired,
+    FireOutcome,
+    KeyConflict,
+    Known,
+    NoSuchJob,
+    Signed,
+    SignedBefore,
+    TooMany,
+)
+from gateway.cron_jobs import moment
 from gateway.errors import StoreFailed
-from gateway.hooks import PATH, Hooks, signature
+from gateway.hooks import OTHER_KEY, PATH, SKEW_S, Hooks, signature
+from gateway.store import migrate
+from gateway.store.base import Store, Tx
+from gateway.store.records import hook_requests
+from gateway.store.sqlite import open_sqlite
 from gateway.web.server import WebServer
+from tests.gateway.cron_house import CronHouse
+from tests.gateway.hand_clock import START, HandClock
+from tests.gateway.records.rows import write
 from tests.platforms.web.stand_in import StandInGateway
 
 SECRET = "swordfish-of-the-loopback"
@@ -42,9 +62,11 @@ class Door:
         by: str,
         key: str | None = None,
         data: str = "",
+        signed: Signed | None = None,
         though_paused: bool = True,
     ) -> FireOutcome:
         assert not though_paused, "a job that rests is not run by requests"
+        assert signed is not None
         self.asked.append((name, by, key, data))
         if isinstance(self.outcome, Exception):
             raise self.outcome
@@ -54,10 +76,21 @@ class Door:
 class House:
     """A listener with its hooks, and somebody who calls them."""
 
-    def __init__(self, door: Door, client: aiohttp.ClientSession) -> None:
-        self.door = door
+    def __init__(self, door: CronDoor, client: aiohttp.ClientSession) -> None:
+        self._door = door
         self.client = client
         self.now = NOW
+
+    @property
+    def door(self) -> Door:
+        """The one that keeps what it is asked."""
+        assert isinstance(self._door, Door)
+        return self._door
+
+    def at(self, clock: HandClock) -> str:
+        """Let it be as late as on that clock; the timestamp of then."""
+        self.now = moment(clock.now())
+        return str(int(self.now.timestamp()))
 
     async def call(
         self,
@@ -82,7 +115,18 @@ class House:
 
 
 @asynccontextmanager
-async def hooked(door: Door | None = None) -> AsyncIterator[House]:
+async def jobs(path: Path, clock: HandClock) -> AsyncIterator[CronDoor]:
+    """The clock over a store that outlasts it."""
+    store = await open_sqlite(path / "jobs", migrate.packaged(), on_failure=pytest.fail)
+    house = CronHouse(store, path, clock)
+    await house.open(*JOBS[:1])
+    yield house.cron
+    await house.close()
+    await store.close()
+
+
+@asynccontextmanager
+async def hooked(door: CronDoor | None = None) -> AsyncIterator[House]:
     """Listen."""
     ours = door or Door()
     here: list[House] = []
@@ -131,22 +175,60 @@ async def test_a_key_of_the_sender_s_stands_for_timestamp_and_body() -> None:
         assert (status, len(house.door.asked)) == (400, 2), said
 
 
-async def test_a_signed_request_is_good_for_one_key() -> None:
-    """The key is not signed: a copy of a request can't run the job again under another key."""
-    async with hooked() as house:
-        assert (await house.call(key="a"))[0] == 202
-        assert (await house.call(key="b"))[0] == 409
-        assert (await house.call())[0] == 409
-        assert (await house.call(key="a"))[0] == 202
-        house.now += timedelta(seconds=601)  # long after its timestamp is too old
-        fresh = str(int(house.now.timestamp()))
-        assert (await house.call(key="b", timestamp=fresh))[0] == 202
+@pytest.mark.parametrize("repeat", ["a", "b", None])
+async def test_a_signed_request_is_good_for_one_key(
+    tmp_path: Path, clock: HandClock, repeat: str | None
+) -> None:
+    """A captured request runs nothing under another key, not after a restart either."""
+    async with jobs(tmp_path, clock) as cron, hooked(cron) as house:
+        stamp = house.at(clock)
+        assert await house.call(timestamp=stamp, key="a") == (202, {"fire": "f1"})
+        clock.advance(SKEW_S)
+    async with jobs(tmp_path, clock) as cron, hooked(cron) as house:
+        house.at(clock)
+        status, said = await house.call(timestamp=stamp, key=repeat)
+        if repeat == "a":
+            assert (status, said) == (200, {"fire": "f1"})
+        else:
+            assert (status, said) == (409, {"error": OTHER_KEY})
+        fresh = house.at(clock)
+        assert await house.call(timestamp=fresh, key="b") == (202, {"fire": "f2"})
+
+
+async def test_a_signature_is_spent_though_its_run_was_another_request_s(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    """Who signs anew to hear that a key is known leaves no signature for others to use."""
+    async with jobs(tmp_path, clock) as cron, hooked(cron) as house:
+        await house.call(timestamp=house.at(clock), key="a")
+        clock.advance(60)
+        again = house.at(clock)
+        assert (await house.call(timestamp=again, key="a"))[0] == 200
+        assert (await house.call(timestamp=again, key="b"))[0] == 409
+        assert (await house.call(b"other", timestamp=again, key="a"))[0] == 409
+        assert await house.call(b"other", timestamp=again) == (409, {"error": OTHER_KEY})
+
+
+async def test_what_is_kept_of_a_signature_goes_when_it_no_longer_holds(store: Store) -> None:
+    """For every job apart; a signature itself is nowhere in the rows."""
+
+    def first(tx: Tx, job: str, key: str, *, now: int) -> str:
+        return hook_requests.first_key(tx, job, "s", key=key, good_until=START + 600, now=now)
+
+    for job, key, now, known in (
+        ("a", "one", START, "one"),
+        ("a", "two", START + 600, "one"),
+        ("b", "two", START, "two"),
+        ("a", "two", START + 601, "two"),
+    ):
+        assert await write(store, partial(first, job=job, key=key, now=now)) == known
 
 
 @pytest.mark.parametrize(
     ("outcome", "status"),
     [
         (KeyConflict(), 409),
+        (SignedBefore(), 409),
         (TooMany(), 503),
         (StoreFailed("the disk is full"), 503),
         (NoSuchJob(), 404),

@@ -4,6 +4,9 @@ Who is told that a command did not arrive gives it again, and a job's run is not
 so runs are asked for with a key, by the operator.
 """
 
+import time
+
+from gateway.hooks import signature
 from gateway.store import transitions
 from tests.kill.scene import Scene
 from tests.kill.story import ONE, TWO, Story, answer, passes_by
@@ -26,6 +29,16 @@ name = "yearly"
 schedule = "0 0 1 1 *"
 prompt = "A good new year!"
 deliver = "terminal:0"
+"""
+
+
+HOOK_SECRET = "swordfish-of-the-loopback"
+HOOK = f"""
+[[cron]]
+name = "deploys"
+secret = "{HOOK_SECRET}"
+prompt = "{ONE}"
+deliver = "web:local"
 """
 
 
@@ -66,6 +79,19 @@ async def begin_with_a_job(scene: Scene) -> None:
     await scene.sees(answer(TWO))
 
 
+async def call_a_hook(scene: Scene) -> None:
+    """A signed request is sent until it is answered; whoever has read it sends it once more."""
+    scene.hold.set()
+    stamp, body = str(int(time.time())), ONE.encode()
+    headers = {
+        "X-Gatepost-Timestamp": stamp,
+        "X-Gatepost-Signature": signature(HOOK_SECRET, timestamp=stamp, body=body),
+    }
+    assert await scene.post("/hooks/deploys", body, {**headers, "Idempotency-Key": "one"}) < 300
+    await scene.holds(OVER)
+    assert await scene.post("/hooks/deploys", body, {**headers, "Idempotency-Key": "two"}) == 409
+
+
 TOLD = Aside(phrases=(MADE,), answers=True)
 REPORT = Whole(words=answer(ONE))
 
@@ -95,6 +121,16 @@ CLOCK_STORIES: tuple[Story, ...] = (
         asides=(TOLD,),
         told=True,
         leaves=BOTH_OVER,
+    ),
+    Story(
+        name="hook",
+        passes=passes_by(transitions.HOOK_TAKEN),
+        play=call_a_hook,
+        endings=(Ending(texts=(), calls=1, turns=1),),
+        reply=of_the_job,
+        config=HOOK,
+        leaves="SELECT 1 FROM cron_fire GROUP BY job HAVING COUNT(*) = 1",
+        possible=lambda person: person.name == "web",
     ),
     Story(
         name="jobs_kept",

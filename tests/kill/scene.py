@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
+
 from gateway import render
 from gateway.app import Gateway
 from gateway.cli.asking import ask
@@ -196,6 +198,17 @@ class Scene(Stage):
     async def trigger(self, job: str, *, key: str) -> None:
         """Let the operator run a job, until the gateway says that its run is stored."""
         await self._ask(TriggerJob(name=job, key=key, data=""))
+
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send a request to the gateway's web listener until it is answered; the status."""
+        while True:
+            await self._up.wait()
+            url = f"http://127.0.0.1:{self.person.port}{path}"
+            try:
+                async with aiohttp.request("POST", url, data=body, headers=headers) as response:
+                    return response.status
+            except aiohttp.ClientError:
+                self._up.clear()
 
     async def log_in(self) -> None:
         """Let the operator log in to an account, until the gateway says that it is kept."""

@@ -322,14 +322,19 @@ def latest(tx: Tx, job: str, *, limit: int) -> tuple[Fire, ...]:
 
 
 def prune(tx: Tx, job: str, *, now: int) -> int:
-    """Forget what a job did long ago, or before its last 500 fires; how many rows went."""
+    """Forget what a job did long ago, or before its last 500 fires; how many rows went.
+
+    What a request with a key made stays as long as that key is known.
+    """
     return tx.run(
         "DELETE FROM cron_fire WHERE job = ? AND ended_at IS NOT NULL AND (made_at < ? OR id <="
-        " COALESCE((SELECT id FROM cron_fire WHERE job = ? ORDER BY id DESC LIMIT 1 OFFSET ?), 0))",
+        " COALESCE((SELECT id FROM cron_fire WHERE job = ? ORDER BY id DESC LIMIT 1 OFFSET ?), 0))"
+        " AND (request_key IS NULL OR made_at <= ?)",
         job,
         now - KEPT_US,
         job,
         KEPT,
+        now - KEY_US,
     )
 
 

@@ -70,6 +70,21 @@ async def test_the_past_of_a_job_goes_by_number_and_age(store: Store) -> None:
     assert await write(store, lambda tx: fires.prune(tx, "a", now=young)) == KEPT
 
 
+async def test_what_a_key_made_stays_as_long_as_it_is_known(store: Store) -> None:
+    """However many come after it, the same request finds it for a day."""
+
+    def fill(tx: Tx) -> None:
+        for slot in range(KEPT + 20):
+            new = NewFire(job="a", slot=slot, fold=BY_HAND, state="skipped", request_key=f"k{slot}")
+            fires.insert(tx, new, now=START)
+
+    await write(store, fill)
+    for now, known, gone in ((START, "k0", 0), (START + fires.KEY_US, "k20", 20)):
+        assert await write(store, lambda tx: fires.prune(tx, "a", now=now)) == gone  # noqa: B023
+        found = await store.read(lambda tx: fires.latest(tx, "a", limit=1_000))
+        assert found[-1].slot == int(known[1:])
+
+
 async def test_a_removed_job_is_forgotten_with_its_last_fire(store: Store) -> None:
     """Until then `why` can tell of it."""
     await write(store, lambda tx: cron.put(tx, JOB))
