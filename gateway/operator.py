@@ -12,9 +12,11 @@ from agent.failover import Entry
 from agent.model_prices import ModelPricing
 from agent.model_room import ModelRoom
 from gateway import notify, outgoing, refs
+from gateway.attached import size_text
 from gateway.clock import Clock
 from gateway.config import DestinationConfig
 from gateway.delivery import Deliveries
+from gateway.errors import NotNow
 from gateway.ingest import Ingest
 from gateway.serving import Serving, serving
 from gateway.sessions import RunningTurn, Sessions
@@ -23,6 +25,7 @@ from gateway.store import transitions
 from gateway.store.base import Store, StoreHealth, Tx
 from gateway.store.records import inbox, model_calls, outbox, spent
 from gateway.store.records.explain import explain
+from gateway.store.records.outbox import Op
 from gateway.store.records.overview import Overview, overview
 from gateway.store.records.reasons import REASONS, ruled_by
 from gateway.supervise import State, Supervisor
@@ -32,6 +35,9 @@ from platforms.markup import parse
 
 if TYPE_CHECKING:
     from agent.tools.mcp_server import ServerFacts
+
+SEND_FILE_MAX = 10 << 20
+"""Bytes of a file that is sent from the command line: it is a row until it has left."""
 
 LOOP_PROBE_S = 0.5
 LAG_KEPT_S = 60.0
@@ -223,12 +229,25 @@ class Operator:
 
         The same key again stores nothing and returns the first row's id.
         """
+        body = parse(text)
+        if not body:
+            return SendResult(outbox_id=None, problem="There is nothing to send.")
+        return await self._send(chat, "post", outgoing.Words(body=body), key)
+
+    async def send_file(self, chat: str, file: outgoing.File, key: str | None) -> SendResult:
+        """Store a file for a chat or destination, as `send` does words."""
+        return await self._send(chat, "upload", file, key)
+
+    async def _send(
+        self, chat: str, op: Op, content: outgoing.Content, key: str | None
+    ) -> SendResult:
         chat = refs.standing_text(self._named.get(chat, chat))
         outlet = next(
             (o for o in self._deliveries.outlets() if chat.startswith(f"{o.account.platform}:")),
             None,
         )
         if outlet is None:
+            self._may_come(chat.partition(":")[0])
             connected = ", ".join(o.account.platform for o in self._deliveries.outlets())
             by_name = f"; by name: {', '.join(sorted(self._named))}" if self._named else ""
             return SendResult(
@@ -239,9 +258,10 @@ class Operator:
             refs.chat_from(chat, outlet.account)
         except ValueError as error:
             return SendResult(outbox_id=None, problem=f"{error}.")
-        body = parse(text)
-        if not body:
-            return SendResult(outbox_id=None, problem="There is nothing to send.")
+        most = min(SEND_FILE_MAX, outlet.adapter.capabilities.upload_max_bytes)
+        if isinstance(content, outgoing.File) and not 0 < len(content.data) <= most:
+            why = f"is larger than {size_text(most)}" if content.data else "is empty"
+            return SendResult(outbox_id=None, problem=f"{content.name} {why}.")
         new = outbox.NewOutbox(
             dedupe_key=f"send:{key or self._clock.nonce()}",
             account=refs.account_text(outlet.account),
@@ -249,9 +269,9 @@ class Operator:
             turn_id=None,
             part=0,
             purpose="send",
-            op="post",
+            op=op,
             target_id=None,
-            content=outgoing.dump(outgoing.Words(body=body)),
+            content=outgoing.dump(content),
             nonce=self._clock.nonce(),
         )
         now = self._clock.now()
@@ -263,6 +283,12 @@ class Operator:
             return SendResult(outbox_id=known)
         outlet.enqueue((row,))
         return SendResult(outbox_id=row.id)
+
+    def _may_come(self, platform: str) -> None:
+        """Raise NotNow for a platform that is only not connected yet."""
+        for surface in self.surfaces():
+            if surface.platform == platform and surface.state != "stopped":
+                raise NotNow(f"{platform} is not connected yet, so nothing was stored; try again.")
 
     async def alive(self) -> HealthReport:
         """The loop turns (it answers), the writer writes, no surface is deaf unattended."""

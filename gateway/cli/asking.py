@@ -9,7 +9,7 @@ import orjson
 
 from gateway.control import socket_address
 from gateway.control_requests import Request, request_line
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NotNow
 
 ANSWER_WITHIN_S = 15.0
 
@@ -22,10 +22,25 @@ class Refused(GatewayError):
     """The gateway answered with a sentence instead of a result."""
 
 
+class Unanswered(Refused):
+    """It can't be done now, or nobody can tell whether it was: ask again, by the same key."""
+
+
 def ask(state_dir: Path, request: Request, *, answer_within_s: float = ANSWER_WITHIN_S) -> Any:
     """The result of one request; raises NotRunning, or Refused with the gateway's sentence."""
     with Conversation(state_dir, answer_within_s=answer_within_s) as running:
         return running.ask(request)
+
+
+def hand_over(state_dir: Path, request: Request) -> Any:
+    """The result of a request that may be repeated; raises NotNow where that may help, or Refused.
+
+    For programs that go on without a person: cron, timers, scripts.
+    """
+    try:
+        return ask(state_dir, request)
+    except (NotRunning, Unanswered) as error:
+        raise NotNow(str(error)) from error
 
 
 class Conversation:
@@ -67,10 +82,10 @@ def answer_of(line: bytes) -> Any:
         answer = orjson.loads(line)
         if "ok" in answer:
             return answer["ok"]
-        problem = answer["error"]
+        problem, later = answer["error"], "later" in answer
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        problem = "the gateway ended the connection without an answer"
-    raise Refused(problem)
+        problem, later = "the gateway ended the connection without an answer", True
+    raise Unanswered(problem) if later else Refused(problem)
 
 
 def unreachable(state_dir: Path, exc: OSError, within_s: float = ANSWER_WITHIN_S) -> GatewayError:
@@ -80,7 +95,7 @@ def unreachable(state_dir: Path, exc: OSError, within_s: float = ANSWER_WITHIN_S
             f"the gateway in {state_dir} belongs to another user; run this as that user or as root"
         )
     if isinstance(exc, TimeoutError):
-        return Refused(f"the gateway in {state_dir} gave no answer in {within_s:.0f} s")
+        return Unanswered(f"the gateway in {state_dir} gave no answer in {within_s:.0f} s")
     return NotRunning(
         f"no gateway is running in {state_dir}; start one with: gatepost run"
         " (or name its configuration with --config)"

@@ -132,7 +132,10 @@ def send(
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Send a message to a chat, verbatim; on disk when this exits with 0."""
+    """Send a message to a chat, verbatim; on disk when this exits with 0.
+
+    Exit code 75: not now; the same with the same --key later sends it once.
+    """
     from gateway.cli.send import send as hand_over
 
     raise typer.Exit(hand_over(config, chat=chat, text=text, key=key))
@@ -151,7 +154,10 @@ def trigger(
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Run a job now, besides its times; on disk when this exits with 0."""
+    """Run a job now, besides its times; on disk when this exits with 0.
+
+    Exit code 75: not now; the same with the same --key later runs it once.
+    """
     from gateway.cli.trigger import trigger as run_now
 
     raise typer.Exit(run_now(config, job=job, key=key, data=data))

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import cast
 
 from gateway.config.faults import ConfigError
-from gateway.errors import GatewayError, StoreUnusable
+from gateway.errors import GatewayError, NotNow, StoreUnusable
 from gateway.web.errors import ListenError
 
 EXIT_FAILED = 1
+EXIT_LATER = 75  # the same command, given again later, may do
 EXIT_CONFIG = 78  # a service manager must not start this again by itself
 EXIT_INTERRUPTED = 130
 
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (StoreUnusable, ListenError) as error:
         _complain(str(error))
         return EXIT_CONFIG
+    except NotNow as error:
+        _complain(str(error))
+        return EXIT_LATER
     except GatewayError as error:
         _complain(str(error))
         return EXIT_FAILED

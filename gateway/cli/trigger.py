@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from gateway.cli.asking import ask
+from gateway.cli.asking import hand_over
 from gateway.cli.place import state_dir
 from gateway.control_requests import TriggerJob
 from gateway.errors import GatewayError
@@ -15,7 +15,7 @@ DATA_MAX_BYTES = 1 << 20
 def trigger(config: Path | None, *, job: str, key: str | None, data: Path | None) -> int:
     """Have the running gateway run a job; its run is on disk when this returns 0."""
     request = TriggerJob(name=job, key=key or "", data=_read(data) if data else "")
-    told = ask(state_dir(config, os.environ), request)
+    told = hand_over(state_dir(config, os.environ), request)
     done = "stored" if told["new"] else "known by its key, nothing new was stored"
     print(f"{done}; what becomes of it: gatepost why {told['fire']}")
     return 0

@@ -98,7 +98,6 @@ def test_misuse_ends_with_2(arguments: tuple[str, ...], capsys: pytest.CaptureFi
         ("status",),
         ("status", "--json"),
         ("why", "e1"),
-        ("send", "web:local", "hi"),
         ("approvals", "--json"),
         ("show", "K7Q2F"),
         ("approve", "K7Q2F"),

@@ -69,8 +69,8 @@ class House:
 
 
 @asynccontextmanager
-async def running(path: Path) -> AsyncIterator[House]:
-    """Start it; its model says what the test scripts."""
+async def running(path: Path, *, more: str = "") -> AsyncIterator[House]:
+    """Start it; its model says what the test scripts. `more` are further tables."""
     file = path / "gatepost.toml"
     file.write_text(
         f"""
@@ -90,7 +90,7 @@ name = "yearly"
 schedule = "@yearly"
 prompt = "Wish well."
 deliver = "web:local"
-"""
+{more}"""
     )
     file.chmod(0o600)
     model = ScriptedProvider()

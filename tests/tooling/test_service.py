@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.main import EXIT_LATER
 from gateway.config import GatewayConfig
 from gateway.config.sources import CREDENTIALS
 
@@ -20,8 +21,9 @@ SYSTEM = (
     "gatepost@.service",
     "gatepost-backup.service",
     "gatepost-backup@.service",
+    "gatepost-trigger@.service",
 )
-TIMERS = ("gatepost-backup.timer", "gatepost-backup@.timer")
+TIMERS = ("gatepost-backup.timer", "gatepost-backup@.timer", "gatepost-trigger@.timer")
 ANALYZE = shutil.which("systemd-analyze")
 
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
@@ -102,6 +104,18 @@ def test_the_backup_is_made_by_the_gateway_s_own_user(suffix: str) -> None:
     assert " backup " in setting(backup, "ExecStart")
     assert setting(backup, "PrivateNetwork") == "yes"
     assert setting(f"gatepost-backup{suffix}.timer", "Persistent") == "true"
+
+
+def test_a_job_is_asked_for_again_while_the_gateway_is_down() -> None:
+    """By the gateway's own user, and only after the code that says so; a day's run has one key."""
+    unit = "gatepost-trigger@.service"
+    for name in ("DynamicUser", "User", "StateDirectory"):
+        assert setting(unit, name) == setting("gatepost.service", name)
+    assert setting(unit, "Restart") == "on-failure"
+    kept_down = setting(unit, "RestartPreventExitStatus").split()
+    assert kept_down == ["1", "2", "78"] and str(EXIT_LATER) not in kept_down
+    assert '--key "$$1-$$(date +%%F)"' in setting(unit, "ExecStart")
+    assert setting("gatepost-trigger@.timer", "Persistent") == "true"
 
 
 @needs_systemd
