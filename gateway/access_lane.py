@@ -21,7 +21,7 @@ from gateway.control_requests import (
 from gateway.entitled import Rights
 from gateway.ingest import Entered, Stored
 from gateway.listed import ListedChats
-from gateway.membership import ChatDecided, ChatVerb, Memberships, chat_from
+from gateway.membership import ChatDecided, ChatVerb, Memberships, chat_from, listing
 from gateway.owner_codes import OwnerCodes
 from gateway.owners_desk import OwnersDesk
 from gateway.pairing import Decided, PairingDesk, Verb, listed_line
@@ -29,7 +29,7 @@ from gateway.roles import Roles
 from gateway.shell_desk import Decided as Told
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import explain, inbox, pairings
+from gateway.store.records import explain, inbox, listed, pairings
 from gateway.store.records.inbox import Waiting
 from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.pairings import Pairing
@@ -39,6 +39,8 @@ from platforms.events import PlatformName
 
 PRESSED = ("pair ", "allow ", "leave ")
 """What a button's payload begins with that is one of these commands."""
+
+AT_THE_SHELL = Reader(mark="gatepost ")
 
 _VERBS: tuple[Verb, ...] = get_args(Verb)
 
@@ -151,6 +153,17 @@ class AccessDesk:
             return "\n".join(lines) or said.NOBODY_ASKS.to(self._reader(row))
         return await self._carried_out("pair", words, row)
 
+    async def aloud(self, row: Waiting, text: str) -> str:
+        """What a command is answered with where others read it too: no words of strangers."""
+        if row.content.command != "pair" or row.content.args.strip().lower() not in ("", "list"):
+            return text
+        now, people = self._clock.now(), await self._people()
+        asking = sum(each.is_open(now) for each in people)
+        if not people:
+            return text
+        counts = {"asking": asking, "decided": len(people) - asking}
+        return said.PAIR_COUNTS.to(self._reader(row), **counts)
+
     async def _allow(self, row: Waiting) -> str:
         words = row.content.args.strip()
         if not words:
@@ -168,19 +181,28 @@ class AccessDesk:
         if place is None or account is None:
             return ChatDecided(text="Name a chat of several people by its id, as the log has it.")
         chat, by = str(place), row.content.author
+        access, reader = self._config.access_for(place.platform), self._reader(row)
 
         def unit(tx: Tx) -> ChatDecided:
             kept = inbox.kept_answer(tx, row.id)
             if kept is not None:
                 return ChatDecided(text=kept)
-            decided = self.memberships.decide(tx, verb, account, chat, by=by)
+            now_at = chat_from(listed.address(tx, account, chat)) or place
+            listed_as = listing(now_at, access.chats)
+            decided = self.memberships.decide(
+                tx, verb, account, chat, by=by, listed_as=listed_as, reader=reader
+            )
             inbox.keep_answer(tx, row.id, decided.text)
             return decided
 
         decided = await self._store.write(unit, transition=transitions.ACCESS_CHANGED)
         await self.listed.load(self._store)
         self._route(Stored(replies=decided.rows))
-        if verb == "leave" and decided.done and (why := await self._leave_chat(account, chat)):
+        if (
+            verb == "leave"
+            and decided.done
+            and (why := await self._leave_chat(account, decided.chat))
+        ):
             return replace(decided, text=f"{decided.text} I am still in it: {why}")
         return decided
 
@@ -196,12 +218,13 @@ class AccessDesk:
 
     async def _decide(self, verb: Verb, whom: str, *, by: str, row: Waiting | None) -> Decided:
         """Carry a word out, once for a command that a crash kept from being answered."""
+        reader = self._reader(row) if row is not None else AT_THE_SHELL
 
         def unit(tx: Tx) -> Decided:
             kept = inbox.kept_answer(tx, row.id) if row is not None else None
             if kept is not None:
                 return Decided(text=kept)
-            decided = self.pairing.decide(tx, verb, whom, by=by)
+            decided = self.pairing.decide(tx, verb, whom, by=by, reader=reader)
             if row is not None:
                 inbox.keep_answer(tx, row.id, decided.text)
             return decided

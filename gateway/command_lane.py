@@ -112,8 +112,10 @@ class CommandLane:
                 lambda tx: inbox.finish(tx, row.id), transition=transitions.COMMAND_DONE
             )
             return
-        now = self._clock.now()
-        new = self._post(row, text)
+        now, private = self._clock.now(), self._is_private(row)
+        if row.content.grouped and not private:
+            text = await self._access.aloud(row, text)
+        new = self._post(row, text, private=private)
 
         def unit(tx: Tx) -> outbox.OutboxRow | None:
             if not inbox.finish(tx, row.id) or not text or row.lane == "press":
@@ -135,13 +137,16 @@ class CommandLane:
         words = plain_text(parse(text)) or done
         return await outlet.answer(AnswerPress(press=press, text=words))
 
-    def _post(self, row: Waiting, text: str) -> outbox.NewOutbox:
+    def _is_private(self, row: Waiting) -> bool:
+        """Whether a post in a chat of several people is shown to one of them alone."""
         outlet = self._deliveries.outlet(row.account)
-        private = (
+        return (
             row.content.grouped
             and outlet is not None
             and outlet.adapter.capabilities.private == "any"
         )
+
+    def _post(self, row: Waiting, text: str, *, private: bool) -> outbox.NewOutbox:
         only_for = refs.person_id(row.content.author) if private else None
         return outbox.NewOutbox(
             dedupe_key=f"e{row.id}:answer",

@@ -28,6 +28,11 @@ class ListedChats:
         """Read the rows anew."""
         self._allowed, self._left, self._olds = await store.read(_read)
 
+    def formerly(self, account: str, chat: str) -> tuple[str, ...]:
+        """Addresses that a chat, or a thread of one, had before."""
+        root = refs.root_text(chat)
+        return tuple(f"{old}{chat[len(root) :]}" for old in self._olds.get((account, root), ()))
+
     def lets_in(self, chat: ChatRef, access: AccessConfig) -> bool:
         """Whether a word of an owner, or an old address, lets a chat in."""
         account = refs.account_text(chat.account)

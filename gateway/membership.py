@@ -18,6 +18,8 @@ from gateway.store.base import Tx
 from gateway.store.records import chats, listed, moves, outbox
 from gateway.store.records.chats import MarkedChat
 from gateway.store.records.outbox import OutboxRow
+from gateway.words import access as said_of
+from gateway.words.phrase import ENGLISH, Reader
 from platforms.blocks import Blocks, Paragraph, Spans
 from platforms.content import Button
 from platforms.events import ChatMembershipChanged
@@ -41,9 +43,10 @@ class Changed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatDecided:
-    """What came of an owner's word about a chat."""
+    """What came of an owner's word about a chat, which may have another address by now."""
 
     text: str
+    chat: str = ""
     done: bool = False
     rows: tuple[OutboxRow, ...] = ()
 
@@ -108,11 +111,27 @@ class Memberships:
                 assert_never(change)
         return Changed()
 
-    def decide(self, tx: Tx, verb: ChatVerb, account: str, chat: str, *, by: str) -> ChatDecided:
-        """Carry out an owner's word about a chat."""
-        now = self._clock.now()
+    def decide(
+        self,
+        tx: Tx,
+        verb: ChatVerb,
+        account: str,
+        chat: str,
+        *,
+        by: str,
+        listed_as: str = "",
+        reader: Reader = ENGLISH,
+    ) -> ChatDecided:
+        """Carry out an owner's word about a chat; `listed_as` is how the configuration lets it in.
+
+        A word about an address of before is about the one it has now.
+        """
+        now, chat = self._clock.now(), listed.address(tx, account, chat)
+        still = said_of.STILL_LET_IN.to(reader, chat=chat, pattern=listed_as)
         known = listed.of(tx, account, chat)
         state: Literal["allowed", "left"] = "allowed" if verb == "allow" else "left"
+        if known is not None and known.state == state and verb == "leave" and listed_as:
+            return ChatDecided(text=still, chat=chat, done=True)
         if known is not None and known.state == state:
             return ChatDecided(text=f"`{chat}` is {_WORDS[verb]} already, by {known.decided_by}.")
         listed.decide(tx, account, chat, state, by=by, now=now)
@@ -130,7 +149,8 @@ class Memberships:
         if known is not None:
             words = (Paragraph(spans=said(value(chat), f": {_WORDS[verb]} by ", value(by), ".")),)
             rows = self._cards.end(tx, _key(account, chat, known.asked_at), words)
-        return ChatDecided(text=f"`{chat}`: {_AFTER[verb]}", done=True, rows=rows)
+        text = still if verb == "leave" and listed_as else f"`{chat}`: {_AFTER[verb]}"
+        return ChatDecided(text=text, chat=chat, done=True, rows=rows)
 
     def _moved(self, tx: Tx, event: ChatMembershipChanged, account: str, old: str) -> Changed:
         if event.moved_to is None:
@@ -150,6 +170,20 @@ class Memberships:
             detail={"to": new},
         )
         return Changed(reload=True)
+
+
+def listing(chat: ChatPattern, patterns: tuple[ChatPattern, ...]) -> str:
+    """Which of the configured patterns lets a chat in, or something of all that it stands for."""
+    for each in patterns:
+        if each.platform != chat.platform:
+            continue
+        # A Discord channel may be written without its guild: its id is unique by itself.
+        alone = chat.parts[1:] if chat.platform == "discord" and len(chat.parts) > 1 else chat.parts
+        covered = each.parts in (chat.parts[: len(each.parts)], alone[: len(each.parts)])
+        below = chat.star and each.parts[: len(chat.parts)] == chat.parts
+        if covered or below:
+            return str(each)
+    return ""
 
 
 def chat_from(text: str) -> ChatPattern | None:

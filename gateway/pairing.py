@@ -20,14 +20,15 @@ from gateway.card_words import cut_inline, name, said, value
 from gateway.clock import Clock
 from gateway.config.faults import Wrong
 from gateway.config.ids import parse_user
+from gateway.cron_jobs import BY_PEOPLE
 from gateway.entitled import Rights
 from gateway.owner_cards import OwnerCards
 from gateway.store.base import Tx
-from gateway.store.records import inbox, outbox, pairings
+from gateway.store.records import cron, fires, inbox, outbox, pairings
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.store.records.pairings import Pairing, PairingState
 from gateway.words import access as phrases
-from gateway.words.phrase import reader_of
+from gateway.words.phrase import ENGLISH, Reader, reader_of
 from platforms.blocks import Blocks, Paragraph, Quote, Spans
 from platforms.content import Button
 from platforms.events import InboundEvent
@@ -121,7 +122,9 @@ class PairingDesk:
         pairings.put(tx, pairing)
         return rows
 
-    def decide(self, tx: Tx, verb: Verb, whom: str, *, by: str) -> Decided:
+    def decide(
+        self, tx: Tx, verb: Verb, whom: str, *, by: str, reader: Reader = ENGLISH
+    ) -> Decided:
         """Carry out an owner's word about a code, or about a person by id."""
         now = self._clock.now()
         code = code_of(whom)
@@ -135,7 +138,7 @@ class PairingDesk:
             return Decided(text=f"The request of {who} has lapsed; when they write again, I ask.")
         if verb != "allow" and self._rights.owns(pairing.person):
             return Decided(text=f"{who} is an owner.")
-        return self._decided(tx, pairing, verb, by=by)
+        return self._decided(tx, pairing, verb, by=by, reader=reader)
 
     def cards_due(self, tx: Tx) -> tuple[OutboxRow, ...]:
         """Cards of requests that came before anybody knew where owners are asked."""
@@ -157,7 +160,7 @@ class PairingDesk:
             until_at=now + LASTS_US,
         )
 
-    def _decided(self, tx: Tx, pairing: Pairing, verb: Verb, *, by: str) -> Decided:
+    def _decided(self, tx: Tx, pairing: Pairing, verb: Verb, *, by: str, reader: Reader) -> Decided:
         now = self._clock.now()
         released = pairings.release(tx, pairing.account, pairing.person) if verb == "allow" else []
         if verb in _DROPPED:
@@ -173,6 +176,7 @@ class PairingDesk:
             decided_at=now,
         )
         pairings.put(tx, new)
+        paused = self._pause_jobs(tx, new.person, by=by) if verb == "block" else ()
         audit.append(
             tx,
             at=now,
@@ -181,12 +185,31 @@ class PairingDesk:
             account=new.account,
             chat=new.chat,
             subject=new.person,
-            detail={"verb": verb, "code": new.code, "released": len(released)},
+            detail={
+                "verb": verb,
+                "code": new.code,
+                "released": len(released),
+                **({"paused": list(paused)} if paused else {}),
+            },
         )
         ended = (Paragraph(spans=said(_whom(new), f": {new.state} by ", value(by), ".")),)
         rows = self._cards.end(tx, _key(pairing), ended) if asked else ()
         text = f"{_who(new)}: {_AFTER[verb]}"
+        if paused:
+            names = ", ".join(f"`{name}`" for name in paused)
+            text += f" {phrases.JOBS_PAUSED.to(reader, jobs=names)}"
         return Decided(text=text, done=True, released=tuple(released), rows=rows)
+
+    def _pause_jobs(self, tx: Tx, person: str, *, by: str) -> tuple[str, ...]:
+        """Let the jobs that a person has made rest, what waits of them too; their names."""
+        now = self._clock.now()
+        why = f"{BY_PEOPLE}{by}: {person}, who made it, is blocked"
+        paused: list[str] = []
+        for job in cron.every(tx):
+            if job.maker == person:
+                fires.withdraw(tx, job.name, "paused", now=now)
+                paused += [job.name] if cron.pause(tx, job.name, why) else []
+        return tuple(paused)
 
     def _person(self, tx: Tx, whom: str) -> Pairing | None:
         """Whoever has an id, whether they have written or not; None if it is no id.

@@ -80,6 +80,39 @@ OWNER_CODE_PUBLIC: Final = Phrase(
         " einen neuen ausgeben und schick ihn mir in einem privaten Chat."
     ),
 )
+PAIR_COUNTS: Final = Phrase(
+    en=(
+        "{asking} ask to talk to me, about {decided} an owner has decided. Others read here: give"
+        " `{mark}pair list` in a private chat to see who they are."
+    ),
+    de=(
+        "{asking} wollen mir schreiben, über {decided} hat ein Eigentümer entschieden. Hier lesen"
+        " andere mit: gib `{mark}pair list` in einem privaten Chat, um zu sehen, wer das ist."
+    ),
+)
+JOBS_PAUSED: Final = Phrase(
+    en=(
+        "Jobs of theirs that are paused by that: {jobs}. `{mark}cron resume NAME` lets one go on,"
+        " `{mark}cron remove NAME` ends it."
+    ),
+    de=(
+        "Damit pausieren diese Jobs von ihnen: {jobs}. `{mark}cron resume NAME` lässt einen"
+        " weiterlaufen, `{mark}cron remove NAME` beendet ihn."
+    ),
+)
+STILL_LET_IN: Final = Phrase(
+    en=(
+        "`{chat}` is left by the word of an owner, but `[access] chats` in the configuration lets"
+        " it in as `{pattern}`: whoever is there is answered as long as I am in it. To end that,"
+        " take it out there, then restart me or send me SIGHUP."
+    ),
+    de=(
+        "`{chat}` ist nach dem Wort eines Eigentümers verlassen, aber `[access] chats` in der"
+        " Konfiguration lässt ihn als `{pattern}` ein: wer dort ist, bekommt Antwort, solange ich"
+        " darin bin. Um das zu beenden, nimm ihn dort heraus und starte mich neu, oder schick mir"
+        " SIGHUP."
+    ),
+)
 PAIR_USAGE: Final = Phrase(
     en=(
         "Write `{mark}pair list`, or `{mark}pair allow CODE`, `deny` or `block`; an id does for a"

@@ -8,7 +8,7 @@ import pytest
 from gateway.asking import Spot
 from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, Config, GatewayConfig
-from gateway.membership import chat_from
+from gateway.membership import chat_from, listing
 from gateway.store.records import chats, listed, memory, outbox
 from gateway.store.sqlite import SqliteStore
 from platforms.content import Button, Post
@@ -308,6 +308,44 @@ async def test_a_chat_that_was_left_after_its_move_stays_left(core: Core, clock:
     await core.take(press(payload(core, "Allow"), number=14))
     await core.router.settled()
     assert core.access.listed.lets_in(NEW, CONFIG.access)
+
+
+async def test_a_word_about_an_address_of_before_is_about_the_new_one(core: Core) -> None:
+    """It is the new chat that is left."""
+    await core.take(changed("moved", moved_to=NEW))
+    await core.take(message("/leave telegram:-100200", number=12))
+    await core.router.settled()
+    assert core.adapter.left == [NEW] and not core.access.listed.lets_in(NEW, CONFIG.access)
+    assert (await posted(core, "1001"))[-1] == "telegram:-900: nobody is answered there."
+
+
+async def test_what_the_configuration_lets_in_is_not_said_to_be_unanswered(core: Core) -> None:
+    """Whoever leaves it reads what to change, also the second time; the bot is out of it."""
+    for number in (12, 13):
+        await core.take(message("/leave telegram:-100200", number=number))
+        await core.router.settled()
+        (*_, answer) = await posted(core, "1001")
+        assert "lets it in as telegram:-100200: whoever is there is answered" in answer
+        assert "nobody is answered" not in answer
+    assert core.adapter.left == [GROUP, GROUP]
+
+
+@pytest.mark.parametrize(
+    ("chat", "patterns", "found"),
+    [
+        ("telegram:-900", ("telegram:-100200",), ""),
+        ("telegram:-900", ("slack:*", "telegram:*"), "telegram:*"),
+        ("slack:T1/C9", ("slack:T1/C1", "slack:T1/*"), "slack:T1/*"),
+        ("slack:T1/C9", ("slack:T2/*",), ""),
+        ("discord:42/7", ("discord:7",), "discord:7"),
+        ("discord:42/*", ("discord:42/7",), "discord:42/7"),
+        ("discord:42/*", ("discord:43/7",), ""),
+    ],
+)
+def test_what_lets_a_chat_in(chat: str, patterns: tuple[str, ...], found: str) -> None:
+    """The line of the configuration that has to go."""
+    place = chat_from(chat)
+    assert place is not None and listing(place, tuple(map(parse_chat, patterns))) == found
 
 
 async def test_a_reaction_is_kept_and_does_nothing(core: Core) -> None:

@@ -17,7 +17,9 @@ from gateway.control_requests import AskPairings, DecidePairing
 from gateway.pairing import LASTS_US, TELL_EVERY_US, code_of
 from gateway.shell_desk import Decided
 from gateway.store.records import audit as audit_rows
-from gateway.store.records import pairings
+from gateway.store.records import cron, fires, pairings
+from gateway.store.records.cron import Definition, Job
+from gateway.store.records.fires import NewFire
 from gateway.store.records.pairings import Pairing
 from gateway.store.sqlite import SqliteStore
 from platforms.content import Button, Edit, Post
@@ -35,6 +37,7 @@ CONFIG = Config(
 HOUR_S, DAY_S = TELL_EVERY_US / 1e6, LASTS_US / 1e6
 BENS = ChatRef(account=TELEGRAM, chat_id="1002")
 BEN_ID = "telegram:1002"
+DUE_AT = 1_767_000_000_000_000
 
 
 @pytest.fixture
@@ -309,6 +312,41 @@ async def test_a_blocked_person_is_ignored_in_groups_too(core: Core) -> None:
     core.answers("Hello.")
     await core.take(from_ben(number=11))
     await core.shows("Hello.", chat="1002")
+
+
+async def test_jobs_of_a_blocked_person_rest(core: Core) -> None:
+    """Those they made, what waits of them too; whoever blocks them reads which, and what to do."""
+    work = Definition(schedule="0 9 * * *", zone="UTC", prompt="Report!", deliver="telegram:1002")
+    job = Job(name="report", source="chat", definition=work, since=1, maker=BEN_ID, next_at=DUE_AT)
+    others = replace(job, name="standup", maker="telegram:1001")
+    await write(core.store, lambda tx: [cron.put(tx, each) for each in (job, others)])
+    due = NewFire(job="report", slot=DUE_AT, fold=0, state="due", by="clock")
+    await write(core.store, lambda tx: fires.insert(tx, due, now=DUE_AT))
+    await core.take(message(f"/pair block {BEN_ID}", number=10))
+    await core.router.settled()
+    (*_, answer) = await posted(core, "1001")
+    assert answer == (
+        f"{BEN_ID}: is ignored from now on, everywhere. Jobs of theirs that are paused by that:"
+        " report. /cron resume NAME lets one go on, /cron remove NAME ends it."
+    )
+    rests, works = await core.store.read(cron.every)
+    assert (rests.state, works.state) == ("paused", "active")
+    assert rests.reason == f"paused by telegram:1001: {BEN_ID}, who made it, is blocked"
+    (fire,) = await core.store.read(lambda tx: fires.latest(tx, "report", limit=2))
+    assert (fire.state, fire.reason) == ("skipped", "paused")
+
+
+async def test_who_asks_is_not_read_out_in_a_group(core: Core) -> None:
+    """Where nothing can be shown to one person alone, an owner reads how many there are."""
+    await ask(core)
+    await core.take(in_group("/pair list", number=40))
+    await core.router.settled()
+    (told,) = await posted(core, "-100200")
+    assert told.startswith("1 ask to talk to me, about 0 an owner has decided.")
+    assert BEN_ID not in told and "May I ask" not in told
+    await core.take(message("/pair list", number=41))
+    await core.router.settled()
+    assert "May I ask something?" in (await posted(core, "1001"))[-1]
 
 
 async def test_a_person_is_blocked_where_they_write_now(core: Core) -> None:
