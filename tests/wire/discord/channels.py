@@ -20,6 +20,8 @@ from tests.wire.discord.rules import ApiError
 from tests.wire.discord.world import (
     DM,
     FORUM,
+    PRIVATE_THREAD,
+    PUBLIC_THREAD,
     Channel,
     Json,
     Message,
@@ -277,19 +279,56 @@ class Channels:
         return await self._start_thread(channel, call.form, of=message)
 
     async def start_thread(self, call: Call) -> Reply:
-        return await self._start_thread(self.writable(call), call.form, of=None)
+        """A private thread unless said otherwise; in a forum a post with its first message.
 
-    async def _start_thread(self, parent: Channel, body: Json, *, of: Message | None) -> Reply:
+        Source: "Start Thread without Message", "Start Thread in Forum or Media Channel".
+        """
+        channel = self.channel(call)
+        if channel.kind == FORUM:
+            return await self._begin_post(channel, call)
+        kind = call.form.get("type", PRIVATE_THREAD)
+        if kind not in {PUBLIC_THREAD, PRIVATE_THREAD}:
+            raise rules.invalid("type", "BASE_TYPE_CHOICES", "Value must be one of {10, 11, 12}.")
+        return await self._start_thread(self.writable(call), call.form, of=None, kind=kind)
+
+    async def _begin_post(self, forum: Channel, call: Call) -> Reply:
+        if forum.access == "read_only":
+            raise ApiError(rules.MISSING_PERMISSIONS)
+        body = call.form.get("message")
+        if not isinstance(body, dict):
+            raise rules.invalid("message", "BASE_TYPE_REQUIRED", "This field is required")
+        rules.check_files(call.files, call.request_bytes)
+        version = self.version(forum, body, replied=None)
+        if not version.content and not call.files:
+            raise ApiError(rules.EMPTY_MESSAGE)
+        reply = await self._start_thread(forum, call.form, of=None)
+        thread = self.world.channels[int(reply.body["id"])]
+        message = Message(
+            id=thread.id,
+            channel=thread,
+            author=self.world.bot,
+            history=[version],
+            files=call.files,
+        )
+        await self.publish(message)
+        return Reply(status=201, body=channel_json(thread) | {"message": self.json(message)})
+
+    async def _start_thread(
+        self, parent: Channel, body: Json, *, of: Message | None, kind: int = PUBLIC_THREAD
+    ) -> Reply:
         if parent.guild is None or parent.is_thread:
             raise ApiError(rules.WRONG_CHANNEL_TYPE)
         name = body.get("name") or ""
         if not 1 <= len(name) <= rules.THREAD_NAME_MAX:
             raise rules.invalid("name", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100.")
-        thread = await self.open_thread(parent, name, of=of)
+        thread = await self.open_thread(parent, name, of=of, kind=kind)
         return Reply(status=201, body=channel_json(thread))
 
-    async def open_thread(self, parent: Channel, name: str, *, of: Message | None) -> Channel:
+    async def open_thread(
+        self, parent: Channel, name: str, *, of: Message | None, kind: int = PUBLIC_THREAD
+    ) -> Channel:
         thread = self.world.add_thread(parent, name, of=of)
+        thread.kind = kind
         body = {**channel_json(thread), "newly_created": True}
         await self.emit("THREAD_CREATE", body, intent=gw.GUILDS)
         return thread

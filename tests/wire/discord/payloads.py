@@ -222,6 +222,20 @@ def guild_json(world: World, guild: Guild) -> Json:
     }
 
 
+def partial_guild_json(guild: Guild, permissions: int, *, counted: bool) -> Json:
+    """A guild as the list of one's own names it, with the size of it where asked for."""
+    counts = ("approximate_member_count", "approximate_presence_count")
+    return {
+        "id": str(guild.id),
+        "name": guild.name,
+        "icon": None,
+        "banner": None,
+        "owner": False,
+        "permissions": str(permissions),
+        "features": [],
+    } | (dict.fromkeys(counts, len(guild.members)) if counted else {})
+
+
 def file_json(file: UploadedFile, url: str) -> Json:
     return {
         "id": str(file.id),

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from tests.wire.discord import gateway as gw
 from tests.wire.discord import rules
+from tests.wire.discord.acts import Acts
 from tests.wire.discord.call import Call, Handler, Reply, decoded
 from tests.wire.discord.channels import Channels, message_intent, user_reply
 from tests.wire.discord.console import Console
@@ -23,6 +24,7 @@ from tests.wire.discord.payloads import (
     guild_json,
     member_json,
     own_user_json,
+    partial_guild_json,
 )
 from tests.wire.discord.rates import Rates
 from tests.wire.discord.rules import ApiError
@@ -53,10 +55,11 @@ INVITED = 309_237_746_752
 """The rights of the address in the manual, with which a bot is invited."""
 
 CALLBACK = "POST /interactions/{interaction}/{token}/callback"
+ATTACHMENT = "/attachments/{channel}/{file}/{name}"
 MAJOR = ("channel", "application", "token")
 
 
-class DiscordServer(LoopbackServer):
+class DiscordServer(Acts, LoopbackServer):
     """One bot's Discord.
 
     It starts with one guild, `server.guild`, one channel in it, `server.general`, and one person,
@@ -365,13 +368,19 @@ class DiscordServer(LoopbackServer):
             web.get("/gateway", self.gateway.serve),
             web.get("/gateway/", self.gateway.serve),
             web.get("/gateway/resume", self.gateway.serve),
-            web.get("/attachments/{channel}/{file}/{name}", self._attachment),
+            web.get(ATTACHMENT, self._attachment),
             *console.routes(),
             *(
                 web.route(method, API + path, self._answer(handler, bot_only=bot_only))
                 for method, path, handler, bot_only in self._table()
             ),
         ]
+
+    @property
+    def offered(self) -> frozenset[str]:
+        """Every operation of the REST API and the attachment host."""
+        rest = {f"{method} {path}" for method, path, _, _ in self._table()}
+        return frozenset({*rest, f"GET {ATTACHMENT}"})
 
     def _table(self) -> list[tuple[str, str, Handler, bool]]:
         """Method, path, handler, and whether the bot token is needed."""
@@ -385,7 +394,6 @@ class DiscordServer(LoopbackServer):
             ("GET", "/users/@me/guilds", self._own_guilds, True),
             ("GET", "/users/{user}", self._user, True),
             ("GET", "/oauth2/applications/@me", self._application, True),
-            ("GET", "/applications/@me", self._application, True),
             ("GET", "/gateway", self._gateway_url, False),
             ("GET", "/gateway/bot", self._gateway_bot, True),
             ("POST", "/users/@me/channels", c.open_dm, True),
@@ -452,23 +460,20 @@ class DiscordServer(LoopbackServer):
     async def _own_user(self, _: Call) -> Reply:
         return Reply(body=own_user_json(self.bot))
 
-    async def _own_guilds(self, _: Call) -> Reply:
-        """Partial guilds. Source: "Get Current User Guilds"."""
-        return Reply(
-            body=[
-                {
-                    "id": str(guild.id),
-                    "name": guild.name,
-                    "icon": None,
-                    "banner": None,
-                    "owner": False,
-                    "permissions": str(self.permissions),
-                    "features": [],
-                }
-                for guild in self.world.guilds.values()
-                if self.bot.id in guild.members
-            ]
-        )
+    async def _own_guilds(self, call: Call) -> Reply:
+        """Partial guilds in order of id, 200 at once. Source: "Get Current User Guilds"."""
+        limit = int(call.query.get("limit", "200"))
+        if not 1 <= limit <= 200:
+            raise rules.invalid("limit", "NUMBER_TYPE_MAX", "int value should be 1 to 200.")
+        after = rules.snowflake(call.query.get("after", "0"), "after")
+        before = rules.snowflake(call.query.get("before", str(1 << 63)), "before")
+        counted = call.query.get("with_counts") in {"1", "true", "True"}
+        found = [
+            partial_guild_json(guild, self.permissions, counted=counted)
+            for ident, guild in sorted(self.world.guilds.items())
+            if self.bot.id in guild.members and after < ident < before
+        ]
+        return Reply(body=found[:limit] if "before" not in call.query else found[-limit:])
 
     async def _user(self, call: Call) -> Reply:
         user = self.world.users.get(rules.snowflake(call.path["user"], "user_id"))
