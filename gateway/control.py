@@ -6,6 +6,7 @@ directory, and the kernel's word on who connected is checked again.
 """
 
 import asyncio
+import binascii
 import logging
 import os
 import socket
@@ -64,6 +65,7 @@ from platforms.terminal.parse import Person, chat_of
 
 if TYPE_CHECKING:  # the command line needs the protocol, not the gateway behind it
     from gateway.operator import SendResult, Status
+    from gateway.outgoing import File
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +102,7 @@ class Operator(Protocol):
     async def send(self, chat: str, text: str, key: str | None) -> "SendResult":
         """Store a message for a chat, power-safe when this returns; the same key stores once."""
 
-    async def send_file(self, chat: str, file: File, key: str | None) -> "SendResult":
+    async def send_file(self, chat: str, file: "File", key: str | None) -> "SendResult":
         """Store a file for a chat, as `send` does words."""
 
 
@@ -422,9 +424,11 @@ def _stored(result: "SendResult") -> int | None:
     return result.outbox_id
 
 
-def _file(request: SendFile) -> File:
+def _file(request: SendFile) -> "File":
+    from gateway.outgoing import File
+
     try:
-        data = b64decode(request.data, validate=True)
+        data = binascii.a2b_base64(request.data, strict_mode=True)
     except ValueError as error:
         raise GatewayError(NOT_A_REQUEST) from error
     return File(data=data, name=request.name, mime=request.mime)

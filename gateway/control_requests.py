@@ -3,6 +3,7 @@
 {"do": "status"}                              {"ok": {...}}
 {"do": "why", "id": ID}                       {"ok": [line, ...]}
 {"do": "send", "chat", "text", "key"}         {"ok": outbox row}
+{"do": "send_file", "chat", "name", "mime", "data": BASE64, "key"}   {"ok": outbox row}
 {"do": "trigger", "name": JOB, "key": KEY or "", "data": TEXT or ""}  {"ok": {"fire", "new"}}
 {"do": "chat", "name": NAME or ""}            {"ok": chat}, then the terminal's own lines
 {"do": "examine"}                             {"ok": {...}} about the database
@@ -62,6 +63,17 @@ class SendText:
 
     chat: str
     text: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendFile:
+    """`gatepost send CHAT --file FILE`, one for each file; `data` is its bytes in base64."""
+
+    chat: str
+    name: str
+    mime: str
+    data: str = field(repr=False)
     key: str
 
 
@@ -286,6 +298,7 @@ Request = (
     AskStatus
     | AskWhy
     | SendText
+    | SendFile
     | TriggerJob
     | OpenChat
     | Examine
@@ -301,6 +314,7 @@ _WORDS: dict[str, type[Request]] = {
     "status": AskStatus,
     "why": AskWhy,
     "send": SendText,
+    "send_file": SendFile,
     "trigger": TriggerJob,
     "chat": OpenChat,
     "examine": Examine,

@@ -6,7 +6,7 @@ import socket
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from gateway.control_requests import (
     OpenChat,
     Request,
     Revoke,
+    SendFile,
     SendText,
     ShowCard,
     TriggerJob,
@@ -40,6 +41,7 @@ from gateway.control_requests import (
     request_line,
 )
 from gateway.errors import GatewayError
+from gateway.outgoing import File
 from gateway.store.backup import noted
 from gateway.store.sqlite import SqliteStore
 from platforms.errors import PlatformUnavailable
@@ -85,6 +87,11 @@ class Desk:
         if ":" not in chat:
             return Result(outbox_id=None, problem=f"{chat} names no connected platform.")
         self.sent.append((chat, text, key))
+        return Result(outbox_id=len(self.sent))
+
+    async def send_file(self, chat: str, file: File, key: str | None) -> Any:
+        """Takes every file."""
+        self.sent.append((chat, f"{file.name} {file.mime} {file.data!r}", key))
         return Result(outbox_id=len(self.sent))
 
 
@@ -150,6 +157,7 @@ async def calling(state_dir: Path) -> AsyncIterator[Caller]:
         AskStatus(),
         AskWhy(ident="t1"),
         SendText(chat="c", text="ü\n", key="k"),
+        SendFile(chat="c", name="ü.png", mime="image/png", data="AA==", key="k"),
         TriggerJob(name="nightly", key="", data="ü\n"),
         OpenChat(name=""),
         Examine(),
@@ -211,7 +219,11 @@ async def test_questions_are_answered_one_after_another(tmp_path: Path) -> None:
         send = SendText(chat="nowhere", text="hi", key="k2")
         answer = await caller.ask(request_line(send))
         assert answer == {"error": "nowhere names no connected platform."}
-    assert desk.sent == [("web:local", "hi", "k1")]
+        file = SendFile(chat="web:local", name="a.bin", mime="a/b", data="AAE=", key="k3")
+        assert await caller.ask(request_line(file)) == {"ok": 2}
+        broken = replace(file, data="no base64")
+        assert "version" in (await caller.ask(request_line(broken)))["error"]
+    assert desk.sent == [("web:local", "hi", "k1"), ("web:local", "a.bin a/b b'\\x00\\x01'", "k3")]
 
 
 async def test_a_fault_of_ours_is_told_without_its_insides(

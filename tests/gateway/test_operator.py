@@ -12,16 +12,18 @@ from agent.costs import Unknown, UnknownBecause
 from agent.errors import ProviderUnavailable
 from agent.model_prices import ModelPricing
 from agent.tools.mcp_server import ServerFacts, ServerState
+from gateway import outgoing
 from gateway.operator import Equipment, Operator, SendResult, tool_server
 from gateway.store.base import Store
 from gateway.store.sqlite import SqliteStore
-from platforms.content import Post
+from platforms.content import Post, Upload
 from platforms.errors import CredentialsRejected
 from platforms.events import Liveness, Receipt
 from tests.gateway.core import Core, says
 from tests.gateway.events import GROUP, delivery, in_group, message
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.scripted_adapter import ScriptedAdapter
+from tests.pictures import drawn
 
 OTHER = replace(GROUP, chat_id="-100999")
 
@@ -186,6 +188,40 @@ async def test_a_key_sends_once(core: Core, store: Store) -> None:
     await core.operator.send("telegram:1001", "three", None)
     await core.operator.send("telegram:1001", "three", None)
     await core.shows("one", "three", "three")
+
+
+async def test_a_file_is_sent_as_what_its_bytes_are(core: Core) -> None:
+    """Once for each key; a platform that shows pictures is told that it is one."""
+    chart = outgoing.File(data=drawn(), name="chart.bin", mime="application/octet-stream")
+    notes = outgoing.File(data=b"# Notes", name="notes.md", mime="text/markdown")
+    first = await core.operator.send_file("telegram:1001", chart, "build-7 file 1")
+    again = await core.operator.send_file("telegram:1001", chart, "build-7 file 1")
+    assert first == again == SendResult(outbox_id=1)
+    await core.operator.send_file("telegram:1001", notes, "build-7 file 2")
+    await core.shows("file chart.bin", "file notes.md")
+    uploads = [each for each in core.adapter.performed if isinstance(each, Upload)]
+    assert [each.picture for each in uploads] == [(40, 30), None]
+    assert "upload (send)" in (await core.operator.why("o1"))[0]
+
+
+@pytest.mark.parametrize(
+    ("size", "taken", "problem"),
+    [
+        (0, 50 << 20, "a.bin is empty."),
+        ((10 << 20) + 1, 50 << 20, "a.bin is larger than 10 MiB."),
+        (1025, 1024, "a.bin is larger than 1 KiB."),
+    ],
+)
+async def test_a_file_that_can_not_leave_is_not_stored(
+    core: Core, size: int, taken: int, problem: str
+) -> None:
+    """One sentence says what is wrong; platforms take no more than they say."""
+    can = core.adapter.capabilities
+    core.adapter.capabilities = replace(can, upload_max_bytes=taken)
+    file = outgoing.File(data=bytes(size), name="a.bin", mime="")
+    result = await core.operator.send_file("telegram:1001", file, None)
+    assert result == SendResult(outbox_id=None, problem=problem)
+    assert core.adapter.performed == []
 
 
 @pytest.mark.parametrize(
