@@ -347,9 +347,14 @@ def _item_lines(view: CardView, item: Item, number: int) -> Iterator[Line]:
 
 def _summary(text: str) -> Spans:
     """A summary has no label before it, so one that begins like a line of ours stands in quotes."""
-    if _OURS.match(text):
+    if is_ours(text):
         return said('"', (CodeSpan(text=cut_inline(text, SUMMARY_MAX)),), '"')
     return value(text, SUMMARY_MAX)
+
+
+def is_ours(text: str) -> bool:
+    """Whether a text begins as lines of ours do, in whatever language."""
+    return _OURS.match(text) is not None
 
 
 def _quoted(item: Item, reader: Reader) -> Spans:

@@ -222,7 +222,7 @@ DOES_CEILING: Final = Phrase(
 )
 DOES_UNBOUNDED: Final = Phrase(
     en="Nobody can approve it as it is: edit it or deny it.",
-    de="So wie er ist, kann ihn niemand genehmigen: ändere ihn oder lehn ihn ab.",
+    de="Niemand kann ihn genehmigen, wie er ist: ändere ihn oder lehn ihn ab.",
 )
 DOES_ALL: Final = Phrase(
     en="Approve all: each runs once, exactly as shown. Deny all: the model is told.",

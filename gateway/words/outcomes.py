@@ -80,7 +80,7 @@ NOT_IN_TIME: Final = Phrase(
 )
 NOT_LOOKED_UP: Final = Phrase(
     en="nobody could look up whether that still counts",
-    de="ob das noch zählt, ließ sich nicht nachsehen",
+    de="niemand konnte nachsehen, ob das noch zählt",
 )
 NOT_ENTITLED: Final = Phrase(
     en="may not decide this any more",
