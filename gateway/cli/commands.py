@@ -125,7 +125,11 @@ def send(
         str,
         typer.Argument(metavar="CHAT", help="Such as telegram:-100200, or a destination's name."),
     ],
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="Markdown; - reads the input.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Markdown; - reads the input.")] = "",
+    file: Annotated[
+        list[Path] | None,
+        typer.Option("--file", metavar="FILE", help="Goes along; as often as there are files."),
+    ] = None,
     key: Annotated[
         str | None,
         typer.Option("--key", metavar="KEY", help="The same key again sends nothing again."),
@@ -136,9 +140,11 @@ def send(
 
     Exit code 75: not now; the same with the same --key later sends it once.
     """
+    if not text and not file:
+        raise typer.BadParameter("give a TEXT, a --file, or both")
     from gateway.cli.send import send as hand_over
 
-    raise typer.Exit(hand_over(config, chat=chat, text=text, key=key))
+    raise typer.Exit(hand_over(config, chat=chat, text=text, key=key, files=file or ()))
 
 
 @app.command(epilog="Example: gatepost trigger nightly --key build-512 --data report.json")
