@@ -169,6 +169,7 @@ class Answers:
     async def _collect(self, shown: dict[str, MessageShown]) -> None:
         """Let `shown` become the answer."""
         quiet_since: float | None = None
+        blind = False
         loop = asyncio.get_running_loop()
         while True:
             heard = await self._next(LOOK_EVERY_S)
@@ -177,9 +178,12 @@ class Answers:
                 quiet_since = None
                 continue
             outlook = await self._overseer.look()
-            if outlook is not None and outlook.ours:
+            # While it is away it can show nothing, even if it runs again and owes nothing any more.
+            if self._talk.away or (outlook is not None and outlook.ours):
                 quiet_since = None
                 continue
+            if blind != (outlook is None):
+                blind, quiet_since = not blind, None
             quiet_since = quiet_since or loop.time()
             quiet_for = loop.time() - quiet_since
             if outlook is None:

@@ -80,6 +80,11 @@ class LastingTalk:
         """What the gateway has not confirmed as stored, in order."""
         return tuple(self._kept.values())
 
+    @property
+    def away(self) -> bool:
+        """Whether the gateway has hung up and is not back yet."""
+        return self._talk is None
+
     def say(self, text: str, files: tuple[File, ...] = ()) -> str:
         """Send words with files; returns the key under which they are acknowledged."""
         key = str(uuid.uuid4())

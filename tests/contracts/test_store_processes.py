@@ -79,7 +79,7 @@ async def test_a_second_process_is_kept_out_and_told_by_whom(engine: str, tmp_pa
         started = time.monotonic()
         with pytest.raises(StoreLocked) as refusal:
             await ENGINES[engine](place, Durability.POWER)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 20
         assert str(place) in str(refusal.value)
         assert str(process.pid) in str(refusal.value)
 

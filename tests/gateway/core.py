@@ -175,6 +175,7 @@ class Core:
             memberships=self.access.memberships,
             codes=self.access.codes,
             listed=self.access.listed,
+            commit_limit_s=60,
         )
         self.supervisor = self.supervised(self.adapter)
         self.operator = Operator(

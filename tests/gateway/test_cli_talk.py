@@ -19,6 +19,8 @@ from platforms.terminal.wire import MessageShown
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.terminal_house import SESSION, House
 
+pytestmark = pytest.mark.warp
+
 
 @asynccontextmanager
 async def answers(house: House, clock: HandClock | None = None) -> AsyncIterator[Answers]:
@@ -167,6 +169,23 @@ async def test_a_gateway_that_comes_back_gives_the_whole_answer(
         await house.post("whole", "n1")
         assert texts(await asked) == ["whole"]
         assert house.heard.empty()
+
+
+async def test_a_gateway_is_not_silent_while_we_are_away(house: House, clock: HandClock) -> None:
+    """It runs again and owes nothing, but can show nothing before it is dialled again."""
+    async with answers(house, clock) as person:
+        asked = asyncio.create_task(person.answer("hello"))
+        await house.heard.get()
+        await house.desk.questioned()
+        await house.shut()
+        await clock.asleep()
+        await house.open()
+        await house.post("answer", "n1")
+        for _ in range(8):  # twice as long as an idle gateway may be silent
+            await house.desk.questioned()
+        assert not asked.done()
+        clock.advance(1.0)
+        assert texts(await asked) == ["answer"]
 
 
 async def test_an_answer_made_while_we_were_away_is_the_answer(

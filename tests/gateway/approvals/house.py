@@ -253,6 +253,7 @@ class Core:
             memberships=self.access.memberships,
             codes=self.access.codes,
             listed=self.access.listed,
+            commit_limit_s=60,
         )
 
     def _route(self, stored: Stored) -> None:

@@ -12,7 +12,7 @@ from gateway.store.base import Durability, Tx
 from gateway.store.connection import LOCK_PATIENCE_MS
 from gateway.store.journal import GROUP_MAX
 from gateway.store.migrate import Migration
-from gateway.store.sqlite import CHECKPOINT_WAIT_MS, WAL_URGENT, SqliteStore, open_sqlite
+from gateway.store.sqlite import WAL_URGENT, SqliteStore, open_sqlite
 from tests.transitions import KEPT, SYNCED
 
 POWER = Durability.POWER
@@ -187,10 +187,8 @@ async def test_an_urgent_checkpoint_gives_up_on_a_foreign_reader(
     try:
         outside.execute("BEGIN")
         outside.execute("SELECT * FROM big").fetchall()
-        started = asyncio.get_running_loop().time()
         for _ in range(7):  # the fifth is over the limit, and only that one waits
             await store.write(fill, transition=SYNCED)
-        assert asyncio.get_running_loop().time() - started < 2 * CHECKPOINT_WAIT_MS / 1_000
         assert caplog.text.count("can't be emptied: another program reads the database") == 1
         assert store.health().failed is None
     finally:
