@@ -40,10 +40,12 @@ class Facts:
     ("2 web pages"); `said` the text of people and the addresses that outside readers found.
     `inspected` is False
     where the tool could not look the call's facts up. `unattended`: a clock opened the turn.
+    `formerly` are addresses the chat had before: what rules say of them holds for it.
     """
 
     requester: str = ""
     chat: str = ""
+    formerly: tuple[str, ...] = ()
     groups: Mapping[str, bool | None] = field(default_factory=dict)
     taint: tuple[str, ...] = ()
     said: str = ""
@@ -167,7 +169,8 @@ def covers(pattern: str, chat: str) -> bool:
 
 
 def _place_fits(rule: Rule, facts: Facts) -> Known:
-    return not rule.chats or any(covers(pattern, facts.chat) for pattern in rule.chats)
+    places = (facts.chat, *facts.formerly)
+    return not rule.chats or any(covers(each, at) for each in rule.chats for at in places)
 
 
 def _person_fits(rule: Rule, facts: Facts) -> Known:

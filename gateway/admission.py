@@ -437,15 +437,8 @@ def _in_group(event: InboundEvent) -> bool:
 
 
 def chat_listed(chat: ChatRef, access: AccessConfig) -> bool:
-    return any(
-        pattern.covers(
-            platform=chat.account.platform,
-            space=chat.space,
-            chat_id=chat.chat_id,
-            thread_id=chat.thread_id,
-        )
-        for pattern in access.chats
-    )
+    """Whether the configuration lets a chat in."""
+    return any(pattern.names(chat) for pattern in access.chats)
 
 
 def _root(chat: ChatRef) -> ChatRef:

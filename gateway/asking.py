@@ -6,7 +6,7 @@ calls in doubt queues apart from them, and is never left unasked.
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -115,11 +115,27 @@ class Moved:
     rows: tuple[OutboxRow, ...]
 
 
+def _as_it_was(account: str, chat: str) -> str:
+    return chat
+
+
 class OwnerSpot:
     """Where owners are asked, once it is known; a connection may have to open a chat for it."""
 
-    def __init__(self) -> None:
-        self.spot: Spot | None = None
+    def __init__(self, address: Callable[[str, str], str] = _as_it_was) -> None:
+        """`address` tells where a chat of an account is by now."""
+        self._spot: Spot | None = None
+        self._address = address
+
+    @property
+    def spot(self) -> Spot | None:
+        """The chat, by the address it has now."""
+        spot = self._spot
+        return spot and replace(spot, chat=self._address(spot.account, spot.chat))
+
+    @spot.setter
+    def spot(self, spot: Spot | None) -> None:
+        self._spot = spot
 
 
 class Asking:

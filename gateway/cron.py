@@ -19,6 +19,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
 from gateway import cron_jobs, cron_report, refs
@@ -43,7 +44,7 @@ from gateway.errors import StoreClosed, StoreError, StoreFailed
 from gateway.progress import Wait
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import chats, cron, fires, hook_requests, inbox
+from gateway.store.records import chats, cron, fires, hook_requests, inbox, listed
 from gateway.store.records.cron import Job
 from gateway.store.records.fires import BY_HAND, Fire, Followed, NewFire
 from platforms.errors import PlatformError
@@ -325,7 +326,8 @@ class Cron:
 
     def _begin_one(self, tx: Tx, fire: Fire, job: Job, account: str, news: News) -> None:
         now = self._clock.now()
-        place = job.definition.deliver
+        place = listed.address(tx, account, job.definition.deliver)
+        job = replace(job, definition=replace(job.definition, deliver=place))
         if account != job.account:
             cron.settle_account(tx, job.name, account)
         root = refs.root_text(place)
@@ -342,7 +344,8 @@ class Cron:
         if ident is None:  # no other key is like it
             fires.move(tx, fire.id, "failed", reason="its row was there already", now=now)
             return
-        spot = self._spots.get(job.definition.approver, ("", ""))
+        approver, where = self._spots.get(job.definition.approver, ("", ""))
+        spot = (approver, listed.address(tx, approver, where))
         fires.begin(tx, fire.id, inbox_id=ident, account=account, chat=place, approver=spot)
         news.sessions.append(key)
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import tzinfo
 from typing import Final
 
-from gateway import cron_changes, cron_jobs, refs
+from gateway import cron_changes, cron_jobs
 from gateway.clock import Clock
 from gateway.cron import Cron
 from gateway.cron_changes import JobRefused, NewJob
@@ -13,7 +13,7 @@ from gateway.cron_door import Fired, KeyConflict, Known, NoSuchJob, SignedBefore
 from gateway.entitled import Rights
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
-from gateway.store.records import cron, inbox
+from gateway.store.records import cron, inbox, listed
 from gateway.store.records.cron import Job
 from gateway.store.records.inbox import Waiting
 
@@ -64,8 +64,8 @@ class CronLane:
                 return USAGE
 
     def _list(self, tx: Tx, row: Waiting) -> str:
-        jobs = [job for job in cron.every(tx) if self._is_known(job, row)]
-        lines = [self._line(job, elsewhere=not _is_here(job, row)) for job in jobs]
+        jobs = [job for job in cron.every(tx) if self._is_known(tx, job, row)]
+        lines = [self._line(job, elsewhere=not _is_here(tx, job, row)) for job in jobs]
         more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
         return "\n".join([*lines[:SHOWN], *more]) or "There are no jobs here."
 
@@ -185,14 +185,14 @@ class CronLane:
         mine = bool(job.maker) and person(job.maker) == person(row.content.author)
         return mine and not row.content.barred
 
-    def _is_known(self, job: Job, row: Waiting) -> bool:
+    def _is_known(self, tx: Tx, job: Job, row: Waiting) -> bool:
         """Whether whoever gave the command may know of a job."""
-        return _is_here(job, row) or self._made(job, row) or self._owns(row)
+        return _is_here(tx, job, row) or self._made(job, row) or self._owns(row)
 
     def _find(self, tx: Tx, name: str, row: Waiting) -> Job:
         """A job by its name; JobRefused if there is none that whoever asks may know of."""
         job = cron_changes.find(tx, name)
-        if not self._is_known(job, row):
+        if not self._is_known(tx, job, row):
             raise cron_changes.no_job(name)
         return job
 
@@ -203,9 +203,13 @@ class CronLane:
             raise JobRefused(f"Only {who} may do that to {job.name}.")
 
 
-def _is_here(job: Job, row: Waiting) -> bool:
+def _is_here(tx: Tx, job: Job, row: Waiting) -> bool:
     """Whether a job posts where the command was given."""
-    places = {*refs.written_as(row.chat), *refs.written_as(row.content.reply_to)}
+    places = {
+        form
+        for each in (row.chat, row.content.reply_to)
+        for form in listed.written_as(tx, row.account, each)
+    }
     return job.definition.deliver in places
 
 

@@ -71,6 +71,7 @@ class Supervision:
     remote_jobs: RemoteJobs
     owner_spot: OwnerSpot
     owners: Owners
+    listed: ListedChats
 
 
 async def keys_of(store: Store, clock: Clock) -> tuple[bytes, ...]:
@@ -84,10 +85,19 @@ async def keys_of(store: Store, clock: Clock) -> tuple[bytes, ...]:
     return await store.write(unit, transition=transitions.SEAL_MADE)
 
 
-def rights_of(config: Config, owners: Owners | None = None) -> Rights:
-    """Who is what; without `owners` they are those of the configuration."""
-    owners = owners if owners is not None else Owners(config)
-    return Rights(owners=owners, approvals=config.approvals, people=config.people)
+def rights_of(
+    config: Config, owners: Owners | None = None, listed: ListedChats | None = None
+) -> Rights:
+    """Who is what; without `owners` they are those of the configuration.
+
+    `listed` knows which chats have another address by now.
+    """
+    return Rights(
+        owners=owners if owners is not None else Owners(config),
+        approvals=config.approvals,
+        people=config.people,
+        formerly=(listed or ListedChats()).formerly,
+    )
 
 
 def supervision(
@@ -135,7 +145,8 @@ def supervision(
         policy=config.policy.version,
         schema=schema_now,
     )
-    rights = rights_of(config, owners)
+    listed = ListedChats()
+    rights = rights_of(config, owners, listed)
     rules = Rules(
         policy=config.policy,
         tools=tools,
@@ -154,7 +165,7 @@ def supervision(
         payers=config.payers.accounts,
         tongues=tongues,
     )
-    owner_spot = OwnerSpot()
+    owner_spot = OwnerSpot(listed.address)
     times = Times(
         expire_s=config.approvals.expire_s, owner_expire_s=config.approvals.owner_expire_s
     )
@@ -227,6 +238,7 @@ def supervision(
         remote_jobs=jobs,
         owner_spot=owner_spot,
         owners=owners,
+        listed=listed,
     )
 
 
@@ -366,7 +378,7 @@ def access_desk(
         pairing=PairingDesk(cards=cards, rights=rights, clock=clock, account_of=account_of),
         memberships=Memberships(cards=cards, clock=clock),
         codes=codes,
-        listed=ListedChats(),
+        listed=parts.listed,
         account_of=account_of,
         leave=leave,
         rights=rights,

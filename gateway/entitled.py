@@ -5,7 +5,7 @@ approver     dearer ones, destructive or outward ones, more money for a turn or 
 owner        above that: unknown prices, what recurs, more money for a day or month
 """
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 
 from agent.costs import Ceiling, Unknown
@@ -23,23 +23,27 @@ _APPROVER_TAGS = frozenset({RiskTag.DESTRUCTIVE, RiskTag.OUTWARD})
 _DAILY = ("chat_day:", "user_day:", "org_month", "background_day")
 
 
+def _never_moved(account: str, chat: str) -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """Who is what. `owners` are people as events name them; they may change at any time."""
+    """Who is what. `owners` are people as events name them; they may change at any time.
+
+    `formerly` tells the addresses that a chat of an account had before.
+    """
 
     owners: Set[str] = frozenset()
     approvals: ApprovalsConfig = field(default_factory=ApprovalsConfig)
     people: PeopleConfig = field(default_factory=PeopleConfig)
+    formerly: Callable[[str, str], tuple[str, ...]] = _never_moved
 
     def approvers_in(self, account: str, chat: str) -> tuple[Approver, ...]:
-        """The approvers of a chat, people and groups."""
-        place = refs.chat_from(chat, refs.account_from(account))
-        return self.approvals.approvers_for(
-            platform=place.account.platform,
-            space=place.space,
-            chat_id=place.chat_id,
-            thread_id=place.thread_id,
-        )
+        """The approvers of a chat, people and groups, whichever address the file gives it."""
+        addresses = (chat, *self.formerly(account, chat))
+        places = tuple(refs.chat_from(each, refs.account_from(account)) for each in addresses)
+        return self.approvals.approvers_for(places)
 
     def person(self, ident: str) -> str:
         """One name for all ids of a person."""

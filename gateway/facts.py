@@ -46,12 +46,14 @@ def facts_of(
     may have named that address.
     """
     chat = place.reply_to if isinstance(place, OpenTurn) else place.origin
+    account = place.account if isinstance(place, OpenTurn) else place.origin_account
     since = transcript.oldest_given(tx, place.turn_id)
     taint = _taint(tx, place, since, rights)
     urls = frozenset(url for each in prepared for url in each.urls)
     return Facts(
         requester=place.requester,
         chat=chat,
+        formerly=rights.formerly(account, chat),
         groups=groups,
         taint=taint,
         said=_said(tx, place.session_id, since, urls) if taint and urls else "",

@@ -23,10 +23,19 @@ class ListedChats:
         self._allowed: frozenset[tuple[str, str]] = frozenset()
         self._left: frozenset[tuple[str, str]] = frozenset()
         self._olds: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._news: dict[tuple[str, str], str] = {}
+
+    def address(self, account: str, chat: str) -> str:
+        """Where a chat, or a thread of one, is by now."""
+        root = refs.root_text(chat)
+        return f"{self._news.get((account, root), root)}{chat[len(root) :]}"
 
     async def load(self, store: Store) -> None:
         """Read the rows anew."""
         self._allowed, self._left, self._olds = await store.read(_read)
+        self._news = {
+            (account, old): new for (account, new), olds in self._olds.items() for old in olds
+        }
 
     def formerly(self, account: str, chat: str) -> tuple[str, ...]:
         """Addresses that a chat, or a thread of one, had before."""

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final, Literal, get_args
 
 from gateway.config.faults import Wrong
-from platforms.events import PlatformName
+from platforms.events import ChatRef, PlatformName
 
 PLATFORMS: Final[tuple[PlatformName, ...]] = get_args(PlatformName)
 
@@ -112,6 +112,15 @@ class ChatPattern:
         # A Discord channel may be written without its guild: its id is unique by itself.
         paths = (whole, below) if platform == "discord" else (whole,)
         return any(path[: len(self.parts)] == self.parts for path in paths)
+
+    def names(self, chat: ChatRef) -> bool:
+        """Whether a chat is this one or below it."""
+        return self.covers(
+            platform=chat.account.platform,
+            space=chat.space,
+            chat_id=chat.chat_id,
+            thread_id=chat.thread_id,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

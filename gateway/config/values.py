@@ -3,7 +3,7 @@
 The defaults stand here and nowhere else; the schema and the reference page read them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,7 +14,7 @@ from agent.rules import Policy
 from agent.tools.base import EffectClass, RiskTag
 from gateway.config.ids import ChatPattern, GroupId, UserId, Word
 from gateway.config.secret import Secret
-from platforms.events import PlatformName
+from platforms.events import ChatRef, PlatformName
 
 TELEGRAM_URL = "https://api.telegram.org"
 SLACK_URL = "https://slack.com/api/"
@@ -357,12 +357,10 @@ class ApprovalsConfig:
     confirm_scheduled_reads: bool = False
     auto_file_upload: bool = False
 
-    def approvers_for(
-        self, *, platform: PlatformName, space: str | None, chat_id: str, thread_id: str | None
-    ) -> tuple[Approver, ...]:
-        """Who approves in a chat: its own list if it has one, else the general one."""
+    def approvers_for(self, places: Sequence[ChatRef]) -> tuple[Approver, ...]:
+        """Who approves in a chat, by the addresses it has and had: its own list or the general."""
         for pattern, approvers in self.chats:
-            if pattern.covers(platform=platform, space=space, chat_id=chat_id, thread_id=thread_id):
+            if any(pattern.names(place) for place in places):
                 return approvers
         return self.approvers
 

@@ -26,7 +26,7 @@ from gateway import cron_changes, cron_jobs, refs
 from gateway.clock import Clock
 from gateway.cron_changes import JobRefused, NewJob
 from gateway.store.base import Tx
-from gateway.store.records import cron, fires
+from gateway.store.records import cron, fires, listed
 from gateway.store.records.cron import Definition, Job
 from platforms.cron.errors import ScheduleInvalid
 from platforms.cron.schedule import read_rule
@@ -162,7 +162,7 @@ class ScheduleTool:
     def _apply(self, tx: Tx, call: PreparedCall, context: CallContext, now: int) -> str:
         given = call.arguments
         if call.operation == "list":
-            return _listed(tx, context.chat)
+            return _listed(tx, context.account, context.chat)
         if call.operation == "create":
             job = cron_changes.add(tx, self._new(given, context), now=now)
             return f"The job {job.name} is made{_next(job)}."
@@ -266,8 +266,9 @@ def _own(tx: Tx, name: str, chat: str) -> Job:
     return job
 
 
-def _listed(tx: Tx, chat: str) -> str:
-    jobs = [job for job in cron.every(tx) if job.definition.deliver in refs.written_as(chat)]
+def _listed(tx: Tx, account: str, chat: str) -> str:
+    forms = listed.written_as(tx, account, chat)
+    jobs = [job for job in cron.every(tx) if job.definition.deliver in forms]
     return "\n".join(_line(job) for job in jobs) or "(no jobs in this chat)"
 
 

@@ -187,6 +187,8 @@ def test_a_rule_about_chats(pattern: str, chat: str, covered: bool) -> None:
     """A chat with everything below it, and no other."""
     spoken = rule(Verdict.DENY, chats=(pattern,))
     assert matches(spoken, prepared(), Facts(chat=chat), frozenset()) is covered
+    moved = Facts(chat="telegram:-1", formerly=(chat, "telegram:-2"))
+    assert matches(spoken, prepared(), moved, frozenset()) is (covered or pattern == "telegram:*")
 
 
 @pytest.mark.parametrize(

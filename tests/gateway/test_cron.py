@@ -13,7 +13,7 @@ from agent.tools.base import EffectClass
 from gateway.config.ids import parse_chat, parse_user
 from gateway.config.values import AccessConfig, Config, GatewayConfig, SessionsConfig
 from gateway.cron_door import Fired, KeyConflict, Known, NoSuchJob
-from gateway.store.records import cron, explain, retention
+from gateway.store.records import cron, explain, listed, retention
 from gateway.store.sqlite import SqliteStore
 from gateway.tools.schedule import ScheduleTool
 from platforms.blocks import plain_text
@@ -67,6 +67,21 @@ async def test_a_slot_becomes_an_answer_in_its_chat(make: Callable[..., CronHous
     await house.core.shows("Two questions are open.", chat="-100200")
     assert await house.states() == ["delivered"]
     assert CHAT.endswith("-100200")
+
+
+async def test_a_job_for_a_chat_that_moved_posts_there(make: Callable[..., CronHouse]) -> None:
+    """Its run belongs to the new address, so whoever answers there goes on from it."""
+    house = await make().open(job())
+    await write(
+        house.store, lambda tx: listed.add_alias(tx, "telegram:77", CHAT, "telegram:-900", now=1)
+    )
+    house.core.answers("Two questions are open.")
+    await house.later(TO_THE_HOUR_S)
+    await house.core.shows("Two questions are open.", chat="-900")
+    (row,) = await house.store.read(
+        lambda tx: tx.rows("SELECT session.chat, cron_fire.chat FROM session, cron_fire")
+    )
+    assert row == ("telegram:-900", "telegram:-900")
 
 
 BROKEN = (RuntimeError("a fault of ours"), *says("never said"))

@@ -12,7 +12,7 @@ from gateway.cron_assembly import lane_of_jobs
 from gateway.cron_door import Fired
 from gateway.cron_lane import USAGE
 from gateway.desk_assembly import Ground
-from gateway.store.records import cron, inbox
+from gateway.store.records import cron, inbox, listed
 from gateway.store.records.inbox import Content, Waiting
 from gateway.store.sqlite import SqliteStore
 from tests.gateway.cron_house import CHAT, CronHouse, job
@@ -90,6 +90,16 @@ async def lane(store: SqliteStore, tmp_path: Path, clock: HandClock) -> AsyncIte
     await house.open(job(timezone="Europe/Berlin"))
     yield Lane(house, clock)
     await house.close()
+
+
+async def test_jobs_of_a_chat_that_moved_are_known_there(lane: Lane) -> None:
+    """Though the configuration names the address of before."""
+    await write(
+        lane.house.store,
+        lambda tx: listed.add_alias(tx, "telegram:77", CHAT, "telegram:-900", now=1),
+    )
+    assert "standup" in await lane.says("list", by=OTHER, chat="telegram:-900")
+    assert "standup" not in await lane.says("list", by=OTHER, chat="telegram:-901")
 
 
 async def test_anyone_lists_what_is_for_their_chat(lane: Lane) -> None:

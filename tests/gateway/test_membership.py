@@ -1,15 +1,17 @@
 """Let into a chat, put out of it, closed, moved: what owners are asked and what rows make of it."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.asking import Spot
 from gateway.config.ids import parse_chat, parse_user
-from gateway.config.values import AccessConfig, Config, GatewayConfig
+from gateway.config.values import AccessConfig, ApprovalsConfig, Config, GatewayConfig
 from gateway.membership import chat_from, listing
-from gateway.store.records import chats, listed, memory, outbox
+from gateway.store.records import chats, cron, listed, memory, outbox
+from gateway.store.records.cron import Definition, Job
 from gateway.store.sqlite import SqliteStore
 from platforms.content import Button, Post
 from platforms.events import Account, ChatRef, Membership, Receipt
@@ -346,6 +348,32 @@ def test_what_lets_a_chat_in(chat: str, patterns: tuple[str, ...], found: str) -
     """The line of the configuration that has to go."""
     place = chat_from(chat)
     assert place is not None and listing(place, tuple(map(parse_chat, patterns))) == found
+
+
+async def test_what_the_file_says_of_a_chat_holds_at_its_new_address(
+    store: SqliteStore, tmp_path: Path, clock: HandClock
+) -> None:
+    """Who approves there, where owners are asked; jobs that were made there post there."""
+    ben = parse_user("telegram:1002")
+    approvals = ApprovalsConfig(chats=((parse_chat("telegram:-100200"), (ben,)),))
+    core = Core(store, tmp_path, clock, config=replace(CONFIG, approvals=approvals))
+    await core.connect()
+    core.desk.owner_spot.spot = Spot(account="telegram:77", chat="telegram:-100200/7", owners=True)
+    work = Definition(schedule="0 9 * * *", zone="UTC", prompt="Go!", deliver="telegram:-100200/7")
+    made = Job(name="made", source="chat", definition=work, since=1)
+    written = replace(made, name="written", source="config")
+    await write(store, lambda tx: [cron.put(tx, each) for each in (made, written)])
+    await core.take(changed("moved", moved_to=NEW))
+    rights = core.desk.rules.rights
+    assert rights.approvers_in("telegram:77", "telegram:-900/7") == (ben,)
+    assert rights.approvers_in("telegram:77", "telegram:-901") == ()
+    assert core.desk.owner_spot.spot is not None
+    assert core.desk.owner_spot.spot.chat == "telegram:-900/7"
+    jobs = await store.read(cron.every)
+    assert [each.definition.deliver for each in jobs] == ["telegram:-900/7", "telegram:-100200/7"]
+    forms = await store.read(lambda tx: listed.written_as(tx, "telegram:77", "telegram:-900/7"))
+    assert forms == ("telegram:-900/7", "telegram:-100200/7")
+    await core.close()
 
 
 async def test_a_reaction_is_kept_and_does_nothing(core: Core) -> None:

@@ -6,6 +6,7 @@ asked --> allowed | left        an owner's word; each may be said again
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway import refs
 from gateway.store.base import Tx
 
 ListedState = Literal["asked", "allowed", "left"]
@@ -100,6 +101,17 @@ def address(tx: Tx, account: str, chat: str) -> str:
         if chat == old or chat.startswith(f"{old}/"):
             return f"{new}{chat[len(old) :]}"
     return chat
+
+
+def written_as(tx: Tx, account: str, chat: str) -> tuple[str, ...]:
+    """A chat in every form that configuration may give it, as it is first.
+
+    The addresses it had before are among them.
+    """
+    root = refs.root_text(chat)
+    olds = tx.rows("SELECT old FROM chat_alias WHERE account = ? AND new = ?", account, root)
+    everywhere = (chat, *(f"{old}{chat[len(root) :]}" for (old,) in olds))
+    return tuple(form for each in everywhere for form in refs.written_as(each))
 
 
 def add_alias(tx: Tx, account: str, old: str, new: str, *, now: int) -> None:

@@ -1,12 +1,15 @@
 """A chat has a new address: what belongs to it goes along, in the unit that stores the alias.
 
 Its sessions and what waits for them, the turns that will answer there, cards, leave that was given,
-a freeze, its notes. What has left stays where it is: messages are numbered anew in the new chat.
-What was spent stays where it was booked, so the day's limit of the chat begins anew. Threads move
-with their chat.
+jobs that were made there, a freeze, its notes. What has left stays where it is: messages are
+numbered anew in the new chat. What was spent stays where it was booked, so the day's limit of the
+chat begins anew. Threads move with their chat.
 """
 
+from dataclasses import replace
+
 from gateway.store.base import Tx
+from gateway.store.records import cron
 
 
 def follow(tx: Tx, account: str, old: str, new: str, *, now: int) -> None:
@@ -35,8 +38,18 @@ def follow(tx: Tx, account: str, old: str, new: str, *, now: int) -> None:
             " AND origin_account = ? AND origin >= ? AND origin < ?",
             *move,
         )
+    _jobs(tx, old, new)
     _waiting(tx, f"{account}|{old}", f"{account}|{new}", old, new)
     _places(tx, f"{account}|{old}", f"{account}|{new}")
+
+
+def _jobs(tx: Tx, old: str, new: str) -> None:
+    """Let what people have let a clock do there be done at the new address."""
+    for job in cron.every(tx):
+        place = job.definition.deliver
+        if job.source == "chat" and (place == old or place.startswith(f"{old}/")):
+            moved = replace(job.definition, deliver=f"{new}{place[len(old) :]}")
+            cron.put(tx, replace(job, definition=moved))
 
 
 def _below(text: str) -> tuple[tuple[str, str], ...]:

@@ -28,6 +28,7 @@ from gateway.config.values import (
     ToolsConfig,
     WebSearchConfig,
 )
+from platforms.events import Account, ChatRef
 
 ANN = (UserId(platform="slack", space="T1", id="U1"), UserId(platform="telegram", id="1001"))
 SPENDING = """
@@ -194,9 +195,9 @@ def test_money_and_deciders(full: Config) -> None:
 def test_approvers_of_a_chat(full: Config, chat: str | None, approvers: object) -> None:
     """A chat's own list stands in place of the general one, an empty one too."""
     space = "T1" if chat else "T2"
-    found = full.approvals.approvers_for(
-        platform="slack", space=space, chat_id=chat or "C1", thread_id="1700.1"
-    )
+    account = Account(platform="slack", id="A1")
+    place = ChatRef(account=account, space=space, chat_id=chat or "C1", thread_id="1700.1")
+    found = full.approvals.approvers_for((place,))
     assert found == (full.approvals.approvers if approvers == "general" else approvers)
 
 
