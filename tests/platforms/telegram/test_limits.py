@@ -3,7 +3,7 @@
 from platforms.blocks import plain
 from platforms.telegram import limits
 from platforms.telegram.client import TelegramAdapter
-from tests.wire.telegram import methods, rules, updates
+from tests.wire.telegram import media, methods, rules, updates
 
 
 def test_limits_are_those_of_the_server() -> None:
@@ -16,7 +16,10 @@ def test_limits_are_those_of_the_server() -> None:
     assert limits.CALLBACK_ANSWER_MAX == rules.CALLBACK_ANSWER_MAX
     assert limits.PLACEHOLDER_MAX == rules.PLACEHOLDER_MAX
     assert limits.ENTITIES_MAX < rules.ENTITIES_MAX
-    assert limits.UPLOAD_MAX_BYTES == methods.UPLOAD_MAX
+    assert limits.UPLOAD_MAX_BYTES == media.UPLOAD_MAX
+    assert limits.PHOTO_MAX_BYTES == media.PHOTO_MAX
+    assert limits.PHOTO_SIDES_MAX == media.PHOTO_SIDES
+    assert limits.PHOTO_RATIO_MAX == media.PHOTO_RATIO
     assert limits.PRESS_LIFE_S == methods.PRESS_LIFE_S
     assert updates.Updates().longest_poll_s == limits.POLL_TIMEOUT_S
 
