@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from agent.costs import Unknown, dollars, total
-from gateway.card import PAGE, flag_name
+from gateway.card_lines import PAGE, flag_name
 from gateway.card_view import CardView, Flag, Item
 from gateway.card_words import cut_inline, most
 from gateway.tokens import OPTION_MAX, Decision

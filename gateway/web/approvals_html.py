@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from agent.costs import Unknown, dollars
-from gateway.card import PAGE, Line, closing, face, lines
+from gateway.card import closing, face, lines
+from gateway.card_lines import PAGE, Line
 from gateway.card_view import CardKind, CardView
 from gateway.web.approvals import CardPage, Choice, QueueLine
 from gateway.web.times import until

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from gateway.card import INLINE, face, is_ours, lines, plain
+from gateway.card import INLINE, face, lines, plain
 from gateway.card_controls import CONFIRM_MAX, LABEL_MAX, controls
 from gateway.card_fence import full
+from gateway.card_lines import is_ours
 from gateway.card_view import (
     Answered,
     Approved,
