@@ -5,10 +5,8 @@ allowed now; then `gateway.decisions` carries it out in the same unit. Everythin
 card of this chat reads the same to whoever pressed: there is nothing to decide here.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
+from dataclasses import replace
 
 from agent.costs import DOLLAR, dollars
 from agent.policy import Facts
@@ -17,6 +15,7 @@ from agent.tools.base import (
     RiskTag,
 )
 from gateway import audit, refs
+from gateway.acts import WEB, Act, Answer, typed_amount, typed_words
 from gateway.card_ends import WHOLE, Person
 from gateway.card_view import CardView
 from gateway.clock import Clock
@@ -37,14 +36,10 @@ from gateway.store.records.outbox import OutboxRow
 from gateway.tokens import Decision, opened
 from gateway.words import decisions as said
 from gateway.words import outcomes
-from gateway.words.phrase import ENGLISH, Line, Phrase, Reader, Told, spoken
-from platforms.content import Form
+from gateway.words.phrase import ENGLISH, Line, Phrase, Told, spoken
 
 NOTHING = said.NOTHING.en
 CHANGED = said.CHANGED.en
-WEB = "web"
-"""Where a decision came from that was made on a page of the web."""
-
 FIVE, TWENTY = 5 * DOLLAR, 20 * DOLLAR
 
 _APPROVALS = frozenset({Decision.APPROVE, Decision.APPROVE_ALL})
@@ -64,42 +59,6 @@ _GRANTS = frozenset(
 _BY_ITEM = _APPROVALS | _CONFIRMED | _DENIALS | {Decision.CEILING, Decision.EDIT}
 _LESS_THAN_YES = _VIEWS | _DENIALS | {Decision.SHOW, Decision.EDIT, Decision.PAYER}
 _SECOND_ASKED = frozenset({RiskTag.DESTRUCTIVE.value, RiskTag.RECURRING.value})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """What a person did. `rev` None means the card in force (typed codes, the shell).
-
-    `message` is what they pressed on, None where there is none; `human` is False for whoever may
-    never decide. `at` is when it was journaled, microseconds since 1970.
-    """
-
-    account: str
-    chat: str
-    message: str | None
-    person: str
-    name: str
-    source: str
-    at: int
-    decision: Decision
-    option: int = 0
-    rev: int | None = None
-    human: bool = True
-    roles: frozenset[str] = frozenset()
-    values: Mapping[str, str] = field(default_factory=dict)
-    confirmed: bool = False
-    anywhere: bool = False
-    """From the shell or the page, which stand in no chat."""
-
-    reader: Reader = ENGLISH
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What whoever acted reads, and the form they are to fill in, if any."""
-
-    text: str = ""
-    form: Form | None = None
 
 
 class Desk:
@@ -314,7 +273,9 @@ class Desk:
         if decision in _APPROVALS | _CONFIRMED or decision is Decision.CEILING:
             if wait := self._precondition(tx, card, pending, act, person):
                 return wait
-            typed = _amount(act.values.get("amount", "")) if decision is Decision.CEILING else None
+            typed = (
+                typed_amount(act.values.get("amount", "")) if decision is Decision.CEILING else None
+            )
             if decision is Decision.CEILING and typed is None:
                 return Outcome(text=said.AMOUNT_USAGE.of())
             known = sum(request.ceiling or 0 for request in pending)
@@ -333,7 +294,7 @@ class Desk:
                 tx, card, edited.request, weighed, by=person, difference=edited.difference
             )
         if decision is Decision.ANSWER:
-            words = _words(act.values.get("answer", ""), ANSWER_MAX)
+            words = typed_words(act.values.get("answer", ""), ANSWER_MAX)
             if not words:
                 return Outcome(text=said.WRITE_ANSWER.of())
             return self._decisions.answer(tx, card, person, words)
@@ -396,7 +357,7 @@ class Desk:
         return Outcome(rows=list(self._painter.repaint(tx, card.id, look)), accepted=True)
 
     def _deny(self, tx: Tx, card: Card, act: Act, person: Person) -> Outcome:
-        reason = _words(act.values.get("reason", ""), REASON_MAX)
+        reason = typed_words(act.values.get("reason", ""), REASON_MAX)
         stop = act.decision is Decision.STOP or card.kind == "limit"
         return self._decisions.deny(tx, card, act.option, person, reason=reason, stop=stop)
 
@@ -406,7 +367,7 @@ class Desk:
             case Decision.OPTION if 0 < act.option <= len(options):
                 return self._decisions.answer(tx, card, person, str(options[act.option - 1]))
             case Decision.ANSWER:
-                words = _words(act.values.get("answer", ""), ANSWER_MAX)
+                words = typed_words(act.values.get("answer", ""), ANSWER_MAX)
                 if words.isdecimal() and 0 < int(words) <= len(options):
                     words = str(options[int(words) - 1])
                 if words:
@@ -528,19 +489,3 @@ def _who(card: Card) -> Line:
             return said.ONLY_APPROVERS.of()
         case "owner":
             return said.ONLY_OWNERS.of()
-
-
-def _words(text: str, most: int) -> str:
-    """A person's words without control characters, at most so many."""
-    return "".join(c if c == "\n" or c.isprintable() else " " for c in text).strip()[:most]
-
-
-def _amount(text: str) -> int | None:
-    """Dollars as typed, in micro-dollars; None for anything else."""
-    try:
-        amount = Decimal(re.sub(r"^\$", "", text.strip()))
-    except InvalidOperation:
-        return None
-    if not amount.is_finite() or amount <= 0 or amount > 1_000_000:
-        return None
-    return int(-(-amount * DOLLAR // 1))

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from agent.costs import DOLLAR, dollars
 from gateway import refs
-from gateway.approvals import Act, Answer, Desk
+from gateway.acts import Act, Answer
+from gateway.approvals import Desk
 from gateway.card_ends import Person
 from gateway.card_words import so_far
 from gateway.clock import Clock

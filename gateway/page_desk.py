@@ -13,7 +13,8 @@ import orjson
 from agent.costs import Unknown, UnknownBecause, dollars
 from agent.policy import parse_arguments
 from agent.tools.base import Malformed
-from gateway.approvals import WEB, Act, Desk
+from gateway.acts import WEB, Act
+from gateway.approvals import Desk
 from gateway.card_controls import AMOUNTS, END_AUTO, RAISE_FIVE, RAISE_NEEDED, RAISE_TWENTY
 from gateway.clock import Clock
 from gateway.edits import ANSWER_MAX, REASON_MAX

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Literal, assert_never
 
 from gateway import audit, refs
-from gateway.approvals import Act, Desk
+from gateway.acts import Act
+from gateway.approvals import Desk
 from gateway.card import plain
 from gateway.chain import Broken, Intact
 from gateway.clock import Clock

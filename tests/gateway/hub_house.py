@@ -13,7 +13,7 @@ import orjson
 import agent.hub_client  # noqa: F401 - on first use it would take its time from a call's bound
 from agent.messages import ToolResult
 from agent.tools.base import CallContext, InspectingTool, PreparedCall
-from gateway.approvals import Act
+from gateway.acts import Act
 from gateway.config.ids import parse_user
 from gateway.config.secret import Secret
 from gateway.config.values import (

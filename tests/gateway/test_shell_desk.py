@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from agent.costs import DOLLAR
-from gateway.approvals import Act
+from gateway.acts import Act
 from gateway.errors import GatewayError
 from gateway.store.base import Store, Tx
 from gateway.store.records import audit, freezes

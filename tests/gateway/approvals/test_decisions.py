@@ -6,7 +6,7 @@ import pytest
 
 from agent.costs import DOLLAR, Unknown, UnknownBecause
 from agent.tools.base import EffectClass
-from gateway.approvals import Act
+from gateway.acts import Act
 from gateway.asking import Spot
 from gateway.config.ids import parse_user
 from gateway.store.records.cards import Card

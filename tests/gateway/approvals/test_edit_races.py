@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from agent.tools.base import CallContext, EffectClass, PreparedCall
-from gateway.approvals import CHANGED, Act
+from gateway.acts import Act
+from gateway.approvals import CHANGED
 from gateway.store.records.cards import Card
 from gateway.tokens import Decision
 from platforms.events import Author
