@@ -38,22 +38,55 @@ function newKey() {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-const drafts = {
-  name: `draft ${location.pathname}`,
-  load() {
+const kept = {
+  load(name) {
     try {
-      return sessionStorage.getItem(this.name) ?? "";
+      return sessionStorage.getItem(name) ?? "";
     } catch {
       return "";
     }
   },
-  save(text) {
+  save(name, text) {
     try {
-      if (text) sessionStorage.setItem(this.name, text);
-      else sessionStorage.removeItem(this.name);
+      if (text) sessionStorage.setItem(name, text);
+      else sessionStorage.removeItem(name);
     } catch {
-      // Storage may be switched off; the draft then lives as long as the page.
+      // Storage may be switched off; what was typed then lives as long as the page.
     }
+  },
+};
+
+const drafts = {
+  name: `draft ${location.pathname}`,
+  load() {
+    return kept.load(this.name);
+  },
+  save(text) {
+    kept.save(this.name, text);
+  },
+};
+
+// What is typed into a form is still there after loading the page again, until it is done with.
+const formDrafts = {
+  name(form) {
+    return `form ${form.elements.card.value} ${form.elements.form.value}`;
+  },
+  fields(form) {
+    return Array.from(form.querySelectorAll("input:not([type=hidden]), select, textarea"));
+  },
+  save(form) {
+    const typed = this.fields(form).map((field) => [field.name, field.value]);
+    kept.save(this.name(form), JSON.stringify(typed));
+  },
+  load(root) {
+    for (const form of root.querySelectorAll(".fill:not([data-recalled])")) {
+      form.dataset.recalled = "";
+      const typed = new Map(JSON.parse(kept.load(this.name(form)) || "[]"));
+      for (const field of this.fields(form)) field.value = typed.get(field.name) ?? field.value;
+    }
+  },
+  forget(form) {
+    kept.save(this.name(form), "");
   },
 };
 
@@ -146,6 +179,7 @@ const receive = {
     change(() => {
       keeping(Array.from(log.querySelectorAll(".fill")), () => log.replaceChildren(fragment(html)));
       for (const own of unsent) if (!document.getElementById(own.id)) log.append(own);
+      formDrafts.load(log);
     });
   },
   whole({ id, html }) {
@@ -162,7 +196,9 @@ const receive = {
   },
   form({ card, html }) {
     change(() => {
-      formAt(card)?.remove();
+      const gone = formAt(card);
+      if (gone) formDrafts.forget(gone);
+      gone?.remove();
       if (!html) return;
       const made = fragment(html).firstElementChild;
       (article(card) ?? log).append(made);
@@ -514,6 +550,7 @@ log.addEventListener("submit", async (event) => {
   const problem = await act("form", { ...fields, key: form.dataset.key });
   for (const button of buttons) button.disabled = false;
   if (problem === null) {
+    formDrafts.forget(form);
     form.remove();
     box.focus({ preventScroll: true });
     return;
@@ -521,6 +558,11 @@ log.addEventListener("submit", async (event) => {
   const failure = form.querySelector(".failure");
   failure.textContent = problem;
   failure.hidden = false;
+});
+
+log.addEventListener("input", (event) => {
+  const form = event.target.closest(".fill");
+  if (form) formDrafts.save(form);
 });
 
 log.addEventListener("click", async (event) => {
@@ -556,6 +598,7 @@ latest.addEventListener("click", () => {
 
 localTimes(document);
 box.value ||= drafts.load();
+formDrafts.load(log);
 grow();
 if (byTouch.matches) box.blur();
 toEnd();
