@@ -156,7 +156,8 @@ async def _(on: Ground) -> None:
     await server.fill(press, {"reason": "too dear"})
     sent = (await on.next(hikari.InteractionCreateEvent)).interaction
     assert isinstance(sent, hikari.ModalInteraction) and sent.custom_id == "form:1"
-    assert sent.components[0][0].value == "too dear"
+    [[field]] = sent.components
+    assert field.value == "too dear"
 
 
 @hears("CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE")

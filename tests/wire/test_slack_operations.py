@@ -6,7 +6,7 @@ of everything that a person does.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,23 +35,23 @@ SPECIFIED = (
 )
 """What the specification's table of loopback servers names for Slack."""
 
-BUTTON = {
+BUTTON: Json = {
     "type": "button",
     "action_id": "go",
     "value": "token",
     "text": {"type": "plain_text", "text": "Go"},
 }
-MENU = {
+MENU: Json = {
     "type": "static_select",
     "action_id": "more",
     "placeholder": {"type": "plain_text", "text": "More"},
     "options": [{"text": {"type": "plain_text", "text": "Deny"}, "value": "dn"}],
 }
-BLOCKS = [
+BLOCKS: list[Json] = [
     {"type": "section", "text": {"type": "plain_text", "text": "card"}},
     {"type": "actions", "elements": [BUTTON, MENU]},
 ]
-FORM = {
+FORM: Json = {
     "type": "modal",
     "callback_id": "form",
     "title": {"type": "plain_text", "text": "Form"},
@@ -391,7 +391,7 @@ async def listening() -> AsyncIterator[Listening]:
         statuses: list[int] = []
 
         async def take(request: web.Request) -> web.Response:
-            headers = {name: [value] for name, value in request.headers.items()}
+            headers: dict[str, str | Sequence[str]] = dict(request.headers)
             bolt = BoltRequest(body=(await request.read()).decode(), headers=headers)
             answer = await asyncio.to_thread(app.dispatch, bolt)
             statuses.append(answer.status)
@@ -457,7 +457,7 @@ async def test_blocking_bolt_hears_each_event_of_the_manifest(kind: str) -> None
     async with listening() as on:
         name, _, place = kind.partition(".")
 
-        @on.app.event({"type": name, "subtype": re.compile(".*")})
+        @on.app.event({"type": name, "subtype": [re.compile(".*")]})
         def with_subtype(event: Json) -> None:
             on.heard.append(event)
 
