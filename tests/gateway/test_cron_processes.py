@@ -8,17 +8,21 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Final, get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway.config.values import CronJob
+from gateway.cron_jobs import micros
 from gateway.store import migrate
 from gateway.store.directory import DATABASE
 from gateway.store.sqlite import open_sqlite
+from platforms.cron.schedule import parse
 from tests.gateway import clock_process
 from tests.gateway.clock_process import Death, Moment, Reaches, Rested
 from tests.gateway.cron_house import job
@@ -32,7 +36,7 @@ MINUTE: Final = 60_000_000
 FIRST: Final = START + 40_000_000
 """The first full minute after the beginning of every test."""
 
-MINUTES: Final = 10
+MINUTES: Final = 8
 DOWN: Final = 8 * 60
 """Minutes nobody looks."""
 
@@ -169,7 +173,26 @@ def town(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Town]:
     made.end_all()
 
 
-SEEDS: Final = (1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 30)))
+ZONES: Final = {
+    "Europe/Berlin": ("2026-03-29T01:00", "2026-10-25T01:00"),
+    "America/New_York": ("2026-03-08T07:00", "2026-11-01T06:00"),
+    "Australia/Lord_Howe": ("2026-04-04T15:00", "2026-10-03T15:30"),
+}
+"""When each changes its clocks, in UTC."""
+
+AROUND: Final = timedelta(hours=2, minutes=10)
+
+
+def changing(zone: str, at: str) -> tuple[CronJob, ...]:
+    """Fixed times and every hour, made anew for each change."""
+    written = {"timezone": zone, "prompt": f"Look at {at}."}
+    return (
+        job("fixed", schedule="30 1,2 * * *", **written),
+        job("hourly", schedule="30 * * * *", **written),
+    )
+
+
+SEEDS: Final = (1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 20)))
 
 
 @pytest.mark.parametrize("town", SEEDS, indirect=True)
@@ -200,3 +223,32 @@ def test_every_slot_fires_once_whoever_dies(town: Town) -> None:
     every = Counter(f"cron:{name}:{slot}:0" for name, wanted in ran.items() for slot in wanted)
     assert Counter(key for (key,) in keys) == every, "each is asked of the agent once"
     assert [key for key, times in Counter(town.begun).items() if times > 1] == []
+
+
+@pytest.mark.parametrize("town", SEEDS, indirect=True)
+def test_both_clock_changes_of_three_zones_whoever_dies(town: Town) -> None:
+    """Around each the two reach for every slot: fixed times once, hourly ones in both folds."""
+    folds = Counter[tuple[str, int]]()
+    changes = sorted((at, zone) for zone, both in ZONES.items() for at in both)
+    for at, zone in changes:
+        change = datetime.fromisoformat(at).replace(tzinfo=UTC)
+        town.end_all()
+        town.jobs = changing(zone, at)
+        town.at(micros(change - AROUND))
+        wanted = []
+        for each in town.jobs:
+            schedule = parse(each.schedule or "", ZoneInfo(zone), created=change - AROUND)
+            slot = schedule.after(change - AROUND)
+            while slot is not None and slot.at < change + AROUND:
+                wanted.append((each.name, micros(slot.at), slot.fold))
+                slot = schedule.after(slot.at)
+        for now in sorted({now for _, now, _ in wanted}):
+            town.at(now)
+        town.at(micros(change + AROUND))
+        since = micros(change - AROUND)
+        fires = town.rows(f"SELECT job, slot, fold FROM cron_fire WHERE slot > {since}")
+        assert sorted(fires) == sorted(wanted), (zone, at)
+        folds.update((name, fold) for name, _, fold in fires)
+    assert folds["fixed", 0] == 2 * len(changes) and not folds["fixed", 1]
+    assert folds["hourly", 1] == len(ZONES), "the hour that comes twice, once a zone"
+    assert town.deaths > len(changes) and town.contests > len(changes)
