@@ -132,7 +132,7 @@ class OwnLane:
             )
             if refusal:
                 return refusal
-        unit = self._unit(row, meant)
+        unit = self._unit(meant)
         while await self._store.write(unit, transition=transitions.SESSION_FORGOTTEN):
             pass
         return said.FORGOTTEN.to(reader)
@@ -169,11 +169,9 @@ class OwnLane:
         inbox.keep_answer(tx, row.id, UNDER_WAY)
         return ""
 
-    def _unit(self, row: Waiting, meant: _Meant) -> Callable[[Tx], int]:
+    def _unit(self, meant: _Meant) -> Callable[[Tx], int]:
         now = self._clock.now()
-        return lambda tx: forgetting.forget_some(
-            tx, meant.key, author=row.content.author, account=row.account, now=now
-        )
+        return lambda tx: forgetting.forget_some(tx, meant.key, now=now)
 
     def _meant(self, row: Waiting) -> _Meant | None:
         """The session it is about; None if that is not theirs to name."""

@@ -17,9 +17,19 @@ from gateway.config.values import GatewayConfig
 from gateway.store.base import Row, Store, Tx
 from gateway.store.sqlite import SqliteStore
 from platforms.content import Upload
+from platforms.events import ChatRef, Receipt
 from tests.agent.scripted import ScriptedTool, call
 from tests.gateway.core import Core, says
-from tests.gateway.events import BEN, OUR_MENTION, TOPIC, in_group, message
+from tests.gateway.events import (
+    BEN,
+    OUR_MENTION,
+    TELEGRAM,
+    TOPIC,
+    changed,
+    delivery,
+    in_group,
+    message,
+)
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.intake import CONFIG
 
@@ -153,6 +163,31 @@ async def test_words_are_deleted_after_asking_twice(core: Core, store: Store) ->
     assert await answer(core, "three") == "Fresh."
     said = [m.text for m in core.model.requests[-1].messages if isinstance(m, UserMessage | Note)]
     assert said == ["three"]
+
+
+async def test_in_a_shared_thread_everybodys_words_go(core: Core, store: Store) -> None:
+    """Also commands that others gave, what was refused, what was only heard, of before a move."""
+    core.model.script(says("Hello."))
+    place: dict[str, Any] = {"chat": TOPIC, "mentions": (OUR_MENTION,)}
+    heard = in_group("a secret that was heard", chat=TOPIC, number=next(NUMBERS))
+    assert await core.ingest(delivery(heard)) is Receipt.STORED
+    for text in ("hi", "/why secret", "/export secret", "/forget"):
+        event = in_group(text, number=next(NUMBERS), **place)
+        await after(core, event, "-100200/7")
+    moved = changed("moved", moved_to=ChatRef(account=TELEGRAM, chat_id="-900"))
+    await core.take(replace(moved, delivery_key="m", logical_key="m"))
+    place["chat"] = ChatRef(account=TELEGRAM, chat_id="-900", thread_id="7")
+    place["author"] = BEN
+    asks = await after(core, in_group("/forget", number=next(NUMBERS), **place), "-900/7")
+    found = re.search(r"/forget (\w{4})\.", asks)
+    assert found is not None
+    words = f"/forget {found[1]} {found[1]}"
+    done = await after(core, in_group(words, number=next(NUMBERS), **place), "-900/7")
+    assert done.startswith("Forgotten.")
+    left = await store.read(
+        lambda tx: tx.rows("SELECT state, content FROM inbox WHERE content IS NOT NULL")
+    )
+    assert "secret" not in str(left) and words in str(left)  # itself was still in work
 
 
 async def test_what_was_said_meanwhile_is_asked_about_anew(core: Core, store: Store) -> None:

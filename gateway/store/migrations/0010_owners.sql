@@ -18,6 +18,10 @@ CREATE TABLE owner_code (
     ended_at BIGINT
 );
 
+-- What was said and asked in a session without a turn: /forget finds it whoever it is by.
+CREATE INDEX inbox_turnless ON inbox (session_key, id)
+    WHERE turn_id IS NULL AND pruned_at IS NULL AND state IN ('done', 'ignored', 'refused');
+
 -- How often each person has sent what is no code since the open one was made.
 CREATE TABLE owner_try (
     account TEXT NOT NULL,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.store.base import Tx
-from gateway.store.records import retention, transcript
+from gateway.store.records import listed, retention, transcript
 
 _OWN_ANSWERS = ("answer", "refusal", "busy", "stopped", "export")
 """What was said to an inbox row by itself; see `outbox.NewOutbox.dedupe_key`."""
@@ -40,10 +40,11 @@ def untitle(tx: Tx, key: str) -> None:
     tx.run("UPDATE session SET title = '' WHERE key = ? AND title <> ''", key)
 
 
-def forget_some(tx: Tx, key: str, *, author: str, account: str, now: int) -> int:
+def forget_some(tx: Tx, key: str, *, now: int) -> int:
     """Take some of what is left of a key's words; 0 when nothing is.
 
-    `author`'s own commands in it go too. What waits or is on its way is left to its time.
+    Commands that were given in it go too, and what was only heard there, whoever it is by. What
+    waits or is on its way is left to its time.
     """
     sessions = [int(row[0]) for row in tx.rows("SELECT id FROM session WHERE key = ?", key)]
     changed = 0
@@ -53,7 +54,7 @@ def forget_some(tx: Tx, key: str, *, author: str, account: str, now: int) -> int
             changed += _messages(tx, session)
         if changed >= retention.PART_ROWS:
             return changed
-    return changed + _commands(tx, key, author, account, now)
+    return changed + sum(_turnless(tx, each, now) for each in _keys(tx, key))
 
 
 def _turns(tx: Tx, session: int, now: int) -> int:
@@ -91,16 +92,21 @@ def _messages(tx: Tx, session: int) -> int:
     return changed
 
 
-def _commands(tx: Tx, key: str, author: str, account: str, now: int) -> int:
+def _turnless(tx: Tx, key: str, now: int) -> int:
     rows = tx.rows(
-        "SELECT id FROM inbox WHERE account = ? AND author = ? AND session_key = ?"
-        " AND pruned_at IS NULL AND state IN ('done', 'ignored', 'refused') LIMIT ?",
-        account,
-        author,
+        "SELECT id FROM inbox WHERE session_key = ? AND turn_id IS NULL AND pruned_at IS NULL"
+        " AND state IN ('done', 'ignored', 'refused') ORDER BY id LIMIT ?",
         key,
         retention.PART_ROWS,
     )
     return _events(tx, rows, now)
+
+
+def _keys(tx: Tx, key: str) -> tuple[str, ...]:
+    """A key, and those that the same session had at addresses of before."""
+    account, _, rest = key.partition("|")
+    place, bar, person = rest.partition("|")
+    return tuple(f"{account}|{each}{bar}{person}" for each in listed.written_as(tx, account, place))
 
 
 def _events(tx: Tx, rows: Sequence[tuple[int, ...]], now: int) -> int:
