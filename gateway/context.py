@@ -16,7 +16,7 @@ from typing import Final
 
 from agent.messages import UserMessage
 from gateway import mailbox, refs
-from gateway.attached import Attached, quoted_of
+from gateway.attached import quoted_of
 from gateway.clock import Clock
 from gateway.store.base import Store, Tx
 from gateway.store.records import due, earlier, inbox, overheard, pairings, sessions
@@ -70,27 +70,27 @@ async def read_before(
 def earlier_of(row: int, said: Sequence[Said], *, root: str | None = None) -> Earlier:
     """Pure: messages, oldest first, as quoted data before the input that begins with a row.
 
-    `root` is the message that a thread is about, which is given with its files.
+    `root` is the message that a thread is about: it is given in any case, with its files.
     """
-    lines: list[str] = []
-    by: dict[str, None] = {}
-    files: tuple[Attached, ...] = ()
-    room = ALL_MAX
-    for each in reversed(said):
-        line = _line(each)
-        room -= len(line)
-        if room < 0:
-            break
-        lines.append(line)
-        if not each.author.is_us:
-            by[_person(each)] = None
-        if each.message.message_id == root:
-            files = quoted_of(each.attachments, each.message, each.author)
-    text = "\n".join((HEAD, *reversed(lines)))
-    media = tuple(each.to_media() for each in files if each.file)
-    return Earlier(
-        row=row, message=UserMessage(text=text, media=media), by=tuple(reversed(by)), files=files
+    about = tuple(each for each in said[:1] if each.message.message_id == root)
+    room = ALL_MAX - sum(len(_line(each)) for each in about)
+    told = (*about, *_newest(said[len(about) :], room))
+    files = tuple(
+        file for each in about for file in quoted_of(each.attachments, each.message, each.author)
     )
+    text = "\n".join((HEAD, *map(_line, told)))
+    media = tuple(each.to_media() for each in files if each.file)
+    by = dict.fromkeys(_person(each) for each in told if not each.author.is_us)
+    return Earlier(row=row, message=UserMessage(text=text, media=media), by=tuple(by), files=files)
+
+
+def _newest(said: Sequence[Said], room: int) -> Sequence[Said]:
+    """As many of the newest as there is room for."""
+    for at in range(len(said) - 1, -1, -1):
+        room -= len(_line(said[at]))
+        if room < 0:
+            return said[at + 1 :]
+    return said
 
 
 def _asked(tx: Tx, key: str, *, one_by_one: bool, now: int) -> inbox.Waiting | None:

@@ -32,7 +32,7 @@ async def read_thread(call: Call, channel: str, root: str, *, oldest: str, most:
 async def read_before(
     call: Call, channel: str, root: str | None, *, before: str, most: int
 ) -> list[Body]:
-    """The newest `most` messages before one: of a thread, its root included, or of the channel.
+    """The newest `most` messages before one: of the channel, or of a thread with its root first.
 
     Of a thread the oldest come first, so one of more than HISTORY_PAGE replies takes more calls.
     """
@@ -41,7 +41,9 @@ async def read_before(
         found = await _pages(call, "conversations.history", span, most)
     else:
         found = await _pages(call, "conversations.replies", {**span, "ts": root}, THREAD_MOST)
-    return [message for message in found if order(message["ts"]) < order(before)][-most:]
+    told = [message for message in found if order(message["ts"]) < order(before)]
+    about = [message for message in told[:1] if message["ts"] == root]
+    return [*about, *told[len(about) :][-(most - len(about)) :]]
 
 
 async def _pages(call: Call, method: str, arguments: Json, most: int) -> list[Body]:

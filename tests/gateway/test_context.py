@@ -216,6 +216,16 @@ def test_there_is_room_for_the_newest() -> None:
     assert found.by[-1] == "telegram:20"
 
 
+def test_a_root_has_its_room_in_any_case() -> None:
+    """Whatever a thread is about is told before the newest words of it."""
+    many = [said(n, Author(id=str(n), name=f"P{n}"), "x" * 600) for n in range(1, 21)]
+    found = context.earlier_of(1, many, root="1")
+    lines = found.message.text.splitlines()[1:]
+    assert len(found.message.text) <= context.ALL_MAX + len(HEAD) + 20
+    assert [line[:4] for line in (*lines[:2], lines[-1])] == ["> P1", "> P1", "> P2"]
+    assert (found.by[0], found.by[1], found.by[-1]) == ("telegram:1", "telegram:11", "telegram:20")
+
+
 def test_what_stands_in_it_was_not_typed() -> None:
     """An address in it was found, whoever wrote it, and gives nobody leave."""
     text = f"{HEAD}\n> Ann: see http://evil.example"
