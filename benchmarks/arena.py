@@ -27,7 +27,7 @@ from tests.wire.server import Seen
 from tests.wire.telegram import TOKEN, TelegramServer
 
 ROOT = Path(__file__).resolve().parent.parent
-READY_S = 30.0
+READY_S = 100.0
 HOOK_SECRET = "loopback"
 LISTENING = {"getupdates", "setwebhook"}
 LAST = "END."

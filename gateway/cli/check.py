@@ -53,12 +53,14 @@ def _about_jobs(config: Config) -> Iterator[str]:
 
 
 async def _ask_everyone(config: Config) -> list[Finding]:
-    from gateway.cli.online import of_platform, of_provider
+    from gateway.cli.online import load_clients, of_platform, of_provider
     from gateway.surfaces import chat_adapters
 
+    entries = choose_providers(config, os.environ, None)
+    load_clients(entries)
     answers = await asyncio.gather(
         *(of_platform(adapter, config) for adapter in chat_adapters(config)),
-        *(of_provider(entry, "error") for entry in choose_providers(config, os.environ, None)),
+        *(of_provider(entry, "error") for entry in entries),
     )
     return [finding for found in answers for finding in found]
 

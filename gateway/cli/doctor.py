@@ -236,10 +236,11 @@ def _isolation(config: Config) -> Iterator[Finding]:
 
 async def _everyone(config: Config) -> list[Finding]:
     """Ask each platform who we are, and each provider for its models."""
-    from gateway.cli.online import of_platform, of_provider
+    from gateway.cli.online import load_clients, of_platform, of_provider
     from gateway.surfaces import chat_adapters
 
     entries = choose_providers(config, os.environ, await _local(config))
+    load_clients(entries)
     answers = await asyncio.gather(
         *(of_platform(adapter, config) for adapter in chat_adapters(config)),
         *(of_provider(entry, "warning" if at else "error") for at, entry in enumerate(entries)),

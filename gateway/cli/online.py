@@ -14,7 +14,18 @@ from platforms.errors import CredentialsRejected, PlatformError
 from platforms.events import Account, ChatRef, PlatformName
 
 _WAY = "look whether this machine can reach it (network, proxy, firewall)"
+_WITHOUT_SDK = frozenset({"demo", "codex-app-server", "anthropic-messages"})
 _SEVERITIES: Mapping[str, Severity] = {"note": "ok", "warning": "warning", "error": "error"}
+
+
+def load_clients(entries: Iterable[ProviderConfig]) -> None:
+    """Import what asking takes, before anybody is asked.
+
+    An import in the middle keeps every answer waiting; on a slow machine platforms that had
+    answered seemed out of reach.
+    """
+    if any(entry.api not in _WITHOUT_SDK for entry in entries):
+        import openai  # noqa: F401
 
 
 async def of_platform(adapter: Adapter, config: Config) -> list[Finding]:

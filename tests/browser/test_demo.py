@@ -110,7 +110,7 @@ async def test_power_is_cut_in_the_middle_of_an_answer(browser: Browser, place: 
         await expect(tab.locator(".message.assistant")).to_contain_text("Section 2 of 60")
     async with place.running():
         answer = tab.locator(".message.assistant")
-        await expect(answer).to_contain_text("Section 60 of 60", timeout=30_000)
+        await expect(answer).to_contain_text("Section 60 of 60", timeout=100_000)
         await expect(tab.locator("#stop")).to_be_hidden()
         await expect(tab.locator("#connection")).to_be_hidden()
         await expect(tab.locator(".message")).to_have_count(2)
