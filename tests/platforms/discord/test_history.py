@@ -86,17 +86,24 @@ async def test_what_is_no_word_of_people_is_left_out(
     asked = await server.say(server.general, server.ada, "and now?")
     author = {"id": "42", "username": "ada"}
     starter = {"id": "5", "type": 0, "channel_id": "4101", "content": "so it began"}
+    file = {"id": "77", "filename": "a.png", "content_type": "image/png", "size": 1}
     page = [
         {"id": "9", "type": 7, "channel_id": "4101", "author": author, "content": ""},
         {"id": "x", "type": 0},
         {"id": "8", "type": 0, "channel_id": "4101", "author": author, "content": "hello"},
         {"id": "7", "type": 21, "channel_id": "4101", "referenced_message": None},
-        {"id": "6", "type": 21, "referenced_message": {**starter, "author": author}},
+        {
+            "id": "6",
+            "type": 21,
+            "referenced_message": {**starter, "author": author, "attachments": [file]},
+        },
         "nonsense",
     ]
     server.faults.add(PAGE, Answer(status=200, body=json.dumps(page).encode()))
     found = await adapter.earlier(ref_of(asked), 20)
-    assert [said.text for said in found] == ["so it began", "hello"]
+    assert [said.text for said in found] == ["so it began (image: a.png)", "hello"]
+    assert found[0].message.message_id == "5"  # that of its thread
+    assert [each.file for each in found[0].attachments] == ["4101/5/77"]
 
 
 async def test_what_can_not_be_read_is_an_error(server: DiscordServer) -> None:
