@@ -20,12 +20,14 @@ def broken_jobs(facts: Facts) -> Iterator[Broken]:
     """Yield every such rule the file breaks."""
     jobs = facts.get(("cron",))
     seen: set[str] = set()
+    secrets: list[Any] = []
     for index, entry in enumerate(jobs if isinstance(jobs, list) else ()):
         here: KeyPath = ("cron", index)
         if not isinstance(entry, dict) or not facts.known(here):
             continue
         yield from name_taken(facts, here, seen, by="a job")
         yield from _trigger(facts, here)
+        yield from _shared_secret(facts, here, secrets)
         yield from _place(facts, here)
         yield from _approver(facts, here)
 
@@ -57,6 +59,23 @@ def _trigger(facts: Facts, here: KeyPath) -> Iterator[Broken]:
         )
     if facts.has(missed) and facts.known(missed):
         yield missed, Wrong("does nothing on a hook", "remove the key")
+
+
+def _shared_secret(facts: Facts, here: KeyPath, secrets: list[Any]) -> Iterator[Broken]:
+    """A signature does not say for which hook it is, so each hook has a secret of its own."""
+    key = (*here, "secret")
+    if not facts.known(key) or not facts.has(key):
+        return
+    written = facts.get(key)
+    if written in secrets:
+        yield (
+            key,
+            Wrong(
+                "is that of a hook above, so a request to one would run the other too",
+                "give each its own: openssl rand -hex 32",
+            ),
+        )
+    secrets.append(written)
 
 
 def _place(facts: Facts, here: KeyPath) -> Iterator[Broken]:

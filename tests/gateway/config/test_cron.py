@@ -22,6 +22,7 @@ chats = ["slack:T1/C1", "telegram:-100200"]
 destinations = { team = "slack:T1/C9" }
 """
 JOB = '[[cron]]\nname = "a"\nprompt = "Go."\n'
+ANOTHER = JOB.replace('"a"', '"b"')
 LINES = HEAD.count("\n")
 
 
@@ -126,6 +127,11 @@ DAILY = 'schedule = "@daily"\n'
         (
             f"{JOB}{PLACE}{DAILY}{JOB}{PLACE}{DAILY}",
             '7: cron.a.name: "a" is taken by a job above; choose another',
+        ),
+        (
+            f'{JOB}{PLACE}secret = "s3cret"\n{ANOTHER}{PLACE}secret = "${{HOOK_SECRET}}"',
+            "10: cron.b.secret: is that of a hook above, so a request to one would run the other"
+            " too; give each its own: openssl rand -hex 32",
         ),
         (
             f'{JOB}{PLACE}schedule = "0 24 * * *"',
