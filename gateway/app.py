@@ -302,6 +302,7 @@ class Gateway:
             deliveries=self._deliveries,
             clock=self._clock,
             owners=self._owners.people,
+            tongues=Tongues(configured=self._config.gateway.language, people=self._config.people),
         )
 
     def _make_sessions(self, start: Start, keys: tuple[bytes, ...]) -> CommandLane:

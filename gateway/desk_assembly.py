@@ -47,7 +47,7 @@ from gateway.store.base import Store, Tx
 from gateway.store.records import allowances, cards, seals
 from gateway.tongues import Tongues
 from gateway.turn_desk import TurnDesk
-from gateway.words.phrase import reader_of
+from gateway.words.phrase import Told, reader_of
 from platforms.errors import PlatformError, PlatformUnavailable
 
 OWNER_SPOT_AGAIN_S = 5.0
@@ -120,7 +120,7 @@ def supervision(
     owners = owners if owners is not None else Owners(config)
     loop = asyncio.get_running_loop()
 
-    def tell_owners(key: str, sentence: str) -> None:
+    def tell_owners(key: str, sentence: Told) -> None:
         # Units run beside the loop.
         loop.call_soon_threadsafe(notices.tell, "", key, sentence)
 
@@ -242,7 +242,7 @@ def supervision(
     )
 
 
-def notices_to(notices: Notices) -> Callable[[str, str], None]:
+def notices_to(notices: Notices) -> Callable[[str, Told], None]:
     """Tell owners on whatever platform works."""
     return lambda key, sentence: notices.tell("", key, sentence)
 

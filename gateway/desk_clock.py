@@ -29,8 +29,8 @@ from gateway.store.records.cards import Card
 from gateway.store.records.ledger import Settled
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.words import card as words
-from gateway.words import outcomes
-from gateway.words.phrase import Phrase
+from gateway.words import notices, outcomes
+from gateway.words.phrase import Phrase, Told
 from platforms.markup import parse
 
 EVERY_S = 2.0
@@ -56,7 +56,7 @@ class DeskClock:
         painter: Painter,
         enqueue: Callable[[tuple[OutboxRow, ...]], None],
         wake: Callable[[str], None],
-        tell_owners: Callable[[str, str], None],
+        tell_owners: Callable[[str, Told], None],
         booked: Callable[[Tx, Settled], tuple[OutboxRow, ...]],
         wait: Wait,
         flushed: Callable[[frozenset[str], float], Awaitable[None]],
@@ -152,8 +152,8 @@ class DeskClock:
         self._enqueue(rows)
         self._wake(card.session_key)
         if state == "undeliverable":
-            told = f"Approval {card.code} of {card.origin} was not asked: {why.en}."
-            self._tell_owners(f"undeliverable:{card.id}", f"{told} Its turn is stopped.")
+            told = notices.NOT_ASKED.of(code=card.code, chat=card.origin, why=why.of())
+            self._tell_owners(f"undeliverable:{card.id}", told)
         return True
 
     async def _remind(self, now: int) -> bool:

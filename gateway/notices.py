@@ -14,10 +14,13 @@ from gateway.recent import Recent
 from gateway.store import transitions
 from gateway.store.base import Store
 from gateway.store.records import chats, outbox
+from gateway.tongues import Tongues
+from gateway.words.phrase import ENGLISH, Reader, Told, spoken
 from platforms import blocks
 from platforms.errors import PlatformError
 
 DAY_MICROS = 24 * 3600 * 1_000_000
+ENGLISH_FOR_ALL = Tongues(configured="en")
 UNTOLD_KEPT = 100
 """Matters that wait for someone to be told; of older ones the log has to do."""
 
@@ -34,22 +37,27 @@ class Notices:
         deliveries: Deliveries,
         clock: Clock,
         owners: Iterable[UserId],
+        tongues: Tongues = ENGLISH_FOR_ALL,
     ) -> None:
-        """`owners` are gone through anew for everything that is told: others may own it by then."""
+        """`owners` are gone through anew for everything that is told: others may own it by then.
+
+        Each reads a line in the language `tongues` knows of them.
+        """
+        self._tongues = tongues
         self._store = store
         self._deliveries = deliveries
         self._clock = clock
         self._owners = owners
-        self._untold: Recent[str, tuple[str, str, int]] = Recent(UNTOLD_KEPT)
+        self._untold: Recent[str, tuple[str, Told, int]] = Recent(UNTOLD_KEPT)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def tell(self, account: str, key: str, sentence: str) -> None:
+    def tell(self, account: str, key: str, sentence: Told) -> None:
         """Say a sentence about an account to owners on others; the log has it in any case.
 
         `key` names the matter: the same one is told once a day.
         """
-        log.warning("%s", sentence)
+        log.warning("%s", spoken(sentence, ENGLISH))
         self._spawn(account, key, sentence, at=self._clock.now())
 
     async def take_up(self) -> None:
@@ -78,14 +86,14 @@ class Notices:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _spawn(self, account: str, key: str, sentence: str, *, at: int) -> None:
+    def _spawn(self, account: str, key: str, sentence: Told, *, at: int) -> None:
         if self._closed:
             return
         task = asyncio.create_task(self._tell(account, key, sentence, at))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _tell(self, account: str, key: str, sentence: str, at: int) -> None:
+    async def _tell(self, account: str, key: str, sentence: Told, at: int) -> None:
         everybody = tuple(self._owners)
         elsewhere = [owner for owner in everybody if owner.platform != _platform(account)]
         beside = [owner for owner in everybody if owner.platform == _platform(account)]
@@ -95,13 +103,17 @@ class Notices:
                 return
         self._untold[key] = (account, sentence, at)
 
-    async def _tell_one(self, owner: UserId, key: str, sentence: str, at: int) -> bool:
+    async def _tell_one(self, owner: UserId, key: str, sentence: Told, at: int) -> bool:
         outlet = self._outlet(owner)
         if outlet is None:
             return False
         day = at // DAY_MICROS
         try:
             chat = await outlet.adapter.direct(owner.id, owner.space)
+            person = str(owner)
+            language = await self._store.read(lambda tx: self._tongues.of_person(tx, person))
+            mark = outlet.adapter.capabilities.command_mark
+            words = blocks.plain(spoken(sentence, Reader(language=language, mark=mark)))
             new = outbox.NewOutbox(
                 dedupe_key=f"owner:{key}:{owner}:{day}",
                 account=refs.account_text(outlet.account),
@@ -111,7 +123,7 @@ class Notices:
                 purpose="notice",
                 op="post",
                 target_id=None,
-                content=outgoing.dump(outgoing.Words(body=blocks.plain(sentence))),
+                content=outgoing.dump(outgoing.Words(body=words)),
                 nonce=self._clock.nonce(),
             )
             now = self._clock.now()

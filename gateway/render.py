@@ -31,6 +31,7 @@ from agent.errors import (
     StreamBroken,
     TlsUntrusted,
 )
+from gateway.words import notices
 from gateway.words import replies as said
 from gateway.words.phrase import ENGLISH, Reader
 from platforms import markup
@@ -273,12 +274,9 @@ def waiting_text(provider: str, until: str, reader: Reader = ENGLISH) -> str:
     return said.WAITING.to(reader, provider=provider, until=until)
 
 
-def condensed_text(reference: str) -> str:
+def condensed_text(reference: str, reader: Reader = ENGLISH) -> str:
     """What a chat hears once when its past could not be summed up."""
-    return _referred(
-        "This chat grew too long to summarise; I kept the recent part. /new starts clean.",
-        reference,
-    )
+    return _referred(notices.CONDENSED.to(reader), reference, reader)
 
 
 def attempt_alert(record: AttemptRecord) -> str:

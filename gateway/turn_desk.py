@@ -26,7 +26,7 @@ from gateway.money import Spender, spender_of
 from gateway.painting import Painter
 from gateway.render import Undone
 from gateway.roles import Roles
-from gateway.scopes import scope_name
+from gateway.scopes import scope_line
 from gateway.store.base import Store, Tx
 from gateway.store.records import (
     allowances,
@@ -47,7 +47,9 @@ from gateway.store.records.ledger import Frozen, NoRoom, Settled
 from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.reservations import MODEL_WAIT_US
 from gateway.store.records.sessions import OpenTurn
+from gateway.words import notices as said
 from gateway.words import outcomes
+from gateway.words.phrase import Told
 
 _OF_OWNERS = ("org_month", "background_day")
 
@@ -83,7 +85,7 @@ class TurnDesk:
         clock: Clock,
         send: Callable[[tuple[OutboxRow, ...]], None],
         look_at_jobs: Callable[[], None],
-        tell_owners: Callable[[str, str], None],
+        tell_owners: Callable[[str, Told], None],
     ) -> None:
         """`tell_owners` takes a key that is told once, and a sentence.
 
@@ -175,7 +177,7 @@ class TurnDesk:
         if freezes.freeze(tx, freeze):
             self._tell_owners(
                 f"velocity:{scope}:{now}",
-                f"{spender.chat} is frozen: {reason}. Look at /spend, then /unfreeze.",
+                said.TOO_FAST.of(chat=spender.chat, reason=reason),
             )
         return Frozen(scope=scope, by="the velocity alarm", reason=reason)
 
@@ -253,7 +255,8 @@ class TurnDesk:
             session_id=turn.session_id,
             turn_id=turn.turn_id,
         )
-        text = render.condensed_text(reference)
+        reader = self._painter.reader(tx, turn.account, "" if turn.grouped else turn.requester)
+        text = render.condensed_text(reference, reader)
         return self._painter.line(tx, origin, f"condensed:{turn.turn_id}", text)
 
     def undone(self, tx: Tx, turn: OpenTurn) -> tuple[Undone, ...]:
@@ -413,8 +416,7 @@ class TurnDesk:
         if settled.alarm:
             self._tell_owners(
                 f"overrun:{settled.reservation_id}",
-                f"Something cost more than was put aside for it ({settled.alarm}):"
-                f" gatepost why {settled.reservation_id}.",
+                said.COST_MORE.of(what=settled.alarm, ident=settled.reservation_id),
             )
         rows: list[OutboxRow] = []
         for notice in settled.notices:
@@ -423,15 +425,20 @@ class TurnDesk:
 
     def _nearly_spent(self, tx: Tx, settled: Settled, notice: Notice) -> tuple[OutboxRow, ...]:
         """Tell those whom a limit binds that four fifths of it are spent: once per window."""
-        text = (
-            f"Of the budget of {scope_name(notice.scope)}, {dollars(notice.settled)} of"
-            f" {dollars(notice.limit)} are spent. /budget shows what is left."
+        line = said.NEARLY_SPENT.of(
+            scope=scope_line(notice.scope),
+            spent=dollars(notice.settled),
+            limit=dollars(notice.limit),
         )
         key = f"budget:{notice.scope}:{notice.span}"
         if notice.scope in _OF_OWNERS:
-            self._tell_owners(key, text)
+            self._tell_owners(key, line)
             return ()
         stored = reservations.find(tx, settled.reservation_id)
         turn_id = stored.turn_id if stored is not None else None
         origin = cards.origin_of(tx, turn_id) if turn_id is not None else None
-        return self._painter.line(tx, origin, key, text) if origin is not None else ()
+        if origin is None or stored is None:
+            return ()
+        alone = "" if cards.is_grouped(tx, origin.turn_id) else stored.requester
+        reader = self._painter.reader(tx, origin.account, alone)
+        return self._painter.line(tx, origin, key, line.to(reader))

@@ -32,6 +32,7 @@ from gateway.store.blobs import Blobs
 from gateway.store.records import audit as audit_rows
 from gateway.store.records import cards
 from gateway.store.records.cards import Card, Request
+from gateway.tongues import Tongues
 from platforms.content import (
     AnswerPress,
     Button,
@@ -182,7 +183,10 @@ class Core:
         self.failures: list[StoreError] = []
         self.deliveries = Deliveries(store=store, clock=clock)
         owners = config.gateway.owners
-        self.notices = Notices(store=store, deliveries=self.deliveries, clock=clock, owners=owners)
+        tongues = Tongues(configured=config.gateway.language, people=config.people)
+        self.notices = Notices(
+            store=store, deliveries=self.deliveries, clock=clock, owners=owners, tongues=tongues
+        )
         tools: dict[str, Tool] = {**house.tools, **house.brought}
         self.desk = supervision(
             config=config,

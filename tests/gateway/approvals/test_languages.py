@@ -9,10 +9,12 @@ import pytest
 from agent.costs import DOLLAR
 from gateway.asking import Spot
 from gateway.config.values import GatewayConfig
+from gateway.scopes import scope_line
 from gateway.store.sqlite import SqliteStore
+from gateway.words import notices
 from platforms.content import OpenForm
-from tests.gateway.approvals.house import BEN, CAL, House
-from tests.gateway.events import ANN, DM
+from tests.gateway.approvals.house import BEN, CAL, House, place
+from tests.gateway.events import ANN, DM, GROUP
 from tests.gateway.hand_clock import HandClock
 
 ANNA = replace(ANN, locale="de-DE")
@@ -88,6 +90,21 @@ async def test_owners_are_asked_in_the_owners_language(german: House) -> None:
     assert any(each.endswith("zuständig: Eigentümer.") for each in german.texts("1001"))
     await german.says("hallo", author=replace(CAL, locale="de"))
     assert german.text_of(card).startswith("Approval ")
+
+
+async def test_owners_hear_of_money_in_their_own_language(house: House) -> None:
+    """What is told to nobody in a chat is told to each owner alone."""
+    house.model_says("Hallo.")
+    await house.says("hallo", author=replace(CAL, locale="de"))
+    scope = f"chat_day:telegram:77|{place(GROUP)}"
+    line = notices.NEARLY_SPENT.of(scope=scope_line(scope), spent="$0.90", limit="$1.00")
+    house.now.notices.tell("", "budget", line)
+    await house.until(lambda: any("Vom Budget" in each for each in house.texts("1003")))
+    told = [each for each in house.texts("1003") if "Vom Budget" in each]
+    assert told == [
+        "Vom Budget für diesen Chat heute sind $0.90 von $1.00 ausgegeben. /budget zeigt, was noch"
+        " da ist."
+    ]
 
 
 async def test_a_grant_is_shown_whole_in_the_cards_language(german: House) -> None:
