@@ -124,6 +124,20 @@ async def test_a_question_is_asked_first(browser: Browser, pages: Pages) -> None
     assert [act.action for act in pages.desk.acts] == ["stop"]
 
 
+async def test_no_figure_is_broken_in_two(browser: Browser, pages: Pages) -> None:
+    """On a phone the table of calls scrolls instead."""
+    async with opened(browser, pages.url, "/spend", **PHONE) as tab:
+        await unfolded(tab)
+        heights = await tab.locator(".table td.right").evaluate_all(
+            """cells => cells.map((cell) => {
+              const words = document.createRange();
+              words.selectNodeContents(cell);
+              return words.getClientRects().length;
+            })"""
+        )
+        assert set(heights) == {1}
+
+
 @pytest.mark.parametrize("options", [PHONE, {}], ids=["phone", "desk"])
 async def test_nothing_is_wider_than_the_screen(browser: Browser, options: dict[str, Any]) -> None:
     """Whatever the names, arguments and sums; buttons on a phone are large enough for a thumb."""
