@@ -29,6 +29,7 @@ from platforms.terminal.wire import (
     Push,
     Say,
     Stored,
+    Working,
     act_line,
     read_push,
     unfolded,
@@ -219,6 +220,7 @@ class TerminalBench(_Own):
         self.writer = writer
         self._reader = reader
         self._screen: dict[str, MessageShown] = {}
+        self._working: str | None = None
 
     @classmethod
     @asynccontextmanager
@@ -243,6 +245,10 @@ class TerminalBench(_Own):
             await asyncio.gather(served, reading, return_exceptions=True)
             their_writer.close()
 
+    async def works(self, label: str | None) -> None:
+        """Wait until the screen says so; None is that nothing is at work."""
+        await self._until(lambda: self._working == label)
+
     async def _read(self) -> None:
         while line := await self._reader.readline():
             self._take(read_push(line))
@@ -258,6 +264,8 @@ class TerminalBench(_Own):
                 self._screen[ident] = push
             case MessageGone(message_id=ident):
                 del self._screen[ident]
+            case Working(label=label):
+                self._working = label
             case _:
                 pass
 

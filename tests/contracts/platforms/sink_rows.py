@@ -1,7 +1,7 @@
 """Rows 21 to 42: the ways out, and what both share."""
 
+from tests.contracts.platforms.arrival_rows import DISCORD, SLACK, TELEGRAM, TERMINAL, WEB
 from tests.contracts.platforms.registry import NO_POSTS, NO_SERVER, REMOTE, at, row, shared
-from tests.contracts.platforms.source_rows import DISCORD, SLACK, TELEGRAM, TERMINAL, WEB
 
 OUT, CAN, FACTS = "test_ways_out.py", "test_capabilities.py", "test_sdk_facts.py"
 RENDERING = "contracts/test_rendering.py"
@@ -155,6 +155,8 @@ SINK_ROWS = (
         30,
         "sink",
         "previews and embeds are off, on posts and on edits",
+        each=shared(OUT, "links_unfold_nowhere"),
+        over=REMOTE,
         slack=at(f"{SLACK}test_sink.py", "a_post_stands_in_its_thread_and_unfurls_nothing"),
         discord=at(f"{DISCORD}test_sink.py", "links_unfold_nowhere"),
         telegram=at(
@@ -307,7 +309,7 @@ SINK_ROWS = (
         ),
         telegram=shared(OUT, "a_sign_of_life_that_hangs_delays_nothing[telegram]"),
         web=at(f"{WEB}test_hub.py", "a_sign_of_life_ends_by_itself", "renewed_work_goes_on"),
-        terminal=at(f"{TERMINAL}test_terminal_client.py", "a_growing_answer_is_pushed_whole"),
+        terminal=shared(OUT, "a_sign_of_life_ends_by_itself_in_a_terminal"),
         cron=NO_POSTS,
     ),
     row(

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from tests.contracts.platforms.arrival_rows import ARRIVAL_ROWS
 from tests.contracts.platforms.registry import Proof, Row
 from tests.contracts.platforms.sink_rows import SINK_ROWS
-from tests.contracts.platforms.source_rows import SOURCE_ROWS
+from tests.contracts.platforms.transport_rows import TRANSPORT_ROWS
 
-ROWS: tuple[Row, ...] = (*SOURCE_ROWS, *SINK_ROWS)
+ROWS: tuple[Row, ...] = (*ARRIVAL_ROWS, *TRANSPORT_ROWS, *SINK_ROWS)
 
 HEAD = """# What every platform keeps
 
@@ -15,7 +16,7 @@ the real adapter with its real SDK, against a server on this machine that keeps 
 rules. Where a promise can't exist at an adapter the reason stands in the place of tests. `cron` is
 what runs by the clock or is called from outside.
 
-This page is generated from `tests/contracts/platforms/source_rows.py` and `sink_rows.py`
+This page is generated from the rows of `tests/contracts/platforms`
 (`python -m tests.contracts.platforms.table >docs/contract.md`); a test fails when it is not.
 Tests are named by their file below `tests/` and what follows `test_`; `[word]` is the case of it.
 

@@ -24,11 +24,18 @@ from platforms.events import ButtonPressed, MessageRef, PressToken
 from platforms.markup import parse
 from platforms.text import split
 from tests.contracts.platforms.benches import BENCHES, REMOTE, Bench, elsewhere, listening
+from tests.contracts.platforms.own_benches import TerminalBench
 from tests.contracts.platforms.posts import GO, card, post
+from tests.platforms.slack import journal as at_slack
+from tests.platforms.telegram import journal as at_telegram
+from tests.wire.discord import DiscordServer
 from tests.wire.discord.server import TOKEN as DISCORD_TOKEN
+from tests.wire.discord.world import SUPPRESS_EMBEDS
 from tests.wire.server import CutAfter, CutBefore, Hold
+from tests.wire.slack import SlackServer
 from tests.wire.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET
 from tests.wire.telegram import TOKEN as TELEGRAM_TOKEN
+from tests.wire.telegram import TelegramServer
 
 SECRETS = (DISCORD_TOKEN, APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, TELEGRAM_TOKEN)
 NAMES = ("../../etc/passwd", "C:\\temp\\report.txt", "a\x00b.txt", "x" * 296 + ".txt", "", "é\n.md")
@@ -161,8 +168,9 @@ async def test_a_long_answer_loses_nothing(bench: Bench) -> None:
     for number, part in enumerate(parts):
         await bench.adapter.perform(post(bench.chat, part, nonce=f"n{number}"))
     shown = "\n".join(await bench.shown(len(parts)))
-    found = (at for at in (shown.find(word) for word in words))
-    assert -1 not in set(found)
+    found = [shown.find(word) for word in words]
+    assert -1 not in found
+    assert found == sorted(found)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -202,6 +210,53 @@ async def test_a_sign_of_life_that_hangs_delays_nothing(remote: Bench) -> None:
     assert not sign.done()
     released.set()
     assert await sign == Done()
+
+
+@pytest.mark.warp
+async def test_a_sign_of_life_ends_by_itself_in_a_terminal() -> None:
+    """Not renewed it goes after its life; renewed in time it stays, and the end takes it away."""
+    async with TerminalBench.open() as bench:
+        refresh = bench.adapter.capabilities.typing_refresh_s
+        assert refresh is not None
+        await bench.adapter.perform(Typing(chat=bench.chat, label="once"))
+        await bench.works("once")
+        await bench.works(None)
+        for number in range(5):
+            await bench.adapter.perform(Typing(chat=bench.chat, label=f"at it {number}"))
+            await bench.works(f"at it {number}")
+            await asyncio.sleep(refresh)
+            assert not await _gone(bench)
+        await bench.adapter.perform(Typing(chat=bench.chat, on=False))
+        await bench.works(None)
+
+
+async def _gone(bench: TerminalBench) -> bool:
+    """Whether the sign went away meanwhile."""
+    try:
+        async with asyncio.timeout(0.01):
+            await bench.works(None)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def test_links_unfold_nowhere(remote: Bench) -> None:
+    """Neither in a post nor in any edit of it."""
+    message = await posted(remote, "see https://a.example/one")
+    for number in range(2):
+        edit = Edit(message=message, body=plain(f"see https://a.example/{number}"))
+        await remote.adapter.perform(edit)
+    match remote.server:
+        case SlackServer() as slack:
+            shown = [version.unfurls for m in slack.ours(at_slack.DM) for version in m.history]
+        case TelegramServer() as tg:
+            shown = [version.preview for m in tg.ours(at_telegram.ADA) for version in m.history]
+        case DiscordServer() as discord:
+            messages = discord.bot_messages(discord.dm(discord.ada))
+            flags = [version.flags for m in messages for version in m.history]
+            shown = [not flag & SUPPRESS_EMBEDS for flag in flags]
+    assert len(shown) == 3
+    assert not any(shown)
 
 
 async def test_a_dead_chat_has_its_class(bench: Bench) -> None:
