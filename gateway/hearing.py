@@ -6,6 +6,7 @@ between leaves the money held until its time is over, then it is charged in full
 what was billed; and the recording is transcribed anew.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -75,7 +76,7 @@ class Hearing:
     async def heard(self, attached: Attached, data: bytes, purse: Purse) -> Taken:
         """A recording as words, or why not."""
         mime = type_of(data[:HEAD_BYTES])
-        length = length_of(data, mime)
+        length = await asyncio.to_thread(length_of, data, mime)
         declared = attached.seconds or 0
         if max(length.seconds or 0, declared) > SECONDS_MAX:
             return taken_files.not_taken(attached, too_long())

@@ -6,6 +6,7 @@ Elsewhere a recording may last as long as its bytes would at the lowest rate of 
 """
 
 import math
+import re
 import struct
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,8 @@ ENDLESS: Final = 1_000_000
 
 _PIECES_MAX: Final = 100_000
 """Pages, packets and frames that are counted; ten minutes of a messenger have a third of it."""
+_BOXES_MAX: Final = 1_000
+"""Boxes or chunks of one place that are looked through."""
 _OPUS_RATE: Final = 48_000
 _FRAMES_MS: Final = (
     *(10, 20, 40, 60) * 3,
@@ -32,6 +35,7 @@ _EXTENSIBLE: Final = 0xFFFE
 _PCM_MAX: Final = 48_000 * 2 * 4
 """Bytes a second of the most that a microphone records; who tells of more is not believed."""
 
+_MP3_MARK: Final = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")
 _MP3_KBITS: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MP3_KBITS_LOW: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _MP3_RATES: Final = (44_100, 48_000, 32_000)
@@ -136,12 +140,14 @@ def _wav(data: bytes) -> float | None:
     """
     formats: list[int] = []
     at = 12
-    while at + 8 <= len(data) and data[at : at + 4] != b"data":
+    for _ in range(_BOXES_MAX):
+        if at + 8 > len(data) or data[at : at + 4] == b"data":
+            break
         if data[at : at + 4] == b"fmt ":
             formats.append(at + 8)
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         at += 8 + size + size % 2
-    if len(formats) != 1 or at + 8 > len(data) or formats[0] + 16 > len(data):
+    if len(formats) != 1 or data[at : at + 4] != b"data" or formats[0] + 16 > len(data):
         return None
     head = formats[0]
     kind, channels, rate, told, frame, bits = struct.unpack_from("<HHIIHH", data, head)
@@ -154,11 +160,12 @@ def _wav(data: bytes) -> float | None:
 def _mp3(data: bytes) -> float | None:
     """Seconds of all frames; bytes that are in none count as sound at the lowest rate."""
     at = start = _tag_end(data)
-    seconds, covered, frames = 0.0, 0, 0
-    while (at := data.find(b"\xff", at)) >= 0:
+    seconds, covered, frames, misses = 0.0, 0, 0, 0
+    while misses < _PIECES_MAX and (found := _MP3_MARK.search(data, at)):
+        at = found.start()
         frame = _mp3_frame(data[at : at + 4])
         if frame is None:
-            at += 1
+            at, misses = at + 1, misses + 1
             continue
         length, lasts = frame
         frames += 1
@@ -182,7 +189,7 @@ def _tag_end(data: bytes) -> int:
 
 def _mp3_frame(head: bytes) -> tuple[int, float] | None:
     """Bytes and seconds of the frame that begins with this head; None where none of MP3 does."""
-    if len(head) < 4 or head[1] & 0xE6 != 0xE2:  # the mark and layer III
+    if len(head) < 4:
         return None
     halved = _MP3_HALVED.get(head[1] >> 3 & 3)
     bits, rate = head[2] >> 4, head[2] >> 2 & 3
@@ -215,25 +222,30 @@ def _aac(data: bytes) -> float | None:
     Source: ISO/IEC 14496-12 8.7.3; a fragmented file has further frames elsewhere (8.8).
     """
     moov = _box(data, 0, len(data), b"moov")
-    if moov is None or _box(data, *moov, b"mvex") or _box(data, 0, len(data), b"moof"):
+    if moov is None or b"moof" in data or data.count(b"soun", *moov) != 1:
         return None
-    sounding = []
-    at = moov[0]
-    while trak := _box(data, at, moov[1], b"trak"):
-        at = trak[1]
-        media = _box(data, *trak, b"mdia")
-        kind = _box(data, *media, b"hdlr") if media else None
-        if media and kind and data[kind[0] + 8 : kind[0] + 12] == b"soun":
-            sounding.append(media)
-    if len(sounding) != 1:
-        return None
-    table = _within(data, sounding[0], b"minf", b"stbl")
+    media = _sounding(data, *moov)
+    table = _within(data, media, b"minf", b"stbl") if media else None
     sizes = _box(data, *table, b"stsz") if table else None
     described = _box(data, *table, b"stsd") if table else None
     rate = _aac_rate(data, *described) if described else None
     if sizes is None or rate is None:
         return None
     return int.from_bytes(data[sizes[0] + 8 : sizes[0] + 12], "big") * _AAC_SAMPLES / rate
+
+
+def _sounding(data: bytes, start: int, end: int) -> tuple[int, int] | None:
+    """The first track that sounds."""
+    for _ in range(_BOXES_MAX):
+        track = _box(data, start, end, b"trak")
+        if track is None:
+            break
+        start = track[1]
+        media = _box(data, *track, b"mdia")
+        kind = _box(data, *media, b"hdlr") if media else None
+        if kind and data[kind[0] + 8 : kind[0] + 12] == b"soun":
+            return media
+    return None
 
 
 def _aac_rate(data: bytes, start: int, end: int) -> int | None:
@@ -276,9 +288,11 @@ def _within(data: bytes, place: tuple[int, int], *names: bytes) -> tuple[int, in
 
 
 def _box(data: bytes, start: int, end: int, name: bytes) -> tuple[int, int] | None:
-    """Where what a box holds begins and ends."""
+    """Where what a box holds begins and ends, if it is among the first."""
     at = start
-    while at + 8 <= end:
+    for _ in range(_BOXES_MAX):
+        if at + 8 > end:
+            return None
         size, head = int.from_bytes(data[at : at + 4], "big"), 8
         if size == 1:
             size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16

@@ -219,6 +219,7 @@ def test_how_long_a_recording_lasts(data: bytes, mime: str, seconds: int | None)
         (waved(90).replace(b"fmt ", b"fmx ", 1), -(-9_000 // BYTES_A_SECOND)),
         (mp3(90, low=True), 90),
         (mp3(1) + bytes(90_000), 90_000 // BYTES_A_SECOND),
+        (mp3(1) + b"\xff\xfb" * 500_000, 1_000_000 // BYTES_A_SECOND),
         (vorbis(1, 90_000), 90_000 // BYTES_A_SECOND),
         (spoken_movie(90, told=1), 90),
         (spoken_movie(90, told=1, rate=44_100), 90),
