@@ -15,6 +15,7 @@ from gateway.redaction import secrets_of
 
 if TYPE_CHECKING:
     from gateway.app import Running
+    from gateway.supervise import AdapterStatus
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,7 @@ def started(config: Config, running: "Running") -> list[str]:
         found = supervisor.status()
         if found.platform in {"web", "terminal"}:
             continue
-        up = found.state == "running"
-        state = f"connected as {found.account}" if up else found.problem or found.state
+        state = _state(found)
         lines.append(f"  {found.platform:<10} {state}")
     missing = [
         name
@@ -74,6 +74,13 @@ def started(config: Config, running: "Running") -> list[str]:
     target = "open the page, or" if running.url else "try"
     lines.append(f"  next       {target}: gatepost chat      (Ctrl-C here stops the gateway)")
     return lines
+
+
+def _state(found: "AdapterStatus") -> str:
+    """How a platform does; it is known who we are before anything comes in."""
+    if found.state != "running":
+        return found.problem or found.state
+    return f"connected as {found.account}" if found.connected else f"connecting as {found.account}"
 
 
 def _ownerless(config: Config, running: "Running") -> list[str]:

@@ -4,6 +4,7 @@ A rule looks at the file's own values and stays silent while one of them has a f
 mending that fault may mend the rule.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -44,6 +45,12 @@ def _telegram(facts: Facts) -> Iterator[Broken]:
     here: KeyPath = ("platforms", "telegram")
     mode, url, secret = (*here, "mode"), (*here, "webhook_url"), (*here, "webhook_secret")
     base: KeyPath = (*here, "base_url")
+    token = (*here, "token")
+    if facts.known(token) and re.match(r"bot\d", str(facts.get(token, ""))):
+        yield (
+            token,
+            Wrong("begins with bot, as addresses of the Bot API do", "write it from its digits on"),
+        )
     if not facts.has(here) or not facts.known(mode):
         return
     if facts.get(mode, "polling") == "polling":

@@ -6,7 +6,7 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from gateway.config import reading, values
 from gateway.config.faults import Wrong
-from gateway.config.ids import parse_user
+from gateway.config.ids import parse_user, shown
 from gateway.config.kinds import (
     Name,
     SecretText,
@@ -47,7 +47,16 @@ def _person_or_chat(value: object) -> str:
 
 def _chat_or_name(value: object) -> str:
     text = reading.text(value)
-    return str(reading.exact_chat(text)) if ":" in text else reading.provider_name(text)
+    if ":" in text:
+        return str(reading.exact_chat(text))
+    try:
+        return reading.provider_name(text)
+    except Wrong:
+        raise Wrong(
+            f"{shown(text)} is neither a chat's id nor the name of one",
+            'write PLATFORM:ID, for example "telegram:-100200" or "slack:T1/C1", or a name of'
+            " [destinations]",
+        ) from None
 
 
 ScheduleText = Annotated[str, PlainValidator(_schedule), WithJsonSchema({"type": "string"})]

@@ -103,6 +103,12 @@ def test_a_job_delivers_to_a_name(tmp_path: Path) -> None:
             '[[cron]]\nname = "a"\nschedule = "@daily"\nprompt = "Go."\ndeliver = "team"',
             '5: cron.a.deliver: there is no destination "team"; name one of all',
         ),
+        (
+            '[[cron]]\nname = "a"\nschedule = "@daily"\nprompt = "Go."\ndeliver = "#general"',
+            '5: cron.a.deliver: "#general" is neither a chat\'s id nor the name of one; write'
+            ' PLATFORM:ID, for example "telegram:-100200" or "slack:T1/C1", or a name of'
+            " [destinations]",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_name(text: str, sentence: str, tmp_path: Path) -> None:

@@ -180,6 +180,11 @@ TABLE: tuple[tuple[str, str], ...] = (
         ':2: providers.My Model.name: "My Model" cannot be a name; use up to 40 lower-case'
         " letters, digits, - and _",
     ),
+    (
+        '[platforms.telegram]\ntoken = "bot7000000001:AAHx"',
+        ":2: platforms.telegram.token: begins with bot, as addresses of the Bot API do; write it"
+        " from its digits on",
+    ),
     # missing keys
     (
         "[platforms.telegram]",
