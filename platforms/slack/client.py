@@ -49,6 +49,7 @@ from platforms.slack.limits import (
     STALE_S,
 )
 from platforms.slack.openings import Shortcuts
+from platforms.slack.people import PATIENCE_S
 from platforms.slack.places import Places
 from platforms.slack.sockets import Sockets
 from platforms.slack.stamps import time_of
@@ -82,6 +83,7 @@ class SlackAdapter:
         second_after_s: float = SECOND_AFTER_S,
         ack_limit_s: float = ACK_LIMIT_S,
         total_timeout_s: float = TOTAL_TIMEOUT_S,
+        names_within_s: float = PATIENCE_S,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -99,7 +101,9 @@ class SlackAdapter:
             for token in tokens
         )
         self._api = apis[0]
-        self._workspaces = Workspaces(apis, threads=threads, clock=clock)
+        self._workspaces = Workspaces(
+            apis, threads=threads, clock=clock, names_within_s=names_within_s
+        )
         self._app_token = app_token
         self._base_url = base_url
         self._gaps = Gaps(now=now)

@@ -25,8 +25,9 @@ class People(Mapping[str, Person]):
     unknown for RETRY_S: their messages pass without a name.
     """
 
-    def __init__(self, api: WebApi, *, clock: Callable[[], float]) -> None:
+    def __init__(self, api: WebApi, *, clock: Callable[[], float], patience_s: float) -> None:
         self._api = api
+        self._patience_s = patience_s
         self._clock = clock
         self._known: dict[str, Person] = {}
         self._again_at: dict[str, float] = {}
@@ -43,10 +44,10 @@ class People(Mapping[str, Person]):
         return len(self._known)
 
     async def know(self, users: Iterable[str]) -> None:
-        """Ask for those not known yet and wait at most PATIENCE_S for the answers."""
+        """Ask for those not known yet and wait at most `patience_s` for the answers."""
         waited_for = [task for user in users if (task := self._task(user)) is not None]
         if waited_for:
-            await asyncio.wait(waited_for, timeout=PATIENCE_S)
+            await asyncio.wait(waited_for, timeout=self._patience_s)
 
     async def close(self) -> None:
         """Stop asking."""

@@ -43,10 +43,15 @@ class Workspaces:
     """All installations of one app, known after `connect`."""
 
     def __init__(
-        self, apis: tuple[WebApi, ...], *, threads: bool, clock: Callable[[], float]
+        self,
+        apis: tuple[WebApi, ...],
+        *,
+        threads: bool,
+        clock: Callable[[], float],
+        names_within_s: float,
     ) -> None:
         self._apis = apis
-        self._people = tuple(People(api, clock=clock) for api in apis)
+        self._people = tuple(People(api, clock=clock, patience_s=names_within_s) for api in apis)
         self._threads = threads
         self._found: tuple[Workspace, ...] = ()
         self._by_id: dict[str, Workspace] = {}

@@ -18,6 +18,7 @@ from tests.gateway.events import DM, SLACK
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.records.rows import inserted, new_outbox
 from tests.gateway.scripted_adapter import ScriptedAdapter
+from tests.gateway.steady import SteadyStore
 from tests.transitions import KEPT
 
 
@@ -79,16 +80,17 @@ async def test_an_account_has_one_way_out(store: Store, deliveries: Deliveries) 
     assert deliveries.outlets() == (first,)
 
 
-async def test_closing_sends_what_can_leave(store: Store, clock: HandClock) -> None:
+@pytest.mark.warp
+async def test_closing_sends_what_can_leave(store: SqliteStore, clock: HandClock) -> None:
     """Within its time; what is under way then is settled by the next start."""
-    deliveries = Deliveries(store=store, clock=clock)
+    deliveries = Deliveries(store=SteadyStore(store), clock=clock)
     adapter, slack = ScriptedAdapter(), ScriptedAdapter(SLACK)
     slack.then(Post, asyncio.Event())
     await deliveries.attach(adapter.account, adapter)
     await deliveries.attach(SLACK, slack)
     deliveries.enqueue((await stored(store, "quick"), await stored(store, "slow", "slack:A1")))
     await slack.performing(1)
-    await deliveries.close(flush_s=0.05)
+    await deliveries.close(flush_s=5)
     assert await states(store) == {1: "sent", 2: "in_flight"}
 
 

@@ -62,7 +62,7 @@ DELTA_PAUSE_S = 0.15
 
 SAMPLE_EVERY_S = 2.0
 STOP_WITHIN_S = 40.0
-START_WITHIN_S = 30.0
+START_WITHIN_S = 100.0
 
 KINDS = ("plain",) * 10 + ("work",) * 4 + ("long", "mail", "find", "rent") + ("buy",) * 3
 TOOLS = {

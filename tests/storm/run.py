@@ -78,7 +78,7 @@ TALK_S = 4.0
 """Between two messages of one chat at least: a person may write twenty a minute."""
 
 LOOK_S = 0.3
-START_WITHIN_S = 30.0
+START_WITHIN_S = 100.0
 DONE_LABELS = ("Approve", "Deny", "Raise", "+$", "Stop", "Mark done", "Run again", "Skip")
 
 

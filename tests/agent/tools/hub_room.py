@@ -89,7 +89,7 @@ async def hub_room(
             base_url=server.url,
             now_s=lambda: rooms[0].steady_s,
             wait=wait,
-            catalogue_s=1.0,
+            catalogue_s=60.0,
         )
         access = HubAccess(
             hub=hub,

@@ -65,6 +65,7 @@ def adapter_of(server: SlackServer, *, http: bool = False, **settings: Any) -> S
         way: dict[str, Any] = {"signing_secret": server.signing_secret}
     else:
         way = {"app_token": server.app_token, "ping_interval_s": PING_S, "stale_s": STALE_S}
+    way |= {"ack_limit_s": STALE_S, "names_within_s": STALE_S}
     return SlackAdapter(
         **({"bot_token": server.bot_token, "base_url": f"{server.url}/api/"} | way | settings)
     )

@@ -389,6 +389,7 @@ async def test_guests_are_known_before_admission() -> None:
             assert len(server.requests("users.info")) == 1
 
 
+@pytest.mark.warp
 @pytest.mark.parametrize(
     "fault", [Answer(status=500), CutBefore(), HalfOpen()], ids=["5xx", "cut", "half-open"]
 )
