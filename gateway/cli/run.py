@@ -80,7 +80,9 @@ def _state(found: "AdapterStatus") -> str:
     """How a platform does; it is known who we are before anything comes in."""
     if found.state != "running":
         return found.problem or found.state
-    return f"connected as {found.account}" if found.connected else f"connecting as {found.account}"
+    if not found.connected:
+        return f"signed in as {found.account}, connecting"
+    return f"connected as {found.account}"
 
 
 def _ownerless(config: Config, running: "Running") -> list[str]:
