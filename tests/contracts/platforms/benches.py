@@ -302,6 +302,17 @@ async def _ready(bench: Bench) -> None:
             await asyncio.sleep(0)  # `run` takes what comes before it first waits for anything
 
 
+async def _left(bench: Bench) -> None:
+    """Wait until the platform has seen us go, so that what comes next is said to nobody."""
+    match bench.server:
+        case SlackServer() as slack:
+            await slack.connected(0)
+        case DiscordServer() as discord:
+            await discord.gateway.gone()
+        case _:
+            pass
+
+
 @asynccontextmanager
 async def running(bench: Bench, ingest: Ingest) -> AsyncIterator[None]:
     """The adapter feeds the journal while the block runs; cancelled behind it."""
@@ -313,6 +324,7 @@ async def running(bench: Bench, ingest: Ingest) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+        await _left(bench)
 
 
 @asynccontextmanager
