@@ -76,8 +76,8 @@ _TAIL: Final = """
 - `/forget` asks twice, then deletes what was said in this chat's sessions, also before `/new`,
   what tools were given and what cards showed. Payload files go with the next daily pass. How each
   turn went, decisions, the ledger and the audit stay for their time, as does what stands in the
-  chat itself and what was put into the agent's memory. In a shared thread commands of others stay
-  until their time.
+  chat itself and what was put into the agent's memory. In a shared thread, where it is for owners,
+  commands of everybody go too, and what was said there without turning to the bot.
 - `/why` takes the ids that messages show (`e12`, `t5`, `ref t5`), a card's code, or a place such
   as `telegram:-100200/55`.
 """
