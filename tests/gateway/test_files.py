@@ -260,7 +260,7 @@ def by_age(tx: Tx, now: int) -> None:
 
 def by_wish(tx: Tx, now: int) -> None:
     """As people take their words away."""
-    forgetting.forget_some(tx, KEY, author="telegram:1001", account="telegram:77", now=now)
+    forgetting.forget_some(tx, KEY, now=now)
 
 
 @pytest.mark.parametrize("forget", [by_age, by_wish])
