@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -114,8 +115,22 @@ def test_a_job_is_asked_for_again_while_the_gateway_is_down() -> None:
     assert setting(unit, "Restart") == "on-failure"
     kept_down = setting(unit, "RestartPreventExitStatus").split()
     assert kept_down == ["1", "2", "78"] and str(EXIT_LATER) not in kept_down
-    assert '--key "$$1-$$(date +%%F)"' in setting(unit, "ExecStart")
     assert setting("gatepost-trigger@.timer", "Persistent") == "true"
+
+
+def test_a_job_s_unit_names_the_job_and_the_day(tmp_path: Path) -> None:
+    """What the shell makes of its line, once systemd has read it."""
+    line = setting("gatepost-trigger@.service", "ExecStart")
+    read = line.replace("%i", "nightly").replace("%%", "%").replace("$$", "$")
+    program = tmp_path / "gatepost"
+    program.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    program.chmod(0o755)
+    command = shlex.split(read.replace("/opt/gatepost/.venv/bin/gatepost", str(program)))
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    verb, job, option, key, *rest = done.stdout.splitlines()
+    assert (verb, job, option) == ("trigger", "nightly", "--key")
+    assert re.fullmatch(r"nightly-\d{4}-\d\d-\d\d", key)
+    assert rest == ["--config", "/etc/gatepost/gatepost.toml"]
 
 
 @needs_systemd
