@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, assert_never
 
-from gateway import admission, amending, outgoing, refs
+from gateway import admission, amending, form_replies, outgoing, refs
 from gateway.arrivals import arrival_of, as_form, ignored_arrival, waiting
 from gateway.bot_turns import BotTurns
 from gateway.clock import Clock
@@ -32,7 +32,7 @@ from gateway.slots import root_of
 from gateway.store import transitions
 from gateway.store.base import Store, Transition, Tx
 from gateway.store.blobs import BLOB_THRESHOLD_BYTES, Blobs
-from gateway.store.records import chats, cursors, freezes, inbox, outbox, prompts, sessions
+from gateway.store.records import chats, cursors, freezes, inbox, outbox, sessions
 from gateway.store.records.chats import MarkedChat
 from gateway.tongues import Tongues
 from gateway.words.phrase import Reader
@@ -321,7 +321,7 @@ class Ingest:
         if isinstance(outcome, admission.Amends) and not amending.is_stored(tx, event):
             # Of a chat nobody listed, as far as anyone can tell.
             return Stored(outcomes=("amends_nothing",))
-        prompt = self._answered(tx, event, outcome)
+        prompt = form_replies.answered(tx, event, outcome, now=self._clock.now())
         if isinstance(event, MessageReceived) and prompt is not None and not prompt.form_id:
             prompt, outcome = None, admission.form_over(event, self._config.sessions, reader)
         arrival = arrival_of(event, outcome, raw=raw, facts=facts, now=self._clock.now())
@@ -350,8 +350,13 @@ class Ingest:
         stored = self._outcome(tx, ident, event, arrival, outcome)
         if given is None or isinstance(outcome, admission.NotListed):
             return stored
-        told = self._codes.take(tx, ident, given, reader)
-        return replace(stored, replies=(*told, *stored.replies), owners=given.makes_owner)
+        taken = self._codes.take(tx, ident, given, reader)
+        return replace(
+            stored,
+            entered=(*(Entered(row=row) for row in taken.released), *stored.entered),
+            replies=(*taken.rows, *stored.replies),
+            owners=given.makes_owner,
+        )
 
     def _note_author(self, event: MessageReceived, outcome: admission.Admission) -> None:
         """Bots are answered as often as people write."""
@@ -427,29 +432,6 @@ class Ingest:
         return Stored(
             replies=changed.rows, outcomes=("membership",), dead=dead, reload=changed.reload
         )
-
-    def _answered(
-        self, tx: Tx, event: InboundEvent, outcome: admission.Admission
-    ) -> prompts.Prompt | None:
-        """The prompt that a reply answers, where forms are replies: only its own person's.
-
-        Its form is empty if that is over. Whoever may not speak here fills in nothing.
-        """
-        if not isinstance(event, MessageReceived) or event.quote is None:
-            return None
-        if not isinstance(outcome, admission.Admitted | admission.Refused):
-            return None
-        account, chat = refs.account_text(event.account), refs.chat_text(event.chat)
-        place = {"account": account, "chat": refs.root_text(chat)}
-        message_id = event.quote.message.message_id
-        prompt = prompts.find(tx, **place, message_id=message_id)
-        author = refs.person_text(event.author, event.account.platform)
-        if prompt is None or prompt.person != author:
-            return None
-        if not prompt.is_open(self._clock.now()):
-            return replace(prompt, form_id="")
-        prompts.answered(tx, **place, message_id=message_id)
-        return prompt
 
     def _crowded(self, tx: Tx, ident: int, arrival: inbox.Arrival) -> Crowded | None:
         """Whether a message that may enter finds no room, or comes too fast."""

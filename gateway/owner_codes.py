@@ -22,7 +22,8 @@ from gateway.clock import Clock
 from gateway.entitled import Rights
 from gateway.owners import Owners
 from gateway.store.base import Tx
-from gateway.store.records import outbox, owners
+from gateway.store.records import outbox, owners, pairings
+from gateway.store.records.inbox import Waiting
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.words import access as said
 from gateway.words.phrase import Phrase, Reader
@@ -94,6 +95,14 @@ class Made:
     until_at: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What comes of a code: what is sent, and what was held of its sender and enters now."""
+
+    released: tuple[Waiting, ...] = ()
+    rows: tuple[OutboxRow, ...] = ()
+
+
 class OwnerCodes:
     """Makes codes and takes them; every method runs in the caller's unit."""
 
@@ -156,25 +165,30 @@ class OwnerCodes:
             return replace(given, outcome="owner_already")
         return replace(given, outcome="made" if is_open else "over")
 
-    def take(self, tx: Tx, ident: int, given: Given, reader: Reader) -> tuple[OutboxRow, ...]:
+    def take(self, tx: Tx, ident: int, given: Given, reader: Reader) -> Taken:
         """Carry out what a code means, and tell its sender; `ident` is the stored message."""
-        event, now = given.event, self._clock.now()
-        account = refs.account_text(event.account)
+        now, account = self._clock.now(), refs.account_text(given.event.account)
+        released: tuple[Waiting, ...] = ()
         match given.outcome:
             case "made":
                 self._add(tx, given)
+                released = tuple(pairings.release(tx, account, given.person))
+                pairings.forget(tx, account, given.person)
             case "given_away":
                 owners.end_code(tx, given.digest, now=now)
             case "wrong" | "last_try":
                 owners.count_try(tx, account, given.person)
             case "owner_already" | "over" | "no_more":
                 pass
-        phrase = _TOLD.get(given.outcome)
+        return Taken(released=released, rows=self._told(tx, ident, given, reader))
+
+    def _told(self, tx: Tx, ident: int, given: Given, reader: Reader) -> tuple[OutboxRow, ...]:
+        event, phrase = given.event, _TOLD.get(given.outcome)
         if phrase is None:
             return ()
         new = NewOutbox(
             dedupe_key=f"e{ident}:owner",
-            account=account,
+            account=refs.account_text(event.account),
             chat=refs.chat_text(event.reply_to),
             turn_id=None,
             part=0,
@@ -184,7 +198,7 @@ class OwnerCodes:
             content=outgoing.dump(outgoing.Words(body=parse(phrase.to(reader)))),
             nonce=self._clock.nonce(),
         )
-        row = outbox.insert(tx, new, now=now)
+        row = outbox.insert(tx, new, now=self._clock.now())
         return () if row is None else (row,)
 
     def _add(self, tx: Tx, given: Given) -> None:

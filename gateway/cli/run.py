@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -68,7 +69,9 @@ def started(config: Config, running: "Running") -> list[str]:
         where = config.source or "gatepost.toml"
         sections = ", ".join(f"[platforms.{name}]" for name in missing)
         lines.append(f"  not set up {', '.join(missing)}: {sections} in {where}")
-    lines += [f"  owner      {sentence}" for sentence in _ownerless(config, running)]
+    lines += [
+        f"  owner      {sentence}" for sentence in ownerless(config, _owners(config, running))
+    ]
     lines.append(f"  state      {config.gateway.state_dir}")
     lines += [f"  notice     {sentence}" for sentence in _advice(config, running)]
     target = "open the page, or" if running.url else "try"
@@ -85,10 +88,10 @@ def _state(found: "AdapterStatus") -> str:
     return f"connected as {found.account}"
 
 
-def _ownerless(config: Config, running: "Running") -> list[str]:
+def ownerless(config: Config, owners: Iterable[str]) -> list[str]:
     """Where nobody owns the gateway yet, and what to do about it."""
     platforms = configured_platforms(config)
-    without = without_owner(platforms, _owners(config, running))
+    without = without_owner(platforms, owners)
     if not without:
         return []
     where = "" if len(without) == len(platforms) else f" on {', '.join(without)}"
@@ -107,7 +110,7 @@ def _announce(log_format: str, running: "Running") -> None:
     config = running.config  # a SIGHUP may have changed it
     if log_format == "json":
         log.info("ready: page %s", running.url or "none")
-        for sentence in (*_advice(config, running), *_ownerless(config, running)):
+        for sentence in (*_advice(config, running), *ownerless(config, _owners(config, running))):
             log.warning("%s", sentence)
         return
     print("\n".join(started(config, running)), file=sys.stderr, flush=True)

@@ -17,7 +17,10 @@ from gateway.cli.findings import (
     of_status,
     worst,
 )
+from gateway.cli.run import ownerless
 from gateway.cli.status import remarks
+from gateway.config.secret import Secret
+from gateway.config.values import Config, DiscordConfig, PlatformsConfig, TelegramConfig
 from gateway.store.examine import Place
 from tests.gateway.shown_status import (
     CARD,
@@ -296,6 +299,18 @@ def test_where_nobody_owns_the_gateway(
     found = list(of_owners(("telegram", "slack"), owners))
     assert [(each.check, each.severity, each.finding) for each in found] == expected
     assert {each.remedy for each in found} <= {"run gatepost pair owner"}
+
+
+def test_a_start_says_where_nobody_owns_the_gateway() -> None:
+    """On each platform that is configured; without one it says nothing."""
+    configured = PlatformsConfig(
+        telegram=TelegramConfig(token=Secret("t")), discord=DiscordConfig(token=Secret("t"))
+    )
+    config = Config(platforms=configured)
+    assert ownerless(config, ("web:local",)) == ["no owner yet: run gatepost pair owner"]
+    told = ["no owner yet on telegram: run gatepost pair owner"]
+    assert ownerless(config, ("discord:1",)) == told
+    assert ownerless(Config(), ()) == []
 
 
 def test_the_worst_decides_the_exit_code() -> None:

@@ -16,7 +16,7 @@ from gateway.owner_codes import OPEN_FOR_US, TRIES_MAX, TRIES_OF_ACCOUNT_MAX, Ma
 from gateway.owners import Owners
 from gateway.shell_desk import Decided
 from gateway.store.base import Tx
-from gateway.store.records import owners
+from gateway.store.records import owners, pairings
 from gateway.store.sqlite import SqliteStore
 from platforms.events import Author, ChatRef, MessageReceived
 from tests.gateway.core import Core
@@ -105,6 +105,23 @@ async def test_the_code_is_stored_nowhere(core: Core, kind: str) -> None:
     assert (digest_of(code).upper() in stored) and await owning(core) == (
         [BEN_ID] if kind == "good" else []
     )
+
+
+async def test_what_was_held_of_a_new_owner_is_answered(
+    store: SqliteStore, tmp_path: Path, clock: HandClock
+) -> None:
+    """They asked before there was an owner; nobody is asked about them any more."""
+    pairing = AccessConfig(dm="pairing")
+    core = Core(store, tmp_path, clock, config=replace(CONFIG, access=pairing))
+    await core.connect()
+    try:
+        await core.take(said("May I?", number=1))
+        core.answers("You may.")
+        await core.take(said(await code_of(core), number=2))
+        await core.adapter.until(lambda: core.adapter.shown("1002")[-1] == "You may.")
+        assert await store.read(lambda tx: pairings.of(tx, "telegram:77", BEN_ID)) is None
+    finally:
+        await core.close()
 
 
 async def test_a_code_is_good_once(core: Core) -> None:

@@ -152,6 +152,15 @@ def release(tx: Tx, account: str, person: str) -> list[Waiting]:
     return released
 
 
+def forget(tx: Tx, account: str, person: str) -> None:
+    """Nobody need decide about a person any more."""
+    tx.run(
+        "DELETE FROM pairing WHERE account = ? AND person = ? AND state IN ('open', 'denied')",
+        account,
+        person,
+    )
+
+
 def drop_held(tx: Tx, account: str, person: str, *, reason: str, but: int = 0) -> None:
     """Turn the held messages of a person away in silence, except one."""
     tx.run(
