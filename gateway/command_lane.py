@@ -26,6 +26,7 @@ from gateway.store.base import Store, Tx
 from gateway.store.records import cards, inbox, outbox, sessions, unowned
 from gateway.store.records.inbox import Waiting
 from gateway.words import sessions as said
+from gateway.words.cron import NO_JOBS
 from gateway.words.phrase import Phrase, Reader, reader_of
 from gateway.words.replies import STOPPED_BEFORE
 from platforms.blocks import plain_text
@@ -62,6 +63,7 @@ class CommandLane:
         self._decisions = decisions
         self._desk = desk
         self._access = access
+        self._jobs = jobs
         self._handlers: dict[str, Callable[[Waiting], Awaitable[str]]] = {
             "help": self._help,
             "stop": self._stop,
@@ -69,7 +71,7 @@ class CommandLane:
             "model": self._model,
             "whoami": self._whoami,
             **PastLane(store=store, running=running, clock=clock, reader=self._reader).handlers(),
-            "cron": jobs.handle if jobs is not None else _no_jobs,
+            "cron": self._cron,
             **OwnLane(
                 store=store,
                 clock=clock,
@@ -80,6 +82,10 @@ class CommandLane:
             **desk.handlers(),
             **access.handlers(),
         }
+
+    async def _cron(self, row: Waiting) -> str:
+        reader = self._reader(row)
+        return await self._jobs.handle(row, reader) if self._jobs else NO_JOBS.to(reader)
 
     async def handle(self, row: Waiting) -> None:
         """Carry out one stored command or press and settle its row."""
@@ -332,10 +338,6 @@ class CommandLane:
     def _entry(self, session: sessions.SessionInfo | None) -> Entry:
         chosen = session.settings.get("model") if session else None
         return next((e for e in self._entries if e.name == chosen), self._entries[0])
-
-
-async def _no_jobs(row: Waiting) -> str:
-    return "There are no jobs here."
 
 
 def _rights(standing: Standing) -> Phrase:

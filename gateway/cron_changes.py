@@ -8,6 +8,8 @@ from gateway import cron_jobs
 from gateway.store.base import Tx
 from gateway.store.records import cron, fires
 from gateway.store.records.cron import Definition, Job
+from gateway.words import cron as said
+from gateway.words.phrase import ENGLISH, Line, Told, spoken
 from platforms.cron.errors import ScheduleInvalid
 from platforms.cron.schedule import Slot
 
@@ -22,7 +24,11 @@ _WORD: Final = re.compile(r"[a-z0-9]+")
 
 
 class JobRefused(Exception):
-    """It can't be done; the text is for whoever asked for it."""
+    """It can't be done; `told` is for whoever asked for it, and the text its English."""
+
+    def __init__(self, told: Told) -> None:
+        self.told = told
+        super().__init__(spoken(told, ENGLISH))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +49,19 @@ def definition_of(new: NewJob, *, now: int) -> Definition:
     """The definition of a new job; raises JobRefused with what to write instead."""
     prompt = new.prompt.strip()
     if not prompt:
-        raise JobRefused("Say what the job has to do.")
+        raise JobRefused(said.SAY_WHAT.of())
     if len(prompt) > PROMPT_MAX:
-        raise JobRefused(f"What a job has to do is at most {PROMPT_MAX:,} characters.")
+        raise JobRefused(said.TOO_LONG.of(most=f"{PROMPT_MAX:,}"))
     definition = Definition(
         schedule=" ".join(new.schedule.split()), zone=new.zone, prompt=prompt, deliver=new.deliver
     )
     try:
         upcoming(definition, now=now, count=1)
     except ScheduleInvalid as error:
-        raise JobRefused(f"{_sentence(error.problem)}: {error.fix}.") from error
+        told = said.SCHEDULE_WRONG.of(problem=_sentence(error.problem), fix=error.fix)
+        raise JobRefused(told) from error
     except ValueError as error:
-        raise JobRefused(f"{_sentence(str(error))}.") from error
+        raise JobRefused(said.SCHEDULE_FAULT.of(problem=_sentence(str(error)))) from error
     return definition
 
 
@@ -83,13 +90,13 @@ def add(tx: Tx, new: NewJob, *, now: int) -> Job:
     definition = definition_of(new, now=now)
     jobs = cron.every(tx)
     if sum(each.source == "chat" for each in jobs) >= MADE_MAX:
-        raise JobRefused(f"There are {MADE_MAX} jobs already; remove one first.")
+        raise JobRefused(said.JOBS_FULL.of(count=MADE_MAX))
     taken = {each.name for each in jobs}
     name = new.name or _name_from(definition.prompt, taken)
     if not _NAME.fullmatch(name):
-        raise JobRefused("A name has small letters, digits, - and _, at most 40 of them.")
+        raise JobRefused(said.NAME_WRONG.of())
     if name in taken:
-        raise JobRefused(f"There is a job {name} already; choose another name.")
+        raise JobRefused(said.NAME_TAKEN.of(name=name))
     job = cron_jobs.begun(
         Job(
             name=name,
@@ -102,43 +109,41 @@ def add(tx: Tx, new: NewJob, *, now: int) -> Job:
         )
     )
     if job.state == "over":
-        raise JobRefused("That time is over; choose one that is to come.")
+        raise JobRefused(said.TIME_OVER.of())
     cron.put(tx, job)
     return job
 
 
-def pause(tx: Tx, job: Job, *, by: str) -> str:
+def pause(tx: Tx, job: Job, *, by: str) -> Line:
     """Pause a job; what happened, in a sentence."""
     if not cron.pause(tx, job.name, f"{cron_jobs.BY_PEOPLE}{by}"):
-        return f"{job.name} is not at work: {state_text(job)}."
-    return f"{job.name} is paused. What waits of it still runs."
+        return said.NOT_AT_WORK.of(name=job.name, state=state_line(job))
+    return said.PAUSED.of(name=job.name)
 
 
 def resume(tx: Tx, job: Job, *, now: int) -> Job:
     """Let a job go on from its next slot; raises JobRefused."""
     if job.state == "active":
-        raise JobRefused(f"{job.name} is not paused.")
+        raise JobRefused(said.NOT_PAUSED.of(name=job.name))
     try:
         resumed = cron_jobs.resumed(
             replace(job, state="active", reason="", failures=0), now=max(now, job.since)
         )
     except ValueError as error:
-        raise JobRefused(f"{job.name} can't go on: {error}.") from error
+        raise JobRefused(said.CANNOT_GO_ON.of(name=job.name, why=str(error))) from error
     if resumed.state == "over":
-        raise JobRefused(f"{job.name} is over: its only time has passed.")
+        raise JobRefused(said.ITS_TIME_OVER.of(name=job.name))
     cron.put(tx, resumed)
     return resumed
 
 
-def remove(tx: Tx, job: Job, *, now: int) -> str:
+def remove(tx: Tx, job: Job, *, now: int) -> Line:
     """Remove a job that people made; raises JobRefused for one of the configuration."""
     if job.source == "config":
-        raise JobRefused(
-            f"{job.name} stands in the configuration: remove it there, or pause it here."
-        )
+        raise JobRefused(said.IN_CONFIGURATION.of(name=job.name))
     cron.remove(tx, job.name)
     fires.withdraw(tx, job.name, "removed", now=now)
-    return f"{job.name} is removed. What runs of it goes on to its end."
+    return said.REMOVED.of(name=job.name)
 
 
 def find(tx: Tx, name: str) -> Job:
@@ -151,22 +156,29 @@ def find(tx: Tx, name: str) -> Job:
 
 def no_job(name: str) -> JobRefused:
     """What whoever asks for a job reads that does not exist, or that is none of their business."""
-    return JobRefused(f"There is no job {name}." if name else "Name the job.")
+    return JobRefused(said.NO_JOB.of(name=name) if name else said.NAME_IT.of())
 
 
 def state_text(job: Job) -> str:
-    """How a job stands, in words."""
+    """How a job stands, in English words."""
+    return state_line(job).to(ENGLISH)
+
+
+def state_line(job: Job) -> Line:
+    """How a job stands."""
     match job.state:
         case "active" if job.next_at is None:
-            return "runs when it is asked to"
+            return said.STATE_ASKED.of()
         case "active":
-            return "active"
+            return said.STATE_ACTIVE.of()
+        case "paused" if job.reason.startswith(cron_jobs.BY_PEOPLE):
+            return said.STATE_PAUSED_BY.of(who=job.reason.removeprefix(cron_jobs.BY_PEOPLE))
         case "paused":
-            return job.reason if job.reason.startswith("paused") else f"paused: {job.reason}"
+            return said.STATE_PAUSED.of(why=job.reason)
         case "over":
-            return "over"
+            return said.STATE_OVER.of()
         case "removed":
-            return "removed"
+            return said.STATE_REMOVED.of()
 
 
 def _name_from(prompt: str, taken: set[str]) -> str:

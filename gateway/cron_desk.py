@@ -16,6 +16,7 @@ from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import cron, fires
 from gateway.store.records.cron import Job
+from gateway.words.phrase import ENGLISH
 
 LAST_FIRES = 5
 
@@ -94,12 +95,12 @@ class CronDesk:
         job = cron_changes.find(tx, name)
         match verb:
             case "pause":
-                return cron_changes.pause(tx, job, by=by)
+                return cron_changes.pause(tx, job, by=by).to(ENGLISH)
             case "resume":
                 resumed = cron_changes.resume(tx, job, now=now)
                 return f"{name} goes on; next {_utc(resumed.next_at) or 'when it is asked to'}."
             case _:
-                return cron_changes.remove(tx, job, now=now)
+                return cron_changes.remove(tx, job, now=now).to(ENGLISH)
 
     def _new(self, request: AddJob, by: str) -> NewJob:
         named = self._config.named_chats().get(request.deliver)

@@ -1,7 +1,7 @@
 """`/cron` in chats: who may, and what they read."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import tzinfo
 from typing import Final
 
@@ -16,11 +16,9 @@ from gateway.store.base import Store, Tx
 from gateway.store.records import cron, inbox, listed
 from gateway.store.records.cron import Job
 from gateway.store.records.inbox import Waiting
+from gateway.words import cron as said
+from gateway.words.phrase import ENGLISH, Reader, Told, spoken
 
-USAGE: Final = (
-    'Write `/cron list`, `/cron next NAME`, `/cron add "SCHEDULE" TEXT`, or `/cron run`, `pause`,'
-    " `resume` or `remove` with a NAME."
-)
 SHOWN: Final = 50
 
 _ADD: Final = re.compile(
@@ -46,59 +44,60 @@ class CronLane:
         self._rights = rights
         self._zone_name = zone_name
 
-    async def handle(self, row: Waiting) -> str:
+    async def handle(self, row: Waiting, reader: Reader = ENGLISH) -> str:
         """Carry one command out; what whoever gave it reads."""
+        try:
+            return spoken(await self._carried_out(row, reader), reader)
+        except JobRefused as refused:
+            return spoken(refused.told, reader)
+
+    async def _carried_out(self, row: Waiting, reader: Reader) -> Told:
         verb, _, rest = row.content.args.strip().partition(" ")
         match verb.lower():
             case "" | "list":
-                return await self._store.read(lambda tx: self._list(tx, row))
+                return await self._store.read(lambda tx: self._list(tx, row, reader))
             case "next":
-                return await self._next(row, rest.strip())
+                return await self._next(row, rest.strip(), reader)
             case "run":
                 return await self._run(row, rest.strip())
             case "pause" | "resume" | "remove" as change:
-                return await self._change(row, change, rest.strip())
+                return await self._change(row, change, rest.strip(), reader)
             case "add":
-                return await self._add(row, rest)
+                return await self._add(row, rest, reader)
             case _:
-                return USAGE
+                return said.USAGE.of()
 
-    def _list(self, tx: Tx, row: Waiting) -> str:
+    def _list(self, tx: Tx, row: Waiting, reader: Reader) -> str:
         jobs = [job for job in cron.every(tx) if self._is_known(tx, job, row)]
-        lines = [self._line(job, elsewhere=not _is_here(tx, job, row)) for job in jobs]
-        more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-        return "\n".join([*lines[:SHOWN], *more]) or "There are no jobs here."
+        lines = [self._line(job, reader, elsewhere=not _is_here(tx, job, row)) for job in jobs]
+        hidden = len(lines) - SHOWN
+        more = [said.MORE.to(reader, count=hidden)] if hidden > 0 else []
+        return "\n".join([*lines[:SHOWN], *more]) or said.NO_JOBS.to(reader)
 
-    def _line(self, job: Job, *, elsewhere: bool) -> str:
-        when = job.definition.schedule or "from outside"
-        parts = [f"- `{job.name}` ({when}, {job.definition.zone})", cron_changes.state_text(job)]
+    def _line(self, job: Job, reader: Reader, *, elsewhere: bool) -> str:
+        when = job.definition.schedule or said.FROM_OUTSIDE.to(reader)
+        parts = [cron_changes.state_line(job).to(reader)]
         if job.state == "active" and job.next_at is not None:
-            parts[1] = f"next {_time(job.next_at, job)}"
+            parts = [said.NEXT.to(reader, at=_time(job.next_at, job))]
         if elsewhere:
-            parts.append(f"for {job.definition.deliver}")
-        return ": ".join((parts[0], ", ".join(parts[1:])))
+            parts.append(said.ELSEWHERE.to(reader, chat=job.definition.deliver))
+        return f"- `{job.name}` ({when}, {job.definition.zone}): {', '.join(parts)}"
 
-    async def _next(self, row: Waiting, name: str) -> str:
+    async def _next(self, row: Waiting, name: str, reader: Reader) -> str:
         now = self._clock.now()
 
         def query(tx: Tx) -> str:
             job = self._find(tx, name, row)
             if job.state != "active":
-                return f"{job.name}: {cron_changes.state_text(job)}."
+                return f"{job.name}: {cron_changes.state_line(job).to(reader)}."
             slots = cron_changes.next_slots(job, now=now)
             lines = [f"- {_time(cron_jobs.micros(slot.at), job)}" for slot in slots]
-            return "\n".join(lines) or f"{job.name} runs when it is asked to."
+            return "\n".join(lines) or said.WHEN_ASKED.to(reader, name=job.name)
 
-        return await self._said(self._store.read(query))
+        return await self._store.read(query)
 
-    async def _run(self, row: Waiting, name: str) -> str:
-        def allowed(tx: Tx) -> str:
-            self._may(self._find(tx, name, row), row)
-            return ""
-
-        refusal = await self._said(self._store.read(allowed))
-        if refusal:
-            return refusal
+    async def _run(self, row: Waiting, name: str) -> Told:
+        await self._store.read(lambda tx: self._may(self._find(tx, name, row), row))
         # The command's own id is the key: a crash before its answer runs nothing twice. No key of
         # a hook has a space.
         outcome = await self._cron.fire_now(
@@ -106,13 +105,13 @@ class CronLane:
         )
         match outcome:
             case Fired(fire=fire) | Known(fire=fire):
-                return f"{name} runs now (f{fire})."
+                return said.RUNS_NOW.of(name=name, fire=fire)
             case TooMany():
-                return f"So many runs of {name} wait already that no further one is taken."
+                return said.TOO_MANY.of(name=name)
             case NoSuchJob() | KeyConflict() | SignedBefore():
-                return f"There is no job {name}."
+                return said.NO_JOB.of(name=name)
 
-    async def _change(self, row: Waiting, change: str, name: str) -> str:
+    async def _change(self, row: Waiting, change: str, name: str, reader: Reader) -> str:
         now = self._clock.now()
 
         def unit(tx: Tx) -> str:
@@ -120,24 +119,23 @@ class CronLane:
             self._may(job, row)
             match change:
                 case "pause":
-                    return cron_changes.pause(tx, job, by=row.content.author_name or "someone")
+                    by = row.content.author_name or said.SOMEONE.en
+                    return cron_changes.pause(tx, job, by=by).to(reader)
                 case "resume":
                     resumed = cron_changes.resume(tx, job, now=now)
-                    return f"{name} goes on{_from(resumed)}."
+                    phrase = said.GOES_ON if resumed.next_at is None else said.GOES_ON_AT
+                    return phrase.to(reader, name=name, at=_first(resumed))
                 case _:
-                    return cron_changes.remove(tx, job, now=now)
+                    return cron_changes.remove(tx, job, now=now).to(reader)
 
         return await self._write(row, unit)
 
-    async def _add(self, row: Waiting, args: str) -> str:
+    async def _add(self, row: Waiting, args: str, reader: Reader) -> str:
         found = _ADD.fullmatch(args)
         if found is None:
-            return 'Write `/cron add "0 9 * * mon-fri" TEXT`: when, in quotes, and what to do.'
+            return said.ADD_USAGE.to(reader)
         if not self._owns(row):
-            return (
-                "Only owners add jobs by command. Ask me for it in words: I then ask the owners,"
-                " if I have the tool for it."
-            )
+            return said.ONLY_OWNERS_ADD.to(reader)
         new = NewJob(
             name="",
             schedule=found[1] or found[2],
@@ -152,7 +150,8 @@ class CronLane:
 
         def unit(tx: Tx) -> str:
             job = cron_changes.add(tx, new, now=now)
-            return f"`{job.name}` is made{_from(job)}. What it writes is posted here."
+            phrase = said.MADE if job.next_at is None else said.MADE_AT
+            return phrase.to(reader, name=job.name, at=_first(job))
 
         return await self._write(row, unit)
 
@@ -167,15 +166,10 @@ class CronLane:
             inbox.keep_answer(tx, row.id, text)
             return text
 
-        said = await self._said(self._store.write(once, transition=transitions.JOB_CHANGED))
-        self._cron.look()
-        return said
-
-    async def _said(self, work: Awaitable[str]) -> str:
         try:
-            return await work
-        except JobRefused as refused:
-            return str(refused)
+            return await self._store.write(once, transition=transitions.JOB_CHANGED)
+        finally:
+            self._cron.look()
 
     def _owns(self, row: Waiting) -> bool:
         return self._rights.owns(row.content.author) and not row.content.barred
@@ -199,8 +193,8 @@ class CronLane:
     def _may(self, job: Job, row: Waiting) -> None:
         """Raise JobRefused unless whoever gave the command is an owner or made the job."""
         if not (self._made(job, row) or self._owns(row)):
-            who = "owners, and whoever made it," if job.maker else "owners"
-            raise JobRefused(f"Only {who} may do that to {job.name}.")
+            phrase = said.ONLY_MAKER if job.maker else said.ONLY_OWNERS
+            raise JobRefused(phrase.of(name=job.name))
 
 
 def _is_here(tx: Tx, job: Job, row: Waiting) -> bool:
@@ -225,6 +219,6 @@ def _time(at: int, job: Job) -> str:
     return f"{cron_jobs.moment(at).astimezone(zone_of(job)):%a %Y-%m-%d %H:%M %Z}"
 
 
-def _from(job: Job) -> str:
-    """From when on a job runs, for the end of a sentence."""
-    return "" if job.next_at is None else f"; first {_time(job.next_at, job)}"
+def _first(job: Job) -> str:
+    """From when on a job runs; empty for one that waits for nothing."""
+    return "" if job.next_at is None else _time(job.next_at, job)

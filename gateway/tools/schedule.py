@@ -28,6 +28,7 @@ from gateway.cron_changes import JobRefused, NewJob
 from gateway.store.base import Tx
 from gateway.store.records import cron, fires, listed
 from gateway.store.records.cron import Definition, Job
+from gateway.words.phrase import ENGLISH
 from platforms.cron.errors import ScheduleInvalid
 from platforms.cron.schedule import read_rule
 
@@ -174,12 +175,13 @@ class ScheduleTool:
                 fires.withdraw(tx, job.name, "edited", now=now)
                 return f"The job {job.name} is changed{_next(changed)}."
             case "pause":
-                return cron_changes.pause(tx, job, by=context.requester or "the agent")
+                by = context.requester or "the agent"
+                return cron_changes.pause(tx, job, by=by).to(ENGLISH)
             case "resume":
                 resumed = cron_changes.resume(tx, job, now=now)
                 return f"The job {job.name} goes on{_next(resumed)}."
             case "delete":
-                return cron_changes.remove(tx, job, now=now)
+                return cron_changes.remove(tx, job, now=now).to(ENGLISH)
             case unknown:
                 raise ToolError(f"There is no operation {unknown!r}.")
 

@@ -10,11 +10,12 @@ from gateway.config.ids import parse_user
 from gateway.config.values import GatewayConfig
 from gateway.cron_assembly import lane_of_jobs
 from gateway.cron_door import Fired
-from gateway.cron_lane import USAGE
 from gateway.desk_assembly import Ground
 from gateway.store.records import cron, inbox, listed
 from gateway.store.records.inbox import Content, Waiting
 from gateway.store.sqlite import SqliteStore
+from gateway.words import cron as said
+from gateway.words.phrase import ENGLISH, Reader
 from tests.gateway.cron_house import CHAT, CronHouse, job
 from tests.gateway.hand_clock import START, HandClock
 from tests.gateway.intake import CONFIG
@@ -41,6 +42,7 @@ class Lane:
         chat: str = CHAT,
         again: bool = False,
         barred: bool = False,
+        reader: Reader = ENGLISH,
     ) -> str:
         """The answer to `/cron WORDS`; `again`: a crash came before the last was answered.
 
@@ -48,9 +50,8 @@ class Lane:
         """
         self._given += not again
         row = await self._row(words, by, chat)
-        return await self._lane.handle(
-            replace(row, content=replace(row.content, barred=barred)) if barred else row
-        )
+        row = replace(row, content=replace(row.content, barred=barred)) if barred else row
+        return await self._lane.handle(row, reader)
 
     async def _row(self, words: str, by: str, chat: str) -> Waiting:
         content = Content(
@@ -208,7 +209,7 @@ async def test_a_configured_job_is_removed_where_it_stands(lane: Lane) -> None:
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
-        ("frobnicate standup", USAGE),
+        ("frobnicate standup", said.USAGE.to(ENGLISH)),
         ("add tomorrow do it", 'Write `/cron add "0 9 * * mon-fri" TEXT`: when, in quotes, and'),
         ('add "0 25 * * *" Do it!', "Hour"),
         ('add "at 2020-01-01T09:00" Do it!', "That time is over"),
@@ -218,6 +219,26 @@ async def test_a_configured_job_is_removed_where_it_stands(lane: Lane) -> None:
 async def test_what_can_not_be_done_is_said_plainly(lane: Lane, words: str, answer: str) -> None:
     """With what to write instead."""
     assert (await lane.says(words)).startswith(answer)
+
+
+async def test_jobs_are_told_in_german(lane: Lane) -> None:
+    """List, changes and refusals; names, schedules and times stay as they are."""
+    german = Reader(language="de", mark="!")
+    assert "`standup` (" in (listed_jobs := await lane.says("list", reader=german))
+    assert "nächstes Mal " in listed_jobs
+    assert await lane.says("pause standup", reader=german) == (
+        "standup ruht. Was davon wartet, läuft noch."
+    )
+    assert await lane.says("next standup", reader=german) == "standup: angehalten von 1001."
+    assert (await lane.says("resume standup", reader=german)).startswith(
+        "standup geht weiter; zuerst "
+    )
+    assert await lane.says("resume standup", reader=german) == "standup ruht nicht."
+    assert "`!cron add" in await lane.says("add", reader=german)
+    assert await lane.says("run nope", reader=german) == "Einen Auftrag nope gibt es nicht."
+    assert (await lane.says('add "@daily" Do it!', reader=german)).startswith(
+        "`do-it` ist angelegt;"
+    )
 
 
 async def test_others_ask_for_a_job_in_words(lane: Lane) -> None:
