@@ -470,7 +470,7 @@ async def test_pasting_and_dropping_files(browser: Browser, page: Running) -> No
         assert [each.name for each in event.attachments] == names
         assert [each.bytes for each in event.attachments[:2]] == [17, 18]
         await expect(tab.locator(".message.user")).to_contain_text("b.txt")
-        assert await tab.evaluate(CHOSEN) == []
+        await tab.wait_for_function(f"() => {CHOSEN}.length === 0")
 
 
 async def test_a_file_from_a_phone(browser: Browser, page: Running) -> None:

@@ -95,7 +95,7 @@ async def test_a_newcomer(browser: Browser, place: Place) -> None:
         await tab.goto("/")
         await tab.click("#list a")
         await expect(tab.locator(".message")).to_have_count(len(shown))
-        assert await tab.locator(".message .body").all_inner_texts() == shown
+        await expect(tab.locator(".message .body")).to_have_text(shown, use_inner_text=True)
 
 
 async def test_power_is_cut_in_the_middle_of_an_answer(browser: Browser, place: Place) -> None:

@@ -53,7 +53,7 @@ def test_the_wheel_holds_every_file_of_the_three_packages(tmp_path: Path) -> Non
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert built.returncode == 0, built.stdout + built.stderr
     (wheel,) = tmp_path.glob("*.whl")

@@ -24,7 +24,7 @@ def make(directory: Path, target: str, **environ: str) -> subprocess.CompletedPr
         env=environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
