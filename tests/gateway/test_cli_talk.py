@@ -260,3 +260,13 @@ async def test_nobody_there_and_a_bad_name(house: House, tmp_path: Path) -> None
     with pytest.raises(Refused, match="chat's name"):
         async with open_talk(house.place, "Bad Name"):
             pass
+
+
+async def test_a_name_is_a_conversation_that_is_found_again(house: House) -> None:
+    """Without one it is another; under the same one it is the same, also in two terminals."""
+    async with (
+        open_talk(house.place, "") as plain,
+        open_talk(house.place, "plan") as plan,
+        open_talk(house.place, "plan") as again,
+    ):
+        assert plan.chat == again.chat != plain.chat
