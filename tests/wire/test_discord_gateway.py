@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import hikari
@@ -180,7 +180,7 @@ async def _(on: Ground) -> None:
     await server.rename(thread, "old plans")
     assert (await on.next(hikari.GuildThreadUpdateEvent)).thread.name == "old plans"
     await server.show_threads()
-    assert list((await on.next(hikari.ThreadListSyncEvent)).threads) == [thread.id]
+    assert thread.id in (await on.next(hikari.ThreadListSyncEvent)).threads
     await server.remove_channel(thread)
     gone = await on.next(hikari.GuildThreadDeleteEvent)
     assert (gone.thread_id, gone.parent_id) == (thread.id, server.general.id)
@@ -211,12 +211,25 @@ async def _(on: Ground) -> None:
     assert (await on.next(hikari.GuildLeaveEvent)).guild_id == other.id
 
 
-@pytest.mark.parametrize("events", hears.together(HEARD), ids=" ".join)
-async def test_another_client_hears_each_event(events: tuple[str, ...]) -> None:
-    """What the adapter reads and learns from comes as hikari's strict models want it."""
-    async with ground(*(kind for event in events for kind in HEARD[event])) as on:
-        await hears.by_operation[events[0]](on)
-        assert on.heard.empty()
+async def test_another_client_hears_each_event() -> None:
+    """What the adapter reads and learns from comes as hikari's strict models want it.
+
+    One bot for all, for hikari takes half a second to start and stop.
+    """
+    async with ground() as shared:
+        for events in hears.together(HEARD):
+            on = replace(shared, heard=asyncio.Queue())
+            kinds = [kind for event in events for kind in HEARD[event]]
+            for kind in kinds:
+                on.bot.subscribe(kind, on.heard.put)
+            await hears.by_operation[events[0]](on)
+            assert on.heard.empty(), events
+            for kind in kinds:
+                on.bot.unsubscribe(kind, on.heard.put)
+        # Ops 10, 1 and 11: the interval, a heartbeat when asked for, its acknowledgement.
+        before = on.server.gateway.heartbeats
+        await on.server.gateway.ask_heartbeat()
+        assert on.server.gateway.heartbeats > before
 
 
 def test_each_event_of_the_adapter_is_heard() -> None:
@@ -226,15 +239,6 @@ def test_each_event_of_the_adapter_is_heard() -> None:
 
 
 # -- op codes and close codes
-
-
-async def test_a_heartbeat_is_given_when_asked_for() -> None:
-    """Ops 10, 1 and 11: the interval, a heartbeat at once, its acknowledgement."""
-    async with ground() as on:
-        before = on.server.gateway.heartbeats
-        await on.server.gateway.ask_heartbeat()
-        assert on.server.gateway.heartbeats > before
-        assert on.bot.shards[0].is_connected
 
 
 @pytest.mark.slow
@@ -249,9 +253,9 @@ async def test_an_invalid_session_begins_anew() -> None:
         assert on.server.requests("GATEWAY RESUME") == []
 
 
-@pytest.mark.parametrize("code", [4004, 4010, 4011, 4012, 4013, 4014])
+@pytest.mark.parametrize("code", [4004, 4014])
 async def test_a_close_code_that_is_final_ends_the_client(code: int) -> None:
-    """Each of those after which Discord wants no reconnecting."""
+    """A wrong token, an intent that is switched off: no reconnecting, by its number."""
     async with DiscordServer() as server:
         bot = bot_of(server)
         server.gateway.refuse_identify(code)
