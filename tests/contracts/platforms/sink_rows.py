@@ -216,6 +216,7 @@ SINK_ROWS = (
             *shared(OUT, "only_the_presser_reads_an_answer"),
             *shared(CAN, "a_private_word_as_long_as_declared"),
             *at("scenarios/test_deciders.py", "forged_presses_decide_nothing"),
+            *at("scenarios/test_waiting_cards.py", "a_card_expires_while_the_gateway_is_away"),
         ),
         slack=(
             *shared(OUT, "a_press_of_nobody_is_expired[slack]"),

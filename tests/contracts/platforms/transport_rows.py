@@ -163,10 +163,13 @@ TRANSPORT_ROWS = (
         14,
         "source",
         "a backlog at the start: memory bounded, order kept in each chat",
-        slack=at(
-            f"{SLACK}test_backfill.py",
-            "a_day_and_five_hundred_messages_are_the_limit",
-            "reading_back_keeps_within_slacks_rates",
+        slack=(
+            *at(
+                f"{SLACK}test_backfill.py",
+                "a_day_and_five_hundred_messages_are_the_limit",
+                "reading_back_keeps_within_slacks_rates",
+            ),
+            *at(f"{SLACK}test_source.py", "a_journal_that_takes_too_long_is_busy"),
         ),
         discord=(
             *at(f"{DISCORD}test_source.py", "a_full_backlog_stops_reading_and_loses_nothing"),
