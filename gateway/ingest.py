@@ -24,7 +24,7 @@ from gateway.crowding import SESSION_MAX, Coming, Crowded, Crowding
 from gateway.errors import StoreError
 from gateway.listed import ListedChats
 from gateway.membership import Memberships
-from gateway.owner_codes import REASONS, OwnerCodes, code_in, without_code
+from gateway.owner_codes import REASONS, OwnerCodes, code_in, without_code, without_edit
 from gateway.pairing import Known, PairingDesk
 from gateway.presses import press_of
 from gateway.recent import Recent
@@ -302,6 +302,7 @@ class Ingest:
 
     def _journal_event(self, tx: Tx, event: InboundEvent, raw: str) -> Stored:
         """Store one event."""
+        event = without_edit(event)
         key = admission.session_key(event, self._config.sessions)
         in_thread = admission.session_place(event).thread_id is not None
         joined = in_thread and sessions.knows(tx, key)

@@ -27,7 +27,7 @@ from gateway.store.records.inbox import Waiting
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.words import access as said
 from gateway.words.phrase import Phrase, Reader
-from platforms.events import Ignored, InboundEvent, MessageReceived
+from platforms.events import Ignored, InboundEvent, MessageEdited, MessageReceived
 from platforms.markup import parse
 
 CODE_LENGTH, GROUP = 12, 4
@@ -230,10 +230,18 @@ class OwnerCodes:
 
 def code_in(event: InboundEvent) -> tuple[str, str] | None:
     """The code that a message begins with as it was typed, and the words behind it."""
-    if not isinstance(event, MessageReceived):
+    if not isinstance(event, MessageReceived | MessageEdited):
         return None
     found = _CODE.fullmatch(event.text)
     return None if found is None else (found[1], (found[2] or "").strip())
+
+
+def without_edit(event: InboundEvent) -> InboundEvent:
+    """An edit without the code that it brings: a code counts as it was sent, or not at all."""
+    found = code_in(event)
+    if found is None or not isinstance(event, MessageEdited):
+        return event
+    return replace(event, text=found[1] or HIDDEN)
 
 
 def drawn(nonce: Callable[[], str]) -> str:

@@ -18,9 +18,9 @@ from gateway.shell_desk import Decided
 from gateway.store.base import Tx
 from gateway.store.records import owners, pairings
 from gateway.store.sqlite import SqliteStore
-from platforms.events import Author, ChatRef, MessageReceived
+from platforms.events import Author, ChatRef, InboundEvent, MessageReceived
 from tests.gateway.core import Core
-from tests.gateway.events import BEN, TELEGRAM, delivery, in_group, message
+from tests.gateway.events import BEN, TELEGRAM, delivery, edited, in_group, message
 from tests.gateway.hand_clock import HandClock
 
 CONFIG = Config(access=AccessConfig(chats=(parse_chat("telegram:-100200"),)))
@@ -87,12 +87,16 @@ async def test_words_behind_the_code_are_answered(core: Core) -> None:
     assert "What can you do?" in request and "-" not in request
 
 
-@pytest.mark.parametrize("kind", ["good", "typo"])
+@pytest.mark.parametrize("kind", ["good", "typo", "edit"])
 async def test_the_code_is_stored_nowhere(core: Core, kind: str) -> None:
     """Neither in the event, nor in its payload, nor in the audit; a near miss neither."""
     code = await code_of(core)
     typed = code if kind == "good" else code[:-1] + ("A" if code[-1] != "A" else "B")
-    event = said(f"{typed} hello", number=1)
+    event: InboundEvent = said(f"{typed} hello", number=1)
+    if kind == "edit":  # it counts as it was sent, or not at all
+        await core.take(event)
+        typed = code
+        event = edited(f"{typed} hello", of=1, number=2, chat=BENS, author=BEN)
     given = replace(delivery(event), raw=f'{{"text": "{typed} hello"}}'.encode())
     await core.ingest(given)
 
