@@ -384,6 +384,8 @@ class Ingest:
                 if crowded is not None:
                     inbox.refuse(tx, ident, crowded.reason)
                     return self._turned_away(tx, ident, event, crowded, turned_away)
+                for known in (arrival.author, arrival.chat):
+                    self.unlisted.pop(known or "", None)
                 root = root_of(event.chat)
                 chats.clear(tx, account=arrival.account, chat=root, state="dead")
                 entered = Entered(row=waiting(ident, arrival))

@@ -166,8 +166,9 @@ def of_status(status: Fields) -> Iterator[Finding]:
 
 
 def _let_in(who: str, key: str) -> str:
-    you = ", or `gatepost pair owner` if it is you" if key == "access.users" else ""
-    return f'if it should be answered, add "{who}" to {key} and restart or send SIGHUP{you}'
+    person = key == "access.users"
+    sooner = "`gatepost pair owner` if it is you" if person else f"as an owner write /allow {who}"
+    return f'if it should be answered, {sooner}; or add "{who}" to {key} and restart'
 
 
 def of_rows(rows: Fields, now: int) -> Iterator[Finding]:

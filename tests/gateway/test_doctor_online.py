@@ -230,6 +230,7 @@ def test_who_was_ignored_is_named_with_the_key_that_lets_them_in() -> None:
     assert [each.severity for each in found] == ["ok", "ok"]
     assert 'add "telegram:1001" to access.users' in found[0].remedy
     assert 'add "slack:T1/C9" to access.chats' in found[1].remedy
+    assert "write /allow slack:T1/C9" in found[1].remedy
 
 
 def test_a_taken_port_is_found_before_the_start(tmp_path: Path) -> None:

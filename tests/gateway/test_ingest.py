@@ -207,6 +207,19 @@ async def test_what_is_unwanted_is_remembered_for_a_while(intake: Intake) -> Non
     assert "telegram:-100999/0" not in intake.ingest.unwanted
 
 
+async def test_who_was_ignored_is_known_until_they_are_let_in(intake: Intake) -> None:
+    """A person and a chat, each with the key that would let them in."""
+    await intake.take(message(author=BEN))
+    await intake.take(in_group(number=2, chat=replace(GROUP, chat_id="-100999")))
+    known = {"telegram:1002": "access.users", "telegram:-100999": "access.chats"}
+    assert intake.ingest.unlisted == known
+    listed = replace(CONFIG, access=replace(CONFIG.access, users=(parse_user("telegram:1002"),)))
+    intake.ingest = intake.made(listed)
+    intake.ingest.unlisted.update(known)
+    await intake.take(message(author=BEN, number=3))
+    assert intake.ingest.unlisted == {"telegram:-100999": "access.chats"}
+
+
 async def test_edits_in_a_chat_nobody_listed_are_not_stored(intake: Intake, store: Store) -> None:
     """An edit can't tell its kind of chat; of a message we never stored, nothing is kept."""
     other = replace(GROUP, chat_id="-100999")
