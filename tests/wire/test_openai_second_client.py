@@ -7,6 +7,7 @@ from typing import Any
 
 import openai
 import pytest
+from aiohttp import web
 from openai import AsyncOpenAI
 from openai.types.chat import completion_create_params
 
@@ -128,6 +129,19 @@ async def test_models(server: OpenAIServer, client: AsyncOpenAI) -> None:
     assert (await client.models.retrieve(MODEL)).id == MODEL
     with pytest.raises(openai.NotFoundError):
         await client.models.retrieve("nope")
+
+
+async def test_transcriptions(server: OpenAIServer, client: AsyncOpenAI) -> None:
+    """What was spoken comes back with its length; another form or model is refused."""
+    server.spoken[b"OggS words"] = "hello there"
+    told = await client.audio.transcriptions.create(
+        model="whisper-1", file=("a.ogg", b"OggS words"), language="en"
+    )
+    assert told.text == "hello there"
+    assert told.usage is not None and told.usage.type == "duration"
+    for name, model in (("a.txt", "whisper-1"), ("a.ogg", "nope")):
+        with pytest.raises(openai.APIStatusError):
+            await client.audio.transcriptions.create(model=model, file=(name, b"OggS words"))
 
 
 async def test_keys(server: OpenAIServer) -> None:
@@ -256,3 +270,18 @@ def test_a_stream_ends_as_the_service_ends_it() -> None:
     assert b'"finish_reason":"stop"' in finish
     assert b'"choices":[]' in usage
     assert done == b"data: [DONE]\n\n"
+
+
+PERFORMED = {
+    "POST /v1/chat/completions": test_whole_reply,
+    "POST /v1/audio/transcriptions": test_transcriptions,
+    "GET /v1/models": test_models,
+    "GET /v1/models/{model}": test_models,
+}
+"""Which test lets the SDK perform what the server offers."""
+
+
+def test_each_operation_is_performed() -> None:
+    """A new route without a test of the SDK's fails; the page for people is none of its."""
+    routes = [each for each in OpenAIServer().routes() if isinstance(each, web.RouteDef)]
+    assert {f"{each.method} {each.path}" for each in routes} - {"GET /"} == set(PERFORMED)

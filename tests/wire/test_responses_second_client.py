@@ -7,10 +7,12 @@ from typing import Any
 
 import openai
 import pytest
+from aiohttp import web
 from openai import AsyncOpenAI
 from openai.types.responses import Response, ResponseStreamEvent, response_create_params
 from pydantic import TypeAdapter
 
+from tests.wire.openai import OpenAIServer
 from tests.wire.openai.script import CallTool
 from tests.wire.responses import (
     RESPONSES,
@@ -293,3 +295,12 @@ async def test_converse_calls_the_tool_and_reads_its_result() -> None:
         items: list[Any] = [ask, call.model_dump(exclude_none=True), output(call.call_id)]
         second: Any = await client.responses.create(model=MODEL, input=items, tools=[TOOL])
         assert "The tool says" in second.output_text
+
+
+def test_each_operation_is_performed() -> None:
+    """Beside what the chat server offers there is one route, which these tests are about."""
+    mine, plain = (
+        {each.path for each in server.routes() if isinstance(each, web.RouteDef)}
+        for server in (ResponsesServer(), OpenAIServer())
+    )
+    assert mine - plain == {"/v1/responses"}
