@@ -148,9 +148,9 @@ class AccessDesk:
     async def _pair(self, row: Waiting) -> str:
         words = row.content.args.strip()
         if words.lower() in ("", "list"):
-            now = self._clock.now()
-            lines = [listed_line(each, now=now) for each in await self._people()]
-            return "\n".join(lines) or said.NOBODY_ASKS.to(self._reader(row))
+            now, reader = self._clock.now(), self._reader(row)
+            lines = [listed_line(each, now=now, reader=reader) for each in await self._people()]
+            return "\n".join(lines) or said.NOBODY_ASKS.to(reader)
         return await self._carried_out("pair", words, row)
 
     async def aloud(self, row: Waiting, text: str) -> str:

@@ -359,7 +359,8 @@ def access_desk(
     """What owners say about who gets in; `route` is handed what may enter."""
     rights, clock = parts.rules.rights, ground.clock
     codes = OwnerCodes(owners=parts.owners, rights=rights, clock=clock)
-    cards = OwnerCards(spot=parts.owner_spot, clock=clock)
+    tongues = Tongues(configured=ground.config.gateway.language, people=ground.config.people)
+    cards = OwnerCards(spot=parts.owner_spot, tongues=tongues, clock=clock)
 
     async def leave(account: str, chat: str) -> str:
         outlet = deliveries.outlet(account)

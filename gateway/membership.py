@@ -5,11 +5,12 @@ nothing is said in the chat itself. A chat that can't be written to is dead, as 
 failed; whatever comes from it revives it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from gateway import audit, refs
-from gateway.card_words import name, said, value
+from gateway.card_words import filled, name, said, value
 from gateway.clock import Clock
 from gateway.config.faults import Wrong
 from gateway.config.ids import ChatPattern, parse_chat
@@ -19,7 +20,8 @@ from gateway.store.records import chats, listed, moves, outbox
 from gateway.store.records.chats import MarkedChat
 from gateway.store.records.outbox import OutboxRow
 from gateway.words import access as said_of
-from gateway.words.phrase import ENGLISH, Reader
+from gateway.words import owner_cards as told
+from gateway.words.phrase import ENGLISH, Phrase, Reader
 from platforms.blocks import Blocks, Paragraph, Spans
 from platforms.content import Button
 from platforms.events import ChatMembershipChanged
@@ -64,14 +66,15 @@ class Memberships:
         now = self._clock.now()
         if not listed.ask(tx, account, chat, before=now - ASK_EVERY_US, now=now):
             return ()
-        return self._card(tx, account, chat, now, card_of(event))
+        return self._card(tx, account, chat, now, card_of(event, self._cards.reader(tx)))
 
     def cards_due(self, tx: Tx) -> tuple[OutboxRow, ...]:
         """Cards of chats that called before anybody knew where owners are asked."""
         rows: list[OutboxRow] = []
         for each in listed.everything(tx):
             if each.state == "asked" and each.asked_at > self._clock.now() - ASK_EVERY_US:
-                words = _asked_about(said("I was added to ", value(each.chat), "."))
+                reader = self._cards.reader(tx)
+                words = _asked_about(filled(told.ADDED, reader, chat=value(each.chat)), reader)
                 rows += self._card(tx, each.account, each.chat, each.asked_at, words)
         return tuple(rows)
 
@@ -79,9 +82,10 @@ class Memberships:
         self, tx: Tx, account: str, chat: str, asked_at: int, words: Blocks
     ) -> tuple[OutboxRow, ...]:
         """A card about a chat, unless it was made already."""
+        reader = self._cards.reader(tx)
         buttons = (
-            Button(label="Allow", payload=f"allow {chat}", style="primary"),
-            Button(label="Leave", payload=f"leave {chat}"),
+            Button(label=told.ALLOW.to(reader), payload=f"allow {chat}", style="primary"),
+            Button(label=told.LEAVE.to(reader), payload=f"leave {chat}"),
         )
         return self._cards.post(tx, _key(account, chat, asked_at), words, buttons)
 
@@ -133,7 +137,9 @@ class Memberships:
         if known is not None and known.state == state and verb == "leave" and listed_as:
             return ChatDecided(text=still, chat=chat, done=True)
         if known is not None and known.state == state:
-            return ChatDecided(text=f"`{chat}` is {_WORDS[verb]} already, by {known.decided_by}.")
+            done, owner = _WORDS[verb].to(reader), known.decided_by
+            text = told.CHAT_ALREADY.to(reader, chat=chat, state=done, owner=owner)
+            return ChatDecided(text=text)
         listed.decide(tx, account, chat, state, by=by, now=now)
         audit.append(
             tx,
@@ -147,9 +153,12 @@ class Memberships:
         )
         rows: tuple[OutboxRow, ...] = ()
         if known is not None:
-            words = (Paragraph(spans=said(value(chat), f": {_WORDS[verb]} by ", value(by), ".")),)
-            rows = self._cards.end(tx, _key(account, chat, known.asked_at), words)
-        text = still if verb == "leave" and listed_as else f"`{chat}`: {_AFTER[verb]}"
+            owners, decider = self._cards.reader(tx), value(by)
+            done = _WORDS[verb].to(owners)
+            words = filled(told.CHAT_DECIDED, owners, chat=value(chat), state=done, owner=decider)
+            ended = (Paragraph(spans=words),)
+            rows = self._cards.end(tx, _key(account, chat, known.asked_at), ended)
+        text = still if verb == "leave" and listed_as else _AFTER[verb].to(reader, chat=chat)
         return ChatDecided(text=text, chat=chat, done=True, rows=rows)
 
     def _moved(self, tx: Tx, event: ChatMembershipChanged, account: str, old: str) -> Changed:
@@ -202,33 +211,23 @@ def root_of(event: ChatMembershipChanged) -> str:
     return refs.chat_text(replace(event.chat, thread_id=None))
 
 
-def card_of(event: ChatMembershipChanged) -> Blocks:
+def card_of(event: ChatMembershipChanged, reader: Reader) -> Blocks:
     """What owners read of a chat that calls us."""
-    author = event.author
-    who = refs.person_text(author, event.account.platform)
-    by = said(" by ", value(who), " (", name(author.name), ", not verified)")
-    added = said("I was added to ", value(root_of(event)), by if author.name else (), ".")
-    return _asked_about(added)
+    author, chat = event.author, value(root_of(event))
+    person = value(refs.person_text(author, event.account.platform))
+    phrase = told.ADDED_BY if author.name else told.ADDED
+    called = name(author.name, reader)
+    added = filled(phrase, reader, chat=chat, person=person, name=called)
+    return _asked_about(added, reader)
 
 
-def _asked_about(added: Spans) -> Blocks:
-    return (
-        Paragraph(spans=added),
-        Paragraph(
-            spans=said(
-                "I say and hear nothing there until it is allowed: then I answer everybody in it"
-                " who mentions me."
-            )
-        ),
-    )
+def _asked_about(added: Spans, reader: Reader) -> Blocks:
+    return (Paragraph(spans=added), Paragraph(spans=said(told.SILENT_THERE.to(reader))))
 
 
 def _key(account: str, chat: str, asked_at: int) -> str:
     return f"chat:{account}:{chat}:{asked_at}"
 
 
-_WORDS: dict[str, str] = {"allow": "allowed", "leave": "left alone"}
-_AFTER: dict[str, str] = {
-    "allow": "its members are answered from now on.",
-    "leave": "nobody is answered there.",
-}
+_WORDS: Mapping[ChatVerb, Phrase] = {"allow": told.ALLOWED, "leave": told.LEFT_ALONE}
+_AFTER: Mapping[ChatVerb, Phrase] = {"allow": told.CHAT_ALLOWED, "leave": told.CHAT_LEFT}

@@ -11,6 +11,8 @@ from gateway.clock import Clock
 from gateway.store.base import Tx
 from gateway.store.records import outbox
 from gateway.store.records.outbox import NewOutbox, OutboxRow
+from gateway.tongues import Tongues
+from gateway.words.phrase import Reader
 from platforms.blocks import Blocks
 from platforms.content import Button, Controls
 
@@ -24,9 +26,15 @@ IN_A_ROW = 2
 class OwnerCards:
     """Posts and ends cards where owners are asked; every method runs in the caller's unit."""
 
-    def __init__(self, *, spot: OwnerSpot, clock: Clock) -> None:
+    def __init__(self, *, spot: OwnerSpot, tongues: Tongues, clock: Clock) -> None:
         self._spot = spot
+        self._tongues = tongues
         self._clock = clock
+
+    def reader(self, tx: Tx) -> Reader:
+        """Who reads these cards."""
+        spot = self._spot.spot
+        return Reader(language=self._tongues.of_person(tx, spot.person if spot else ""))
 
     def post(
         self, tx: Tx, key: str, body: Blocks, buttons: tuple[Button, ...]

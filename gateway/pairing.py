@@ -9,14 +9,14 @@ Deliberately left out: a word to whoever was denied. Silence tells a stranger le
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from gateway import audit, outgoing, refs
 from gateway.admission import HELD_MAX, OWN_SURFACES, REQUESTS_MAX, Held
 from gateway.asking import CODE_ALPHABET
-from gateway.card_words import cut_inline, name, said, value
+from gateway.card_words import cut_inline, filled, name, said, value
 from gateway.clock import Clock
 from gateway.config.faults import Wrong
 from gateway.config.ids import parse_user
@@ -28,7 +28,8 @@ from gateway.store.records import cron, fires, inbox, outbox, pairings
 from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.store.records.pairings import Pairing, PairingState
 from gateway.words import access as phrases
-from gateway.words.phrase import ENGLISH, Reader, reader_of
+from gateway.words import owner_cards as told
+from gateway.words.phrase import ENGLISH, Phrase, Reader, reader_of
 from platforms.blocks import Blocks, Paragraph, Quote, Spans
 from platforms.content import Button
 from platforms.events import InboundEvent
@@ -130,14 +131,17 @@ class PairingDesk:
         code = code_of(whom)
         pairing = pairings.by_code(tx, code) if code else self._person(tx, whom.strip())
         if pairing is None:
-            return Decided(text=f"Nobody asks under {shown_code(code)}." if code else _UNKNOWN)
+            unknown = told.NOBODY_UNDER if code else told.NAME_SOMEBODY
+            return Decided(text=unknown.to(reader, code=shown_code(code)))
         who = _who(pairing)
         if code and pairing.state != "open":
-            return Decided(text=f"{who} is {pairing.state} already, by {pairing.decided_by}.")
+            state, owner = _STATE_WORDS[pairing.state].to(reader), pairing.decided_by
+            text = told.DECIDED_ALREADY.to(reader, who=who, state=state, owner=owner)
+            return Decided(text=text)
         if code and not pairing.is_open(now):
-            return Decided(text=f"The request of {who} has lapsed; when they write again, I ask.")
+            return Decided(text=told.LAPSED.to(reader, who=who))
         if verb != "allow" and self._rights.owns(pairing.person):
-            return Decided(text=f"{who} is an owner.")
+            return Decided(text=told.IS_OWNER.to(reader, who=who))
         return self._decided(tx, pairing, verb, by=by, reader=reader)
 
     def cards_due(self, tx: Tx) -> tuple[OutboxRow, ...]:
@@ -192,13 +196,20 @@ class PairingDesk:
                 **({"paused": list(paused)} if paused else {}),
             },
         )
-        ended = (Paragraph(spans=said(_whom(new), f": {new.state} by ", value(by), ".")),)
-        rows = self._cards.end(tx, _key(pairing), ended) if asked else ()
-        text = f"{_who(new)}: {_AFTER[verb]}"
+        rows = self._cards.end(tx, _key(pairing), self._ended(tx, new)) if asked else ()
+        text = _AFTER[verb].to(reader, who=_who(new))
         if paused:
             names = ", ".join(f"`{name}`" for name in paused)
             text += f" {phrases.JOBS_PAUSED.to(reader, jobs=names)}"
         return Decided(text=text, done=True, released=tuple(released), rows=rows)
+
+    def _ended(self, tx: Tx, new: Pairing) -> Blocks:
+        """What stands in place of a request that is decided."""
+        reader = self._cards.reader(tx)
+        state, owner = _STATE_WORDS[new.state].to(reader), value(new.decided_by or "")
+        whom = _whom(new, reader)
+        words = filled(told.PERSON_DECIDED, reader, whom=whom, state=state, owner=owner)
+        return (Paragraph(spans=words),)
 
     def _pause_jobs(self, tx: Tx, person: str, *, by: str) -> tuple[str, ...]:
         """Let the jobs that a person has made rest, what waits of them too; their names."""
@@ -239,13 +250,14 @@ class PairingDesk:
 
     def _card(self, tx: Tx, pairing: Pairing) -> tuple[OutboxRow, ...]:
         """The card of a request, unless it was made already."""
-        code = pairing.code
+        code, reader = pairing.code, self._cards.reader(tx)
+        allow, deny, block = (p.to(reader) for p in (told.ALLOW, told.DENY, told.BLOCK))
         buttons = (
-            Button(label="Allow", payload=f"pair allow {code}", style="primary"),
-            Button(label="Deny", payload=f"pair deny {code}"),
-            Button(label="Block", payload=f"pair block {code}", style="danger"),
+            Button(label=allow, payload=f"pair allow {code}", style="primary"),
+            Button(label=deny, payload=f"pair deny {code}"),
+            Button(label=block, payload=f"pair block {code}", style="danger"),
         )
-        return self._cards.post(tx, _key(pairing), card_of(pairing), buttons)
+        return self._cards.post(tx, _key(pairing), card_of(pairing, reader), buttons)
 
     def _told(
         self, tx: Tx, ident: int, arrival: inbox.Arrival, pairing: Pairing
@@ -289,33 +301,33 @@ def shown_code(code: str) -> str:
     return f"{code[:4]}-{code[4:]}"
 
 
-def card_of(pairing: Pairing) -> Blocks:
+def card_of(pairing: Pairing, reader: Reader) -> Blocks:
     """What owners read of somebody who asks to talk."""
     platform = pairing.account.partition(":")[0].capitalize()
-    words = Paragraph(spans=value(pairing.words, WORDS_SHOWN) or said("(no words)"))
+    words = value(pairing.words, WORDS_SHOWN) or said(told.NO_WORDS.to(reader))
+    whom = _whom(pairing, reader)
     return (
-        Paragraph(spans=said(f"Somebody new writes to me on {platform}: ", _whom(pairing), ".")),
-        Quote(blocks=(words,)),
-        Paragraph(
-            spans=said(
-                f"Code {shown_code(pairing.code)}, good for a day. Allow lets them talk to me"
-                " directly, nothing else; what they wrote is answered then."
-            )
-        ),
+        Paragraph(spans=filled(told.WRITES, reader, platform=platform, whom=whom)),
+        Quote(blocks=(Paragraph(spans=words),)),
+        Paragraph(spans=said(told.GOOD_FOR_A_DAY.to(reader, code=shown_code(pairing.code)))),
     )
 
 
-def listed_line(pairing: Pairing, *, now: int) -> str:
+def listed_line(pairing: Pairing, *, now: int, reader: Reader = ENGLISH) -> str:
     """One person in a list, as Markdown."""
+    who = _who(pairing)
     if pairing.is_open(now):
-        return f"- `{shown_code(pairing.code)}` {_who(pairing)} asks: {_quoted(pairing.words)}"
-    return f"- {_who(pairing)}: {pairing.state} by `{pairing.decided_by}`"
+        code, words = shown_code(pairing.code), _quoted(pairing.words)
+        return told.ASKS.to(reader, code=code, who=who, words=words)
+    state = _STATE_WORDS[pairing.state].to(reader)
+    return told.STANDS.to(reader, who=who, state=state, owner=pairing.decided_by)
 
 
-def _whom(pairing: Pairing) -> Spans:
+def _whom(pairing: Pairing, reader: Reader) -> Spans:
+    person = value(pairing.person)
     if not pairing.name:
-        return value(pairing.person)
-    return said(value(pairing.person), ", who goes by ", name(pairing.name), " (not verified)")
+        return person
+    return filled(told.WHO, reader, person=person, name=name(pairing.name, reader))
 
 
 def _who(pairing: Pairing) -> str:
@@ -331,9 +343,14 @@ def _key(pairing: Pairing) -> str:
     return f"pairing:{pairing.account}:{pairing.person}:{pairing.asked_at}"
 
 
-_UNKNOWN = "Name a code such as K7QF-2M9P, or a person by id such as telegram:1001."
-_AFTER: dict[str, str] = {
-    "allow": "may talk to me directly from now on.",
-    "deny": "may not talk to me; they can ask again in a day.",
-    "block": "is ignored from now on, everywhere.",
+_AFTER: Mapping[Verb, Phrase] = {
+    "allow": told.AFTER_ALLOW,
+    "deny": told.AFTER_DENY,
+    "block": told.AFTER_BLOCK,
+}
+_STATE_WORDS: Mapping[str, Phrase] = {
+    "open": told.OPEN,
+    "allowed": told.ALLOWED,
+    "denied": told.DENIED,
+    "blocked": told.BLOCKED,
 }

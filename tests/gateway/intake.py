@@ -18,6 +18,7 @@ from gateway.pairing import PairingDesk
 from gateway.store.base import Store
 from gateway.store.blobs import Blobs
 from gateway.store.records import inbox
+from gateway.tongues import Tongues
 from platforms.events import MessageReceived, Receipt
 from tests.gateway.events import delivery
 from tests.gateway.hand_clock import HandClock
@@ -43,7 +44,7 @@ class Intake:
 
     def made(self, config: Config = CONFIG, commit_limit_s: float = 60.0) -> Ingest:
         """An Ingest over the same store."""
-        cards = OwnerCards(spot=OwnerSpot(), clock=self._clock)
+        cards = OwnerCards(spot=OwnerSpot(), tongues=Tongues(), clock=self._clock)
         owners = Owners(config)
         rights = rights_of(config, owners)
         return Ingest(

@@ -21,7 +21,10 @@ from gateway.card_view import (
     Outcome,
 )
 from gateway.card_words import outcome_spans, quote_text
+from gateway.membership import card_of as chat_card
+from gateway.pairing import card_of as pairing_card
 from gateway.shown import decoded
+from gateway.store.records.pairings import Pairing
 from gateway.tokens import Decision
 from gateway.words import card as card_words
 from gateway.words import controls as control_words
@@ -32,6 +35,7 @@ from platforms.blocks import Blocks, Code, plain_text, spans_text
 from platforms.content import Button, Controls, Field, Form, Menu
 from platforms.discord import limits as discord
 from platforms.discord.controls import view_of as discord_view
+from platforms.events import ChatRef
 from platforms.slack import limits as slack
 from platforms.slack.controls import control_blocks
 from platforms.slack.forms import Place
@@ -48,6 +52,7 @@ from tests.gateway.card_cases import (
     UNKNOWN,
     job,
 )
+from tests.gateway.events import TELEGRAM, changed
 
 GERMAN = Reader(language="de")
 RISKY = (Flag(name="destructive"), Flag(name="recurring"), Flag(name="paid"))
@@ -281,6 +286,28 @@ def test_the_card_of_a_job_in_german() -> None:
 def test_how_a_card_ends_in_german(outcome: Outcome, words: str) -> None:
     """Every end has its sentence."""
     assert spans_text(outcome_spans(outcome, GERMAN)) == words
+
+
+def test_what_owners_are_asked_in_german() -> None:
+    """Who asks to be let in, and which chat calls; ids, names and codes stay as they are."""
+    pairing = Pairing(
+        account="telegram:77",
+        person="telegram:1002",
+        state="open",
+        code="K7QF2M9P",
+        chat="telegram:1002",
+        name="Ben",
+        words="May I?",
+        asked_at=0,
+    )
+    assert plain_text(pairing_card(pairing, GERMAN)).split("\n")[0] == (
+        "Jemand Neues schreibt mir auf Telegram: telegram:1002, nennt sich Ben (ungeprüft)."
+    )
+    assert "Code K7QF-2M9P, gilt einen Tag." in plain_text(pairing_card(pairing, GERMAN))
+    called = changed("we_joined", chat=ChatRef(account=TELEGRAM, chat_id="-900"))
+    assert plain_text(chat_card(called, GERMAN)).startswith(
+        "Ich wurde zu telegram:-900 hinzugefügt von telegram:1002 (Ben, ungeprüft)."
+    )
 
 
 def test_a_limit_in_german() -> None:
