@@ -52,11 +52,19 @@ browser's Accept-Language. What was told last is remembered for whoever is let i
 in `[people]`, and holds where a platform tells nothing. A group reads together: English, or what
 `language` names. `language = "en"` or `"de"` holds for everybody everywhere.
 
-In both languages: `/help`, refusals, what a press or a decision comes to, the answers of commands
-(but for the lists of `/spend`, `/grants`, `/auto`, `/cron` and `/why`), what strangers and askers
-read, the signs of a busy session, and what stands under an answer or in its place. In English
-only: cards, what is said after a restart or a failed delivery, notices to owners, the web pages,
-the command line, the log and the audit. The model answers in whatever language it is written to.
+A card speaks to whoever asked, also in a group; where owners are asked, to the owner whose chat it
+is; of a job, to the person it names. It keeps that language for life, so that what somebody has
+seen in full stays what they saw. Its buttons are in the card's language; a form, and what a press
+is told, in that of whoever pressed. Figures, dates, codes and commands are the same in every
+language, and so are a tool's own words about a call and the reasons of the rules.
+
+In both languages: `/help`, refusals, cards, what a press or a decision comes to, the answers of
+commands (but for the story `/why` tells), what strangers and askers read, the signs of a busy
+session, what stands under an answer or in its place, and what owners are asked or told about
+people, chats, cards and money. In English only: what is said after a restart or a failed delivery,
+what ends a turn by itself, notices to owners about connections, keys and jobs, the web pages, the
+command line, the log and the audit. The model reads English from us and answers in whatever
+language it is written to.
 """
 
 _TAIL: Final = """
