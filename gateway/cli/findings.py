@@ -129,6 +129,15 @@ def of_status(status: Fields) -> Iterator[Finding]:
     """The running gateway: its surfaces, loop and writer."""
     for surface in status["platforms"]:
         yield from _surface(surface)
+    for entry in status["serving"]:
+        if entry["dead"] and not entry["ready"]:
+            yield Finding(
+                check="models",
+                severity="error",
+                finding=f"{entry['entry']} ({entry['model']}) is not asked: its key was refused",
+                remedy="`gatepost credentials` says which; put another into its api_key and"
+                " restart, or `gatepost credentials retry` it once it is mended",
+            )
     for who, key in status["unlisted"].items():
         yield Finding(
             check="access",

@@ -233,6 +233,17 @@ def test_who_was_ignored_is_named_with_the_key_that_lets_them_in() -> None:
     assert "write /allow slack:T1/C9" in found[1].remedy
 
 
+def test_a_model_whose_key_is_given_up_is_named() -> None:
+    """The running gateway would not ask it again, whatever an online check says."""
+    refused = {**STATUS["serving"][1], "dead": 1, "ready": 0}
+    (found,) = [
+        each for each in of_status({**STATUS, "serving": [refused]}) if each.check == "models"
+    ]
+    assert (found.severity, "own (local)" in found.finding) == ("error", True)
+    assert "`gatepost credentials retry`" in found.remedy
+    assert not [each for each in of_status(STATUS) if each.check == "models"]
+
+
 def test_a_taken_port_is_found_before_the_start(tmp_path: Path) -> None:
     """A stopped gateway could not open its page."""
     from gateway.cli.doctor import page
