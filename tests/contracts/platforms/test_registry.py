@@ -83,7 +83,7 @@ def test_every_named_case_is_collected(request: pytest.FixtureRequest) -> None:
 def _is_whole(config: pytest.Config) -> bool:
     """Whether every test was asked for."""
     option = config.option
-    if option.keyword or option.markexpr != "not soak" or option.deselect or option.ignore:
+    if option.keyword or option.markexpr.strip() != "not soak" or option.deselect or option.ignore:
         return False
     return not config.getoption("lf", default=False) and [
         Path(config.rootpath, arg) for arg in config.args
