@@ -199,6 +199,8 @@ class Storm(Stage):
             self._look()
             await self._live()
         await asyncio.sleep(self._chance.uniform(*self._life_s))
+        while not (self.figures.model_calls and self.search.requests("search")):
+            await asyncio.sleep(LOOK_S)  # on a slow machine no life was long enough so far
 
     async def _end(self) -> None:
         assert self._child is not None

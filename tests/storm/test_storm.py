@@ -9,7 +9,7 @@ from tests.storm.figures import Figures
 from tests.storm.run import Storm
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_storm(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Three deaths; it takes its time because the gateway starts four times."""
     async with Storm(tmp_path, seed=7, life_s=(1.5, 3.5)) as storm:

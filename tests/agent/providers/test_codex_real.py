@@ -194,7 +194,7 @@ async def real(program: Path, directory: Path) -> AsyncIterator[Real]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 async def test_approvals_of_the_real_program(program: Path, tmp_path: Path) -> None:
     """Allowed once it runs once, refused it does not run; nothing else writes."""
     async with real(program, tmp_path) as here:
@@ -234,7 +234,7 @@ async def test_approvals_of_the_real_program(program: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("program", [OLDEST, NEWEST], indirect=True)
 async def test_threads_of_the_real_program(program: Path, tmp_path: Path) -> None:
     """A thread is resumed, what was approved too late is asked again, undo and folding reach it."""
@@ -267,7 +267,7 @@ async def test_threads_of_the_real_program(program: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 async def test_errors_and_stops_of_the_real_program(program: Path, tmp_path: Path) -> None:
     """Its errors carry the status, and a stop ends a running command."""
 

@@ -106,7 +106,10 @@ def test_the_work_is_bounded(value: Any, schema: Any) -> None:
     """No schema keeps the gateway busy; what is left over is not known."""
     begun = time.process_time()
     problem_of(value, schema)
-    assert time.process_time() - begun < 1.0
+    took = time.process_time() - begun
+    for _ in range(1_000_000):  # what this machine does in some hundredths of a second
+        pass
+    assert took < 50 * (time.process_time() - begun - took)
 
 
 def test_a_complaint_is_short() -> None:

@@ -13,7 +13,7 @@ __all__ = ["program"]  # a fixture
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 async def test_an_approval_of_the_real_program(house: House, program: Path, tmp_path: Path) -> None:
     """The card names the command, the press runs it once, the answer comes."""
     async with real(program, tmp_path) as here:

@@ -44,6 +44,7 @@ async def said(server: DiscordServer, journal: Journal, text: str) -> None:
 # Deaf connections.
 
 
+@pytest.mark.warp
 async def test_a_half_open_socket_is_replaced_without_a_goodbye(
     server: DiscordServer, time: HandTime
 ) -> None:
