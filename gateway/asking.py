@@ -8,12 +8,13 @@ calls in doubt queues apart from them, and is never left unasked.
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from agent.calls import CallState
 from agent.messages import ToolResult
 from gateway import audit, refs
 from gateway.asked_items import SHOWN_MAX_BYTES, Item, refused_of, request_of, shown_bytes
+from gateway.asker import Asker, asked_before
 from gateway.card_words import most, so_far
 from gateway.clock import Clock
 from gateway.config.ids import UserId
@@ -73,38 +74,6 @@ class Spot:
     chat: str
     owners: bool = False
     person: str = ""
-
-
-class Asker(Protocol):
-    """The turn in whose name people are asked."""
-
-    @property
-    def account(self) -> str: ...
-    @property
-    def reply_to(self) -> str: ...
-    @property
-    def grouped(self) -> bool: ...
-    @property
-    def session_id(self) -> int: ...
-    @property
-    def turn_id(self) -> int: ...
-    @property
-    def requester(self) -> str: ...
-    @property
-    def requester_name(self) -> str: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _AskedBefore:
-    """The turn of a card, as far as asking goes."""
-
-    account: str
-    reply_to: str
-    grouped: bool
-    session_id: int
-    turn_id: int
-    requester: str
-    requester_name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,15 +255,7 @@ class Asking:
 
         None if they decide where it stands; else whoever calls withdraws what is pending on it.
         """
-        asker = _AskedBefore(
-            account=card.origin_account,
-            reply_to=card.origin,
-            grouped=cards.is_grouped(tx, card.turn_id),
-            session_id=card.session_id,
-            turn_id=card.turn_id,
-            requester=card.requester,
-            requester_name=card.requester_name,
-        )
+        asker = asked_before(tx, card)
         spot = self._spot(tx, asker, card.tier)
         if not spot.owners or (spot.account, spot.chat) == (card.account, card.chat):
             return None

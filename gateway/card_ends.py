@@ -18,7 +18,7 @@ from gateway.store.records import calls, cards, unowned
 from gateway.store.records.cards import Card, Decided, Request
 from gateway.store.records.outbox import OutboxRow
 from gateway.words import outcomes
-from gateway.words.phrase import ENGLISH, Phrase, Told, spoken
+from gateway.words.phrase import ENGLISH, Line, Phrase, Told, spoken
 
 WHOLE = 0
 """The option that means every item of a card."""
@@ -104,9 +104,16 @@ class CardEnds:
             ended: cards.RequestState = state if same else "withdrawn"
             text = f"Not run: {why.en}." if same else "Not run: the turn was stopped."
             rows.extend(self.end(tx, each, ended, name=name, text=text, words=why.of()))
-        unowned.halt(tx, card.turn_id, f"Stopped: approval {card.code}: {why.en}.")
+        self.stop(tx, card, outcomes.TURN_HALTED.of(code=card.code, why=why.of()))
         unowned.reopen(tx, card.turn_id, now=self._clock.now())
         return tuple(rows)
+
+    def stop(self, tx: Tx, card: Card, told: Line) -> None:
+        """Let a card's turn end with a sentence where it answers."""
+        alone = "" if cards.is_grouped(tx, card.turn_id) else card.requester
+        unowned.halt(
+            tx, card.turn_id, told.to(self._painter.reader(tx, card.origin_account, alone))
+        )
 
     def of_ended_turn(self, tx: Tx, card: Card) -> tuple[OutboxRow, ...]:
         """End a card whose turn is over: what it asks has no taker any more."""

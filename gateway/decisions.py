@@ -33,6 +33,7 @@ from gateway.words import decisions as said
 from gateway.words import outcomes
 from gateway.words.desk import RAISED
 from gateway.words.phrase import Line, Phrase, Told
+from gateway.words.replies import STOPPED
 
 DIFFERENCE_MAX = 2_000
 
@@ -125,7 +126,7 @@ class Decisions:
         if stop:
             unowned.mark_stopped(tx, card.turn_id, named)
             if not waited:  # it runs now, and reads its rows before it calls the model again
-                unowned.halt(tx, card.turn_id, f"Stopped by {named}.")
+                self.ends.stop(tx, card, STOPPED.of(name=named))
         done.text = (said.DENIED_STOPPED if stop else said.DENIED).of()
         return done
 

@@ -70,6 +70,10 @@ NOBODY_IN_TIME: Final = Phrase(
     en="nobody decided in time",
     de="niemand hat rechtzeitig entschieden",
 )
+TURN_HALTED: Final = Phrase(
+    en="Stopped: approval {code}: {why}.",
+    de="Angehalten: Genehmigung {code}: {why}.",
+)
 KNOWN_NOW: Final = Phrase(
     en="it is known by now what became of it",
     de="inzwischen ist bekannt, was daraus wurde",

@@ -92,6 +92,17 @@ async def test_owners_are_asked_in_the_owners_language(german: House) -> None:
     assert german.text_of(card).startswith("Approval ")
 
 
+async def test_a_turn_that_nobody_let_go_on_says_so_in_german(german: House) -> None:
+    """Expired where only its requester reads: card and answer agree."""
+    german.model_calls("paid")
+    await german.says("do it", author=ANNA, chat=DM)
+    code = german.card().text.partition(":")[0].removeprefix("Genehmigung ")
+    await german.ticks(2 * 3_600)
+    told = f"Angehalten: Genehmigung {code}: niemand hat rechtzeitig entschieden."
+    assert any(told in each for each in german.texts("1001"))
+    assert any("Abgelaufen " in each for each in german.texts("1001"))
+
+
 async def test_owners_hear_of_money_in_their_own_language(house: House) -> None:
     """What is told to nobody in a chat is told to each owner alone."""
     house.model_says("Hallo.")
