@@ -199,8 +199,8 @@ class Storm(Stage):
             self._look()
             await self._live()
         await asyncio.sleep(self._chance.uniform(*self._life_s))
-        while not (self.figures.model_calls and self.search.requests("search")):
-            await asyncio.sleep(LOOK_S)  # on a slow machine no life was long enough so far
+        # On a slow machine no life may have been long enough so far.
+        await self.search.seen(lambda seen: seen.operation == "search")
 
     async def _end(self) -> None:
         assert self._child is not None

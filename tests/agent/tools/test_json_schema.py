@@ -109,7 +109,7 @@ def test_the_work_is_bounded(value: Any, schema: Any) -> None:
     took = time.process_time() - begun
     for _ in range(1_000_000):  # what this machine does in some hundredths of a second
         pass
-    assert took < 50 * (time.process_time() - begun - took)
+    assert took < 25 * (time.process_time() - begun - took)
 
 
 def test_a_complaint_is_short() -> None:
