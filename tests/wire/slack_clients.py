@@ -189,7 +189,7 @@ def node_modules() -> Path:
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=50,
+            timeout=120,
             check=False,
         )
         if made.returncode != 0:
