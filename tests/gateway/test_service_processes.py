@@ -282,11 +282,12 @@ async def test_doctor_asks_everyone(place: Path) -> None:
         text = f"""
 [gateway]
 state_dir = "here"
+owners = ["telegram:1001"]
+[web]
+listen = "127.0.0.1:0"
 [platforms.telegram]
 token = "{telegram.token}"
 base_url = "{telegram.url}"
-[access]
-users = ["telegram:1001"]
 [[providers]]
 name = "main"
 api = "openai-chat"
