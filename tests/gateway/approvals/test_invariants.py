@@ -277,9 +277,7 @@ async def test_i11_a_waiting_request_owns_nothing(house: House) -> None:
     """No task of its session, no money, no actor: rows, and nothing else."""
     before = len(asyncio.all_tasks())
     await house.asks("paid", "dear", "free")
-    for _ in range(3):
-        await asyncio.sleep(0)
-    assert len(asyncio.all_tasks()) <= before
+    await house.until(lambda: len(asyncio.all_tasks()) <= before)
     assert not house.now.sessions.running()
     assert await house.held() == 0
     assert await house.turns() == ["waiting"]
