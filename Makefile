@@ -21,7 +21,7 @@ help:
 	@echo 'make fakes    loopback Telegram, Slack, Discord and model servers to try it all without accounts'
 	@echo 'make bench    benchmarks'
 	@echo 'make soak     every kill test, long property tests, then MINUTES=30 of mixed traffic and random kills'
-	@echo 'make docs     write docs/configuration.md from the schema, docs/commands.md from the table'
+	@echo 'make docs     write the pages that are made from code: configuration, commands, limits, contract'
 	@echo 'make lock     resolve requirements.lock again;  make clean  remove what make made'
 
 setup: $(STAMP)
@@ -111,6 +111,8 @@ fakes: setup
 docs: setup
 	@$(BIN)/python -m gateway.config.reference >docs/configuration.md
 	@$(BIN)/python -m gateway.command_reference >docs/commands.md
+	@$(BIN)/python -m tests.platforms.numbers.page >docs/limits.md
+	@$(BIN)/python -m tests.contracts.platforms.table >docs/contract.md
 
 # uv resolves for every supported Python and platform at once; it lives in a directory of its own.
 lock: setup

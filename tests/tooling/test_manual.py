@@ -17,7 +17,7 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^(?:    )+(?:\$ )?((?:\.venv/bin/)?gatepost |make )(.*)$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-REFERENCES = ("configuration.md", "commands.md")
+REFERENCES = ("configuration.md", "commands.md", "contract.md", "limits.md")
 """Written by `make docs`, and held by tests of their own."""
 
 PREFIXES = {"SLACK_APP": "xapp-1-", "SLACK_SIGNING": "", "SLACK": "xoxb-1-", "TELEGRAM_W": ""}
