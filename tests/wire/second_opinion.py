@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import discord
+import simcord
 from discord.http import Route
 
 from tests.wire.discord import APPLICATION_ID, DiscordServer
@@ -159,8 +160,8 @@ class _TheirActs:
 
 
 @asynccontextmanager
-async def theirs(simcord: Any) -> AsyncIterator[Side]:
-    """simcord, which is handed in, for it need not be installed."""
+async def theirs() -> AsyncIterator[Side]:
+    """simcord."""
     client, heard = _client(), []
 
     @client.event

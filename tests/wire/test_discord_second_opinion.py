@@ -13,8 +13,6 @@ import pytest
 
 from tests.wire.second_opinion import Call, Side, ours, theirs
 
-simcord = pytest.importorskip("simcord", reason="simcord is not installed")
-
 Json = dict[str, Any]
 Verdict = tuple[int, int]
 Step = Call | str
@@ -296,7 +294,7 @@ async def test_both_answer_alike(story: str) -> None:
     """The same status, code and kinds of fields, call by call, but for the differences named."""
     async with ours() as here:
         said_here = [outcome async for outcome in _told(here, story)]
-    async with theirs(simcord) as there:
+    async with theirs() as there:
         said_there = [outcome async for outcome in _told(there, story)]
     for number, (one, other) in enumerate(zip(said_here, said_there, strict=True)):
         known = DIFFERENT.get((story, number))
