@@ -117,8 +117,8 @@ class GatewaySection(Section):
         _GATEWAY.language,
     )
     owners: Users = key(
-        "The people this gateway belongs to, by immutable id, beside those whom `gatepost pair owner`"
-        " has made owners; they are always admitted.",
+        "The people this gateway belongs to, by immutable id, beside those whom `gatepost pair"
+        " owner` has made owners; they are always admitted.",
         _GATEWAY.owners,
         written=[],
     )
