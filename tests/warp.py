@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 QUIET_S = 0.004
 """How long no socket must have anything before the clock jumps."""
 QUIET_LOOKS = 2
+FAR_S, FAR_LOOKS = 1.0, 8
+"""Before a jump so long, which may well be over a deadline, it is looked so much more often."""
 
 _T = TypeVar("_T")
 
@@ -52,7 +54,7 @@ class _Selector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or timeout <= 0 or self.loop.working:
             return super().select(timeout if timeout is None or timeout <= 0 else 0.001)
-        for _ in range(QUIET_LOOKS):
+        for _ in range(FAR_LOOKS if timeout >= FAR_S else QUIET_LOOKS):
             if ready := super().select(QUIET_S / QUIET_LOOKS):
                 return ready
             if self.loop.children and at_work(self.loop.children):
