@@ -20,7 +20,12 @@ from agent.tools.mcp_server import Patience, ServerFacts, ServerState
 CONTEXT = CallContext(call_id="c1", session="s1")
 SERVER = Path(__file__).parents[2] / "wire" / "mcp_server.py"
 QUICK = Patience(
-    backoff_s=(0.01, 0.02, 0.05), wait_s=5.0, probe_s=0.3, connect_s=5.0, close_s=1.0, grace_s=0.2
+    backoff_s=(0.01, 0.02, 0.05),
+    wait_s=30.0,
+    probe_s=20.0,
+    connect_s=30.0,
+    close_s=1.0,
+    grace_s=0.2,
 )
 WAIT_S = 60.0
 
