@@ -122,7 +122,7 @@ async def test_owners_are_told_in_their_own_workspace(office: Office) -> None:
     slack = Workspaces(Account(platform="slack", id="A1"))
     await office.connect(slack)
     await office.tell()
-    assert set(slack.chats) == {"T1-U1", "T2-U1"}
+    await slack.until(lambda: set(slack.chats) == {"T1-U1", "T2-U1"})
 
 
 async def test_owners_elsewhere_are_told(office: Office) -> None:
