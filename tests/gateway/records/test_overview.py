@@ -76,6 +76,7 @@ async def test_an_empty_store_wants_nothing(store: Store) -> None:
         outbox={},
         asking=0,
         moved=(),
+        owners=(),
         died=0,
     )
     assert await store.read(last_known) == 0
