@@ -143,6 +143,13 @@ LOOK_UP_MESSAGES = 1_000
 REQUESTS_MAX = 64
 """Of inbound HTTP, how many at once; our choice."""
 
+EVENTS_AT_ONCE_MAX = 100
+EVENTS_AHEAD_MAX = 400
+"""Of events that come by sockets, how many are in progress and how many more are read; our choice.
+
+Together they are stored well within Slack's three seconds.
+"""
+
 UPLOAD_MAX_BYTES = 50 << 20
 """Our choice; Slack takes 1 GB."""
 

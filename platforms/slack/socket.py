@@ -22,6 +22,7 @@ from aiohttp import ClientWebSocketResponse, ClientWSTimeout, WSMsgType
 from platforms.errors import PlatformUnavailable
 from platforms.fields import Body, integer
 from platforms.slack.api import CONNECT_TIMEOUT_S
+from platforms.slack.backlog import Backlog
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Connection:
         self,
         *,
         answer: Answer,
+        backlog: Backlog,
         greeted: Callable[["Connection", int], None],
         lost: Callable[["Connection"], None],
         ping_interval_s: float,
@@ -49,6 +51,7 @@ class Connection:
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._answer = answer
+        self._backlog = backlog
         self._greeted = greeted
         self._lost = lost
         self._ping_interval_s = ping_interval_s
@@ -57,8 +60,8 @@ class Connection:
         self._sleep = sleep
         self._ws: ClientWebSocketResponse | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._envelopes: set[asyncio.Task[None]] = set()
         self._hello = False
+        self._paused = False
         self._dismissed = False
         self.heard_at: float | None = None
         self.over: asyncio.Future[End] = asyncio.get_running_loop().create_future()
@@ -140,6 +143,7 @@ class Connection:
                 case WSMsgType.TEXT:
                     self.heard_at = self._clock()
                     self._take(message.data)
+                    await self._wait_for_room()
                 case WSMsgType.PING:
                     self.heard_at = self._clock()
                     with contextlib.suppress(ConnectionError):
@@ -150,10 +154,19 @@ class Connection:
                     self._dismissed = kind is WSMsgType.CLOSE
                     return
 
+    async def _wait_for_room(self) -> None:
+        """Read on once there is room; what nobody reads is no silence of the other end's."""
+        self._paused = True
+        try:
+            await self._backlog.wait_for_room()
+        finally:
+            self._paused = False
+            self.heard_at = self._clock()
+
     async def _keep_alive(self, ws: ClientWebSocketResponse, opened_at: float) -> None:
         """Ping, and notice when nothing came for too long."""
         while True:
-            silent_s = self._clock() - (self.heard_at or opened_at)
+            silent_s = 0.0 if self._paused else self._clock() - (self.heard_at or opened_at)
             if silent_s >= self._stale_s:
                 break
             await self._sleep(min(self._ping_interval_s, self._stale_s - silent_s))
@@ -174,9 +187,8 @@ class Connection:
         if not isinstance(frame, dict):
             return
         if isinstance(frame.get("envelope_id"), str):
-            task = asyncio.create_task(self._take_envelope(frame))
-            self._envelopes.add(task)
-            task.add_done_callback(self._envelopes.discard)
+            urgent = frame.get("type") != "events_api"
+            self._backlog.put(lambda: self._take_envelope(frame), urgent=urgent)
         elif frame.get("type") == "hello" and not self._hello:
             self._hello = True
             self._greeted(self, integer(frame, "num_connections") or 0)

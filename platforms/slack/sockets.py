@@ -30,6 +30,7 @@ from platforms.errors import (
     PlatformUnavailable,
     RateLimited,
 )
+from platforms.slack.backlog import Backlog
 from platforms.slack.limits import GHOST_S, ONE_SOCKET_S, RECOUNT_S, RETIRE_S
 from platforms.slack.socket import Answer, Connection, End
 
@@ -76,6 +77,7 @@ class Sockets:
         self._clock = clock
         self._sleep = sleep
         self._jitter = jitter
+        self._backlog = Backlog()
         self._open: list[Connection] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._ghosts: deque[float] = deque()
@@ -111,6 +113,7 @@ class Sockets:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._backlog.drop_waiting()
             for closing in self._closing:
                 closing.cancel()
             await asyncio.gather(*self._closing, return_exceptions=True)
@@ -144,6 +147,7 @@ class Sockets:
         """Open a connection and return why its place is free again, and for how long to wait."""
         connection = Connection(
             answer=answer,
+            backlog=self._backlog,
             greeted=self._greeted,
             lost=self._lost,
             ping_interval_s=self._ping_interval_s,

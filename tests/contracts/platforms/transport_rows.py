@@ -165,6 +165,12 @@ TRANSPORT_ROWS = (
         "a backlog at the start: memory bounded, order kept in each chat",
         slack=(
             *at(
+                f"{SLACK}test_backlog.py",
+                "a_backlog_at_the_start",
+                "a_socket_lives_while_nobody_reads_it",
+                "a_command_does_not_wait_in_the_line",
+            ),
+            *at(
                 f"{SLACK}test_backfill.py",
                 "a_day_and_five_hundred_messages_are_the_limit",
                 "reading_back_keeps_within_slacks_rates",
@@ -172,6 +178,7 @@ TRANSPORT_ROWS = (
             *at(f"{SLACK}test_source.py", "a_journal_that_takes_too_long_is_busy"),
         ),
         discord=(
+            *at(f"{DISCORD}test_backlog.py", "a_backlog_of_thousands"),
             *at(f"{DISCORD}test_source.py", "a_full_backlog_stops_reading_and_loses_nothing"),
             *at(f"{DISCORD}test_gaps.py", "at_most_500_messages_of_a_chat"),
         ),

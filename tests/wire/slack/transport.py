@@ -76,6 +76,8 @@ class Transport:
         self._note = note
         self._unexpected = unexpected
         self._app_id = app_id
+        self._waiting: dict[int, Delivery] = {}
+        """Of the deliveries, those that may have to be sent."""
         self._envelopes: dict[str, tuple[Delivery, Socket]] = {}
         self._orphans: set[str] = set()
         self._numbers = 0
@@ -91,6 +93,7 @@ class Transport:
     def add(self, delivery: Delivery) -> Delivery:
         """Takes one thing and hands it over as soon as there is somebody to take it."""
         self.deliveries.append(delivery)
+        self._waiting[id(delivery)] = delivery
         delivery.due = self.now
         self._soon(self._work())
         return delivery
@@ -109,8 +112,12 @@ class Transport:
             await self._changed.wait_for(wanted)
 
     async def _work(self) -> None:
-        for delivery in list(self.deliveries):
-            if delivery.state == "waiting" and delivery.due <= self.now:
+        if self._push_url is None and not self.sockets:
+            return
+        for ident, delivery in list(self._waiting.items()):
+            if delivery.state != "waiting":
+                self._waiting.pop(ident, None)
+            elif delivery.due <= self.now:
                 await self._send(delivery)
 
     async def _send(self, delivery: Delivery) -> None:
@@ -135,6 +142,7 @@ class Transport:
         delivery.attempt += 1
         delivery.reason = reason
         delivery.state = "waiting"
+        self._waiting[id(delivery)] = delivery
 
     async def _settled(self, delivery: Delivery, status: int, answer: Any) -> None:
         self._note(delivery, status, answer)
