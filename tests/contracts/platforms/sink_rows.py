@@ -176,6 +176,7 @@ SINK_ROWS = (
         over=REMOTE,
         slack=at("contracts/test_rates_load.py", "a_server_that_halves_its_limits[slack]"),
         discord=(
+            *at("contracts/test_rates_load.py", "a_server_that_halves_its_limits[discord]"),
             *at(f"{DISCORD}test_numbers.py", "our_pace_stays_below_the_buckets"),
             *at(f"{DISCORD}test_sink.py", "buckets_are_kept_without_a_single_429"),
         ),
