@@ -249,11 +249,12 @@ class _Rendering:
         parts = [part for part in message.parts if self._is_seen(part)]
         words = _leading_words(parts)
         self._say("assistant", "".join(text.text for text in words))
-        if len(words) == len(parts):
+        rest = parts[len(words) :]
+        if not any(_stands_alone(part) for part in rest):
             return
         self._close()
         self._name_calls(message)
-        self._rest_of_reply(parts[len(words) :])
+        self._rest_of_reply(rest)
         self.closed_count = self._seen + 1
 
     def _rest_of_reply(self, parts: Sequence[Text | ToolCall | ProviderPart]) -> None:
@@ -307,6 +308,11 @@ class _Rendering:
             "call_id": self.call_ids.get(result.call_id, result.call_id),
             "output": _content([*words, *pictures]) or NO_OUTPUT,
         }
+
+
+def _stands_alone(part: Text | ToolCall | ProviderPart) -> bool:
+    """Whether it is an item by itself; reasoning and phases go only with what they led to."""
+    return isinstance(part, ToolCall) or (isinstance(part, Text) and bool(part.text.strip()))
 
 
 def tool_param(tool: ToolSpec, *, keywords: bool = True) -> "FunctionToolParam":

@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 import orjson
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from openai.types.responses.response_input_item_param import ResponseInputItemParam
 from pydantic import ConfigDict, TypeAdapter
@@ -101,6 +101,7 @@ def transcript(drawn: list[Any]) -> tuple[Message, ...]:
 
 
 @given(MESSAGES, ADJUSTMENTS)
+@example([(["phase"], HERE, ""), Note(text="a phase alone says nothing")], Adjustments(replay=True))
 def test_any_transcript_is_accepted(drawn: list[Any], adjustments: Adjustments) -> None:
     """Whatever was said and whoever said it, the request breaks no rule of the real service."""
     asked = request(*transcript(drawn), tools=(FILES,), adjustments=adjustments)
