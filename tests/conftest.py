@@ -1,8 +1,10 @@
 """What every test has: no network but loopback, hypothesis profiles, a browser if there is one."""
 
 import gc
+import importlib
 import ipaddress
 import os
+import pkgutil
 import shutil
 import socket
 import sys
@@ -10,6 +12,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+import agent
+import gateway
+import platforms
 
 pytest_plugins = ("tests.kill.matrix", "tests.loops")
 
@@ -71,10 +77,23 @@ def _put_files_in_memory() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Leave what was collected out of every collection of garbage: it is most of the heap."""
+    if hasattr(session.config, "workerinput"):
+        _load_product()
     gc.collect()
     gc.freeze()
+
+
+def _load_product() -> None:
+    """Import all of it: hypothesis draws from the constants of whatever modules are loaded.
+
+    Otherwise the examples of a worker would depend on the tests it happened to run before.
+    """
+    for package in (agent, gateway, platforms):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith(".__main__"):
+                importlib.import_module(module.name)
 
 
 settings.register_profile(
