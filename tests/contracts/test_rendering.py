@@ -30,7 +30,7 @@ from platforms.text import Fits, parts_of, split, utf16_len
 from platforms.web import format as web
 from platforms.web.limits import CAPABILITIES as WEB
 from tests.platforms import strategies
-from tests.platforms.answers import ANSWERS
+from tests.platforms.answers import ANSWERS, BUILT
 from tests.platforms.discord.reader import show
 from tests.platforms.web.strict_html import StrictReader, read_strictly
 from tests.wire.discord.mentions import judge
@@ -183,7 +183,18 @@ def test_hostile_text_is_shown_whole(platform: Platform, source: str) -> None:
 def test_a_stream_renders_at_every_prefix(platform: Platform, name: str) -> None:
     """Wherever an answer is cut, its first messages are taken by the other end and lose nothing."""
     source = ANSWERS[name]
-    step = 1 if len(source) < 1_000 else 29  # the long ones repeat themselves
+    check_stream(platform, source, step=1 if len(source) < 1_000 else 47)  # they repeat themselves
+
+
+def test_a_stream_of_two_difficulties_renders_at_every_prefix(platform: Platform) -> None:
+    """So do tables, lists, code, links, emoji, right-to-left words and quotations, by twos."""
+    assert len(ANSWERS) + len(BUILT) >= 50
+    for source in BUILT.values():
+        check_stream(platform, source, step=1)
+
+
+def check_stream(platform: Platform, source: str, *, step: int) -> None:
+    """After every step what is read is shown whole; at the end it is what is read at once."""
     stream = StreamParser()
     for start in range(0, len(source), step):
         stream.feed(source[start : start + step])

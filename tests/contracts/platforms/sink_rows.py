@@ -120,7 +120,11 @@ SINK_ROWS = (
         28,
         "sink",
         "every prefix of an answer is valid; read bit by bit it ends as read in one go",
-        each=at(RENDERING, "a_stream_renders_at_every_prefix"),
+        each=at(
+            RENDERING,
+            "a_stream_renders_at_every_prefix",
+            "a_stream_of_two_difficulties_renders_at_every_prefix",
+        ),
         also=at(
             "platforms/test_markup_laws.py",
             "stream_equals_whole",
