@@ -30,7 +30,8 @@ from gateway.store.records.overview import Overview, overview
 from gateway.store.records.reasons import REASONS, ruled_by
 from gateway.supervise import State, Supervisor
 from gateway.web.health import HealthReport
-from platforms.events import PlatformName
+from gateway.web.readers import has_reader
+from platforms.events import Account, PlatformName
 from platforms.markup import parse
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 SEND_FILE_MAX = 10 << 20
 """Bytes of a file that is sent from the command line: it is a row until it has left."""
+
+_UNREAD = "{chat} is no chat of the page; web:local is, and each that was begun there."
 
 LOOP_PROBE_S = 0.5
 LAG_KEPT_S = 60.0
@@ -241,7 +244,7 @@ class Operator:
     async def _send(
         self, chat: str, op: Op, content: outgoing.Content, key: str | None
     ) -> SendResult:
-        chat = refs.standing_text(self._named.get(chat, chat))
+        asked, chat = chat, refs.standing_text(self._named.get(chat, chat))
         outlet = next(
             (o for o in self._deliveries.outlets() if chat.startswith(f"{o.account.platform}:")),
             None,
@@ -254,10 +257,8 @@ class Operator:
                 outbox_id=None,
                 problem=f"{chat} names no connected platform; connected: {connected}{by_name}.",
             )
-        try:
-            refs.chat_from(chat, outlet.account)
-        except ValueError as error:
-            return SendResult(outbox_id=None, problem=f"{error}.")
+        if problem := await self._astray(asked, chat, outlet.account):
+            return SendResult(outbox_id=None, problem=problem)
         most = min(SEND_FILE_MAX, outlet.adapter.capabilities.upload_max_bytes)
         if isinstance(content, outgoing.File) and not 0 < len(content.data) <= most:
             why = f"is larger than {size_text(most)}" if content.data else "is empty"
@@ -283,6 +284,15 @@ class Operator:
             return SendResult(outbox_id=known)
         outlet.enqueue((row,))
         return SendResult(outbox_id=row.id)
+
+    async def _astray(self, asked: str, chat: str, account: Account) -> str:
+        """Why what is sent to a chat would reach nobody; "" where it may."""
+        try:
+            place = refs.chat_from(chat, account)
+        except ValueError as error:
+            return f"{error}."
+        read = await self._store.read(lambda tx: has_reader(tx, place))
+        return "" if read else _UNREAD.format(chat=asked)
 
     def _may_come(self, platform: str) -> None:
         """Raise NotNow for a platform that is only not connected yet."""

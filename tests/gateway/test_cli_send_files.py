@@ -47,3 +47,18 @@ def test_a_file_that_is_not_there_sends_nothing(
     assert (
         capsys.readouterr().err == "gatepost: gone.png can't be read: No such file or directory\n"
     )
+
+
+async def test_a_chat_of_the_page_that_nobody_has_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence says where somebody reads; nothing is stored."""
+    chats = ("web:NOCHAT", "web:0b8b4b0e-64ba-4e4b-9a3c-0d8f2b6c1a11", "web:local/topic")
+    async with running(tmp_path) as house:
+        for chat in chats:
+            assert await house.run("send", chat, "hi") == EXIT_FAILED
+        assert await house.store.read(lambda tx: tx.rows("SELECT id FROM outbox")) == []
+    assert capsys.readouterr().err.splitlines() == [
+        f"gatepost: {chat} is no chat of the page; web:local is, and each that was begun there."
+        for chat in chats
+    ]
