@@ -1,6 +1,7 @@
 """`gatepost` as people run it: whole processes, with pipes or at a real terminal."""
 
 import asyncio
+import codecs
 import fcntl
 import os
 import pty
@@ -110,6 +111,7 @@ class Person:
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 80, 0, 0))
         self._loop.add_reader(self._terminal, self._read)
         self._over = False
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end in a character
 
     def _read(self) -> None:
         try:
@@ -119,7 +121,7 @@ class Person:
         if not data:
             self._loop.remove_reader(self._terminal)
             self._over = True
-        self.screen.write(data.decode())
+        self.screen.write(self._decoder.decode(data))
         self._changed.set()
 
     def type(self, keys: str) -> None:
@@ -127,16 +129,22 @@ class Person:
         os.write(self._terminal, keys.encode())
 
     async def sees(self, pattern: str) -> str:
-        """Wait until the rows show something; returns all rows."""
+        """Wait until the rows show something; returns all rows.
+
+        Blank rows at the end are left out: how many there are depends on what stood there before.
+        """
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while not re.search(pattern, rows := "\n".join(self.screen.visible()), re.DOTALL):
+                while not re.search(pattern, rows := self._rows(), re.DOTALL):
                     assert not self._over, f"it ended without {pattern}:\n{rows}"
                     self._changed.clear()
                     await self._changed.wait()
                 return rows
         except TimeoutError:
             pytest.fail(f"no {pattern} in:\n{rows}")
+
+    def _rows(self) -> str:
+        return "\n".join(self.screen.visible()).rstrip("\n")
 
     async def leaves(self) -> int:
         """Wait for the end; returns the exit code."""
