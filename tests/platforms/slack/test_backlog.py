@@ -70,7 +70,7 @@ async def _all_are_stored(number: int) -> None:
         for each in range(number):
             await server.say(chat=f"C{10 + each % CHATS}", user=ADA, text="x")
         async with taking(adapter, gauge):
-            await server.settled()
+            await server.settled(timeout=600)
         assert [each.tries for each in server.deliveries] == [1] * (number + 1)
     assert (gauge.count, gauge.under_way) == (number + 1, 0)
     assert 1 < gauge.most <= EVENTS_AT_ONCE_MAX
