@@ -233,7 +233,8 @@ async def test_the_sdks_own_server_at_an_address(tmp_path: Path) -> None:
         return text
 
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(server.streamable_http_app(), log_config=None, lifespan="on")
+    app = server.streamable_http_app()
+    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
     http = uvicorn.Server(config)
     serving = asyncio.create_task(http.serve(sockets=[listening]))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
