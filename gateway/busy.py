@@ -90,15 +90,10 @@ def told_to_wait(tx: Tx, session_key: str, clock: Clock) -> tuple[OutboxRow, ...
 
 def note_to(row: Waiting, clock: Clock, *, key: str, text: str) -> outbox.NewOutbox:
     """A line for the chat a row came from; `key` makes it stand there once."""
-    return outbox.NewOutbox(
-        dedupe_key=key,
+    return outgoing.notice(
+        key=key,
         account=row.account,
         chat=row.content.reply_to,
-        turn_id=None,
-        part=0,
-        purpose="notice",
-        op="post",
-        target_id=None,
-        content=outgoing.dump(outgoing.Words(body=parse(text))),
+        words=outgoing.Words(body=parse(text)),
         nonce=clock.nonce(),
     )

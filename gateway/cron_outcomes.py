@@ -91,16 +91,11 @@ class Outcomes:
             f"The scheduled job {job.name} has failed {failures} times in a row."
             f" Its operator can look it up (ref f{fire.id})."
         )
-        return NewOutbox(
-            dedupe_key=f"f{fire.id}:failures",
+        return outgoing.notice(
+            key=f"f{fire.id}:failures",
             account=fire.account,
             chat=job.definition.deliver,
-            turn_id=None,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(outgoing.Words(body=parse(text))),
+            words=outgoing.Words(body=parse(text)),
             nonce=self._clock.nonce(),
         )
 

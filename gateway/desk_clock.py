@@ -174,17 +174,13 @@ class DeskClock:
         until = self._painter.time(card.expires_at)
         reader = self._painter.reader_of(card)
         text = words.REMINDER.to(reader, code=card.code, at=until)
-        return NewOutbox(
-            dedupe_key=f"card:{card.id}:reminder",
+        return outgoing.notice(
+            key=f"card:{card.id}:reminder",
             account=card.account,
             chat=card.chat,
             line=f"c{card.id}",
             turn_id=card.turn_id,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(outgoing.Words(body=parse(text))),
+            words=outgoing.Words(body=parse(text)),
             nonce=self._clock.nonce(),
         )
 

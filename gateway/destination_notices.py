@@ -127,16 +127,11 @@ class DestinationNotices:
             account = self._account_of(destination.chat.platform)
             if account is None:
                 continue  # an approval and a limit are told when it is there
-            yield NewOutbox(
-                dedupe_key=key,
+            yield outgoing.notice(
+                key=key,
                 account=account,
                 chat=chat,
-                turn_id=None,
-                part=0,
-                purpose="notice",
-                op="post",
-                target_id=None,
-                content=outgoing.dump(outgoing.Words(body=blocks.plain(happening.text))),
+                words=outgoing.Words(body=blocks.plain(happening.text)),
                 nonce=self._clock.nonce(),
             )
 

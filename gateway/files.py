@@ -292,15 +292,11 @@ class TurnFiles:
     def _note(self, place: Unfetched, text: str) -> NewOutbox | None:
         if not text:
             return None
-        return NewOutbox(
-            dedupe_key=f"t{self.turn.turn_id}:files:{place.sequence}",
+        return outgoing.notice(
+            key=f"t{self.turn.turn_id}:files:{place.sequence}",
             account=self.turn.account,
             chat=self.turn.reply_to,
             turn_id=self.turn.turn_id,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(outgoing.Words(body=parse(text))),
+            words=outgoing.Words(body=parse(text)),
             nonce=self.clock.nonce(),
         )

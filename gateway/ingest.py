@@ -475,16 +475,11 @@ class Ingest:
     def _refusal(
         self, tx: Tx, key: str, event: InboundEvent, body: Blocks
     ) -> outbox.OutboxRow | None:
-        new = outbox.NewOutbox(
-            dedupe_key=key,
+        new = outgoing.notice(
+            key=key,
             account=refs.account_text(event.account),
             chat=refs.chat_text(event.reply_to),
-            turn_id=None,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(outgoing.Words(body=body)),
+            words=outgoing.Words(body=body),
             nonce=self._clock.nonce(),
         )
         return outbox.insert(tx, new, now=self._clock.now())

@@ -114,16 +114,11 @@ class Notices:
             language = await self._store.read(lambda tx: self._tongues.of_person(tx, person))
             mark = outlet.adapter.capabilities.command_mark
             words = blocks.plain(spoken(sentence, Reader(language=language, mark=mark)))
-            new = outbox.NewOutbox(
-                dedupe_key=f"owner:{key}:{owner}:{day}",
+            new = outgoing.notice(
+                key=f"owner:{key}:{owner}:{day}",
                 account=refs.account_text(outlet.account),
                 chat=refs.chat_text(chat),
-                turn_id=None,
-                part=0,
-                purpose="notice",
-                op="post",
-                target_id=None,
-                content=outgoing.dump(outgoing.Words(body=words)),
+                words=outgoing.Words(body=words),
                 nonce=self._clock.nonce(),
             )
             now = self._clock.now()

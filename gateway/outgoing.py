@@ -8,7 +8,7 @@ import orjson
 
 from gateway import refs
 from gateway.pictures import still_sides
-from gateway.store.records.outbox import OutboxRow
+from gateway.store.records.outbox import NewOutbox, OutboxRow
 from platforms import blocks
 from platforms.blocks import Blocks
 from platforms.content import (
@@ -113,6 +113,32 @@ def _control_from(fields: dict[str, Any]) -> Button | Menu:
 
 def _button_from(fields: dict[str, Any]) -> Button:
     return Button(**{**fields, "dialog": Dialog(**fields.get("dialog", {}))})
+
+
+def notice(
+    *,
+    key: str,
+    account: str,
+    chat: str,
+    words: Words,
+    nonce: str,
+    turn_id: int | None = None,
+    line: str = "",
+) -> NewOutbox:
+    """The row of a line of our own; `key` makes it stand there once."""
+    return NewOutbox(
+        dedupe_key=key,
+        account=account,
+        chat=chat,
+        turn_id=turn_id,
+        part=0,
+        purpose="notice",
+        op="post",
+        target_id=None,
+        content=dump(words),
+        nonce=nonce,
+        line=line,
+    )
 
 
 def chat_of(row: OutboxRow) -> ChatRef:

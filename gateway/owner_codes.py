@@ -24,7 +24,7 @@ from gateway.owners import Owners
 from gateway.store.base import Tx
 from gateway.store.records import outbox, owners, pairings
 from gateway.store.records.inbox import Waiting
-from gateway.store.records.outbox import NewOutbox, OutboxRow
+from gateway.store.records.outbox import OutboxRow
 from gateway.words import access as said
 from gateway.words.phrase import Phrase, Reader
 from platforms.events import Ignored, InboundEvent, MessageEdited, MessageReceived
@@ -186,16 +186,11 @@ class OwnerCodes:
         event, phrase = given.event, _TOLD.get(given.outcome)
         if phrase is None:
             return ()
-        new = NewOutbox(
-            dedupe_key=f"e{ident}:owner",
+        new = outgoing.notice(
+            key=f"e{ident}:owner",
             account=refs.account_text(event.account),
             chat=refs.chat_text(event.reply_to),
-            turn_id=None,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(outgoing.Words(body=parse(phrase.to(reader)))),
+            words=outgoing.Words(body=parse(phrase.to(reader))),
             nonce=self._clock.nonce(),
         )
         row = outbox.insert(tx, new, now=self._clock.now())

@@ -153,17 +153,13 @@ class Painter:
 
     def line(self, tx: Tx, origin: Origin, key: str, text: str) -> tuple[OutboxRow, ...]:
         """One line of our own where a turn answers; a key is told once."""
-        new = NewOutbox(
-            dedupe_key=key,
+        new = outgoing.notice(
+            key=key,
             account=origin.account,
             chat=origin.chat,
             line=f"s{origin.session_id}",
             turn_id=origin.turn_id,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(_line(text)),
+            words=_line(text),
             nonce=self._clock.nonce(),
         )
         stored = outbox.insert(tx, new, now=self._clock.now())
@@ -226,17 +222,13 @@ class Painter:
         reader = self.reader(tx, card.origin_account, card.requester)
         who = deciders(card.tier, two_person=False, reader=reader)
         text = beside.ASKED_ELSEWHERE.to(reader, code=card.code, who=who)
-        return NewOutbox(
-            dedupe_key=f"card:{card.id}:elsewhere",
+        return outgoing.notice(
+            key=f"card:{card.id}:elsewhere",
             account=card.origin_account,
             chat=card.origin,
             line=f"s{card.session_id}",
             turn_id=card.turn_id,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(_line(text)),
+            words=_line(text),
             nonce=self._clock.nonce(),
         )
 

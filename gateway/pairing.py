@@ -25,7 +25,7 @@ from gateway.entitled import Rights
 from gateway.owner_cards import OwnerCards
 from gateway.store.base import Tx
 from gateway.store.records import cron, fires, inbox, outbox, pairings
-from gateway.store.records.outbox import NewOutbox, OutboxRow
+from gateway.store.records.outbox import OutboxRow
 from gateway.store.records.pairings import Pairing, PairingState
 from gateway.words import access as phrases
 from gateway.words import owner_cards as told
@@ -264,16 +264,11 @@ class PairingDesk:
     ) -> tuple[OutboxRow, ...]:
         reader = reader_of(arrival.content.language)
         text = phrases.ASKED.to(reader, code=shown_code(pairing.code))
-        new = NewOutbox(
-            dedupe_key=f"e{ident}:held",
+        new = outgoing.notice(
+            key=f"e{ident}:held",
             account=arrival.account,
             chat=arrival.content.reply_to,
-            turn_id=None,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(outgoing.Words(body=parse(text))),
+            words=outgoing.Words(body=parse(text)),
             nonce=self._clock.nonce(),
         )
         row = outbox.insert(tx, new, now=self._clock.now())

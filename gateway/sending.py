@@ -390,16 +390,12 @@ class Sending:
         """Say in the chat that words of an answer were lost; never said of such a sentence."""
         now = self._clock.now()
         words = outgoing.Words(body=blocks.plain(render.undelivered_text(f"o{row.id}")))
-        notice = outbox.NewOutbox(
-            dedupe_key=f"o{row.id}:lost",
+        notice = outgoing.notice(
+            key=f"o{row.id}:lost",
             account=row.account,
             chat=row.chat,
             turn_id=row.turn_id,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(words),
+            words=words,
             nonce=self._clock.nonce(),
             line=row.line,
         )

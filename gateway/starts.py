@@ -72,18 +72,12 @@ def _quarantine(tx: Tx, turn_id: int, clock: Clock) -> None:
     ended = unowned.quarantine(tx, turn_id, now=now)
     outbox.insert(
         tx,
-        outbox.NewOutbox(
-            dedupe_key=f"t{turn_id}:quarantined",
+        outgoing.notice(
+            key=f"t{turn_id}:quarantined",
             account=ended.account,
             chat=ended.reply_to,
             turn_id=turn_id,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(
-                outgoing.Words(body=parse(render.quarantined_text(f"t{turn_id}")))
-            ),
+            words=outgoing.Words(body=parse(render.quarantined_text(f"t{turn_id}"))),
             nonce=clock.nonce(),
             line=f"s{ended.session_id}",
         ),

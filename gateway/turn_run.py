@@ -227,16 +227,12 @@ class TurnRuns:
         now = self._clock.now()
         reference = f"t{turn.turn_id}"
         words = outgoing.Words(body=parse(render.crashed_text(reference)))
-        note = outbox.NewOutbox(
-            dedupe_key=f"{reference}:given_up",
+        note = outgoing.notice(
+            key=f"{reference}:given_up",
             account=turn.account,
             chat=turn.reply_to,
             turn_id=turn.turn_id,
-            part=0,
-            purpose="notice",
-            op="post",
-            target_id=None,
-            content=outgoing.dump(words),
+            words=words,
             nonce=self._clock.nonce(),
         )
 
