@@ -1,5 +1,6 @@
 """What every test has: no network but loopback, hypothesis profiles, a browser if there is one."""
 
+import asyncio.constants
 import gc
 import importlib
 import ipaddress
@@ -16,6 +17,9 @@ from hypothesis import HealthCheck, settings
 import agent
 import gateway
 import platforms
+
+# Where each callback was made, one frame of it: ten are a tenth of the suite's time.
+asyncio.constants.DEBUG_STACK_DEPTH = 1  # type: ignore[misc]
 
 pytest_plugins = ("tests.kill.matrix", "tests.loops")
 
@@ -101,7 +105,7 @@ settings.register_profile(
     derandomize=True,  # the same examples everywhere: a red run is a change, not luck
     database=None,
     deadline=None,  # the machine's load is not a property
-    max_examples=100,
+    max_examples=50,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("soak", settings.get_profile("ci"), derandomize=False, max_examples=5_000)

@@ -71,8 +71,9 @@ async def hub_room(
     payer: str = TEAM,
     accounts: tuple[str, ...] = (TEAM, "dana"),
     prices: Prices | None = None,
+    catalogue_s: float = 60.0,
 ) -> AsyncIterator[Room]:
-    """Open a Hub and the tools; nothing in it waits for a real clock."""
+    """Open a Hub and the tools; nothing waits for a real clock but a catalogue that hangs."""
     async with HubServer() as server:
         rooms: list[Room] = []  # the Hub's clocks and waits are the room's
 
@@ -89,7 +90,7 @@ async def hub_room(
             base_url=server.url,
             now_s=lambda: rooms[0].steady_s,
             wait=wait,
-            catalogue_s=60.0,
+            catalogue_s=catalogue_s,
         )
         access = HubAccess(
             hub=hub,

@@ -295,7 +295,7 @@ async def test_the_catalogue_is_asked_once_an_hour(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fault", [BAD, HalfOpen(), CutBefore(), Answer(status=200, body=b"[{")])
 async def test_a_catalogue_that_fails_is_no_price(tmp_path: Path, fault: Any) -> None:
     """Slow, broken or absent: the call is looked at in time, and has no price."""
-    async with hub_room(tmp_path) as room:
+    async with hub_room(tmp_path, catalogue_s=5.0) as room:
         tool = room.jobs()
         room.server.faults.add("jobs.hardware", fault)
         call = await inspected(tool, **RUN)
