@@ -1,5 +1,6 @@
 """Slack as ann sees it."""
 
+import asyncio
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -213,8 +214,11 @@ base_url = "{self.server.url}/api/"
 """
 
     async def meet(self, stage: Stage) -> None:
-        """The gateway listens before it has started."""
+        """The gateway listens before it takes events; those it refuses come a minute later."""
         self.server.push_to(f"http://127.0.0.1:{self.port}/slack/events")
+        async with asyncio.timeout(WAIT_S):
+            while (await self.server.verify_url())[0] != 200:
+                pass
 
 
 def _blocks(message: Any) -> list[dict[str, Any]]:
