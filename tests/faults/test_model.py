@@ -1,5 +1,6 @@
 """A model server that fails in every way: a sentence or the answer, and the session is free."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,13 @@ async def test_trouble(tmp_path: Path, trouble: Trouble) -> None:
         await wire.say(answers.ask(wire, "And on we go."))
         await stage.until(lambda: "And on we go." in wire.shown(), at=wire)
 
+    alone = asyncio.Lock()
+
+    async def one_by_one(stage: Ground, wire: Wire) -> None:
+        """A fault is that of the next request, whoever sends it."""
+        async with alone:
+            await story(stage, wire)
+
     async with Ground(*wires, path=tmp_path, default=answers) as stage:
-        await everywhere(stage, story)
+        await everywhere(stage, one_by_one if trouble.does is HalfOpen else story)
         assert not (await stage.running.operator.status()).running
