@@ -63,7 +63,7 @@ from gateway.store.sqlite import open_sqlite
 from gateway.supervise import Supervisor, watch_alarms
 from gateway.surfaces import chat_adapters, web_page
 from gateway.terminal_history import TerminalHistory
-from gateway.tongues import Tongues
+from gateway.tongues import tongues_of
 from gateway.toolbox import Toolbox, check_rules, toolbox
 from gateway.web.approvals_site import ApprovalPages
 from gateway.web.jobs_site import JobsPage
@@ -302,7 +302,7 @@ class Gateway:
             deliveries=self._deliveries,
             clock=self._clock,
             owners=self._owners.people,
-            tongues=Tongues(configured=self._config.gateway.language, people=self._config.people),
+            tongues=tongues_of(self._config),
         )
 
     def _make_sessions(self, start: Start, keys: tuple[bytes, ...]) -> CommandLane:
@@ -352,7 +352,7 @@ class Gateway:
             models=self._models,
             start_id=start.begun.id,
             suspects=frozenset(start.begun.suspects),
-            language=Tongues(configured=self._config.gateway.language).everybodys,
+            language=tongues_of(self._config).everybodys,
         )
         self._sessions = Sessions(
             store=self._store, deliveries=self._deliveries, clock=self._clock, agent=agent

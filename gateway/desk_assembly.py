@@ -45,7 +45,7 @@ from gateway.spending import Spending
 from gateway.store import transitions
 from gateway.store.base import Store, Tx
 from gateway.store.records import allowances, cards, seals
-from gateway.tongues import Tongues
+from gateway.tongues import tongues_of
 from gateway.turn_desk import TurnDesk
 from gateway.words.phrase import Told, reader_of
 from platforms.errors import PlatformError, PlatformUnavailable
@@ -155,7 +155,7 @@ def supervision(
         holds=holds_one_of(frozenset(secrets_of(config, *keys_in(os.environ)))),
     )
     roles = Roles(deliveries=deliveries, rights=rights, clock=clock)
-    tongues = Tongues(configured=config.gateway.language, people=config.people)
+    tongues = tongues_of(config)
     painter = Painter(
         deliveries=deliveries,
         money=money,
@@ -359,7 +359,7 @@ def access_desk(
     """What owners say about who gets in; `route` is handed what may enter."""
     rights, clock = parts.rules.rights, ground.clock
     codes = OwnerCodes(owners=parts.owners, rights=rights, clock=clock)
-    tongues = Tongues(configured=ground.config.gateway.language, people=ground.config.people)
+    tongues = tongues_of(ground.config)
     cards = OwnerCards(spot=parts.owner_spot, tongues=tongues, clock=clock)
 
     async def leave(account: str, chat: str) -> str:

@@ -34,7 +34,7 @@ from gateway.store.base import Store, Transition, Tx
 from gateway.store.blobs import BLOB_THRESHOLD_BYTES, Blobs
 from gateway.store.records import chats, cursors, freezes, inbox, outbox, sessions
 from gateway.store.records.chats import MarkedChat
-from gateway.tongues import Tongues
+from gateway.tongues import tongues_of
 from gateway.words.phrase import Reader
 from platforms.blocks import Blocks
 from platforms.events import (
@@ -125,7 +125,7 @@ class Ingest:
         self._listed = listed
         self._own = own
         self._mark_of = mark_of
-        self._tongues = Tongues(configured=config.gateway.language, people=config.people)
+        self._tongues = tongues_of(config)
         self._commit_limit_s = commit_limit_s
         self._open = True
         self._crowding = Crowding()

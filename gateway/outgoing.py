@@ -124,8 +124,12 @@ def notice(
     nonce: str,
     turn_id: int | None = None,
     line: str = "",
+    target: int | None = None,
 ) -> NewOutbox:
-    """The row of a line of our own; `key` makes it stand there once."""
+    """The row of words of our own, or of what a row `target` shows from now on.
+
+    `key` makes them stand there once.
+    """
     return NewOutbox(
         dedupe_key=key,
         account=account,
@@ -133,8 +137,8 @@ def notice(
         turn_id=turn_id,
         part=0,
         purpose="notice",
-        op="post",
-        target_id=None,
+        op="post" if target is None else "edit",
+        target_id=target,
         content=dump(words),
         nonce=nonce,
         line=line,

@@ -70,15 +70,11 @@ class OwnerCards:
         *,
         target: int | None = None,
     ) -> NewOutbox:
-        return NewOutbox(
-            dedupe_key=key,
+        return outgoing.notice(
+            key=key,
             account=account,
             chat=chat,
-            turn_id=None,
-            part=0,
-            purpose="notice",
-            op="post" if target is None else "edit",
-            target_id=target,
-            content=outgoing.dump(outgoing.Words(body=body, controls=controls)),
+            words=outgoing.Words(body=body, controls=controls),
             nonce=self._clock.nonce(),
+            target=target,
         )

@@ -22,7 +22,7 @@ from gateway.shown import shown
 from gateway.store.base import Tx
 from gateway.store.records import calls, cards, outbox
 from gateway.store.records.cards import Card, Origin
-from gateway.store.records.outbox import NewOutbox, Op, OutboxRow
+from gateway.store.records.outbox import NewOutbox, OutboxRow
 from gateway.tongues import Tongues
 from gateway.words import card as beside
 from gateway.words.phrase import Reader, reader_of
@@ -90,9 +90,9 @@ class Painter:
         rows = []
         if card.state == "queued":
             text = beside.WAITS_IN_QUEUE.to(self.reader_of(card), code=card.code)
-            rows.append(self._row(card, op="post", key="queued", words=_line(text)))
+            rows.append(self._row(card, key="queued", words=_line(text)))
         else:
-            rows.append(self._row(card, op="post", key="post", words=self.words(tx, card, Look())))
+            rows.append(self._row(card, key="post", words=self.words(tx, card, Look())))
             away = (card.account, card.chat) != (card.origin_account, card.origin)
             if away and card.requester:  # of a clock's job nobody there waits for anything
                 rows.append(self._elsewhere(tx, card))
@@ -108,7 +108,7 @@ class Painter:
         if target is None:
             return ()
         words = self.words(tx, card, look or Look())
-        row = self._row(card, op="edit", key=self._clock.nonce(), words=words, target=target)
+        row = self._row(card, key=self._clock.nonce(), words=words, target=target)
         stored = outbox.insert(tx, row, now=self._clock.now())
         return (stored,) if stored is not None else ()
 
@@ -128,7 +128,7 @@ class Painter:
         rows = []
         for number, body in enumerate(full(self.view(tx, card), fits, bars=bars)):
             key = f"full:{card.rev}:{number}"
-            row = self._row(card, op="post", key=key, words=outgoing.Words(body=body))
+            row = self._row(card, key=key, words=outgoing.Words(body=body))
             rows.append(outbox.insert(tx, row, now=self._clock.now()))
         return tuple(row for row in rows if row is not None)
 
@@ -147,7 +147,7 @@ class Painter:
         )
         code = blocks.Code(text=shown(request.arguments)[:EVIDENCE_SHOWN], language="json")
         words = outgoing.Words(body=(*blocks.plain(text), code))
-        row = self._row(card, op="post", key="evidence", words=words)
+        row = self._row(card, key="evidence", words=words)
         stored_row = outbox.insert(tx, row, now=self._clock.now())
         return (stored_row,) if stored_row is not None else ()
 
@@ -236,24 +236,20 @@ class Painter:
         self,
         card: Card,
         *,
-        op: Op,
         key: str,
         words: outgoing.Words,
         target: int | None = None,
     ) -> NewOutbox:
         here = (card.account, card.chat) == (card.origin_account, card.origin)
-        return NewOutbox(
-            dedupe_key=f"card:{card.id}:{key}",
+        return outgoing.notice(
+            key=f"card:{card.id}:{key}",
             account=card.account,
             chat=card.chat,
             line=f"s{card.session_id}" if here else f"c{card.id}",
             turn_id=card.turn_id,
-            part=0,
-            purpose="notice",
-            op=op,
-            target_id=target,
-            content=outgoing.dump(words),
+            words=words,
             nonce=self._clock.nonce(),
+            target=target,
         )
 
     def time(self, micros: int | None) -> str:

@@ -3,11 +3,9 @@
 from dataclasses import replace
 
 from agent.calls import CallState
-from agent.costs import Unknown
 from gateway import audit
-from gateway.asked_items import Item, request_detail
+from gateway.asked_items import Item, request_of
 from gateway.entitled import Needed, strictest
-from gateway.quotes import quote_row, unknown_row
 from gateway.store.base import Tx
 from gateway.store.records import calls, cards
 from gateway.store.records.cards import Card, Request
@@ -20,27 +18,10 @@ def revise(
 
     `edited` is what people changed of it so far, `by` who did last; `now` is in microseconds.
     """
-    prepared = item.prepared
-    ceiling = prepared.quote.ceiling
-    detail = request_detail(prepared, item.taint)
+    anew = request_of(item, ident=request.id, card_id=card.id)
     if changed_by := by or request.detail.get("edited_by"):
-        detail["edited_by"] = changed_by
-    cards.revise(
-        tx,
-        replace(
-            request,
-            arguments=item.arguments,
-            fingerprint=item.decided.fingerprint,
-            tags=tuple(sorted(tag.value for tag in item.judgement.tags)),
-            rule=item.rule,
-            reason=item.reason,
-            ceiling=None if isinstance(ceiling, Unknown) else ceiling,
-            unknown=unknown_row(ceiling),
-            quote=quote_row(prepared.quote),
-            detail=detail,
-            edited=edited,
-        ),
-    )
+        anew = replace(anew, detail={**anew.detail, "edited_by": changed_by})
+    cards.revise(tx, replace(anew, edited=edited))
     calls.decide(tx, item.decided, state=CallState.ASKED, by="", now=now)
     fresh = cards.get(tx, card.id) or card
     siblings = [r for r in cards.requests_of(tx, card.id) if r.id != request.id]
@@ -61,6 +42,6 @@ def revise(
             "tier": needs.tier,
             "call": request.call_id,
             "fingerprint": item.decided.fingerprint,
-            "quote": quote_row(prepared.quote),
+            "quote": anew.quote,
         },
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
 from gateway import refs
-from gateway.config import PeopleConfig
+from gateway.config import Config, PeopleConfig
 from gateway.store.base import Tx
 from gateway.store.records import tongues
 from gateway.words.phrase import Language, language_of
@@ -62,6 +62,11 @@ class Tongues:
         person = _person(event)
         if tongues.of(tx, person) != told:
             tongues.learn(tx, self.people.linked(person), told, now=now)
+
+
+def tongues_of(config: Config) -> Tongues:
+    """What a configuration says of languages."""
+    return Tongues(configured=config.gateway.language, people=config.people)
 
 
 def _person(event: InboundEvent) -> str:

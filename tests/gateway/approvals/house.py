@@ -32,7 +32,7 @@ from gateway.store.blobs import Blobs
 from gateway.store.records import audit as audit_rows
 from gateway.store.records import cards
 from gateway.store.records.cards import Card, Request
-from gateway.tongues import Tongues
+from gateway.tongues import tongues_of
 from platforms.content import (
     AnswerPress,
     Button,
@@ -183,7 +183,7 @@ class Core:
         self.failures: list[StoreError] = []
         self.deliveries = Deliveries(store=store, clock=clock)
         owners = config.gateway.owners
-        tongues = Tongues(configured=config.gateway.language, people=config.people)
+        tongues = tongues_of(config)
         self.notices = Notices(
             store=store, deliveries=self.deliveries, clock=clock, owners=owners, tongues=tongues
         )
