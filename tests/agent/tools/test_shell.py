@@ -439,11 +439,11 @@ DIES = """
 import asyncio, os, resource, signal, sys
 from pathlib import Path
 from agent.tools.base import CallContext
-from agent.tools.isolation import Isolation
+from agent.tools.isolation import PLACE, Isolation
 from agent.tools.shell import ShellTool
 
 def die(pid, *_):
-    while not os.path.exists(f"/proc/{pid}/root/workspace/begun"):  # nothing tells of it
+    while not os.path.exists(f"/proc/{pid}/root{PLACE}/begun"):  # nothing tells of it
         os.sched_yield()
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -487,6 +487,7 @@ async def test_a_gateway_that_is_killed_leaves_nothing(
     assert alive("read x < never") == []
 
 
+@pytest.mark.warp(False)
 async def test_a_gateway_that_is_killed_at_the_start_runs_nothing(
     isolation: Isolation, workspace: Path
 ) -> None:
