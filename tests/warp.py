@@ -29,12 +29,15 @@ def at_work(leaders: Iterable[int]) -> bool:
         return False
     states: dict[int, str] = {}
     below: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/task/*/stat"):
-        with suppress(OSError):
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-            pid = int(stat.parts[2])
-            states[pid] = states.get(pid, "") + state
-            below.setdefault(int(parent), []).append(pid)
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        pid = int(process.name)
+        with suppress(OSError):  # it may end at any moment
+            for task in (process / "task").iterdir():
+                state, parent = (task / "stat").read_text().rpartition(")")[2].split()[:2]
+                states[pid] = states.get(pid, "") + state
+                below.setdefault(int(parent), []).append(pid)
     ours = list(leaders)
     if any("Z" in states.get(pid, "Z") for pid in ours):
         return True
