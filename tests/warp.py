@@ -30,12 +30,9 @@ def at_work(leaders: Iterable[int]) -> bool:
     states: dict[int, str] = {}
     below: dict[int, list[int]] = {}
     for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        pid = int(process.name)
-        with suppress(OSError):  # it may end at any moment
-            for task in (process / "task").iterdir():
-                state, parent = (task / "stat").read_text().rpartition(")")[2].split()[:2]
+        if process.name.isdigit():
+            for state, parent in _threads(process):
+                pid = int(process.name)
                 states[pid] = states.get(pid, "") + state
                 below.setdefault(int(parent), []).append(pid)
     ours = list(leaders)
@@ -47,6 +44,14 @@ def at_work(leaders: Iterable[int]) -> bool:
             return True
         ours += set(below.get(pid, ()))
     return False
+
+
+def _threads(process: Path) -> Iterator[list[str]]:
+    """State and parent as each thread tells them; any of them may end at any moment."""
+    with suppress(OSError):
+        for thread in (process / "task").iterdir():
+            with suppress(OSError):
+                yield (thread / "stat").read_text().rpartition(")")[2].split()[:2]
 
 
 class _Selector(selectors.DefaultSelector):
